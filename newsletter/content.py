@@ -1,0 +1,195 @@
+"""An issue's document: blocks in order, each with its words per language. JSON in and out; no Django.
+
+A document is stored whole in `Issue.content`. `version` names the shape, so that a later release can read old rows.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+VERSION: Literal[1] = 1
+Language = str
+Policy = Literal["required", "optional", "fallback"]
+"""What to do where a block has no words in a language: refuse to send, leave it out, or show the default language's."""
+
+
+def new_id() -> str:
+    """A short random block id, safe in CSS classes, ids and URLs."""
+    return "b" + secrets.token_hex(4)
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Picture(Part):
+    """A `MediaFile` of ours: path below the media root, and its pixels."""
+
+    media: int
+    path: str
+    width: int
+    height: int
+
+
+class StoryWords(Part):
+    headline: str = ""
+    summary: str = ""
+    """A little HTML: p, br, strong, em, a, ul, ol, li."""
+    url: str = ""
+    link_text: str = ""
+    """Words of the button (lead) or the closing link; empty shows none."""
+    image_alt: str = ""
+    update: str = ""
+    """What changed since the article was first reported, such as "also for holders of ITAP"."""
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.headline and self.url)
+
+
+class TextWords(Part):
+    heading: str = ""
+    body: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.heading or self.body)
+
+
+class ButtonWords(Part):
+    label: str = ""
+    url: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.label and self.url)
+
+
+class QuoteWords(Part):
+    quote: str = ""
+    source: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.quote)
+
+
+class DividerWords(Part):
+    @property
+    def is_complete(self) -> bool:
+        return True
+
+
+class BlockBase(Part):
+    id: str = Field(default_factory=new_id, pattern=r"^[a-z][a-z0-9]{2,39}$")
+    policy: dict[Language, Policy] = {}
+
+
+class Lead(BlockBase):
+    kind: Literal["lead"] = "lead"
+    article: int | None = None
+    picture: Picture | None = None
+    words: dict[Language, StoryWords] = {}
+
+
+class Story(BlockBase):
+    kind: Literal["story"] = "story"
+    article: int | None = None
+    picture: Picture | None = None
+    words: dict[Language, StoryWords] = {}
+
+
+class Brief(BlockBase):
+    kind: Literal["brief"] = "brief"
+    article: int | None = None
+    words: dict[Language, StoryWords] = {}
+
+
+class Text(BlockBase):
+    kind: Literal["text"] = "text"
+    words: dict[Language, TextWords] = {}
+
+
+class Notice(BlockBase):
+    kind: Literal["notice"] = "notice"
+    tone: Literal["info", "warning", "scam"] = "info"
+    words: dict[Language, TextWords] = {}
+
+
+class Quote(BlockBase):
+    kind: Literal["quote"] = "quote"
+    words: dict[Language, QuoteWords] = {}
+
+
+class Button(BlockBase):
+    kind: Literal["button"] = "button"
+    words: dict[Language, ButtonWords] = {}
+
+
+class Divider(BlockBase):
+    kind: Literal["divider"] = "divider"
+    words: dict[Language, DividerWords] = {}
+
+
+Block = Annotated[Lead | Story | Brief | Text | Notice | Quote | Button | Divider, Field(discriminator="kind")]
+Words = StoryWords | TextWords | ButtonWords | QuoteWords | DividerWords
+KINDS: dict[str, type[BlockBase]] = {kind.model_fields["kind"].default: kind for kind in get_args(get_args(Block)[0])}
+
+
+class Envelope(Part):
+    subject: str = ""
+    preheader: str = ""
+
+
+class Document(Part):
+    version: Literal[1] = VERSION
+    envelopes: dict[Language, Envelope] = {}
+    blocks: list[Block] = []
+
+    def envelope(self, language: Language, default: Language) -> Envelope:
+        """Subject and preheader in `language`; each falls back to the default language's."""
+        own, other = self.envelopes.get(language, Envelope()), self.envelopes.get(default, Envelope())
+        return Envelope(subject=own.subject or other.subject, preheader=own.preheader or other.preheader)
+
+    def block(self, block_id: str) -> Block | None:
+        return next((block for block in self.blocks if block.id == block_id), None)
+
+    def article_ids(self) -> list[int]:
+        return [block.article for block in self.blocks if isinstance(block, (Lead, Story, Brief)) and block.article]
+
+
+def parse(data: dict[str, Any]) -> Document:
+    """Read a stored document; {} is an empty one. Raises pydantic.ValidationError naming the part that is wrong."""
+    return Document.model_validate(data or {})
+
+
+def dump(document: Document) -> dict[str, Any]:
+    return document.model_dump(mode="json")
+
+
+def words_in(block: Block, language: Language, default: Language) -> tuple[Words, Language] | None:
+    """The words that `language` shows for `block`, and the language they are in.
+
+    None where the block is left out: it has no words here, and its policy is not to fall back.
+    """
+    own = block.words.get(language)
+    if isinstance(block, Divider):
+        return DividerWords(), language
+    if own is not None and own.is_complete:
+        return own, language
+    other = block.words.get(default)
+    if block.policy.get(language, "fallback") == "fallback" and other is not None and other.is_complete:
+        return other, default
+    return None
+
+
+def shown(document: Document, language: Language, default: Language) -> Iterator[tuple[Block, Words, Language]]:
+    """Blocks as a reader of `language` sees them, in order."""
+    for block in document.blocks:
+        found = words_in(block, language, default)
+        if found is not None:
+            yield block, *found

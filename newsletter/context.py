@@ -1,0 +1,20 @@
+"""What every page knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import translation
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "SITE_URL": settings.SITE_URL,
+        "EMBEDDED": settings.EMBEDDED,
+        "page_language": translation.get_language(),
+        "languages": [
+            {"code": code, "name": translation.get_language_info(code)["name_local"]} for code, _ in settings.LANGUAGES
+        ],
+    }

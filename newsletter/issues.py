@@ -1,0 +1,249 @@
+"""Every arrow of an issue up to the moment it is due, and every change of its words.
+
+    draft -submit-> in review -approve-> approved -schedule-> scheduled -(workers.ledger.begin)-> sending …
+    any edit voids the approval; scheduled -unschedule-> approved, or draft to edit it
+
+Each arrow is one conditional UPDATE; zero rows means somebody was faster, and raises WrongState.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Max
+from django.utils.translation import gettext as _
+
+from newsletter import content
+from newsletter.models import EDITABLE, Article, AuditEntry, Editor, Issue, IssueStatus, MediaFile, Newsletter, Revision
+
+logger = logging.getLogger(__name__)
+
+TEMPLATE_VERSION = "1"
+"""Raised when the look of mails changes: approvals given for the old look lapse."""
+COALESCE = timedelta(seconds=10)
+
+
+class WrongState(Exception):
+    """The issue is not where this step starts from; the message says so to a person."""
+
+
+class Conflict(Exception):
+    """Somebody else saved the issue in the meantime; `current` is what is stored now."""
+
+    def __init__(self, current: Issue) -> None:
+        super().__init__(f"Issue {current.pk} is at version {current.version}")
+        self.current = current
+
+
+class AlreadyUsed(Exception):
+    """The article is in another issue; add it again only on purpose."""
+
+    def __init__(self, issue: Issue) -> None:
+        super().__init__(f"Used in issue {issue.pk}")
+        self.issue = issue
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def create(newsletter: Newsletter, *, editor: Editor | None, now: datetime) -> Issue:
+    """Start an empty issue with the next number."""
+    document = content.Document(envelopes={language: content.Envelope() for language in newsletter.languages})
+    with transaction.atomic():
+        Newsletter.objects.select_for_update().get(pk=newsletter.pk)
+        number = (newsletter.issues.aggregate(last=Max("number"))["last"] or 0) + 1
+        issue = Issue.objects.create(
+            newsletter=newsletter,
+            number=number,
+            slug=f"{newsletter.slug}-{number}",
+            content=content.dump(document),
+            created_by=editor,
+            created_at=now,
+            edited_at=now,
+        )
+    logger.info("issue created", extra={"issue": issue.pk})
+    return issue
+
+
+def save(issue: Issue, document: content.Document, *, version: int, editor: Editor | None, now: datetime) -> Issue:
+    """Store `document` if the issue is still at `version`; it is then one higher, and no longer approved.
+
+    Raises Conflict if it is at another version, WrongState if it may not be edited any more.
+    """
+    data = content.dump(document)
+    with transaction.atomic():
+        moved = Issue.objects.filter(pk=issue.pk, version=version, status__in=EDITABLE).update(
+            content=data,
+            version=F("version") + 1,
+            status=IssueStatus.DRAFT,
+            approved_hash="",
+            approved_by=None,
+            approved_at=None,
+            edited_at=now,
+        )
+        stored = Issue.objects.select_related("newsletter").get(pk=issue.pk)
+        if not moved:
+            if stored.status not in EDITABLE:
+                raise WrongState(_("This issue can no longer be edited. Stop it first."))
+            raise Conflict(stored)
+        _remember(stored, editor=editor, now=now)
+        stored.articles.set(Article.objects.filter(pk__in=document.article_ids()))
+    return stored
+
+
+def _remember(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
+    """Write a revision; quick successive saves by the same person become one."""
+    last = issue.revisions.order_by("-number").first()
+    if last and last.number == issue.revision_head and last.editor == editor and now - last.saved_at < COALESCE:
+        Revision.objects.filter(pk=last.pk).update(content=issue.content, saved_at=now)
+        return
+    issue.revisions.filter(number__gt=issue.revision_head).delete()
+    number = issue.revision_head + 1
+    Revision.objects.create(issue=issue, number=number, editor=editor, saved_at=now, content=issue.content)
+    Issue.objects.filter(pk=issue.pk).update(revision_head=number)
+    issue.revision_head = number
+
+
+def add_article(issue: Issue, article: Article, *, editor: Editor | None, now: datetime, again: bool = False) -> Issue:
+    """Append `article` as a block, in every language it exists in: the first becomes the lead.
+
+    Raises AlreadyUsed if another issue has it and `again` is false.
+    """
+    used = article.issues.exclude(pk=issue.pk).order_by("-created_at").first()
+    if used and not again:
+        raise AlreadyUsed(used)
+    document = content.parse(issue.content)
+    document.blocks.append(story(article, issue.newsletter, is_lead=not document.blocks))
+    return save(issue, document, version=issue.version, editor=editor, now=now)
+
+
+def story(article: Article, newsletter: Newsletter, *, is_lead: bool) -> content.Lead | content.Story:
+    """A block that tells `article`, with its twins in other languages where we know them."""
+    twins = {article.language or newsletter.default_language: article}
+    for language, url in article.alternates.items():
+        twin = Article.objects.filter(url=url).first()
+        if twin and language not in twins:
+            twins[language] = twin
+    words = {
+        language: content.StoryWords(
+            headline=twin.title,
+            summary=f"<p>{_escape(twin.summary)}</p>" if twin.summary else "",
+            url=twin.url,
+            image_alt=twin.image_alt or article.image_alt,
+        )
+        for language, twin in twins.items()
+        if language in newsletter.languages
+    }
+    kind = content.Lead if is_lead else content.Story
+    return kind(article=article.pk, picture=picture(article.image) if is_lead else None, words=words)
+
+
+def picture(file: MediaFile | None) -> content.Picture | None:
+    if file is None:
+        return None
+    return content.Picture(media=file.pk, path=file.file.name or "", width=file.width, height=file.height)
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+# --- arrows ----------------------------------------------------------------------------------------------------------
+
+
+def digest(issue: Issue) -> str:
+    """What an approval is bound to: words, audience, sender, postal address, tracking and look."""
+    newsletter = issue.newsletter
+    decided = {
+        "content": issue.content,
+        "audience": issue.audience,
+        "from": [newsletter.brand, newsletter.from_name, newsletter.from_email, newsletter.reply_to],
+        "postal_address": newsletter.postal_address,
+        "tracking": newsletter.tracking,
+        "template": TEMPLATE_VERSION,
+    }
+    return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
+
+
+def submit(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
+    return _move(issue, (IssueStatus.DRAFT,), IssueStatus.IN_REVIEW, "issue-submitted", editor=editor, now=now)
+
+
+def approve(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
+    """Say yes to exactly this content and audience.
+
+    Where the newsletter asks for four eyes, whoever wrote the last revision cannot be the one.
+    """
+    last = issue.revisions.order_by("-number").first()
+    if issue.newsletter.four_eyes and last is not None and editor is not None and last.editor_id == editor.pk:
+        raise WrongState(_("Another editor has to approve this issue: you made the last change."))
+    approval = {"approved_hash": digest(issue), "approved_by": editor, "approved_at": now}
+    starts = (IssueStatus.DRAFT, IssueStatus.IN_REVIEW)
+    return _move(issue, starts, IssueStatus.APPROVED, "issue-approved", editor=editor, now=now, **approval)
+
+
+def schedule(issue: Issue, *, at: datetime, editor: Editor | None, now: datetime) -> Issue:
+    """Let an approved issue go out at `at`. "Send now" is `at` = now + hold."""
+    if issue.approved_hash != digest(issue):
+        raise WrongState(_("Something changed since this issue was approved. Review it once more."))
+    fields = {"scheduled_at": at, "scheduled_by": editor, "pause_reason": ""}
+    return _move(
+        issue, (IssueStatus.APPROVED,), IssueStatus.SCHEDULED, "issue-scheduled", editor=editor, now=now, **fields
+    )
+
+
+def unschedule(issue: Issue, *, editor: Editor | None, now: datetime, to_edit: bool = False) -> Issue:
+    """Stop an issue that has not begun: back to approved, or to draft to edit it."""
+    fields: dict[str, object] = {"scheduled_at": None, "scheduled_by": None}
+    if to_edit:
+        fields |= {"approved_hash": "", "approved_by": None, "approved_at": None}
+    status = IssueStatus.DRAFT if to_edit else IssueStatus.APPROVED
+    return _move(issue, (IssueStatus.SCHEDULED,), status, "issue-stopped", editor=editor, now=now, **fields)
+
+
+def cancel(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
+    starts = (IssueStatus.SCHEDULED, IssueStatus.PAUSED)
+    return _move(issue, starts, IssueStatus.CANCELLED, "issue-cancelled", editor=editor, now=now)
+
+
+def _move(
+    issue: Issue,
+    starts: tuple[IssueStatus, ...],
+    status: IssueStatus,
+    action: str,
+    *,
+    editor: Editor | None,
+    now: datetime,
+    **fields: object,
+) -> Issue:
+    with transaction.atomic():
+        here = Issue.objects.filter(pk=issue.pk, status__in=starts, version=issue.version)
+        if not here.update(status=status, **fields):
+            raise wrong_state(issue)
+        audit(action, issue, editor=editor, now=now)
+    logger.info("issue moved", extra={"issue": issue.pk, "status": str(status)})
+    return Issue.objects.select_related("newsletter").get(pk=issue.pk)
+
+
+def wrong_state(issue: Issue) -> WrongState:
+    """The error that says where the issue really is."""
+    stored = Issue.objects.get(pk=issue.pk)
+    return WrongState(
+        _("Issue %(number)s is “%(status)s” by now, so this step is not possible. Look at it again.")
+        % {"number": stored.number, "status": stored.get_status_display()}
+    )
+
+
+def audit(action: str, issue: Issue, *, editor: Editor | None, now: datetime, **detail: object) -> None:
+    AuditEntry.objects.create(
+        actor=editor,
+        action=action,
+        newsletter=issue.newsletter,
+        subject=f"issue {issue.pk}",
+        detail={"version": issue.version, **detail},
+        occurred_at=now,
+    )

@@ -1,0 +1,59 @@
+"""Which language a page speaks, and what is logged when a page fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+
+from newsletter.logs import without_tokens
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[HttpRequest], HttpResponse]
+LANGUAGES = tuple(code for code, _ in settings.LANGUAGES)
+
+
+def language(get_response: Handler) -> Handler:
+    """`?lang=` wins, then the editor's own language, then Accept-Language, then the first of LANGUAGES."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        with translation.override(_wanted(request)):
+            response = get_response(request)
+            response.headers.setdefault("Content-Language", translation.get_language() or LANGUAGES[0])
+        patch_vary_headers(response, ["Accept-Language"])
+        return response
+
+    return middleware
+
+
+def _wanted(request: HttpRequest) -> str:
+    asked = request.GET.get("lang", "")
+    if asked in LANGUAGES:
+        return asked
+    if request.user.is_authenticated:
+        return request.user.language
+    for accepted in request.headers.get("Accept-Language", "").split(","):
+        code = accepted.partition(";")[0].strip().lower().partition("-")[0]
+        if code in LANGUAGES:
+            return code
+    return LANGUAGES[0]
+
+
+def log_failures(get_response: Handler) -> Handler:
+    """One line for each answer of 500 and above, its path without tokens."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code >= 500:
+            logger.error(
+                "page failed",
+                extra={"status": response.status_code, "path": without_tokens(request.path), "method": request.method},
+            )
+        return response
+
+    return middleware

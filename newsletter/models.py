@@ -1,0 +1,392 @@
+"""What is written, and by whom. Arrows between states live in `issues` (writing) and `workers.ledger` (sending)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+ACCENT = RegexValidator(r"^#[0-9A-Fa-f]{6}$", _("Write a colour as # and six digits, such as #0E5A55."))
+
+
+class EditorManager(BaseUserManager["Editor"]):
+    def get_by_natural_key(self, username: str | None) -> Editor:
+        return self.get(email__iexact=username)
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> Editor:
+        editor = self.model(email=self.normalize_email(email), **fields)
+        editor.set_password(password)
+        editor.save(using=self._db)
+        return editor
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> Editor:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class Editor(AbstractUser):
+    """Somebody who may log into the studio; what they may do is in their memberships."""
+
+    username = None  # type: ignore[assignment]
+    first_name = None  # type: ignore[assignment]
+    last_name = None  # type: ignore[assignment]
+    email = models.EmailField(_("e-mail address"))
+    name = models.CharField(_("name"), max_length=120)
+    language = models.CharField(_("language"), max_length=8, default="id")
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+    objects: ClassVar[EditorManager] = EditorManager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("editor")
+        verbose_name_plural = _("editors")
+        constraints = [models.UniqueConstraint(Lower("email"), name="one_editor_per_email")]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        return self.name.partition(" ")[0]
+
+
+class Role(models.TextChoices):
+    WRITER = "writer", _("Writer")
+    EDITOR = "editor", _("Editor")
+    PUBLISHER = "publisher", _("Publisher")
+    ADMINISTRATOR = "administrator", _("Administrator")
+
+
+class Tracking(models.TextChoices):
+    OFF = "off", _("Off")
+    AGGREGATE = "aggregate", _("Counted together")
+    INDIVIDUAL = "individual", _("Per reader, only with consent")
+
+
+class NewsletterQuerySet(models.QuerySet["Newsletter"]):
+    def public(self) -> NewsletterQuerySet:
+        return self.filter(is_public=True)
+
+    def seen_by(self, editor: Editor) -> NewsletterQuerySet:
+        if editor.is_superuser:
+            return self
+        return self.filter(pk__in=Membership.objects.filter(editor=editor).values("newsletter"))
+
+
+class Newsletter(models.Model):
+    """One regular mail of a publisher, with the brand, sender and rules it goes out under."""
+
+    slug = models.SlugField(unique=True)
+    brand = models.CharField(_("name"), max_length=80, help_text=_("What readers see on top of each mail."))
+    title = models.CharField(_("title"), max_length=80)
+    description = models.CharField(_("description"), max_length=200, blank=True)
+    translations = models.JSONField(default=dict, blank=True)
+    """Title and description in the other languages: {"en": {"title": "…", "description": "…"}}."""
+    languages = models.JSONField(default=list)
+    """Language codes; the first is the default."""
+    list_id = models.CharField(max_length=200, unique=True)
+    """The label and domain of List-Id (RFC 2919), such as weekly.news.example; fixed for the newsletter's life."""
+    from_name = models.CharField(_("sender's name"), max_length=80)
+    from_email = models.EmailField(_("sender's address"))
+    reply_to = models.EmailField(_("answers go to"), blank=True)
+    postal_address = models.TextField(_("postal address"), blank=True)
+    privacy_url = models.URLField(_("privacy notice"), blank=True)
+    site_url = models.URLField(_("site"), blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, default="Asia/Jakarta")
+    accent = models.CharField(_("accent"), max_length=7, default="#0E5A55", validators=[ACCENT])
+    logo = models.ForeignKey("MediaFile", models.SET_NULL, null=True, blank=True, related_name="+")
+    is_public = models.BooleanField(default=True)
+    archive_is_public = models.BooleanField(default=True)
+    is_demo = models.BooleanField(default=False, editable=False)
+    tracking = models.CharField(max_length=12, choices=Tracking, default=Tracking.AGGREGATE)
+    tracking_needs_consent = models.BooleanField(default=True)
+    hold_s = models.PositiveSmallIntegerField(_("hold"), default=120)
+    first_batch = models.PositiveSmallIntegerField(_("first small batch"), default=50)
+    four_eyes = models.BooleanField(_("a second person approves"), default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[models.Manager[Newsletter]] = NewsletterQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(tracking__in=Tracking.values), name="newsletter_tracking_known"),
+            models.CheckConstraint(condition=Q(hold_s__lte=300), name="newsletter_hold_at_most_300_s"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def default_language(self) -> str:
+        return self.languages[0] if self.languages else "id"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    def title_in(self, language: str) -> str:
+        return self.translations.get(language, {}).get("title") or self.title
+
+    def description_in(self, language: str) -> str:
+        return self.translations.get(language, {}).get("description") or self.description
+
+    def best_language(self, language: str) -> str:
+        return language if language in self.languages else self.default_language
+
+
+class Membership(models.Model):
+    """What an editor may do in one newsletter. Checked in `newsletter.roles`, nowhere else."""
+
+    editor = models.ForeignKey(Editor, models.CASCADE, related_name="memberships")
+    newsletter = models.ForeignKey(Newsletter, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["editor", "newsletter"], name="one_role_per_newsletter"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.editor}: {self.get_role_display()}"
+
+
+class AuditEntry(models.Model):
+    """Who did what, from where: sends, roles, texts, settings. Only ever added to."""
+
+    actor = models.ForeignKey(Editor, models.SET_NULL, null=True, related_name="+")
+    action = models.CharField(max_length=60)
+    """A product verb: issue-scheduled, settings-changed, role-changed …"""
+    newsletter = models.ForeignKey(Newsletter, models.SET_NULL, null=True, related_name="+")
+    subject = models.CharField(max_length=120)
+    """What it was done to, such as "issue 12"; never an address."""
+    detail = models.JSONField(default=dict)
+    occurred_at = models.DateTimeField(default=timezone.now, db_index=True)
+    ip = models.GenericIPAddressField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"
+
+
+class MediaFile(models.Model):
+    """A picture of ours: JPEG or PNG, upright, stripped of metadata, at most 1,200 px wide."""
+
+    file = models.FileField(upload_to="images/%Y/%m")
+    hash = models.CharField(max_length=64, unique=True)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    size = models.PositiveIntegerField(help_text="bytes")
+    alt = models.CharField(max_length=300, blank=True)
+    source_url = models.URLField(max_length=1000, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.file.name or ""
+
+
+class SourceKind(models.TextChoices):
+    FEED = "feed", _("Feed")
+    SITEMAP = "sitemap", _("News sitemap")
+
+
+class Source(models.Model):
+    """A feed or sitemap that is read regularly."""
+
+    newsletter = models.ForeignKey(Newsletter, models.CASCADE, related_name="sources")
+    kind = models.CharField(max_length=8, choices=SourceKind, default=SourceKind.FEED)
+    url = models.URLField(max_length=1000)
+    etag = models.CharField(max_length=200, blank=True)
+    last_modified = models.CharField(max_length=60, blank=True)
+    fetched_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=300, blank=True)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["newsletter", "url"], name="one_source_per_newsletter_and_url"),
+            models.CheckConstraint(condition=Q(kind__in=SourceKind.values), name="source_kind_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class ArticleState(models.TextChoices):
+    LIVE = "live", _("Live")
+    GONE = "gone", _("Gone")
+
+
+class Article(models.Model):
+    """What a page of the publisher's site says about itself; the stuff issues are made of."""
+
+    source = models.ForeignKey(Source, models.SET_NULL, null=True, related_name="articles")
+    guid = models.CharField(max_length=1000, unique=True)
+    url = models.URLField(max_length=1000, unique=True)
+    title = models.CharField(max_length=300)
+    summary = models.TextField(blank=True)
+    author = models.CharField(max_length=200, blank=True)
+    section = models.CharField(max_length=120, blank=True)
+    language = models.CharField(max_length=8, blank=True)
+    image_url = models.URLField(max_length=1000, blank=True)
+    image_alt = models.CharField(max_length=300, blank=True)
+    image = models.ForeignKey(MediaFile, models.SET_NULL, null=True, related_name="+")
+    published_at = models.DateTimeField(null=True, db_index=True)
+    updated_at = models.DateTimeField(null=True)
+    reading_minutes = models.PositiveSmallIntegerField(null=True)
+    content_hash = models.CharField(max_length=64, blank=True)
+    state = models.CharField(max_length=8, choices=ArticleState, default=ArticleState.LIVE)
+    alternates = models.JSONField(default=dict)
+    """The same article in other languages (hreflang): {"en": url}."""
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(state__in=ArticleState.values), name="article_state_known")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class IssueStatus(models.TextChoices):
+    DRAFT = "draft", _("Draft")
+    IN_REVIEW = "in_review", _("In review")
+    APPROVED = "approved", _("Approved")
+    SCHEDULED = "scheduled", _("Scheduled")
+    SENDING = "sending", _("Sending")
+    PAUSED = "paused", _("Paused")
+    SENT = "sent", _("Sent")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+EDITABLE = (IssueStatus.DRAFT, IssueStatus.IN_REVIEW, IssueStatus.APPROVED)
+
+
+class Issue(models.Model):
+    """One number of a newsletter: a document in one or more languages, and how far it has come."""
+
+    newsletter = models.ForeignKey(Newsletter, models.CASCADE, related_name="issues")
+    number = models.PositiveIntegerField()
+    slug = models.SlugField(max_length=120, unique=True)
+    status = models.CharField(max_length=12, choices=IssueStatus, default=IssueStatus.DRAFT)
+    content = models.JSONField(default=dict)
+    """A `newsletter.content.Document`."""
+    articles = models.ManyToManyField(Article, related_name="issues", blank=True)
+    version = models.PositiveIntegerField(default=1)
+    revision_head = models.PositiveIntegerField(default=0)
+    approved_hash = models.CharField(max_length=64, blank=True)
+    approved_by = models.ForeignKey(Editor, models.SET_NULL, null=True, related_name="+")
+    approved_at = models.DateTimeField(null=True)
+    scheduled_at = models.DateTimeField(null=True)
+    scheduled_by = models.ForeignKey(Editor, models.SET_NULL, null=True, related_name="+")
+    tested_at = models.DateTimeField(null=True)
+    tested_version = models.PositiveIntegerField(null=True)
+    started_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    pause_reason = models.CharField(max_length=300, blank=True)
+    audience = models.JSONField(default=dict)
+    """A filter of subscriptions; {} is everybody. {"language": "id"}, {"got_issue": 12}."""
+    created_by = models.ForeignKey(Editor, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    edited_at = models.DateTimeField(default=timezone.now)
+    # Counters for lists, recounted by `workers` and never added to:
+    audience_count = models.PositiveIntegerField(default=0)
+    accepted_count = models.PositiveIntegerField(default=0)
+    refused_count = models.PositiveIntegerField(default=0)
+    click_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["newsletter", "number"], name="one_issue_per_number"),
+            models.CheckConstraint(condition=Q(status__in=IssueStatus.values), name="issue_status_known"),
+            models.CheckConstraint(
+                condition=~Q(status=IssueStatus.SCHEDULED) | Q(scheduled_at__isnull=False),
+                name="scheduled_issue_has_a_time",
+            ),
+        ]
+        indexes = [models.Index(fields=["status", "scheduled_at"], name="issue_due")]
+
+    def __str__(self) -> str:
+        return f"{self.newsletter.title} #{self.number}"
+
+    @property
+    def is_editable(self) -> bool:
+        return self.status in EDITABLE
+
+
+class Revision(models.Model):
+    """What an issue said at one moment; undo, redo and history walk these."""
+
+    issue = models.ForeignKey(Issue, models.CASCADE, related_name="revisions")
+    number = models.PositiveIntegerField()
+    editor = models.ForeignKey(Editor, models.SET_NULL, null=True, related_name="+")
+    saved_at = models.DateTimeField()
+    content = models.JSONField()
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["issue", "number"], name="one_revision_per_number")]
+
+    def __str__(self) -> str:
+        return f"{self.issue_id}.{self.number}"
+
+
+class Edition(models.Model):
+    """An issue frozen in one language: HTML and text with slots, filled per reader. Never changes once written."""
+
+    issue = models.ForeignKey(Issue, models.CASCADE, related_name="editions")
+    language = models.CharField(max_length=8)
+    variant = models.CharField(max_length=20, default="", blank=True)
+    subject = models.CharField(max_length=300)
+    preheader = models.CharField(max_length=300, blank=True)
+    html = models.TextField()
+    text = models.TextField()
+    template_version = models.CharField(max_length=20)
+    frozen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issue", "language", "variant"], name="one_edition_per_language"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.issue_id} {self.language}"
+
+
+class Link(models.Model):
+    """A numbered link of an issue. A redirect looks its target up here and nowhere else; the row outlives the issue."""
+
+    issue = models.ForeignKey(Issue, models.SET_NULL, null=True, related_name="links")
+    issue_key = models.BigIntegerField()
+    """The issue's id, kept when the issue is deleted, so that links in old mails go on working."""
+    number = models.PositiveIntegerField()
+    language = models.CharField(max_length=8)
+    url = models.URLField(max_length=2000)
+    block = models.CharField(max_length=40, blank=True)
+    label = models.CharField(max_length=300, blank=True)
+    amended_url = models.URLField(max_length=2000, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issue_key", "number"], name="one_link_per_number"),
+            models.CheckConstraint(
+                condition=Q(issue__isnull=True) | Q(issue_key=F("issue_id")), name="link_key_is_the_issue"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.target
+
+    @property
+    def target(self) -> str:
+        return self.amended_url or self.url

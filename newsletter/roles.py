@@ -1,0 +1,53 @@
+"""Who may do what in which newsletter. The one place that compares roles."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.core.exceptions import PermissionDenied
+
+from newsletter.models import Editor, Membership, Newsletter, Role
+
+
+class Action(StrEnum):
+    WRITE = "write"
+    """Articles, drafts, previews, tests."""
+    APPROVE = "approve"
+    SEND = "send"
+    """Schedule, stop, pause, resume, cancel, send again."""
+    SEE_PEOPLE = "see people"
+    """Addresses and one reader's timeline."""
+    ADMINISTER = "administer"
+    """Settings, editors and roles."""
+
+
+ACTIONS: dict[str, frozenset[Action]] = {
+    Role.WRITER: frozenset({Action.WRITE}),
+    Role.EDITOR: frozenset({Action.WRITE, Action.APPROVE, Action.SEE_PEOPLE}),
+    Role.PUBLISHER: frozenset({Action.WRITE, Action.APPROVE, Action.SEND, Action.SEE_PEOPLE}),
+    Role.ADMINISTRATOR: frozenset(Action),
+}
+
+
+def role(editor: Editor, newsletter: Newsletter) -> str | None:
+    if editor.is_superuser:
+        return Role.ADMINISTRATOR
+    return Membership.objects.filter(editor=editor, newsletter=newsletter).values_list("role", flat=True).first()
+
+
+def may(editor: Editor, action: Action, newsletter: Newsletter) -> bool:
+    return action in ACTIONS.get(role(editor, newsletter) or "", frozenset())
+
+
+def demand(editor: Editor, action: Action, newsletter: Newsletter) -> None:
+    """Raise PermissionDenied unless `editor` may do `action` in `newsletter`."""
+    if not may(editor, action, newsletter):
+        raise PermissionDenied(f"Editor {editor.pk} may not {action} in newsletter {newsletter.pk}")
+
+
+def newsletters(editor: Editor, action: Action) -> list[Newsletter]:
+    """The newsletters in which `editor` may do `action`, in order of creation."""
+    if editor.is_superuser:
+        return list(Newsletter.objects.all())
+    roles = [name for name, actions in ACTIONS.items() if action in actions]
+    return list(Newsletter.objects.filter(memberships__editor=editor, memberships__role__in=roles).distinct())

@@ -1,0 +1,28 @@
+"""Where each address leads. String includes only: the root knows no code."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("subscribers.urls")),
+    path("archive/", include("newsletter.archive.urls")),
+    path("studio/account/", include("newsletter.studio.account_urls")),
+    path("studio/", include("newsletter.studio.urls")),
+    path("studio/", include("subscribers.studio.urls")),
+    path("studio/", include("workers.studio.urls")),
+    path("", include("workers.urls")),
+    path("", include("newsletter.site_urls")),
+    path("admin/", admin.site.urls),
+]
+
+if settings.EMBEDDED:
+    urlpatterns += [
+        path("mailbox/", include("workers.mailbox.urls")),
+        path("demo/", include("workers.demo.urls")),
+    ]
+
+handler400 = "newsletter.errors.bad_request"
+handler403 = "newsletter.errors.forbidden"
+handler404 = "newsletter.errors.not_found"
+handler500 = "newsletter.errors.server_error"

@@ -1,0 +1,55 @@
+"""Keys for one purpose each, derived from SECRET_KEY by HKDF (RFC 5869), with an id so that old ones keep verifying.
+
+Every stored HMAC and every token carries the one-byte id of the secret it was made under. When SECRET_KEY changes, its
+predecessors go into SECRET_KEY_FALLBACKS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from functools import lru_cache
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+
+class UnknownKey(LookupError):
+    """The key id belongs to no secret we have: the token is foreign, or its SECRET_KEY is gone."""
+
+
+@lru_cache(maxsize=64)
+def _key_id(secret: str) -> int:
+    return hashlib.sha256(b"warta key id\0" + secret.encode()).digest()[0]
+
+
+@lru_cache(maxsize=512)
+def _derive(secret: str, purpose: str, length: int) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=b"warta", info=purpose.encode()).derive(secret.encode())
+
+
+def current_id() -> int:
+    return _key_id(settings.SECRET_KEY)
+
+
+def current(purpose: str, length: int = 32) -> bytes:
+    return _derive(settings.SECRET_KEY, purpose, length)
+
+
+def by_id(purpose: str, key_id: int, length: int = 32) -> bytes:
+    """The key that `key_id` names. Raises UnknownKey."""
+    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        if _key_id(secret) == key_id:
+            return _derive(secret, purpose, length)
+    raise UnknownKey(f"No secret has the key id {key_id}")
+
+
+def all_keys(purpose: str, length: int = 32) -> list[tuple[int, bytes]]:
+    """(id, key) of every secret we have, the current one first."""
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return [(_key_id(secret), _derive(secret, purpose, length)) for secret in secrets]
+
+
+def digest(key: bytes, message: bytes) -> bytes:
+    return hmac.digest(key, message, "sha256")

@@ -1,0 +1,25 @@
+"""What every test may use: a clock that stands still, and people and things made by plain functions (see makers.py)."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+pytest_plugins = ["tests.makers"]
+
+
+@pytest.fixture
+def now() -> datetime.datetime:
+    """Tuesday 24 November 2026, 07:00 in Jakarta."""
+    return datetime.datetime(2026, 11, 24, 0, 0, tzinfo=datetime.UTC)
+
+
+@pytest.fixture(autouse=True)
+def _folders_of_our_own(tmp_path, settings):
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.MAILBOX_DIR = tmp_path / "mail"
+    settings.SEND_SPOOL = tmp_path / "spool" / "send"
+    settings.TRACKING_SPOOL = tmp_path / "spool" / "hits"
+    for folder in (settings.MEDIA_ROOT, settings.MAILBOX_DIR, settings.SEND_SPOOL, settings.TRACKING_SPOOL):
+        folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,114 @@
+"""Plain functions that make people and things with good defaults: `make_issue(stories=3)`."""
+
+from __future__ import annotations
+
+import datetime
+from itertools import count
+from typing import Any
+
+from newsletter import content, issues
+from newsletter.models import Editor, Issue, Membership, Newsletter, Role
+from subscribers.models import Subscriber, Subscription, SubscriptionStatus
+
+NOW = datetime.datetime(2026, 11, 24, 0, 0, tzinfo=datetime.UTC)
+_numbers = count(1)
+
+
+def make_newsletter(**fields: Any) -> Newsletter:
+    number = next(_numbers)
+    defaults = {
+        "slug": f"ringkasan-{number}",
+        "brand": "Kabar Lintas",
+        "title": "Ringkasan mingguan",
+        "description": "Lima kabar imigrasi, tiap Selasa pagi",
+        "translations": {"en": {"title": "Weekly summary", "description": "Five stories, every Tuesday morning"}},
+        "languages": ["id", "en"],
+        "list_id": f"ringkasan-{number}.kabarlintas.example",
+        "from_name": "Kabar Lintas",
+        "from_email": "redaksi@kabarlintas.example",
+        "reply_to": "halo@kabarlintas.example",
+        "postal_address": "Redaksi Kabar Lintas, Jl. Contoh No. 10, Jakarta 12345",
+        "privacy_url": "https://kabarlintas.example/privasi/",
+        "site_url": "https://kabarlintas.example",
+        "hold_s": 0,
+        "first_batch": 0,
+    }
+    return Newsletter.objects.create(**{**defaults, **fields})
+
+
+def make_editor(newsletter: Newsletter | None = None, *, role: str = Role.ADMINISTRATOR, **fields: Any) -> Editor:
+    defaults = {"email": f"ayu{next(_numbers)}@kabarlintas.example", "name": "Ayu Lestari", "language": "en"}
+    editor = Editor.objects.create_user(password="katasandi-panjang", **{**defaults, **fields})
+    if newsletter is not None:
+        Membership.objects.create(editor=editor, newsletter=newsletter, role=role)
+    return editor
+
+
+def story_words(number: int, language: str = "id") -> content.StoryWords:
+    return content.StoryWords(
+        headline=f"Imigrasi buka jalur autogate ke-{number}" if language == "id" else f"Autogate lane {number} opens",
+        summary="<p>Pemegang paspor elektronik dapat melintas dalam <strong>kurang dari 30 detik</strong>.</p>"
+        if language == "id"
+        else "<p>Holders of an electronic passport pass in <strong>less than 30 seconds</strong>.</p>",
+        url=f"https://kabarlintas.example/{language}/autogate-{number}",
+        link_text="Baca cara memakai autogate" if language == "id" else "Read how to use the autogate",
+    )
+
+
+def make_document(*, stories: int = 3, languages: tuple[str, ...] = ("id", "en")) -> content.Document:
+    kinds = [content.Lead, *[content.Story] * (stories - 1)] if stories else []
+    return content.Document(
+        envelopes={
+            language: content.Envelope(
+                subject="Autogate baru dan izin tinggal daring"
+                if language == "id"
+                else "New autogates, online permits",
+                preheader="Kabar imigrasi pekan ini dalam lima menit baca, langsung dari redaksi"
+                if language == "id"
+                else "This week's immigration news in five minutes, straight from the newsroom",
+            )
+            for language in languages
+        },
+        blocks=[
+            kind(id=f"b{number:03d}", words={language: story_words(number, language) for language in languages})
+            for number, kind in enumerate(kinds, start=1)
+        ],
+    )
+
+
+def make_issue(
+    newsletter: Newsletter | None = None,
+    *,
+    stories: int = 3,
+    document: content.Document | None = None,
+    editor: Editor | None = None,
+    now: datetime.datetime = NOW,
+) -> Issue:
+    issue = issues.create(newsletter or make_newsletter(), editor=editor, now=now)
+    return issues.save(issue, document or make_document(stories=stories), version=1, editor=editor, now=now)
+
+
+def make_scheduled_issue(newsletter: Newsletter | None = None, **fields: Any) -> Issue:
+    """An issue whose time has come: scheduled for NOW."""
+    issue = issues.approve(make_issue(newsletter, **fields), editor=None, now=NOW)
+    return issues.schedule(issue, at=NOW, editor=None, now=NOW)
+
+
+def make_reader(
+    newsletter: Newsletter, *, email: str = "", status: str = SubscriptionStatus.SUBSCRIBED, **fields: Any
+) -> Subscription:
+    """A subscription with its subscriber; Siti confirmed unless told otherwise. No consent events are written."""
+    email = email or f"siti{next(_numbers)}@pembaca.example"
+    language = fields.pop("language", "id")
+    subscriber, _ = Subscriber.objects.get_or_create(
+        email_key=email.lower(), defaults={"email": email, "name": fields.pop("name", ""), "language": language}
+    )
+    return Subscription.objects.create(
+        subscriber=subscriber,
+        newsletter=newsletter,
+        status=status,
+        language=language,
+        requested_at=NOW - datetime.timedelta(days=30),
+        confirmed_at=NOW - datetime.timedelta(days=30) if status != SubscriptionStatus.PENDING else None,
+        **fields,
+    )

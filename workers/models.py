@@ -1,0 +1,220 @@
+"""The ledger of sending and the counts of tracking. Arrows live in `ledger`, `feedback` and `tracking`."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from newsletter.models import Edition, Issue
+
+
+class BatchStatus(models.TextChoices):
+    WAITING = "waiting", _("Waiting")
+    CLAIMED = "claimed", _("Being sent")
+    DONE = "done", _("Done")
+    UNCERTAIN = "uncertain", _("Uncertain")
+
+
+class Outcome(models.TextChoices):
+    """What the send told us."""
+
+    ACCEPTED = "accepted", _("Accepted")
+    REFUSED = "refused", _("Refused")
+    DEFERRED = "deferred", _("Deferred")
+    SKIPPED = "skipped", _("Left out")
+    UNCERTAIN = "uncertain", _("Uncertain")
+
+
+class DeliveryStatus(models.TextChoices):
+    """What events told us; each may only be raised to a later one."""
+
+    NONE = "", _("No report yet")
+    DELIVERED = "delivered", _("Delivered")
+    BOUNCED = "bounced", _("Bounced")
+    COMPLAINED = "complained", _("Complained")
+
+
+STATUS_RANK = {
+    DeliveryStatus.NONE: 0,
+    DeliveryStatus.DELIVERED: 1,
+    DeliveryStatus.BOUNCED: 2,
+    DeliveryStatus.COMPLAINED: 3,
+}
+
+
+class Batch(models.Model):
+    """The plan: up to 500 readers of one edition's issue, packed in ascending order."""
+
+    issue = models.ForeignKey(Issue, models.CASCADE, related_name="+")
+    edition = models.ForeignKey(Edition, models.CASCADE, related_name="+")
+    number = models.PositiveIntegerField()
+    size = models.PositiveSmallIntegerField()
+    reader_ids = models.BinaryField()
+    """Subscription ids, little-endian signed 64-bit, ascending."""
+    first_id = models.BigIntegerField()
+    last_id = models.BigIntegerField()
+    is_first = models.BooleanField(default=False)
+    """The first small batch: it goes alone, and its outcome decides whether the rest follows."""
+    status = models.CharField(max_length=10, choices=BatchStatus, default=BatchStatus.WAITING)
+    worker = models.CharField(max_length=80, blank=True)
+    """host:pid:boot of the claim holder."""
+    lease_expires_at = models.DateTimeField(null=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    is_retry = models.BooleanField(default=False)
+    """Holds readers that already have a Delivery (deferred, or sent again by a click)."""
+    route = models.CharField(max_length=40, blank=True)
+    accepted = models.PositiveSmallIntegerField(default=0)
+    refused = models.PositiveSmallIntegerField(default=0)
+    deferred = models.PositiveSmallIntegerField(default=0)
+    skipped = models.PositiveSmallIntegerField(default=0)
+    uncertain = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issue", "number"], name="one_batch_per_number"),
+            models.CheckConstraint(condition=Q(status__in=BatchStatus.values), name="batch_status_known"),
+        ]
+        indexes = [
+            models.Index(fields=["issue", "status", "number"], name="batch_to_claim"),
+            models.Index(fields=["lease_expires_at"], name="batch_lease", condition=Q(status=BatchStatus.CLAIMED)),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.issue_id}.{self.number}"
+
+
+class Delivery(models.Model):
+    """The record: what happened to one reader's copy of one issue. At most one a reader, whatever dies."""
+
+    issue = models.ForeignKey(Issue, models.CASCADE, related_name="+", db_index=False)
+    subscription = models.BigIntegerField()
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    outcome = models.CharField(max_length=10, choices=Outcome)
+    status = models.CharField(max_length=10, choices=DeliveryStatus, default=DeliveryStatus.NONE, blank=True)
+    message_id = models.CharField(max_length=200, blank=True)
+    provider_id = models.CharField(max_length=200, blank=True)
+    code = models.CharField(max_length=20, blank=True)
+    """SMTP reply or provider code, such as 550 or 5.1.1."""
+    detail = models.CharField(max_length=300, blank=True)
+    """Reason in words, without an address."""
+    attempts = models.PositiveSmallIntegerField(default=1)
+    due_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    first_clicked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issue", "subscription"], name="nobody_is_mailed_twice"),
+            models.CheckConstraint(condition=Q(outcome__in=Outcome.values), name="delivery_outcome_known"),
+            models.CheckConstraint(condition=Q(status__in=DeliveryStatus.values), name="delivery_status_known"),
+        ]
+        indexes = [
+            models.Index(fields=["subscription"], name="delivery_of_reader"),
+            models.Index(fields=["due_at"], name="delivery_due", condition=Q(outcome=Outcome.DEFERRED)),
+            models.Index(
+                fields=["issue", "outcome"], name="delivery_uncertain", condition=Q(outcome=Outcome.UNCERTAIN)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"delivery {self.issue_id}/{self.subscription}"
+
+
+class AgentClass(models.TextChoices):
+    HUMAN = "human", _("People")
+    PROXY = "proxy", _("Mail services' proxies")
+    SCANNER = "scanner", _("Link scanners")
+    UNKNOWN = "unknown", _("Unknown")
+
+
+class Event(models.Model):
+    """Something that happened to a mail after it left, in Anymail's words, or a hit on a pixel or link."""
+
+    issue = models.BigIntegerField()
+    subscription = models.BigIntegerField(default=0)
+    """0 where everybody is counted together."""
+    kind = models.CharField(max_length=20)
+    occurred_at = models.DateTimeField()
+    link = models.PositiveIntegerField(default=0)
+    agent_class = models.CharField(max_length=8, choices=AgentClass, default=AgentClass.UNKNOWN)
+    agent = models.CharField(max_length=200, blank=True)
+    network = models.CharField(max_length=43, blank=True)
+    code = models.CharField(max_length=20, blank=True)
+    detail = models.CharField(max_length=300, blank=True)
+    provider_event_id = models.CharField(max_length=100, null=True, unique=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(agent_class__in=AgentClass.values), name="event_agent_class_known"),
+        ]
+        indexes = [
+            models.Index(fields=["issue", "subscription"], name="event_of_delivery"),
+            models.Index(fields=["occurred_at"], name="event_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.issue}/{self.subscription}"
+
+
+class Tally(models.Model):
+    """What reports read: hits of one issue in one hour, counted."""
+
+    issue = models.ForeignKey(Issue, models.CASCADE, related_name="+")
+    hour = models.DateTimeField()
+    link = models.PositiveIntegerField(default=0)
+    """Link number; 0 is the pixel."""
+    language = models.CharField(max_length=8, blank=True)
+    kind = models.CharField(max_length=8)
+    """opened or clicked."""
+    agent_class = models.CharField(max_length=8, choices=AgentClass)
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["issue", "hour", "link", "language", "kind", "agent_class"], name="one_tally_per_hour"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.issue_id}.{self.link}: {self.count}"
+
+
+class SpoolFile(models.Model):
+    """How far a hit spool has been loaded; written in the transaction that loads it, so each hit counts once."""
+
+    name = models.CharField(max_length=200, unique=True)
+    """host/file."""
+    offset = models.PositiveBigIntegerField(default=0)
+    loaded_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.name} @{self.offset}"
+
+
+class Route(models.Model):
+    """An e-mail provider's state: pace and breaker. Its secrets stay in `MAIL_URL`."""
+
+    name = models.CharField(max_length=40, unique=True)
+    """Kind and place in `MAIL_URL`, such as smtp-1."""
+    kind = models.CharField(max_length=20)
+    priority = models.PositiveSmallIntegerField()
+    rate = models.FloatField(default=0)
+    """Messages a second; 0 is as fast as it takes them."""
+    tokens = models.FloatField(default=0)
+    refilled_at = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0)
+    """Connection or account errors in a row."""
+    open_until = models.DateTimeField(null=True)
+    """The breaker is open until then: nothing is claimed for this route."""
+    last_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["priority"]
+
+    def __str__(self) -> str:
+        return self.name
