@@ -28,6 +28,8 @@ class Subscriber(models.Model):
     language = models.CharField(max_length=8, default="id")
     attributes = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+    suppressed_at = models.DateTimeField(null=True)
+    """Kept in step with Suppression by `suppression`, so that set-wise queries need no hash."""
     erased_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
