@@ -223,6 +223,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "newsletter.context.site",
+                "newsletter.studio.context.studio",
             ],
             "builtins": ["django.templatetags.i18n", "django.templatetags.static", "newsletter.templatetags.warta"],
         },
