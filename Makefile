@@ -1,0 +1,63 @@
+# Two commands do everything: `make run` (a running, seeded site) and `make test`. Needs Python 3.11 or newer and make.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+STATIC_SOURCES := $(shell find newsletter/static -type f 2>/dev/null)
+export PORT
+
+.PHONY: run setup test test-fast check format bench messages clean demo-off
+
+run: $(VENV)/.run-ready ## a running, seeded site
+	@$(BIN)/python manage.py run --prepare
+
+setup: $(VENV)/.dev-ready ## just the environment, in .venv/
+
+test: $(VENV)/.dev-ready ## the whole suite
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev-ready ## lint, types, contracts, catalogues
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy newsletter subscribers workers manage.py
+	$(BIN)/lint-imports
+	$(BIN)/djlint --check --lint --quiet templates
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m tests.structure.production_check
+	$(BIN)/python -m tests.structure.catalogue_check
+
+format: $(VENV)/.dev-ready
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench: $(VENV)/.dev-ready ## benchmarks, as ratios within one run
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+messages: $(VENV)/.dev-ready ## collect sentences for the catalogue and compile it (needs gettext)
+	$(BIN)/python manage.py makemessages --locale id --no-location --no-wrap --ignore .venv --ignore var --ignore tests --extension html,txt,py,mjml
+	$(BIN)/python manage.py compilemessages --ignore .venv
+
+demo-off: $(VENV)/.run-ready ## remove everything the demo seed made
+	$(BIN)/python manage.py seed_demo --remove
+
+lock: $(VENV)/.dev-ready ## renew the locks from pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml --output-file requirements.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml --group dev --output-file requirements-dev.txt
+
+clean: ## throw away the environment and all data of this checkout
+	rm -rf $(VENV) var
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Warta needs Python 3.11 or newer; none was found. Install it, or name it: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Warta needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-ready: requirements.txt | $(BIN)/python
+	@echo "Installing what Warta needs, once …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.dev-ready: requirements-dev.txt requirements.txt | $(BIN)/python
+	@echo "Installing what working on Warta needs, once …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	@touch $@ $(VENV)/.run-ready
