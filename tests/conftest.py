@@ -6,8 +6,6 @@ import datetime
 
 import pytest
 
-pytest_plugins = ["tests.makers"]
-
 
 @pytest.fixture
 def now() -> datetime.datetime:

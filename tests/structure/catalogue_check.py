@@ -31,7 +31,9 @@ def broken_placeholders(catalogue: polib.POFile) -> list[str]:
 
 
 def compiled_differs(catalogue: polib.POFile) -> bool:
-    compiled = {entry.msgid: (entry.msgstr, entry.msgstr_plural) for entry in polib.mofile(str(CATALOGUE.with_suffix(".mo")))}
+    compiled = {
+        entry.msgid: (entry.msgstr, entry.msgstr_plural) for entry in polib.mofile(str(CATALOGUE.with_suffix(".mo")))
+    }
     wanted = {entry.msgid: (entry.msgstr, entry.msgstr_plural) for entry in catalogue.translated_entries()}
     return compiled != wanted
 
