@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Max
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 TEMPLATE_VERSION = "1"
 """Raised when the look of mails changes: approvals given for the old look lapse."""
 COALESCE = timedelta(seconds=10)
+ORDER, ENVELOPE = "(order)", "(envelope)"
 
 
 class WrongState(Exception):
@@ -37,6 +39,10 @@ class Conflict(Exception):
     def __init__(self, current: Issue) -> None:
         super().__init__(f"Issue {current.pk} is at version {current.version}")
         self.current = current
+
+
+class NothingThere(Exception):
+    """There is no earlier or later version to go to; the message says so to a person."""
 
 
 class AlreadyUsed(Exception):
@@ -64,7 +70,9 @@ def create(newsletter: Newsletter, *, editor: Editor | None, now: datetime) -> I
             created_by=editor,
             created_at=now,
             edited_at=now,
+            edited_by=editor,
         )
+        _add_revision(issue, editor=editor, now=now)
     logger.info("issue created", extra={"issue": issue.pk})
     return issue
 
@@ -74,38 +82,126 @@ def save(issue: Issue, document: content.Document, *, version: int, editor: Edit
 
     Raises Conflict if it is at another version, WrongState if it may not be edited any more.
     """
-    data = content.dump(document)
     with transaction.atomic():
-        moved = Issue.objects.filter(pk=issue.pk, version=version, status__in=EDITABLE).update(
-            content=data,
-            version=F("version") + 1,
-            status=IssueStatus.DRAFT,
-            approved_hash="",
-            approved_by=None,
-            approved_at=None,
-            edited_at=now,
-        )
-        stored = Issue.objects.select_related("newsletter").get(pk=issue.pk)
-        if not moved:
-            if stored.status not in EDITABLE:
-                raise WrongState(_("This issue can no longer be edited. Stop it first."))
-            raise Conflict(stored)
+        stored = _store(issue, content.dump(document), version=version, editor=editor, now=now)
         _remember(stored, editor=editor, now=now)
-        stored.articles.set(Article.objects.filter(pk__in=document.article_ids()))
+    return stored
+
+
+def undo(issue: Issue, *, version: int, editor: Editor | None, now: datetime) -> Issue:
+    """Go back to the revision before the head. Raises NothingThere at the first one."""
+    return _walk(issue, -1, version=version, editor=editor, now=now)
+
+
+def redo(issue: Issue, *, version: int, editor: Editor | None, now: datetime) -> Issue:
+    """Take back an undo. Raises NothingThere if nothing was undone since the last change."""
+    return _walk(issue, +1, version=version, editor=editor, now=now)
+
+
+def restore(issue: Issue, number: int, *, version: int, editor: Editor | None, now: datetime) -> Issue:
+    """Make an old revision the newest one; what was there since stays in the history."""
+    old = issue.revisions.filter(number=number).first()
+    if old is None:
+        raise NothingThere(_("This version is not in the history any more."))
+    with transaction.atomic():
+        stored = _store(issue, old.content, version=version, editor=editor, now=now)
+        _add_revision(stored, editor=editor, now=now)
+    return stored
+
+
+def steps(issue: Issue) -> tuple[bool, bool]:
+    """Whether there is something to undo, and to redo."""
+    numbers = set(issue.revisions.values_list("number", flat=True))
+    return issue.revision_head - 1 in numbers, issue.revision_head + 1 in numbers
+
+
+def copy(issue: Issue, document: content.Document, *, editor: Editor | None, now: datetime) -> Issue:
+    """Keep `document` as a new draft of the same newsletter, beside `issue`."""
+    twin = create(issue.newsletter, editor=editor, now=now)
+    return save(twin, document, version=twin.version, editor=editor, now=now)
+
+
+def delete(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
+    """Put a draft away; `bring_back` undoes it. Raises WrongState for an issue that is on its way or sent."""
+    with transaction.atomic():
+        here = Issue.objects.filter(pk=issue.pk, status__in=EDITABLE, deleted_at__isnull=True)
+        voided: dict[str, object] = {"approved_hash": "", "approved_by": None, "approved_at": None}
+        if not here.update(deleted_at=now, status=IssueStatus.DRAFT, version=F("version") + 1, **voided):
+            raise wrong_state(issue)
+        audit("issue-deleted", issue, editor=editor, now=now)
+
+
+def bring_back(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
+    with transaction.atomic():
+        if not Issue.objects.filter(pk=issue.pk, deleted_at__isnull=False).update(deleted_at=None):
+            raise wrong_state(issue)
+        audit("issue-brought-back", issue, editor=editor, now=now)
+
+
+def _store(issue: Issue, data: dict[str, Any], *, version: int, editor: Editor | None, now: datetime) -> Issue:
+    here = Issue.objects.filter(pk=issue.pk, version=version, status__in=EDITABLE, deleted_at__isnull=True)
+    moved = here.update(
+        content=data,
+        version=F("version") + 1,
+        status=IssueStatus.DRAFT,
+        approved_hash="",
+        approved_by=None,
+        approved_at=None,
+        edited_at=now,
+        edited_by=editor,
+    )
+    stored = Issue.objects.select_related("newsletter").get(pk=issue.pk)
+    if not moved:
+        if not stored.is_editable:
+            raise WrongState(_("This issue can no longer be edited. Stop it first."))
+        raise Conflict(stored)
+    stored.articles.set(Article.objects.filter(pk__in=content.parse(data).article_ids()))
+    return stored
+
+
+def _walk(issue: Issue, step: int, *, version: int, editor: Editor | None, now: datetime) -> Issue:
+    target = issue.revisions.filter(number=issue.revision_head + step).first()
+    if target is None:
+        raise NothingThere(_("There is nothing to undo.") if step < 0 else _("There is nothing to redo."))
+    with transaction.atomic():
+        stored = _store(issue, target.content, version=version, editor=editor, now=now)
+        Issue.objects.filter(pk=issue.pk).update(revision_head=target.number)
+    stored.revision_head = target.number
     return stored
 
 
 def _remember(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
-    """Write a revision; quick successive saves by the same person become one."""
-    last = issue.revisions.order_by("-number").first()
-    if last and last.number == issue.revision_head and last.editor == editor and now - last.saved_at < COALESCE:
-        Revision.objects.filter(pk=last.pk).update(content=issue.content, saved_at=now)
+    """Write a revision; quick successive saves of the same block by the same person become one."""
+    last, before = [*issue.revisions.order_by("-number")[:2], None, None][:2]
+    at_the_top = last is not None and last.number == issue.revision_head
+    if last and at_the_top and last.content == issue.content:
         return
+    if last and before and at_the_top and last.editor == editor and now - last.saved_at < COALESCE:
+        touched = _changed(last.content, issue.content)
+        if ORDER not in touched and touched == _changed(before.content, last.content):
+            Revision.objects.filter(pk=last.pk).update(content=issue.content, saved_at=now)
+            return
+    _add_revision(issue, editor=editor, now=now)
+
+
+def _add_revision(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
     issue.revisions.filter(number__gt=issue.revision_head).delete()
     number = issue.revision_head + 1
     Revision.objects.create(issue=issue, number=number, editor=editor, saved_at=now, content=issue.content)
     Issue.objects.filter(pk=issue.pk).update(revision_head=number)
     issue.revision_head = number
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    """Ids of the blocks that differ, ENVELOPE for subject and preheader, ORDER for blocks moved, added or removed."""
+    old = {block["id"]: block for block in before.get("blocks", [])}
+    new = {block["id"]: block for block in after.get("blocks", [])}
+    changed = {key for key in old.keys() & new.keys() if old[key] != new[key]}
+    if list(old) != list(new):
+        changed.add(ORDER)
+    if before.get("envelopes") != after.get("envelopes"):
+        changed.add(ENVELOPE)
+    return changed
 
 
 def add_article(issue: Issue, article: Article, *, editor: Editor | None, now: datetime, again: bool = False) -> Issue:
@@ -176,10 +272,9 @@ def submit(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
 def approve(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
     """Say yes to exactly this content and audience.
 
-    Where the newsletter asks for four eyes, whoever wrote the last revision cannot be the one.
+    Where the newsletter asks for four eyes, whoever made the last change cannot be the one.
     """
-    last = issue.revisions.order_by("-number").first()
-    if issue.newsletter.four_eyes and last is not None and editor is not None and last.editor_id == editor.pk:
+    if issue.newsletter.four_eyes and editor is not None and issue.edited_by_id == editor.pk:
         raise WrongState(_("Another editor has to approve this issue: you made the last change."))
     approval = {"approved_hash": digest(issue), "approved_by": editor, "approved_at": now}
     starts = (IssueStatus.DRAFT, IssueStatus.IN_REVIEW)
@@ -221,7 +316,7 @@ def _move(
     **fields: object,
 ) -> Issue:
     with transaction.atomic():
-        here = Issue.objects.filter(pk=issue.pk, status__in=starts, version=issue.version)
+        here = Issue.objects.filter(pk=issue.pk, status__in=starts, version=issue.version, deleted_at__isnull=True)
         if not here.update(status=status, **fields):
             raise wrong_state(issue)
         audit(action, issue, editor=editor, now=now)

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 ACCENT = RegexValidator(r"^#[0-9A-Fa-f]{6}$", _("Write a colour as # and six digits, such as #0E5A55."))
@@ -40,6 +41,8 @@ class Editor(AbstractUser):
     email = models.EmailField(_("e-mail address"))
     name = models.CharField(_("name"), max_length=120)
     language = models.CharField(_("language"), max_length=8, default="id")
+    session_epoch = models.PositiveIntegerField(default=0)
+    """Raised to end all of this editor's sessions, as a change of role does; a new password does so anyway."""
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
@@ -58,6 +61,11 @@ class Editor(AbstractUser):
 
     def get_short_name(self) -> str:
         return self.name.partition(" ")[0]
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session is bound to: Django's own (the password) and the epoch."""
+        bound_to = f"{self.password}:{self.session_epoch}"
+        return salted_hmac("newsletter.Editor.session", bound_to, secret=secret, algorithm="sha256").hexdigest()
 
 
 class Role(models.TextChoices):
@@ -271,6 +279,12 @@ class IssueStatus(models.TextChoices):
 EDITABLE = (IssueStatus.DRAFT, IssueStatus.IN_REVIEW, IssueStatus.APPROVED)
 
 
+class IssueQuerySet(models.QuerySet["Issue"]):
+    def kept(self) -> IssueQuerySet:
+        """All but deleted drafts."""
+        return self.filter(deleted_at__isnull=True)
+
+
 class Issue(models.Model):
     """One number of a newsletter: a document in one or more languages, and how far it has come."""
 
@@ -298,11 +312,16 @@ class Issue(models.Model):
     created_by = models.ForeignKey(Editor, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     edited_at = models.DateTimeField(default=timezone.now)
+    edited_by = models.ForeignKey(Editor, models.SET_NULL, null=True, related_name="+")
+    deleted_at = models.DateTimeField(null=True)
+    """A deleted draft can be brought back for 30 days."""
     # Counters for lists, recounted by `workers` and never added to:
     audience_count = models.PositiveIntegerField(default=0)
     accepted_count = models.PositiveIntegerField(default=0)
     refused_count = models.PositiveIntegerField(default=0)
     click_count = models.PositiveIntegerField(default=0)
+
+    objects = IssueQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]
@@ -321,7 +340,7 @@ class Issue(models.Model):
 
     @property
     def is_editable(self) -> bool:
-        return self.status in EDITABLE
+        return self.status in EDITABLE and self.deleted_at is None
 
 
 class Revision(models.Model):
