@@ -53,3 +53,8 @@ def all_keys(purpose: str, length: int = 32) -> list[tuple[int, bytes]]:
 
 def digest(key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, "sha256")
+
+
+def same(one: bytes, other: bytes) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(one, other)

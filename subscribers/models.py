@@ -30,6 +30,8 @@ class Subscriber(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     suppressed_at = models.DateTimeField(null=True)
     """Kept in step with Suppression by `suppression`, so that set-wise queries need no hash."""
+    suppressed_for = models.CharField(max_length=12, blank=True)
+    """The SuppressionReason, likewise."""
     erased_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
@@ -145,6 +147,10 @@ class SignupRequest(models.Model):
 
     public_id = models.CharField(max_length=32, unique=True, default=public_id)
     email = models.CharField(max_length=254)
+    cap_key = models.CharField(max_length=254, db_index=True)
+    """The mailbox behind the address, without plus tag and Gmail's dots: mails are capped per mailbox."""
+    is_resend = models.BooleanField(default=False)
+    """The visitor pressed "Send again"; the daily cap does not hold, the cap of three does."""
     form = models.ForeignKey(SignupForm, models.SET_NULL, null=True, related_name="+")
     newsletters = models.ManyToManyField(Newsletter, related_name="+")
     language = models.CharField(max_length=8)
@@ -194,8 +200,8 @@ class ConsentEvent(models.Model):
     page_url = models.CharField(max_length=1000, blank=True)
     ip = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=200, blank=True)
-    personal_digest = models.BinaryField(max_length=32)
-    """Keyed digest of page, ip and agent as first written; still verifies when they have been blanked."""
+    personal_digest = models.BinaryField(max_length=96)
+    """Keyed digests of page, ip and agent as first written, 32 bytes each; they outlive the fields when those are blanked."""
     actor = models.CharField(max_length=60, blank=True)
     """"reader", "editor 3", "provider" …"""
     evidence = models.JSONField(default=dict)

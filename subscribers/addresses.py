@@ -1,0 +1,142 @@
+"""An address as a person types it: read, checked, spelled one way. Pure: no database, no network.
+
+`email` is what mail goes to (RFC 5321; the domain in its IDNA form), `key` is what makes a person unique, and
+`mailbox` is what caps count by. Addresses with letters beyond ASCII before the @ (RFC 6531) are refused in words:
+they arrive only where every server on the way supports them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from email_validator import EmailNotValidError, validate_email
+
+ROLES = frozenset(
+    {
+        *(
+            "abuse",
+            "admin-c",
+            "bounce",
+            "bounces",
+            "daemon",
+            "devnull",
+            "ftp",
+            "hostmaster",
+            "listserv",
+            "mailerdaemon",
+        ),
+        *("majordomo", "noc", "noreply", "donotreply", "null", "postmaster", "root", "security", "spam", "uucp"),
+        *("usenet", "webmaster", "www"),
+    }
+)
+DOTLESS_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
+ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
+INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
+
+
+class Invalid(ValueError):
+    """No address we can send to; the message tells the person what to change."""
+
+
+@dataclass(frozen=True)
+class Address:
+    email: str
+    key: str
+
+    @property
+    def domain(self) -> str:
+        return self.key.rpartition("@")[2]
+
+    @property
+    def is_role(self) -> bool:
+        """A mailbox that belongs to a function, such as postmaster@, and to nobody who could agree (S-74)."""
+        local = self.key.rpartition("@")[0].partition("+")[0]
+        return re.sub(r"[-_.]", "", local) in {re.sub(r"[-_.]", "", role) for role in ROLES}
+
+
+def parse(text: str) -> Address:
+    """Read one address. Raises Invalid with a message for the person who typed it."""
+    typed = _tidy(text)
+    _explain_common_slips(typed)
+    try:
+        found = validate_email(
+            typed, check_deliverability=False, test_environment=True, allow_smtputf8=False, strict=True
+        )
+    except EmailNotValidError:
+        raise Invalid(_("This does not look like an e-mail address. Write it like name@example.com.")) from None
+    domain = (found.ascii_domain or "").lower()
+    _explain_domain(domain)
+    email = f"{found.local_part}@{domain}"
+    if len(email) > 254:
+        raise Invalid(_("This address is longer than e-mail allows. Please check it."))
+    return Address(email=email, key=f"{found.local_part.lower()}@{domain}")
+
+
+def parse_public(text: str) -> Address:
+    """`parse` for the public form: addresses that belong to a function are refused too."""
+    address = parse(text)
+    if address.is_role:
+        raise Invalid(_("This address belongs to a function, not to a person. Please use your own address."))
+    return address
+
+
+def _tidy(text: str) -> str:
+    typed = INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).strip()
+    return re.sub(r"^(mailto:)?\s*<?\s*(.*?)\s*>?[.,;]?$", r"\2", typed, flags=re.DOTALL | re.IGNORECASE)
+
+
+def _explain_common_slips(typed: str) -> None:
+    local, at, domain = typed.rpartition("@")
+    if not typed:
+        raise Invalid(_("Please enter your e-mail address."))
+    if not at:
+        raise Invalid(_("The @ is missing. Write the address like name@example.com."))
+    if not local or not domain:
+        raise Invalid(_("There is something missing beside the @. Write the address like name@example.com."))
+    if re.search(r"\s", typed):
+        raise Invalid(_("An address has no spaces. Please check it."))
+    if "@" in local:
+        raise Invalid(_("There is more than one @. Please enter one address."))
+    if not local.isascii():
+        raise Invalid(
+            _("Before the @ we can only send to letters from a to z, digits and signs. Please use another address.")
+        )
+    if "," in domain:
+        raise Invalid(_("There is a comma after the @. Did you mean a full stop?"))
+    if len(local) > 64:
+        raise Invalid(_("The part before the @ is longer than e-mail allows. Please check it."))
+    if _mixes_alphabets(domain):
+        raise Invalid(_("The part after the @ mixes letters of different alphabets. Please type it again."))
+
+
+def _explain_domain(domain: str) -> None:
+    last = domain.rpartition(".")[2]
+    if "." not in domain or last.isdecimal():
+        raise Invalid(_("After the @ there is no complete domain. Write it like name@example.com."))
+
+
+def _mixes_alphabets(domain: str) -> bool:
+    """One label in two look-alike alphabets, such as exаmple with a Cyrillic а (T-04)."""
+    for label in domain.split("."):
+        names = [unicodedata.name(sign, "") for sign in label if sign.isalpha()]
+        if len({alphabet for name in names for alphabet in ALPHABETS if name.startswith(alphabet)}) > 1:
+            return True
+    return False
+
+
+def mailbox(key: str) -> str:
+    """The mailbox behind a key: without plus tag, and without dots where the provider ignores them (T-06, T-07)."""
+    local, _at, domain = key.rpartition("@")
+    local = local.partition("+")[0] or local
+    if domain in DOTLESS_DOMAINS:
+        local, domain = local.replace(".", ""), "gmail.com"
+    return f"{local}@{domain}"
+
+
+def masked(email: str) -> str:
+    """ "s•••@contoh.id": enough for its owner to know it, for others too little."""
+    local, _at, domain = email.rpartition("@")
+    return f"{local[:1]}•••@{domain}"

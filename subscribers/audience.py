@@ -1,0 +1,88 @@
+"""Who may receive a newsletter: the only such query. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from newsletter.models import Issue, Newsletter
+from subscribers.models import Subscription, SubscriptionStatus, SuppressionReason
+
+Narrow = Callable[[QuerySet[Subscription], Any], QuerySet[Subscription]]
+
+LEFT = "left"
+PAUSED = "paused"
+SUPPRESSED = "suppressed"
+MAY_RECEIVE = Q(
+    status=SubscriptionStatus.SUBSCRIBED, subscriber__suppressed_at__isnull=True, subscriber__erased_at__isnull=True
+)
+_narrowings: dict[str, Narrow] = {"language": lambda readers, language: readers.filter(language=language)}
+
+
+class UnknownFilter(ValueError):
+    """An audience asks for something nobody can answer; taking everybody instead would mail the wrong people."""
+
+
+def register(name: str, narrow: Narrow) -> None:
+    """Teach audiences a filter that needs tables from above, such as "those who got issue 12"."""
+    _narrowings[name] = narrow
+
+
+def _all(newsletter: Newsletter, audience: dict[str, Any]) -> QuerySet[Subscription]:
+    """Every subscription that `audience` describes, whether it may receive or not."""
+    readers = Subscription.objects.filter(newsletter=newsletter)
+    for name, value in audience.items():
+        if name not in _narrowings:
+            raise UnknownFilter(f"No audience filter is called {name!r}")
+        readers = _narrowings[name](readers, value)
+    return readers
+
+
+def receivers(newsletter: Newsletter, audience: dict[str, Any]) -> QuerySet[Subscription]:
+    """Who would get an issue if it were sent now, by ascending id. Raises UnknownFilter."""
+    return _all(newsletter, audience).filter(MAY_RECEIVE).order_by("pk")
+
+
+def for_issue(issue: Issue) -> QuerySet[Subscription]:
+    return receivers(issue.newsletter, issue.audience)
+
+
+def still_allowed(subscription_ids: Iterable[int]) -> dict[int, str]:
+    """Of these ids, those that may not receive any more, with the reason: left, paused or suppressed. One query."""
+    asked = list(subscription_ids)
+    rows = Subscription.objects.filter(pk__in=asked).values_list(
+        "pk", "status", "subscriber__suppressed_at", "subscriber__erased_at"
+    )
+    known = {pk: _reason(status, suppressed_at or erased_at) for pk, status, suppressed_at, erased_at in rows}
+    return {pk: reason for pk in asked if (reason := known.get(pk, LEFT))}
+
+
+def _reason(status: str, barred_at: object) -> str:
+    if barred_at:
+        return SUPPRESSED
+    if status == SubscriptionStatus.SUBSCRIBED:
+        return ""
+    return PAUSED if status == SubscriptionStatus.PAUSED else LEFT
+
+
+def excluded(newsletter: Newsletter, audience: dict[str, Any]) -> dict[str, int]:
+    """Why the others get nothing; each subscription counts once, so that this and `receivers` add up to all."""
+    barred = Q(subscriber__suppressed_at__isnull=False) | Q(subscriber__erased_at__isnull=False)
+    bounced = barred & Q(subscriber__suppressed_for=SuppressionReason.BOUNCED)
+    complained = barred & Q(subscriber__suppressed_for=SuppressionReason.COMPLAINED)
+    counts: dict[str, int] = _all(newsletter, audience).aggregate(
+        pending=Count("pk", filter=~barred & Q(status=SubscriptionStatus.PENDING)),
+        paused=Count("pk", filter=~barred & Q(status=SubscriptionStatus.PAUSED)),
+        left=Count("pk", filter=~barred & Q(status=SubscriptionStatus.UNSUBSCRIBED)),
+        bounced=Count("pk", filter=bounced),
+        complained=Count("pk", filter=complained),
+        suppressed=Count("pk", filter=barred & ~Q(subscriber__suppressed_for__in=["bounced", "complained"])),
+    )
+    return counts
+
+
+def by_language(readers: QuerySet[Subscription]) -> dict[str, int]:
+    rows = readers.order_by("language").values_list("language").annotate(readers=Count("pk"))
+    return dict(rows)

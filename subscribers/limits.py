@@ -1,0 +1,120 @@
+"""What keeps robots and list bombers out: where a visitor comes from, how many come from there, how fast they type.
+
+None of it looks at whether an address is known, so nothing here can give that away.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import struct
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from subscribers import keys
+from subscribers.models import SignupForm, SignupRequest
+
+WINDOW = timedelta(minutes=10)
+DAY = timedelta(days=1)
+PER_NETWORK = 30
+PER_NETWORK_AND_DAY = 300
+PER_FORM = 1500
+TOO_FAST = timedelta(seconds=1)
+TOO_OLD = timedelta(days=2)
+STAMP = "time trap"
+
+
+class BadStamp(ValueError):
+    """The time stamp of a form is missing, foreign or altered, or the form came back faster than anybody types."""
+
+
+class OldStamp(ValueError):
+    """The page was open for days; the visitor is asked to press the button once more."""
+
+
+def client_address(request: HttpRequest) -> str:
+    """The visitor's address: the peer's, or behind a trusted proxy the last one in X-Forwarded-For that is not ours."""
+    address = str(request.META.get("REMOTE_ADDR", ""))
+    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    while forwarded and _is_trusted(address):
+        address = forwarded.pop()
+    return address if _ip(address) else ""
+
+
+def _is_trusted(address: str) -> bool:
+    ip = _ip(address)
+    return ip is not None and any(
+        ip in ipaddress.ip_network(proxy, strict=False) for proxy in settings.TRUSTED_PROXIES if _is_network(proxy)
+    )
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+def network(address: str) -> str:
+    """The /24 or /48 an address is in, which is as much of a visitor as one line or one household has."""
+    ip = _ip(address)
+    if ip is None:
+        return ""
+    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))
+
+
+def too_many(network: str, *, now: datetime) -> bool:
+    """More sign-ups from this network than people would make."""
+    requests = SignupRequest.objects.filter(network=network)
+    return (
+        requests.filter(created_at__gt=now - WINDOW).count() >= PER_NETWORK
+        or requests.filter(created_at__gt=now - DAY).count() >= PER_NETWORK_AND_DAY
+    )
+
+
+def too_many_for_form(form: SignupForm, *, now: datetime) -> bool:
+    return SignupRequest.objects.filter(form=form, created_at__gt=now - WINDOW).count() >= PER_FORM
+
+
+def stamp(now: datetime) -> str:
+    """When the form was shown, signed; it comes back with the form."""
+    moment = struct.pack(">I", int(now.timestamp()))
+    mac = keys.digest(keys.current(STAMP), moment)[:16]
+    return base64.urlsafe_b64encode(bytes((keys.current_id(),)) + moment + mac).rstrip(b"=").decode()
+
+
+def read_stamp(text: str) -> datetime:
+    """When the form was shown. Raises BadStamp."""
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise BadStamp("not base64url") from None
+    if len(raw) != 21 or not _is_ours(raw):
+        raise BadStamp("not one of our time stamps")
+    return datetime.fromtimestamp(struct.unpack(">I", raw[1:5])[0], UTC)
+
+
+def _is_ours(raw: bytes) -> bool:
+    candidates = [key for key_id, key in keys.all_keys(STAMP) if key_id == raw[0]]
+    return any(keys.same(keys.digest(key, raw[1:5])[:16], raw[5:]) for key in candidates)
+
+
+def check_stamp(text: str, *, now: datetime) -> None:
+    """Raises BadStamp for a robot, OldStamp for a person whose page was open for days."""
+    age = now - read_stamp(text)
+    if age < TOO_FAST:
+        raise BadStamp("faster than anybody types")
+    if age > TOO_OLD:
+        raise OldStamp("the page was open for days")

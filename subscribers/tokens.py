@@ -1,0 +1,180 @@
+"""Links and ids that nobody can guess, read or reuse for something else. Pure: bytes in, text out.
+
+Each kind has its own key (see `keys`) with the key's id in front. A hit token is one AES block, cheap enough for every
+link of every mail; its 48 check bits keep out guesses, and all it opens is a counter. The others are AES-SIV
+(RFC 5297): deterministic, encrypted, with 128 bits of authenticity.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from subscribers import keys
+
+HIT = "token hit"
+UNSUBSCRIBE = "token unsubscribe"
+PREFERENCES = "token preferences"
+CONFIRM = "token confirm"
+EVENT = "token event"
+MESSAGE_ID = "message id"
+NOTICE_ID = "notice id"
+CHECK = bytes(6)
+
+
+class Bad(ValueError):
+    """Foreign, altered, or made for another purpose."""
+
+
+class Expired(ValueError):
+    """Ours, but its time is over; `request_id` says what it was for."""
+
+    def __init__(self, request_id: int) -> None:
+        super().__init__(f"The link of sign-up request {request_id} has expired")
+        self.request_id = request_id
+
+
+# --- hits ------------------------------------------------------------------------------------------------------------
+
+
+def hit(issue_id: int, subscription_id: int) -> str:
+    """The token in tracked links and the pixel; subscription 0 is everybody's."""
+    block = struct.pack(">IQ", issue_id, subscription_id << 16) + bytes(4)
+    sealed = _block_cipher(keys.current(HIT)).encryptor().update(block)
+    return _text(bytes((keys.current_id(),)) + sealed)
+
+
+def read_hit(token: str) -> tuple[int, int]:
+    """(issue id, subscription id). Raises Bad."""
+    raw = _raw(token, 17)
+    for key in _keys(HIT, raw[0]):
+        block = _block_cipher(key).decryptor().update(raw[1:])
+        if block[10:] == CHECK:
+            issue_id, shifted = struct.unpack(">IQ", block[:12])
+            return issue_id, shifted >> 16
+    raise Bad("not one of our hit tokens")
+
+
+@lru_cache(maxsize=16)
+def _block_cipher(key: bytes) -> Cipher[modes.ECB]:
+    return Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 a single block, never a message
+
+
+# --- links of a reader -----------------------------------------------------------------------------------------------
+
+
+def unsubscribe(subscription_id: int, issue_id: int = 0) -> str:
+    return _seal(UNSUBSCRIBE, _pair(subscription_id, issue_id))
+
+
+def read_unsubscribe(token: str) -> tuple[int, int]:
+    """(subscription id, issue id); never expires. Raises Bad."""
+    return _read_pair(_open(UNSUBSCRIBE, token, 10))
+
+
+def preferences(subscription_id: int) -> str:
+    return _seal(PREFERENCES, _pair(subscription_id, 0))
+
+
+def read_preferences(token: str) -> int:
+    """The subscription whose reader may choose. Raises Bad."""
+    return _read_pair(_open(PREFERENCES, token, 10))[0]
+
+
+def confirm(request_id: int, expires_at: datetime) -> str:
+    return _seal(CONFIRM, struct.pack(">QI", request_id, int(expires_at.timestamp())))
+
+
+def read_confirm(token: str, now: datetime) -> int:
+    """The id of the sign-up request. Raises Bad or Expired."""
+    request_id, expires_at = struct.unpack(">QI", _open(CONFIRM, token, 12))
+    if now > datetime.fromtimestamp(expires_at, UTC):
+        raise Expired(request_id)
+    return int(request_id)
+
+
+# --- ids in mail and at providers ------------------------------------------------------------------------------------
+
+
+def event_mac(issue_id: int, subscription_id: int) -> str:
+    """What a provider gives back with its events; only an event whose token verifies counts (T-43)."""
+    return _seal(EVENT, _pair(subscription_id, issue_id))
+
+
+def read_event_mac(text: str) -> tuple[int, int]:
+    """(issue id, subscription id). Raises Bad."""
+    subscription_id, issue_id = _read_pair(_open(EVENT, text, 10))
+    return issue_id, subscription_id
+
+
+def message_id(issue_id: int, subscription_id: int, domain: str) -> str:
+    """The Message-ID of one delivery: the same at each attempt, and nothing can be read from it (S-03)."""
+    return _message_id(MESSAGE_ID, _pair(subscription_id, issue_id), domain)
+
+
+def notice_message_id(notice_id: int, domain: str) -> str:
+    return _message_id(NOTICE_ID, struct.pack(">Q", notice_id), domain)
+
+
+def _message_id(purpose: str, message: bytes, domain: str) -> str:
+    return f"<{keys.digest(keys.current(purpose), message)[:20].hex()}@{domain}>"
+
+
+# --- bytes -----------------------------------------------------------------------------------------------------------
+
+
+def _pair(subscription_id: int, issue_id: int) -> bytes:
+    return struct.pack(">IQ", issue_id, subscription_id << 16)[:10]
+
+
+def _read_pair(raw: bytes) -> tuple[int, int]:
+    issue_id, shifted = struct.unpack(">IQ", raw + bytes(2))
+    return shifted >> 16, issue_id
+
+
+def _seal(purpose: str, message: bytes) -> str:
+    sealed = _siv(keys.current(purpose, 64)).encrypt(message, [purpose.encode()])
+    return _text(bytes((keys.current_id(),)) + sealed)
+
+
+def _open(purpose: str, token: str, length: int) -> bytes:
+    raw = _raw(token, 1 + 16 + length)
+    for key in _keys(purpose, raw[0], 64):
+        try:
+            return _siv(key).decrypt(raw[1:], [purpose.encode()])
+        except InvalidTag:
+            continue
+    raise Bad(f"not one of our tokens: {purpose}")
+
+
+@lru_cache(maxsize=64)
+def _siv(key: bytes) -> AESSIV:
+    return AESSIV(key)
+
+
+def _keys(purpose: str, key_id: int, length: int = 32) -> Iterator[bytes]:
+    """Every key with this id; two secrets may share the one byte."""
+    return (key for known, key in keys.all_keys(purpose, length) if known == key_id)
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _raw(token: str, length: int) -> bytes:
+    """The bytes of a token, which has exactly one spelling."""
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise Bad("not base64url") from None
+    if len(raw) != length or _text(raw) != token:
+        raise Bad("not the length or spelling of a token")
+    return raw
