@@ -1,19 +1,45 @@
-"""Files of records that are only ever appended to: length, CRC-32, payload. A reader stops at a torn or foreign end."""
+"""Append-only record files of one host: hits before they are loaded, and the answers of a send before they are recorded.
+
+A record is its length, its CRC and its bytes, written by one `write`. A tail torn by a crash is recognised and left
+out. A file belongs to whoever holds its `flock`; the kernel lets go when the process dies, however it dies.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import secrets
+import socket
 import struct
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 _HEAD = struct.Struct("<II")
+_ANSWER = struct.Struct("<IB")
 MOST_PAYLOAD = 1 << 20
+SYNC_EVERY_S = 0.15
+
+
+# --- records ---------------------------------------------------------------------------------------------------------
 
 
 def frame(payload: bytes) -> bytes:
     """One record as it lies in the file; write it with a single `os.write` to a file opened O_APPEND."""
     return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def append(descriptor: int, payload: bytes) -> int:
+    """Write one record to a file opened with O_APPEND; returns its size on disk."""
+    record = frame(payload)
+    written = os.write(descriptor, record)
+    if written != len(record):
+        raise OSError(f"The spool took {written} of {len(record)} bytes: is the disk full?")
+    return written
 
 
 def read_records(path: Path, offset: int = 0) -> Iterator[tuple[bytes, int]]:
@@ -27,3 +53,186 @@ def read_records(path: Path, offset: int = 0) -> Iterator[tuple[bytes, int]]:
                 return
             offset += _HEAD.size + length
             yield payload, offset
+
+
+def lock(descriptor: int) -> bool:
+    """Take the file without waiting; False if somebody has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+# --- where we are ----------------------------------------------------------------------------------------------------
+
+
+@cache
+def boot_id() -> str:
+    """Changes whenever the host starts: what was not synced by then may be gone."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return f"{time.time() - time.monotonic():.0f}"
+
+
+def folder_id(folder: Path) -> str:
+    """A random name for this very folder. A folder that was lost and made again has another one."""
+    file = folder / "folder-id"
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    fresh = folder / f"folder-id.{secrets.token_hex(4)}.new"
+    fresh.write_text(secrets.token_hex(4))
+    try:
+        os.link(fresh, file)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    _sync_folder(folder)
+    return file.read_text().strip()
+
+
+def host() -> str:
+    return socket.gethostname()[:40].replace(":", "-")
+
+
+def worker_name(folder: Path) -> str:
+    """host:pid:boot:folder, which says whose spool tells what a claim holder did."""
+    return f"{host()}:{os.getpid()}:{boot_id()[:8]}:{folder_id(folder)}"
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# --- the spool of one claim ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a claim set out to do: whom, in which order, and how many messages may be unanswered at once."""
+
+    issue: int
+    batch: int
+    attempt: int
+    worker: str
+    window: int
+    ids: tuple[int, ...]
+    boot: str = field(default_factory=boot_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of the reader at `position` of the dispatch list."""
+
+    position: int
+    outcome: str
+    code: str = ""
+    detail: str = ""
+    provider_id: str = ""
+    message_id: str = ""
+
+
+OUTCOMES = ("accepted", "refused", "deferred", "skipped", "uncertain")
+
+
+def _pack(answer: Answer) -> bytes:
+    words = "\0".join((answer.code, answer.detail, answer.provider_id, answer.message_id))
+    return _ANSWER.pack(answer.position, OUTCOMES.index(answer.outcome)) + words.encode()
+
+
+def _unpack(payload: bytes) -> Answer:
+    position, outcome = _ANSWER.unpack_from(payload)
+    return Answer(position, OUTCOMES[outcome], *payload[_ANSWER.size :].decode().split("\0"))
+
+
+class SendSpool:
+    """The answers of one claim, written one by one before the next message leaves. Locked until closed."""
+
+    def __init__(self, folder: Path, header: Header) -> None:
+        self.file = folder / f"{header.batch}-{header.attempt}.send"
+        fresh = self.file.with_suffix(".new")
+        self._descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o640)
+        lock(self._descriptor)
+        append(self._descriptor, json.dumps([getattr(header, name) for name in Header.__slots__]).encode())
+        os.fsync(self._descriptor)
+        fresh.rename(self.file)
+        _sync_folder(folder)
+        self._synced = time.monotonic()
+
+    def answer(self, answer: Answer) -> None:
+        append(self._descriptor, _pack(answer))
+        if time.monotonic() - self._synced >= SYNC_EVERY_S:
+            os.fdatasync(self._descriptor)
+            self._synced = time.monotonic()
+
+    def close(self) -> None:
+        """Let go of the file and leave it to be settled."""
+        os.close(self._descriptor)
+
+    def discard(self) -> None:
+        """Everything in it is in the database: delete it, then let go."""
+        self.file.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A spool whose holder is gone. `header` is None if not even that was whole."""
+
+    file: Path
+    batch: int
+    attempt: int
+    header: Header | None
+    answers: tuple[Answer, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """The host has not been restarted since: every answer that was written is here."""
+        return self.header is not None and self.header.boot == boot_id()
+
+
+def left_behind(folder: Path) -> Iterator[Left]:
+    """Spools that nobody holds, locked while you look at them; delete `file` when it is settled."""
+    for file in sorted(folder.glob("*.send")):
+        descriptor = _take(file)
+        if descriptor is None:
+            continue
+        try:
+            yield _read(file)
+        finally:
+            os.close(descriptor)
+
+
+def _take(file: Path) -> int | None:
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    if lock(descriptor) and file.exists():
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _read(file: Path) -> Left:
+    batch, attempt = (int(part) for part in file.stem.split("-"))
+    payloads = (payload for payload, _end in read_records(file))
+    first = next(payloads, None)
+    if first is None:
+        return Left(file, batch, attempt, None, ())
+    fields = dict(zip(Header.__slots__, json.loads(first), strict=True))
+    header = Header(**{**fields, "ids": tuple(fields["ids"])})
+    return Left(file, batch, attempt, header, tuple(_latest(map(_unpack, payloads))))
+
+
+def _latest(answers: Iterable[Answer]) -> Iterable[Answer]:
+    """One answer a position: the last one written."""
+    return {answer.position: answer for answer in answers}.values()

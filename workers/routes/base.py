@@ -1,0 +1,177 @@
+"""What every way out has in common: a letter goes in, what became of it comes out.
+
+A route answers for one letter at a time. It raises TryLater or Refused only when it is certain that the letter has not
+left; whatever else goes wrong is a Result, and in doubt an uncertain one.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import EmailMultiAlternatives
+
+Outcome = Literal["accepted", "refused", "deferred", "uncertain"]
+
+
+class TryLater(Exception):
+    """Nobody could be reached, or they ask us to come back; this letter has not left."""
+
+
+class Refused(Exception):
+    """They do not want us (login, sender, account), whoever the letter is for; it has not left."""
+
+
+class TooLate(Exception):
+    """The deadline came before the letter could leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one letter. `code` and `detail` are the provider's own, without an address."""
+
+    outcome: Outcome
+    code: str = ""
+    detail: str = ""
+    provider_id: str = ""
+    slow_down: bool = False
+    """They answer, but want less of it."""
+    trouble: bool = False
+    """Their service seems broken: counts for the breaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message for one person: wire bytes with CRLF and without dot-stuffing, or a message for an API."""
+
+    sender: str
+    """The envelope's; bounces come back to it."""
+    recipient: str
+    message_id: str
+    data: bytes = b""
+    message: EmailMultiAlternatives | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the engine needs to know of a route, and all it reads."""
+
+    takes: Literal["bytes", "message"] = "bytes"
+    window: int = 1
+    """Messages that may be without an answer at once; 0 where sending the same Message-ID again changes nothing."""
+    asks_before_each: bool = False
+    """Each call is slow: ask before each of them who is still allowed."""
+
+
+NO_DEADLINE = float("inf")
+
+
+def tick() -> float:
+    """Seconds that also pass while the process or the machine sleeps: deadlines are in these."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def in_time(deadline: float) -> None:
+    """Raises TooLate when `deadline`, in ticks, has come."""
+    if tick() >= deadline:
+        raise TooLate
+
+
+@runtime_checkable
+class Route(Protocol):
+    name: str
+    kind: str
+    rate: float
+    """Messages a second that the operator allows; 0 is as fast as they are taken."""
+    capabilities: Capabilities
+
+    def open(self) -> None:
+        """Make sure of a connection. Raises TryLater or Refused."""
+
+    def eight_bit(self) -> bool:
+        """Whether 8-bit bytes may be sent; known once open."""
+
+    def send(self, letter: Letter, *, deadline: float = NO_DEADLINE) -> Result:
+        """Hand over one letter. Raises TryLater, Refused or TooLate when it has certainly not left."""
+
+    def close(self) -> None: ...
+
+
+# --- reading MAIL_URL ------------------------------------------------------------------------------------------------
+
+
+def wrong(fact: str, remedy: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"MAIL_URL: {fact}. {remedy}")
+
+
+@dataclass(frozen=True)
+class Address:
+    """One route of MAIL_URL, taken apart. Its repr shows no secret."""
+
+    kind: str
+    host: str
+    port: int | None
+    user: str
+    password: str
+    options: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.host}>"
+
+    def option(self, name: str, default: str = "") -> str:
+        return self.options.get(name, default)
+
+    def number(self, name: str, default: float) -> float:
+        raw = self.options.get(name, "")
+        try:
+            value = float(raw) if raw else default
+        except ValueError:
+            value = -1.0
+        if value < 0 or value == float("inf"):
+            raise wrong(f"{name}={raw} is no number", f"Write for example ?{name}=10 behind {self.kind}.")
+        return value
+
+
+def read(url: str, *, options: frozenset[str]) -> Address:
+    """Take a route's URL apart; raises ImproperlyConfigured, naming MAIL_URL but no password."""
+    parts = urlsplit(url)
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    strange = sorted(set(given) - options - {"rate"})
+    if strange:
+        known = ", ".join(sorted(options | {"rate"}))
+        raise wrong(f"{parts.scheme} has no option {strange[0]}", f"It has: {known}.")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Address(parts.scheme, parts.hostname or "", _port(parts), user, password, given)
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError:
+        raise wrong(f"{parts.scheme} has a port that is no number", "Write for example smtp://host:587.") from None
+
+
+# --- words of providers ----------------------------------------------------------------------------------------------
+
+_ADDRESS = re.compile(r"<?[^\s<>]*@[^\s<>]*>?")
+_STATUS = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
+
+
+def without_addresses(words: str, *, most: int = 300) -> str:
+    """A provider's answer as one line that names nobody."""
+    return _ADDRESS.sub("…", " ".join(words.replace("\0", " ").split()))[:most]
+
+
+def code_of(code: int, words: str) -> str:
+    """Reply code and, where given, the enhanced status (RFC 3463): "550 5.1.1"."""
+    status = _STATUS.search(words)
+    return f"{code} {status.group()}" if status else str(code)
+
+
+Make = Callable[[str, str], Route]
+"""(name, url) -> Route"""
