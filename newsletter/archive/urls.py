@@ -1,3 +1,14 @@
-from django.urls import URLPattern
+"""The web archive: every issue that was sent, for everybody."""
 
-urlpatterns: list[URLPattern] = []
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.urls import URLPattern, path
+
+from newsletter.archive import feeds, views
+
+urlpatterns: list[URLPattern] = [
+    path("", views.issues, name="archive-list"),
+    path("feed.xml", login_not_required(feeds.SentIssues()), name="archive-feed"),
+    path("<int:year>/<slug:slug>/", views.issue, name="archive-issue"),
+]

@@ -1,0 +1,110 @@
+"""What the archive shows: which issues, and an issue's blocks as parts of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from newsletter import content, editions
+from newsletter.models import AuditEntry, Issue, IssueStatus
+from newsletter.rendering import blocks, richtext
+from newsletter.rendering.links import LinkBook
+
+WORDS_A_MINUTE = 200
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A block of a page with its words as HTML."""
+
+    view: blocks.View
+    body: richtext.Markup
+    picture_url: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A link that was mended after the mail had gone out."""
+
+    label: str
+    url: str
+    made_at: datetime | None
+
+
+def sent() -> QuerySet[Issue]:
+    """Issues that everybody may read, newest first."""
+    public = Issue.objects.filter(newsletter__archive_is_public=True, status=IssueStatus.SENT)
+    return public.select_related("newsletter").order_by("-sent_at", "-pk")
+
+
+def readable() -> QuerySet[Issue]:
+    """Issues whose page is there: the sent ones, and those on their way, because their mails link to it."""
+    on_their_way = Q(status__in=(IssueStatus.SENDING, IssueStatus.PAUSED), editions__isnull=False)
+    public = Issue.objects.filter(newsletter__archive_is_public=True)
+    return public.filter(Q(status=IssueStatus.SENT) | on_their_way).select_related("newsletter").distinct()
+
+
+def title(issue: Issue, language: str) -> str:
+    envelope = editions.document(issue).envelope(language, issue.newsletter.default_language)
+    return richtext.plain(envelope.subject) or str(issue)
+
+
+def summary(issue: Issue, language: str) -> str:
+    envelope = editions.document(issue).envelope(language, issue.newsletter.default_language)
+    return richtext.plain(envelope.preheader)
+
+
+def groups(issue: Issue, language: str) -> Iterator[tuple[str, tuple[Shown, ...]]]:
+    """(kind, blocks) in order; links lead straight to their target, mended ones to the new one."""
+    book = editions.link_book(issue, language, amended=_amended(issue, language))
+    ready = editions.views(
+        editions.document(issue), language=language, default=issue.newsletter.default_language, book=book
+    )
+    for kind, together in blocks.grouped(ready):
+        yield kind, tuple(_shown(view, book) for view in together)
+
+
+def _shown(view: blocks.View, book: LinkBook) -> Shown:
+    body = richtext.to_html(view.body, lambda url, label: book.href(url, block=view.block, label=label))
+    picture = editions.picture_url(view.picture) if view.picture else ""
+    return Shown(view, body, picture, editions.notes().get(view.language, "") if view.is_foreign else "")
+
+
+def _amended(issue: Issue, language: str) -> dict[tuple[str, str], str]:
+    mended = issue.links.filter(language=language).exclude(amended_url="")
+    return {(link.block, link.url): link.amended_url for link in mended}
+
+
+def corrections(issue: Issue, language: str) -> list[Correction]:
+    """Links of this issue that now lead elsewhere than its mail said."""
+    made = (
+        AuditEntry.objects.filter(action="link-amended", subject=f"issue {issue.pk}").order_by("-occurred_at").first()
+    )
+    moment = made.occurred_at if made else None
+    mended = issue.links.filter(language=language).exclude(amended_url="").order_by("number")
+    return [Correction(link.label, link.amended_url, moment) for link in mended]
+
+
+def reading_minutes(shown: list[tuple[str, tuple[Shown, ...]]]) -> int:
+    texts = (f"{part.view.headline} {richtext.words(part.view.body)}" for _, parts in shown for part in parts)
+    return max(1, round(sum(len(text.split()) for text in texts) / WORDS_A_MINUTE))
+
+
+def picture(document: content.Document) -> str:
+    """The address of the first picture, for share previews; "" without one."""
+    for block in document.blocks:
+        if isinstance(block, (content.Lead, content.Story)) and block.picture:
+            return editions.picture_url(block.picture)
+    return ""
+
+
+def neighbours(issue: Issue) -> tuple[Issue | None, Issue | None]:
+    """The issues sent before and after this one."""
+    others = sent().filter(newsletter=issue.newsletter)
+    before = others.filter(number__lt=issue.number).order_by("-number").first()
+    after = others.filter(number__gt=issue.number).order_by("number").first()
+    return before, after

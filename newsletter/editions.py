@@ -1,0 +1,337 @@
+"""An issue in one language, ready to be sent or looked at: document -> rendering -> frozen `Edition` with its `Link`s.
+
+Preview, test mail and the mail that is sent come from `render`; the web archive shows the same blocks as a page.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from pathlib import PurePosixPath
+from typing import Any
+
+import pydantic
+from django.conf import settings
+from django.db import transaction
+from django.template import loader
+from django.urls import reverse
+from django.utils import formats, timezone, translation
+from django.utils.translation import gettext as _
+
+from newsletter import content
+from newsletter.issues import TEMPLATE_VERSION
+from newsletter.models import Edition, Issue, Link, Newsletter, Tracking
+from newsletter.rendering import blocks, colours, mjml, plaintext, richtext, slots
+from newsletter.rendering.links import LinkBook, NumberedLink
+
+__all__ = [
+    "CannotRender",
+    "NumberedLink",
+    "Rendering",
+    "freeze",
+    "languages",
+    "preview_html",
+    "preview_text",
+    "render",
+]
+
+logger = logging.getLogger(__name__)
+
+SANS = "-apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
+COLOURS = {
+    "ground": colours.GROUND,
+    "paper": colours.PAPER,
+    "ink": colours.INK,
+    "muted": colours.MUTED,
+    "rule": colours.RULE,
+    "edge": colours.EDGE,
+    "ground_dark": colours.GROUND_DARK,
+    "paper_dark": colours.PAPER_DARK,
+    "ink_dark": colours.INK_DARK,
+    "muted_dark": colours.MUTED_DARK,
+    "rule_dark": colours.RULE_DARK,
+    "edge_dark": colours.EDGE_DARK,
+    "warning": colours.WARNING,
+    "warning_ground": colours.WARNING_GROUND,
+    "warning_dark": colours.WARNING_DARK,
+    "warning_ground_dark": colours.WARNING_GROUND_DARK,
+    "scam": colours.SCAM,
+    "scam_ground": colours.SCAM_GROUND,
+    "scam_dark": colours.SCAM_DARK,
+    "scam_ground_dark": colours.SCAM_GROUND_DARK,
+}
+DARK_RULES = "@media (prefers-color-scheme: dark)"
+LOGO_HEIGHT = 40
+
+Compile = Callable[[mjml.Source], str]
+
+
+class CannotRender(Exception):
+    """The issue cannot become a mail. The message is for people; `block` is the id of the block at fault, if one is."""
+
+    def __init__(self, message: str, block: str | None = None) -> None:
+        super().__init__(message)
+        self.block = block
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """An issue in one language. `html` and `text` hold slots (see `rendering.slots`)."""
+
+    language: str
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    links: tuple[NumberedLink, ...]
+
+
+def languages(issue: Issue) -> list[str]:
+    """The languages the issue goes out in, the newsletter's first one first."""
+    return issue.newsletter.languages or [issue.newsletter.default_language]
+
+
+def document(issue: Issue) -> content.Document:
+    try:
+        return content.parse(issue.content)
+    except pydantic.ValidationError as error:
+        raise CannotRender(_("The issue cannot be read: its stored text is damaged.")) from error
+
+
+def day(issue: Issue) -> datetime:
+    """The moment whose date an issue carries: when it goes out, or for a draft when it was last edited; local time."""
+    moment = issue.scheduled_at or issue.started_at or issue.sent_at or issue.edited_at
+    return timezone.localtime(moment, issue.newsletter.zone)
+
+
+def edition_line(issue: Issue) -> str:
+    """ "Issue 48 · Tuesday, 24 November 2026", in the active language."""
+    number = _("Issue %(number)s") % {"number": issue.number}
+    return f"{number} · {formats.date_format(day(issue), 'l, j F Y')}"
+
+
+def web_url(issue: Issue) -> str:
+    """The page of the issue in the archive; "" where the newsletter keeps none."""
+    if not issue.newsletter.archive_is_public:
+        return ""
+    return settings.SITE_URL + reverse("archive-issue", kwargs={"year": day(issue).year, "slug": issue.slug})
+
+
+# --- rendering -------------------------------------------------------------------------------------------------------
+
+
+def render(issue: Issue, language: str, *, tracked: bool = False, first_link: int = 1) -> Rendering:
+    """The issue in `language`, compiled in this process behind the guard. Raises CannotRender."""
+    return _render(issue, language, tracked=tracked, first_link=first_link, to_html=mjml.to_html)
+
+
+def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_html: Compile) -> Rendering:
+    words = document(issue)
+    default = issue.newsletter.default_language
+    envelope = words.envelope(language, default)
+    with translation.override(language):
+        book = link_book(issue, language, tracked=tracked, first=first_link)
+        frame = blocks.Frame(
+            language=language,
+            subject=richtext.plain(envelope.subject),
+            preheader=richtext.plain(envelope.preheader),
+            values=_frame_values(issue, language, tracked=tracked),
+            picture_url=picture_url,
+        )
+        ready = views(words, language=language, default=default, book=book)
+        source = blocks.compose(ready, frame=frame, book=book, render=render_template)
+        text = plaintext.compose(ready, frame=frame, book=book, render=render_template)
+    try:
+        html = to_html(source)
+    except mjml.Refused as refused:
+        raise _cannot(refused, issue) from refused
+    return Rendering(language, frame.subject, frame.preheader, html, text, book.links)
+
+
+def views(words: content.Document, *, language: str, default: str, book: LinkBook) -> tuple[blocks.View, ...]:
+    """The blocks of a document as a reader of `language` sees them. Raises CannotRender."""
+    try:
+        return blocks.views(content.shown(words, language, default), language=language, book=book)
+    except blocks.WrongBlock as wrong:
+        message = _("This text is too long or has too many tags. Paste it again as plain text.")
+        raise CannotRender(message, wrong.block) from wrong
+
+
+def link_book(
+    issue: Issue,
+    language: str,
+    *,
+    tracked: bool = False,
+    first: int = 1,
+    amended: Mapping[tuple[str, str], str] | None = None,
+) -> LinkBook:
+    own = frozenset({web_url(issue), privacy_url(issue.newsletter)} - {""})
+    return LinkBook(settings.SITE_URL, tracked=tracked, first=first, own=own, amended=amended)
+
+
+def privacy_url(newsletter: Newsletter) -> str:
+    return newsletter.privacy_url or f"{settings.SITE_URL}/privacy/"
+
+
+def picture_url(picture: content.Picture) -> str:
+    return media_url(picture.path)
+
+
+def media_url(path: str) -> str:
+    """An absolute address below the media root; "" for a path that leaves it."""
+    if not path or ".." in PurePosixPath(path).parts or not re.fullmatch(r"[\w./-]+", path, re.ASCII):
+        return ""
+    return f"{settings.SITE_URL}{settings.MEDIA_URL}{path.lstrip('/')}"
+
+
+def render_template(name: str, context: Mapping[str, Any]) -> str:
+    return loader.render_to_string(name, dict(context))
+
+
+def notes() -> dict[str, str]:
+    """What to say beside an article in another language than the rest, in the active language."""
+    return {"id": _("This article is in Indonesian."), "en": _("This article is in English.")}
+
+
+def _frame_values(issue: Issue, language: str, *, tracked: bool) -> dict[str, Any]:
+    newsletter = issue.newsletter
+    palette = colours.palette(newsletter.accent)
+    direction = mjml.direction(language)
+    return {
+        "brand": richtext.plain(newsletter.brand),
+        "edition": edition_line(issue),
+        "sender": richtext.plain(newsletter.from_name or newsletter.brand),
+        "postal_address": richtext.plain(newsletter.postal_address),
+        "direction": direction,
+        "start": "right" if direction == "rtl" else "left",
+        "why": slots.slot("why"),
+        "preferences_url": f"{settings.SITE_URL}/p/{slots.slot('p')}/",
+        "unsubscribe_url": f"{settings.SITE_URL}/u/{slots.slot('u')}/",
+        "web_url": web_url(issue),
+        "privacy_url": privacy_url(newsletter),
+        "pixel_url": f"{settings.SITE_URL}/t/{slots.slot('hit')}.gif" if tracked else "",
+        "logo": _logo(newsletter),
+        "notes": notes(),
+        "palette": palette,
+        "c": COLOURS,
+        "sans": SANS,
+        "look": richtext.Look(
+            link=f"color:{palette.accent};text-decoration:underline",
+            paragraph="margin:0 0 12px",
+            last="margin:0",
+            listing="margin:0 0 12px;padding:0 0 0 22px",
+            item="margin:0 0 6px",
+        ),
+    }
+
+
+def _logo(newsletter: Newsletter) -> dict[str, Any] | None:
+    logo = newsletter.logo
+    if logo is None or not logo.height or not (url := media_url(logo.file.name or "")):
+        return None
+    return {"url": url, "width": max(24, min(240, round(logo.width * LOGO_HEIGHT / logo.height)))}
+
+
+def _cannot(refused: mjml.Refused, issue: Issue) -> CannotRender:
+    logger.warning("issue cannot be rendered", extra={"issue": issue.pk, "reason": refused.reason})
+    messages = {
+        "too long": _("This issue is too long to become a mail. Remove some blocks."),
+        "too many": _("This issue has too many parts to become a mail. Remove some blocks."),
+        "timeout": _("Making the mail took too long. Shorten the issue, then try again."),
+        "crashed": _(
+            "The mail could not be made from this issue. Take out the block you changed last, then try again."
+        ),
+    }
+    message = messages.get(
+        refused.reason, _("A block cannot be shown in a mail. Write its text again without formatting.")
+    )
+    return CannotRender(message, refused.block or None)
+
+
+# --- freezing --------------------------------------------------------------------------------------------------------
+
+
+def freeze(issue: Issue, *, now: datetime) -> list[Edition]:
+    """Write the issue down for good, once per language, with its numbered links; done before, it changes nothing.
+
+    Compiles in a process of its own, outside any transaction. Without tracking links go straight to their target, so no
+    `Link` is written. Raises CannotRender.
+    """
+    tracked = issue.newsletter.tracking != Tracking.OFF
+    renderings: list[Rendering] = []
+    if not _frozen(issue):
+        first = 1
+        for language in languages(issue):
+            done = _render(issue, language, tracked=tracked, first_link=first, to_html=mjml.to_html_apart)
+            renderings.append(done)
+            first += len(done.links)
+    with transaction.atomic():
+        Issue.objects.select_for_update().get(pk=issue.pk)
+        if not _frozen(issue):
+            _write(issue, renderings, tracked=tracked, now=now)
+    return _frozen(issue)
+
+
+def _frozen(issue: Issue) -> list[Edition]:
+    order = {language: place for place, language in enumerate(languages(issue))}
+    return sorted(issue.editions.all(), key=lambda edition: order.get(edition.language, len(order)))
+
+
+def _write(issue: Issue, renderings: list[Rendering], *, tracked: bool, now: datetime) -> None:
+    Edition.objects.bulk_create(
+        Edition(
+            issue=issue,
+            language=done.language,
+            subject=done.subject[:300],
+            preheader=done.preheader[:300],
+            html=done.html,
+            text=done.text,
+            template_version=TEMPLATE_VERSION,
+            frozen_at=now,
+        )
+        for done in renderings
+    )
+    if tracked:
+        Link.objects.bulk_create(
+            Link(
+                issue=issue,
+                issue_key=issue.pk,
+                number=link.number,
+                language=done.language,
+                url=link.url,
+                block=link.block,
+                label=link.label,
+            )
+            for done in renderings
+            for link in done.links
+        )
+    logger.info("issue frozen", extra={"issue": issue.pk, "editions": len(renderings)})
+
+
+# --- previews --------------------------------------------------------------------------------------------------------
+
+
+def preview_html(issue: Issue, language: str, *, dark: bool = False, images: bool = True) -> str:
+    """What a reader would see, with made-up tokens. `dark` shows the dark look whatever the browser prefers."""
+    html = render(issue, language).html
+    if dark:
+        html = html.replace(DARK_RULES, "@media all")
+    if not images:
+        html = re.sub(r'(<img [^>]*?)\ssrc="[^"]*"', r"\1", html)
+    return slots.fill(slots.split(html), _samples(issue, language, escaped=True))
+
+
+def preview_text(issue: Issue, language: str) -> str:
+    return slots.fill(slots.split(render(issue, language).text), _samples(issue, language, escaped=False))
+
+
+def _samples(issue: Issue, language: str, *, escaped: bool) -> dict[str, str]:
+    with translation.override(language):
+        why = _("You receive this mail because you signed up for %(title)s and confirmed it.") % {
+            "title": issue.newsletter.title_in(language)
+        }
+    return {"hit": "preview", "u": "preview", "p": "preview", "why": escape(why) if escaped else why}

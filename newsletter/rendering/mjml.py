@@ -1,0 +1,283 @@
+"""MJML to HTML, without ever trusting the compiler: it dies of deep nesting and passes through whatever it does not know.
+
+A source is parsed here first (iteratively, by expat), measured, held against a list of allowed tags and attributes, and written
+again in one canonical form: double quotes, escaped values, no comments. Only that reaches the compiler. Frozen editions are
+compiled in a process of their own: `python -m newsletter.rendering.mjml` reads and writes JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Literal, NamedTuple
+from xml.parsers import expat
+
+from mjml import mjml2html
+
+from newsletter.rendering import links, slots
+
+MOST_BYTES = 512 * 1024
+MOST_DEPTH = 100
+MOST_ELEMENTS = 5_000
+LONGEST_LINE = 900
+"""Bytes; 998 is the limit on the wire (RFC 5322), and slots have yet to be filled."""
+TIMEOUT_S = 20
+MEMORY = 1024**3
+MODULE = "newsletter.rendering.mjml"
+
+Reason = Literal["too long", "too deep", "too many", "not allowed", "malformed", "leftover", "crashed", "timeout"]
+
+_HEAD_TAGS = {"mj-head", "mj-title", "mj-breakpoint", "mj-attributes", "mj-all", "mj-class", "mj-style"}
+_FRAME_ONLY = {"mjml", "mj-body", "mj-raw", *_HEAD_TAGS}
+_BODY_TAGS = {"mj-section", "mj-column", "mj-text", "mj-image", "mj-button", "mj-divider", "mj-spacer"}
+_HTML_TAGS = {"p", "br", "strong", "em", "a", "ul", "ol", "li", "h1", "h2", "h3", "span", "div", "img", "meta"}
+_VOID = {"br", "img", "meta"}
+_ATTRIBUTES = frozenset(
+    "align alt background-color border border-color border-left border-radius border-width class color content"
+    " css-class dir direction fluid-on-mobile font-family font-size font-style font-weight height href inner-padding lang"
+    " letter-spacing line-height mj-class name padding padding-bottom padding-left padding-top src style"
+    " text-align vertical-align width".split()
+)
+_SLOT_FREE = str.maketrans(slots.OPEN + slots.CLOSE, "xx")
+
+
+class Refused(ValueError):
+    """The source cannot become a mail; `block` names the part at fault where one is."""
+
+    def __init__(self, reason: Reason, detail: str, block: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" + (f" (block {block})" if block else ""))
+        self.reason: Reason = reason
+        self.detail = detail
+        self.block = block
+
+
+class Part(NamedTuple):
+    """The MJML of one block, or of several that share a box (`block` is then the first)."""
+
+    block: str
+    mjml: str
+
+
+@dataclass(frozen=True)
+class Source:
+    before: str
+    parts: tuple[Part, ...]
+    after: str
+
+    def whole(self) -> str:
+        return self.before + "".join(part.mjml for part in self.parts) + self.after
+
+
+# --- the guard -------------------------------------------------------------------------------------------------------
+
+
+def guarded(source: str, *, is_part: bool = False) -> str:
+    """`source` in canonical form. Raises Refused where it is too big, too deep, malformed or uses what we do not."""
+    if len(source.encode()) > MOST_BYTES:
+        raise Refused("too long", f"more than {MOST_BYTES} bytes")
+    writer = _Writer(_BODY_TAGS | _HTML_TAGS if is_part else _FRAME_ONLY | _BODY_TAGS | _HTML_TAGS)
+    parser = expat.ParserCreate("utf-8")
+    parser.buffer_text = True
+    parser.ordered_attributes = True
+    parser.StartElementHandler = writer.start
+    parser.EndElementHandler = writer.end
+    parser.CharacterDataHandler = writer.text
+    parser.StartDoctypeDeclHandler = writer.doctype
+    parser.ProcessingInstructionHandler = writer.instruction
+    try:
+        parser.Parse((f"<part>{source}</part>" if is_part else source).encode(), True)
+    except expat.ExpatError as error:
+        raise Refused("malformed", f"line {error.lineno}, column {error.offset}") from None
+    return "".join(writer.pieces)
+
+
+class _Writer:
+    """Takes what expat finds and writes it again, counting as it goes."""
+
+    def __init__(self, allowed: set[str]) -> None:
+        self.pieces: list[str] = []
+        self._allowed = allowed
+        self._open: list[str] = []
+        self._elements = 0
+
+    def start(self, tag: str, attributes: Sequence[str]) -> None:
+        self._elements += 1
+        self._open.append(tag)
+        if tag == "part" and len(self._open) == 1:
+            return
+        if len(self._open) > MOST_DEPTH:
+            raise Refused("too deep", f"more than {MOST_DEPTH} levels")
+        if self._elements > MOST_ELEMENTS:
+            raise Refused("too many", f"more than {MOST_ELEMENTS} elements")
+        if tag not in self._allowed:
+            raise Refused("not allowed", f"<{tag}>")
+        pairs = zip(attributes[::2], attributes[1::2], strict=True)
+        written = "".join(f' {name}="{self._value(tag, name, value)}"' for name, value in pairs)
+        self.pieces.append(f"<{tag}{written} />" if tag in _VOID else f"<{tag}{written}>")
+
+    def _value(self, tag: str, name: str, value: str) -> str:
+        if name not in _ATTRIBUTES:
+            raise Refused("not allowed", f"{name} on <{tag}>")
+        if name in ("href", "src") and not links.is_safe(value.translate(_SLOT_FREE)):
+            raise Refused("not allowed", f"an unsafe address in {name} on <{tag}>")
+        return escape(value)
+
+    def end(self, tag: str) -> None:
+        self._open.pop()
+        if tag not in _VOID and not (tag == "part" and not self._open):
+            self.pieces.append(f"</{tag}>")
+
+    def text(self, text: str) -> None:
+        # ">" stays: style sheets need it, and XML allows it.
+        self.pieces.append(text.replace("&", "&amp;").replace("<", "&lt;").replace("\xa0", "&#160;"))
+
+    def doctype(self, *_: object) -> None:
+        raise Refused("not allowed", "a document type")
+
+    def instruction(self, *_: object) -> None:
+        raise Refused("not allowed", "a processing instruction")
+
+
+# --- compiling -------------------------------------------------------------------------------------------------------
+
+
+def to_html(source: Source) -> str:
+    """Compile in this process, behind the guard. Raises Refused, naming the block at fault where one is."""
+    try:
+        for part in source.parts:
+            guarded(part.mjml, is_part=True)
+        return _finished(_compiled(source.whole()))
+    except Refused as refused:
+        raise Refused(refused.reason, refused.detail, refused.block or _guilty(source)) from None
+
+
+def _compiled(whole: str) -> str:
+    canonical = guarded(whole)
+    try:
+        # No fonts: a known font name would add a link to a font host. No include loader: nothing can be read.
+        html = str(mjml2html(canonical, fonts={}))
+    except ValueError as error:
+        raise Refused("malformed", str(error)) from None
+    if "<mj-" in html:
+        raise Refused("leftover", "an element that the compiler does not know")
+    return html
+
+
+def _guilty(source: Source) -> str:
+    """The first block that cannot be compiled on its own; "" if each one can."""
+    for part in source.parts:
+        try:
+            guarded(part.mjml, is_part=True)
+            _compiled(f"<mjml><mj-body>{part.mjml}</mj-body></mjml>")
+        except Refused:
+            return part.block
+    return ""
+
+
+def to_html_apart(source: Source, *, timeout_s: float = TIMEOUT_S) -> str:
+    """Compile in a process of its own, so that whatever happens there, the caller lives. Raises Refused."""
+    payload = json.dumps({"before": source.before, "parts": source.parts, "after": source.after})
+    answer = json.loads(apart([sys.executable, "-m", MODULE], payload, timeout_s=timeout_s))
+    if "html" in answer:
+        return str(answer["html"])
+    raise Refused(answer["reason"], answer["detail"], answer["block"])
+
+
+def apart(command: Sequence[str], payload: str, *, timeout_s: float) -> str:
+    """What `command` writes when it reads `payload`. Raises Refused if it dies or takes too long."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        done = subprocess.run(  # noqa: S603 (our own interpreter and module)
+            command,
+            input=payload.encode(),
+            capture_output=True,
+            cwd=root,
+            env={"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"},
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Refused("timeout", f"no answer within {timeout_s:g} s") from None
+    if done.returncode:
+        raise Refused("crashed", f"the compiler ended with {done.returncode}")
+    return done.stdout.decode()
+
+
+# --- after compiling -------------------------------------------------------------------------------------------------
+
+_OUTLOOK = "<!--[if mso]><style>h1,h2,h3,p,li,a{mso-line-height-rule:exactly}</style><![endif]-->"
+_LANGUAGE_CLASS = re.compile(
+    r'(<[a-z0-9]+ (?:[^>]*? )?class="(?:[^"]* )?)lang-([a-z]{2,3}(?:-[A-Za-z0-9]+)*)((?: [^"]*)?")'
+)
+_RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
+_BLOCK_END = re.compile(r"(</(?:div|td|tr|table|tbody|p|h[1-6]|ul|ol|li|style|title|head)>|<!\[endif\]-->)")
+
+
+def direction(language: str) -> str:
+    return "rtl" if language.partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
+
+
+def _finished(html: str) -> str:
+    html = html.replace("</head>", f"{_OUTLOOK}</head>", 1)
+    return wrapped(_LANGUAGE_CLASS.sub(_with_language, html))
+
+
+def _with_language(found: re.Match[str]) -> str:
+    """`class="… lang-en …"` carries a language through the compiler, which would drop a `lang` attribute."""
+    language = found[2]
+    if language.endswith("-outlook"):
+        return found[0]
+    before, after = found[1], found[3]
+    return f'{before.rstrip() if after == chr(34) else before}{after.lstrip()} lang="{language}" dir="{direction(language)}"'
+
+
+def wrapped(html: str) -> str:
+    """Break lines so that none reaches LONGEST_LINE bytes: after blocks, then at blanks, at last anywhere in a word."""
+    lines: list[str] = []
+    for line in _BLOCK_END.sub(r"\1\n", html).split("\n"):
+        lines.extend(_short_lines(line))
+    return "\n".join(line for line in lines if line.strip())
+
+
+def _short_lines(line: str) -> list[str]:
+    most = LONGEST_LINE - 150  # room for what slots are filled with
+    short = []
+    while len(line.encode()) > most:
+        head = line.encode()[:most].decode(errors="ignore")
+        cut = head.rfind(" ")
+        if cut <= 0 and head.rfind("<") <= head.rfind(">"):
+            cut = head.rfind(slots.OPEN) if head.count(slots.OPEN) > head.count(slots.CLOSE) else len(head)
+        if cut <= 0:  # one value of a tag that fills the line: it cannot be broken here, only after it
+            cut = line.find(" ", len(head))
+        if cut <= 0:
+            break
+        short.append(line[:cut])
+        line = line[cut:].lstrip(" ")
+    return [*short, line]
+
+
+# --- the process of its own ------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (TIMEOUT_S, TIMEOUT_S))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    asked = json.loads(sys.stdin.buffer.read())
+    source = Source(asked["before"], tuple(Part(*part) for part in asked["parts"]), asked["after"])
+    try:
+        answer = {"html": to_html(source)}
+    except Refused as refused:
+        answer = {"reason": refused.reason, "detail": refused.detail, "block": refused.block}
+    sys.stdout.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

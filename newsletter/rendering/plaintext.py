@@ -1,0 +1,53 @@
+"""The text part of a mail: composed from the blocks, never from the HTML, and equal to it in facts and links."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+from newsletter.rendering import blocks, richtext
+from newsletter.rendering.links import LinkBook
+
+WIDTH = 76
+
+
+def compose(ready: tuple[blocks.View, ...], *, frame: blocks.Frame, book: LinkBook, render: blocks.Render) -> str:
+    """The whole text part, wrapped. Links get the numbers they have in the HTML."""
+    pieces = [
+        render(f"mail/blocks/{kind}.txt", {**frame.values, "frame": frame, "items": items, **items[0]})
+        for kind, items in ((kind, _items(together, frame, book)) for kind, together in blocks.grouped(ready))
+    ]
+    body = "\n\n".join(piece.strip("\n") for piece in pieces)
+    before, _, after = render("mail/issue.txt", {**frame.values, "frame": frame}).partition(blocks.BLOCKS_GO_HERE)
+    return tidy(f"{before}{body}{after}")
+
+
+def _items(together: tuple[blocks.View, ...], frame: blocks.Frame, book: LinkBook) -> list[dict[str, object]]:
+    return [
+        {
+            "view": view,
+            "body": richtext.to_text(view.body, blocks._hrefs(view, book)),
+            "underline": "-" * min(len(view.headline), WIDTH),
+            "note": frame.values["notes"].get(view.language, "") if view.is_foreign else "",
+        }
+        for view in together
+    ]
+
+
+def tidy(text: str) -> str:
+    """No blanks at line ends, at most one empty line in a row, long paragraphs wrapped; an address is never broken."""
+    lines = [wrapped for line in text.splitlines() for wrapped in _wrapped(line.strip())]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+
+def _wrapped(line: str) -> list[str]:
+    if len(line) <= WIDTH:
+        return [line]
+    indent = re.match(r"(?:- |\d+\. )?", line)
+    return textwrap.wrap(
+        line,
+        WIDTH,
+        subsequent_indent=" " * len(indent[0] if indent else ""),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
