@@ -1,0 +1,143 @@
+"""What tests of sending start from: frozen editions, readers, and a server that takes mail and can misbehave."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
+
+from newsletter.models import Edition, Issue, IssueStatus, Newsletter
+from subscribers.models import Subscription
+from tests.makers import NOW, make_issue, make_newsletter, make_reader
+from workers import wire
+
+HTML = """<!doctype html>
+<html lang="id"><head><title>Autogate</title></head><body>
+<h1>Autogate baru: kurang dari 30 detik</h1>
+<p><a href="http://127.0.0.1:8000/l/1/⟦hit⟧">Baca cara memakai autogate</a></p>
+<p>⟦why⟧</p>
+<p><a href="http://127.0.0.1:8000/p/⟦p⟧/">Atur</a> <a href="http://127.0.0.1:8000/u/⟦u⟧/">Berhenti berlangganan</a></p>
+<img src="http://127.0.0.1:8000/t/⟦hit⟧.gif" alt="" width="1" height="1">
+</body></html>
+"""
+TEXT = """Autogate baru: kurang dari 30 detik – untuk paspor elektronik
+.sebuah baris yang mulai dengan titik
+
+Baca cara memakai autogate: http://127.0.0.1:8000/l/1/⟦hit⟧
+
+⟦why⟧
+Berhenti berlangganan: http://127.0.0.1:8000/u/⟦u⟧/
+Atur: http://127.0.0.1:8000/p/⟦p⟧/
+"""
+
+
+def make_words(issue: int = 7, **fields: Any) -> wire.Words:
+    given = {"language": "id", "subject": "Autogate baru dan izin tinggal daring", "html": HTML, "text": TEXT}
+    return wire.Words(issue, **{**given, **fields})
+
+
+def make_edition(issue: Issue, language: str = "id", **fields: Any) -> Edition:
+    given = {"subject": "Autogate baru", "html": HTML, "text": TEXT, "template_version": "1", "frozen_at": NOW}
+    return Edition.objects.create(issue=issue, language=language, **{**given, **fields})
+
+
+def make_sending_issue(
+    *, readers: int = 3, newsletter: Newsletter | None = None, **fields: Any
+) -> tuple[Issue, list[Subscription]]:
+    """An issue that has begun: frozen in two languages, planned for its readers."""
+    from workers import ledger
+
+    newsletter = newsletter or make_newsletter(**fields)
+    people = [make_reader(newsletter) for _ in range(readers)]
+    issue = make_issue(newsletter, stories=1)
+    for language in newsletter.languages:
+        make_edition(issue, language)
+    Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.SCHEDULED, scheduled_at=NOW)
+    issue.refresh_from_db()
+    from newsletter import issues
+
+    Issue.objects.filter(pk=issue.pk).update(approved_hash=issues.digest(issue), approved_at=NOW)
+    issue.refresh_from_db()
+    ledger.begin(issue, now=NOW)
+    issue.refresh_from_db()
+    return issue, people
+
+
+# --- a mail server -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Sink:
+    """An aiosmtpd server that keeps what it accepts; `on_rcpt` and `on_data` may answer something else."""
+
+    received: list[tuple[str, list[str], bytes]] = field(default_factory=list)
+    on_mail: Callable[[str], str | None] = lambda _address: None
+    on_rcpt: Callable[[str], str | None] = lambda _address: None
+    on_data: Callable[[bytes], str | None] = lambda _data: None
+    sessions: int = 0
+    port: int = 0
+    hold: threading.Event | None = None
+
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):
+        self.sessions += 1
+        session.host_name = hostname
+        return responses
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        if answer := self.on_mail(address):
+            return answer
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if answer := self.on_rcpt(address):
+            return answer
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        answer = self.on_data(envelope.content)
+        if answer == "cut":
+            session.loop.call_soon(server.transport.abort)
+            return "250 too late"
+        if answer is None or answer == "keep and cut":
+            self.received.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
+        if answer == "keep and cut":
+            server.transport.abort()
+            return "250 never heard"
+        return answer or "250 2.0.0 Ok: queued as 4XyZ"
+
+    @property
+    def recipients(self) -> list[str]:
+        return [rcpts[0] for _sender, rcpts, _data in self.received]
+
+    @property
+    def message_ids(self) -> list[str]:
+        return [str(parse(data)["Message-ID"]) for _sender, _rcpts, data in self.received]
+
+
+@contextmanager
+def smtp_server(**options: Any) -> Iterator[Sink]:
+    sink = Sink()
+    controller = Controller(
+        sink, hostname="127.0.0.1", port=0, server_kwargs={"enable_SMTPUTF8": False, "ident": "sink", **options}
+    )
+    controller.factory = lambda: SMTP(sink, enable_SMTPUTF8=False, ident="sink", loop=controller.loop, **options)
+    controller.start()
+    sink.port = controller.server.sockets[0].getsockname()[1]
+    try:
+        yield sink
+    finally:
+        controller.stop()
+
+
+def parse(data: bytes) -> email.message.EmailMessage:
+    return email.message_from_bytes(data, policy=email.policy.default)

@@ -1,0 +1,326 @@
+"""The bytes that leave: headers by the standards, bodies as written, whatever readers and editors type."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from email.utils import parsedate_to_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from newsletter.models import Newsletter
+from newsletter.rendering import slots
+from subscribers import tokens
+from tests.makers import NOW
+from tests.workers.mailing import HTML, TEXT, make_words, parse
+from workers import wire
+
+SITI = wire.Reader(
+    1234,
+    "siti@pembaca.example",
+    "Siti Rahma",
+    NOW - datetime.timedelta(days=30),
+    "https://kabarlintas.example/autogate",
+)
+
+
+def make_sender(**fields) -> Newsletter:
+    given = {
+        "pk": 1,
+        "slug": "ringkasan",
+        "brand": "Kabar Lintas",
+        "title": "Ringkasan mingguan",
+        "languages": ["id", "en"],
+        "list_id": "ringkasan.kabarlintas.example",
+        "from_name": "Kabar Lintas",
+        "from_email": "redaksi@kabarlintas.example",
+        "reply_to": "halo@kabarlintas.example",
+    }
+    return Newsletter(**{**given, **fields})
+
+
+def make_copy(
+    reader: wire.Reader = SITI, *, eight_bit: bool = False, sender: Newsletter | None = None, **words
+) -> wire.Copy:
+    compiled = wire.compiled(make_words(**words), sender or make_sender(), eight_bit=eight_bit)
+    return wire.fill(compiled, reader, now=NOW)
+
+
+def headers_of(copy: wire.Copy) -> bytes:
+    return copy.data.partition(b"\r\n\r\n")[0]
+
+
+# --- format ----------------------------------------------------------------------------------------------------------
+
+
+def test_s01_lines_end_in_crlf_and_none_is_too_long():
+    copy = make_copy(reader=SITI, text=TEXT + "panjang " * 400)
+
+    lines = copy.data.split(b"\r\n")
+    assert max(len(line) for line in lines if b"<http" not in line) <= 78
+    assert b"\n" not in copy.data.replace(b"\r\n", b"")
+    assert b"\r" not in copy.data.replace(b"\r\n", b"")
+
+
+def test_s02_each_required_header_is_there_once():
+    message = parse(make_copy().data)
+
+    for name in ("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "List-Id"):
+        assert len(message.get_all(name)) == 1, name
+    assert parsedate_to_datetime(message["Date"]) == NOW
+
+
+def test_s03_message_id_is_ours_stays_the_same_and_says_nothing():
+    first, again, other_issue = make_copy(), make_copy(eight_bit=True), make_copy(issue=8)
+
+    assert re.fullmatch(r"<[0-9a-f]{40}@kabarlintas\.example>", first.message_id)
+    assert first.message_id == again.message_id != other_issue.message_id
+    assert parse(first.data)["Message-ID"] == first.message_id
+    assert "1234" not in first.message_id
+
+
+@pytest.mark.parametrize("eight_bit", [False, True])
+def test_s04_both_parts_are_there_the_plain_one_first(eight_bit):
+    message = parse(make_copy(eight_bit=eight_bit).data)
+
+    assert message.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    assert {part.get_content_charset() for part in message.iter_parts()} == {"utf-8"}
+    assert {part["Content-Transfer-Encoding"] for part in message.iter_parts()} == {
+        "8bit" if eight_bit else "quoted-printable"
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Autogate baru di 5 bandara",
+        "Pelayanan paspor – buka Sabtu 🛂 dan Minggu, untuk semua pemohon yang sudah mendaftar lewat aplikasi",
+        "خدمات الهجرة الجديدة في جاكرتا",
+        "Apa itu =?utf-8?q?ITAS?=",
+        "Kabar " * 40,
+    ],
+)
+def test_s04_subjects_come_back_as_they_were(words):
+    copy = make_copy(subject=words)
+
+    assert parse(copy.data)["Subject"] == words.strip()
+    assert all(len(line) <= 78 for line in headers_of(copy).split(b"\r\n") if b"<http" not in line)
+    assert all(len(word) <= 75 for word in re.findall(rb"=\?.*?\?=", headers_of(copy)))
+
+
+@pytest.mark.parametrize(
+    "name", ["Siti Rahma", "Rahma, Siti", 'Siti "Ti" R.', "siti@rumah", "Sítí 🌺", "مريم", "=?utf-8?q?X?=", "Budi\\"]
+)
+def test_s04_display_names_come_back_as_they_were(name):
+    copy = make_copy(wire.Reader(1, "siti@pembaca.example", name), sender=make_sender(from_name=name))
+
+    message = parse(copy.data)
+    for header in ("To", "From"):
+        assert message[header].addresses[0].display_name == name
+    assert message["To"].addresses[0].addr_spec == "siti@pembaca.example"
+
+
+def test_s05_the_domain_travels_in_idna_and_no_address_is_encoded():
+    copy = make_copy(wire.Reader(1, "siti@bücher.example", "Sítí"))
+
+    assert copy.recipient == "siti@xn--bcher-kva.example"
+    assert b"<siti@xn--bcher-kva.example>" in copy.data
+
+
+@pytest.mark.parametrize(
+    "email", ["dé@example.net", "a b@example.net", "a@b@example.net", "siti", "a>b@example.net", ""]
+)
+def test_s05_what_mail_cannot_carry_is_not_sendable(email):
+    compiled = wire.compiled(make_words(), make_sender())
+
+    with pytest.raises(wire.Unsendable):
+        wire.fill(compiled, wire.Reader(1, email), now=NOW)
+
+
+@pytest.mark.parametrize("field", ["title", "from_name", "list_id", "slug"])
+def test_s06_no_word_of_an_editor_starts_a_header(field):
+    copy = make_copy(sender=make_sender(**{field: "kabar\r\nBcc: budi@lain.example"}))
+
+    assert "Bcc" not in parse(copy.data)
+    assert not re.search(rb"(?mi)^bcc:", headers_of(copy))
+
+
+def test_s06_no_word_of_a_reader_or_subject_starts_a_header():
+    siti = wire.Reader(1, "siti@pembaca.example", "Siti\r\nBcc: budi@lain.example")
+
+    message = parse(make_copy(siti, subject="Kabar\nBcc: budi@lain.example").data)
+
+    assert "Bcc" not in message
+    assert message["To"].addresses[0].display_name == "Siti Bcc: budi@lain.example"
+    assert message["Subject"] == "Kabar Bcc: budi@lain.example"
+
+
+# --- list headers ----------------------------------------------------------------------------------------------------
+
+
+def test_s10_list_headers_are_addresses_in_angle_brackets(settings):
+    settings.INBOUND_DOMAIN = "in.kabarlintas.example"
+
+    message = parse(make_copy().data)
+
+    web, mail = [part.strip() for part in message["List-Unsubscribe"].split(",")]
+    assert re.fullmatch(r"<http://127\.0\.0\.1:8000/u/[\w-]+/>", web)
+    assert re.fullmatch(r"<mailto:unsubscribe\+[\w-]+@in\.kabarlintas\.example\?subject=unsubscribe>", mail)
+    assert message["List-Help"] == "<mailto:halo@kabarlintas.example?subject=help>"
+    assert message["List-Owner"] == "<mailto:halo@kabarlintas.example>"
+    assert message["List-Archive"] == "<http://127.0.0.1:8000/archive/>"
+    assert message["List-Subscribe"] == "<http://127.0.0.1:8000/subscribe/>"
+    assert message["List-Post"] == "NO"
+
+
+def test_s10_no_unsubscribing_by_mail_where_nobody_reads_it():
+    assert "mailto:" not in parse(make_copy().data)["List-Unsubscribe"]
+
+
+def test_s11_list_id_stays_when_the_sender_changes():
+    first = parse(make_copy().data)["List-Id"]
+    later = parse(make_copy(issue=9, sender=make_sender(from_email="kabar@lain.example")).data)["List-Id"]
+
+    assert first == later == "Ringkasan mingguan <ringkasan.kabarlintas.example>"
+
+
+def test_s11_list_id_drops_a_name_that_makes_it_too_long():
+    assert parse(make_copy(sender=make_sender(title="é" * 80)).data)["List-Id"].endswith(
+        "<ringkasan.kabarlintas.example>"
+    )
+    assert len(wire.list_id(make_sender(title="é" * 80))) <= 255
+
+
+def test_s12_one_click_headers(settings):
+    settings.SITE_URL = "https://kabar.example"
+
+    message = parse(make_copy().data)
+
+    token = re.fullmatch(r"<https://kabar\.example/u/([\w-]+)/>", message["List-Unsubscribe"]).group(1)
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert tokens.read_unsubscribe(token) == (1234, 7)
+
+
+def test_s21_issues_are_bulk():
+    assert parse(make_copy().data)["Precedence"] == "bulk"
+
+
+def test_s22_feedback_id_ends_in_a_sender_that_never_changes(settings):
+    settings.SITE_HOST = "newsletter.kabarlintas.example"
+
+    first, other = parse(make_copy().data)["Feedback-ID"], parse(make_copy(issue=9).data)["Feedback-ID"]
+
+    assert first == "7:ringkasan:issue:kabarlintasexam"
+    assert other.rpartition(":")[2] == first.rpartition(":")[2]
+
+
+@pytest.mark.parametrize("site", ["https://kabar.example", "https://newsletter." + "sangat-panjang." * 12 + "example"])
+def test_s24_addresses_in_headers_are_neither_encoded_nor_folded(settings, site):
+    settings.SITE_URL, settings.INBOUND_DOMAIN = site, "in.kabarlintas.example"
+
+    headers = headers_of(make_copy(sender=make_sender(title="Ringkasan – é")))
+
+    unsubscribe = next(line for line in headers.split(b"\r\n") if line.startswith(b"List-Unsubscribe: "))
+    assert re.fullmatch(rb"List-Unsubscribe: <https://[\w.-]+/u/[\w-]{20,180}/>,", unsubscribe)
+    assert b"=?" not in unsubscribe
+    assert max(map(len, headers.split(b"\r\n"))) <= 998
+
+
+def test_s30_bounces_come_back_to_an_address_that_names_the_delivery(settings):
+    settings.INBOUND_DOMAIN = "in.kabarlintas.example"
+
+    local, _at, domain = make_copy().sender.rpartition("@")
+
+    assert (domain, len(local) <= 64) == ("in.kabarlintas.example", True)
+    assert tokens.read_event_mac(local.removeprefix("bounce+")) == (7, 1234)
+
+
+# --- bodies ----------------------------------------------------------------------------------------------------------
+
+
+def body(copy: wire.Copy, kind: str) -> str:
+    return parse(copy.data).get_body(preferencelist=(kind,)).get_content().replace("\r\n", "\n").rstrip("\n")
+
+
+@pytest.mark.parametrize("eight_bit", [False, True])
+def test_the_bodies_say_what_a_plain_filling_says(eight_bit):
+    copy = make_copy(eight_bit=eight_bit)
+
+    values = {"hit": tokens.hit(7, 0), "u": tokens.unsubscribe(1234, 7), "p": tokens.preferences(1234)}
+    own = wire.why(wire.compiled(make_words(), make_sender()), SITI)[0]
+    assert body(copy, "plain") == slots.fill(slots.split(TEXT.rstrip("\n")), {**values, "why": own})
+    assert body(copy, "html") == slots.fill(slots.split(HTML.rstrip("\n")), {**values, "why": own})
+
+
+def test_long_lines_are_never_sent_as_eight_bit():
+    copy = make_copy(eight_bit=True, html=HTML.replace("<h1>", f"<p>{'kata ' * 250}</p><h1>"))
+
+    assert max(map(len, copy.data.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
+    assert "kata kata" in body(copy, "html")
+
+
+names = st.text(max_size=60)
+lines = st.lists(
+    st.text(st.characters(exclude_characters="\r\n\x00⟦⟧", exclude_categories=("Cs", "Cc")), max_size=120)
+).map("\n".join)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(name=names, subject=names, before=lines, after=lines, eight_bit=st.booleans())
+def test_wire_bytes_parse_back_to_what_was_written(name, subject, before, after, eight_bit):
+    template = f"{before}\n.titik ⟦u⟧ {after}⟦why⟧⟦p⟧\n{before}"
+    compiled = wire.compiled(
+        make_words(text=template, html=template, subject=subject), make_sender(), eight_bit=eight_bit
+    )
+    reader = wire.Reader(5, "budi@pembaca.example", name, NOW)
+
+    copy = wire.fill(compiled, reader, now=NOW)
+
+    text, html = wire.why(compiled, reader)
+    values = {"u": tokens.unsubscribe(5, 7), "p": tokens.preferences(5)}
+    message = parse(copy.data)
+    assert message["To"].addresses[0].addr_spec == "budi@pembaca.example"
+    assert len(message.get_all("To")) == 1
+    assert max(map(len, copy.data.split(b"\r\n"))) <= 998
+    parts = {kind: message.get_body(preferencelist=(kind,)) for kind in ("plain", "html")}
+    for kind, why in (("plain", text), ("html", html)):
+        expected = slots.fill(slots.split(template), {**values, "why": why})
+        got = parts[kind].get_payload(decode=True).decode().replace("\r\n", "\n")
+        assert got.rstrip("\n") == expected.rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    ("tracking", "may_track", "needs_consent", "owner"),
+    [
+        ("individual", True, True, 1234),
+        ("individual", False, True, 0),
+        ("individual", False, False, 1234),
+        ("aggregate", True, True, 0),
+    ],
+)
+def test_c05_only_readers_who_agreed_get_a_token_of_their_own(tracking, may_track, needs_consent, owner):
+    sender = make_sender(tracking=tracking, tracking_needs_consent=needs_consent)
+    reader = wire.Reader(1234, "siti@pembaca.example", may_track=may_track)
+
+    token = wire.hit(wire.compiled(make_words(), sender), reader)
+
+    assert tokens.read_hit(token) == (7, owner)
+
+
+def test_a_message_for_an_api_says_the_same():
+    compiled = wire.compiled(make_words(), make_sender(title="Ringkasan – é"))
+
+    message = wire.mail(compiled, SITI, now=NOW)
+
+    copy = wire.fill(compiled, SITI, now=NOW)
+    assert message.body.rstrip() == body(copy, "plain")
+    assert message.alternatives[0][0].rstrip() == body(copy, "html")
+    assert message.to == ["Siti Rahma <siti@pembaca.example>"]
+    assert message.extra_headers["Message-ID"] == copy.message_id
+    assert message.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert all(value.isascii() and "\n" not in value for value in message.extra_headers.values())
+    assert tokens.read_event_mac(message.metadata["warta"]) == (7, 1234)

@@ -1,0 +1,481 @@
+"""An edition as bytes on the wire: compiled once, then only slots are filled for each reader and the pieces joined.
+
+Everything that does not differ between readers is encoded, folded and checked here, once per process. Pieces carry CRLF
+and no dot-stuffing (the transport's business). The same words also become a message object for providers' APIs.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.headerregistry import Address
+from email.utils import format_datetime
+from functools import lru_cache
+from html import escape
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.utils import formats, timezone, translation
+from django.utils.translation import gettext as _
+
+from newsletter.models import Edition, Newsletter, Tracking
+from newsletter.rendering import slots
+from subscribers import tokens
+from subscribers.models import LegalBasis, Subscription
+
+LONGEST_LINE = 900
+"""SMTP allows 998 bytes; some relays count differently."""
+LONGEST_SLOT = {"hit": 40, "u": 60, "p": 60, "why": 400}
+_CONTROLS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_ATOM = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]+")
+_ADDRESS = re.compile(r"[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]{1,64}@[A-Za-z0-9.-]{1,255}")
+
+
+class Unsendable(ValueError):
+    """No mail can be addressed to this; it should never have got into the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a mail says, with slots: an `Edition`, or a rendering that is only tested."""
+
+    issue: int
+    language: str
+    subject: str
+    html: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What the wire needs to know about the reader of a copy."""
+
+    id: int
+    email: str
+    name: str = ""
+    confirmed_at: datetime | None = None
+    source_url: str = ""
+    legal_basis: str = LegalBasis.CONSENT
+    may_track: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One reader's message, ready to leave."""
+
+    sender: str
+    """The envelope's: bounces come back to it."""
+    recipient: str
+    message_id: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    words: Words
+    newsletter: Newsletter
+    domain: str
+    headers: tuple[tuple[str, slots.Segments], ...]
+    """Headers beside From, To, Subject and Date, for providers' APIs."""
+    static: tuple[bytes, ...]
+    names: tuple[str, ...]
+    """`static[0] + value(names[0]) + static[1] + …`"""
+    quoted: bool
+    shared_hit: str
+    bodies: tuple[slots.Segments, slots.Segments] = field(repr=False)
+    """Text and HTML, not encoded."""
+
+
+# --- compiling -------------------------------------------------------------------------------------------------------
+
+_cache: dict[object, Compiled] = {}
+MOST_CACHED = 24
+
+
+def of_edition(edition: Edition, newsletter: Newsletter, *, eight_bit: bool = False) -> Compiled:
+    """The edition's pieces, compiled at most once in this process."""
+    key = (
+        edition.pk,
+        eight_bit,
+        hash((edition.subject, edition.html, edition.text)),
+        (newsletter.from_name, newsletter.from_email, newsletter.reply_to, newsletter.list_id, newsletter.tracking),
+        (settings.SITE_URL, settings.INBOUND_DOMAIN, settings.SECRET_KEY),
+    )
+    if key not in _cache:
+        while len(_cache) >= MOST_CACHED:
+            _cache.pop(next(iter(_cache)), None)
+        words = Words(edition.issue_id, edition.language, edition.subject, edition.html, edition.text)
+        _cache[key] = compiled(words, newsletter, eight_bit=eight_bit)
+    return _cache[key]
+
+
+def compiled(words: Words, newsletter: Newsletter, *, eight_bit: bool = False) -> Compiled:
+    """Encode everything that is the same for all readers.
+
+    Bodies are 8-bit where the route takes it and no line is too long, else quoted-printable with each slot on a line of
+    its own. Raises slots.UnknownSlot.
+    """
+    bodies = (slots.split(_newlines(words.text)), slots.split(_newlines(words.html)))
+    quoted = not eight_bit or any(longest_line(body) > LONGEST_LINE for body in bodies)
+    domain = domain_of(newsletter.from_email)
+    headers = _headers(words, newsletter)
+    chain = _Chain()
+    _write_headers(chain, words, newsletter, headers)
+    _write_bodies(chain, bodies, quoted=quoted, language=words.language)
+    return Compiled(
+        words=words,
+        newsletter=newsletter,
+        domain=domain,
+        headers=headers,
+        static=tuple(chain.pieces),
+        names=tuple(chain.names),
+        quoted=quoted,
+        shared_hit=tokens.hit(words.issue, 0),
+        bodies=bodies,
+    )
+
+
+class _Chain:
+    """Bytes and slots in turn."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = [b""]
+        self.names: list[str] = []
+
+    def add(self, piece: str | bytes) -> None:
+        self.pieces[-1] += piece.encode() if isinstance(piece, str) else piece
+
+    def slot(self, name: str) -> None:
+        self.names.append(name)
+        self.pieces.append(b"")
+
+    def segments(self, segments: slots.Segments) -> None:
+        self.add(segments.static[0])
+        for name, static in zip(segments.slots, segments.static[1:], strict=True):
+            self.slot(name)
+            self.add(static)
+
+
+def _headers(words: Words, newsletter: Newsletter) -> tuple[tuple[str, slots.Segments], ...]:
+    contact = ascii_address(newsletter.reply_to or newsletter.from_email)
+    found = [
+        ("List-Id", list_id(newsletter)),
+        ("List-Unsubscribe", _list_unsubscribe()),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ("List-Help", f"<mailto:{contact}?subject=help>"),
+        ("List-Owner", f"<mailto:{contact}>"),
+        ("List-Post", "NO"),
+    ]
+    if newsletter.is_public:
+        found.append(("List-Subscribe", f"<{settings.SITE_URL}/subscribe/>"))
+    if newsletter.archive_is_public:
+        found.append(("List-Archive", f"<{settings.SITE_URL}/archive/>"))
+    found += [("Precedence", "bulk"), ("Feedback-ID", feedback_id(words, newsletter))]
+    return tuple((name, slots.split(value)) for name, value in found)
+
+
+def _list_unsubscribe() -> str:
+    """The one-click address first (RFC 8058); by mail too where we receive any."""
+    token = slots.slot("u")
+    by_web = f"<{settings.SITE_URL}/u/{token}/>"
+    if not settings.INBOUND_DOMAIN:
+        return by_web
+    return f"{by_web},\r\n <mailto:unsubscribe+{token}@{settings.INBOUND_DOMAIN}?subject=unsubscribe>"
+
+
+def list_id(newsletter: Newsletter) -> str:
+    """RFC 2919: a phrase and the id in angle brackets, at most 255 octets."""
+    bare = f"<{re.sub('[^A-Za-z0-9._-]', '', newsletter.list_id)}>"
+    named = f"{phrase(newsletter.title, taken=9)} {bare}"
+    return named if len(named) + len("List-Id: ") <= 255 else bare
+
+
+def feedback_id(words: Words, newsletter: Newsletter) -> str:
+    """campaign:newsletter:kind:sender, where the sender is 5 to 15 signs that never change (S-22)."""
+    host = re.sub(r"[^a-z0-9]", "", settings.SITE_HOST.lower().removeprefix("www.").removeprefix("newsletter."))
+    return f"{words.issue}:{re.sub('[^a-z0-9-]', '-', newsletter.slug)[:40]}:issue:{(host + 'warta')[:15] if len(host) < 5 else host[:15]}"
+
+
+def _write_headers(
+    chain: _Chain, words: Words, newsletter: Newsletter, headers: Iterable[tuple[str, slots.Segments]]
+) -> None:
+    chain.add(f"From: {mailbox(newsletter.from_name, newsletter.from_email, taken=6)}\r\nTo: ")
+    chain.slot("to")
+    if newsletter.reply_to:
+        chain.add(f"\r\nReply-To: {ascii_address(newsletter.reply_to)}")
+    chain.add(f"\r\nSubject: {unstructured(words.subject, taken=9)}\r\nDate: ")
+    chain.slot("date")
+    chain.add("\r\nMessage-ID: ")
+    chain.slot("message_id")
+    for name, value in headers:
+        chain.add(f"\r\n{name}: ")
+        chain.segments(value)
+    chain.add(f"\r\nContent-Language: {words.language}\r\nMIME-Version: 1.0\r\n")
+
+
+def _write_bodies(chain: _Chain, bodies: tuple[slots.Segments, slots.Segments], *, quoted: bool, language: str) -> None:
+    """multipart/alternative, the plainest first (RFC 2046 section 5.1.4)."""
+    inside = "".join(part for body in bodies for part in body.static)
+    boundary = f"=_warta_{hashlib.sha256(inside.encode()).hexdigest()[:24]}"
+    encoding = "quoted-printable" if quoted else "8bit"
+    chain.add(f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n')
+    for kind, body in zip(("plain", "html"), bodies, strict=True):
+        chain.add(f"--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n")
+        chain.add(f"Content-Language: {language}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n")
+        (_write_quoted if quoted else _write_plain)(chain, body, kind=kind)
+        chain.add("\r\n")
+    chain.add(f"--{boundary}--\r\n")
+
+
+def _write_plain(chain: _Chain, body: slots.Segments, *, kind: str) -> None:
+    chain.add(body.static[0].replace("\n", "\r\n"))
+    for name, static in zip(body.slots, body.static[1:], strict=True):
+        chain.slot(f"{name}_{kind}" if name == "why" else name)
+        chain.add(static.replace("\n", "\r\n"))
+
+
+def _write_quoted(chain: _Chain, body: slots.Segments, *, kind: str) -> None:
+    """Each slot stands between soft line breaks, so that no value can make a line too long."""
+    chain.add(quoted_printable(body.static[0], goes_on=bool(body.slots)))
+    last = len(body.slots) - 1
+    for place, (name, static) in enumerate(zip(body.slots, body.static[1:], strict=True)):
+        if not chain.pieces[-1].endswith(b"\r\n"):
+            chain.add("=\r\n")
+        chain.slot(f"{name}_{kind}" if name == "why" else name)
+        if static and not static.startswith("\n"):
+            chain.add("=\r\n")
+        chain.add(quoted_printable(static, goes_on=place < last))
+
+
+def quoted_printable(text: str, *, goes_on: bool = False) -> bytes:
+    """RFC 2045 section 6.7, lines of at most 76. With `goes_on` the last line leaves room for a soft break."""
+    raw = text.encode() + (b"A" if goes_on else b"")
+    encoded = binascii.b2a_qp(raw, istext=True).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return encoded[:-1] if goes_on else encoded
+
+
+def longest_line(body: slots.Segments) -> int:
+    """Bytes of the longest line, with each slot at its longest."""
+    stand_ins = {name: "x" * size for name, size in LONGEST_SLOT.items()}
+    return max(len(line.encode()) for line in slots.fill(body, stand_ins).split("\n"))
+
+
+def _newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+# --- words in headers ------------------------------------------------------------------------------------------------
+
+
+def clean(words: str) -> str:
+    """One line without control characters: nothing that a person typed can start a header of its own."""
+    return _CONTROLS.sub(" ", words).strip(" ")
+
+
+def unstructured(words: str, *, taken: int) -> str:
+    """A Subject's value, folded; `taken` is how much of its first line is used."""
+    words = clean(words)
+    if not words.isascii() or "=?" in words:
+        return encoded_words(words, taken=taken)
+    return _folded(words, taken=taken)
+
+
+def phrase(words: str, *, taken: int) -> str:
+    """A display name (RFC 5322 section 3.2.5): atoms, a quoted string, or encoded words; never mixed."""
+    words = clean(words)
+    if not words.isascii() or "=?" in words:
+        return encoded_words(words, taken=taken)
+    if _ATOM.fullmatch(words):
+        return words
+    return '"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def mailbox(name: str, email: str, *, taken: int) -> str:
+    """`name <email>` as it stands in a header, folded before the address where the line would be long."""
+    address = ascii_address(email)
+    if not clean(name):
+        return address
+    shown = phrase(name, taken=taken)
+    gap = "\r\n " if taken + len(shown) + len(address) + 3 > 78 or "\r\n" in shown else " "
+    return f"{shown}{gap}<{address}>"
+
+
+def encoded_words(words: str, *, taken: int) -> str:
+    """RFC 2047 in base64: each word at most 75 long and whole characters only, one a line."""
+    lines, room, current = [], 75 - taken, b""
+    for sign in words:
+        raw = sign.encode()
+        if current and 12 + 4 * -(-len(current + raw) // 3) > room:
+            lines.append(current)
+            room, current = 75, b""
+        current += raw
+    lines.append(current)
+    return "\r\n ".join(f"=?utf-8?b?{binascii.b2a_base64(line, newline=False).decode()}?=" for line in lines)
+
+
+def _folded(words: str, *, taken: int) -> str:
+    """ASCII words with a fold before a space wherever a line would pass 76."""
+    lines, current = [], ""
+    for word in words.split(" "):
+        if current and taken + len(current) + 1 + len(word) > 76:
+            lines.append(current)
+            current, taken = word, 1
+        else:
+            current = f"{current} {word}" if current else word
+    return "\r\n ".join([*lines, current])
+
+
+def ascii_address(email: str) -> str:
+    """The address as it travels, its domain in IDNA. Raises Unsendable."""
+    email = re.sub("[\x00-\x1f\x7f-\x9f]", "", email).strip(" ")
+    if not email.isascii():
+        local, _at, domain = email.rpartition("@")
+        try:
+            email = f"{local}@{domain.encode('idna').decode()}"
+        except UnicodeError:
+            raise Unsendable("The domain of the address cannot be written in IDNA.") from None
+    if not _ADDRESS.fullmatch(email):
+        raise Unsendable("The address has signs that mail cannot carry.")
+    return email
+
+
+def domain_of(email: str) -> str:
+    return ascii_address(email).rpartition("@")[2]
+
+
+# --- filling ---------------------------------------------------------------------------------------------------------
+
+
+def fill(mail: Compiled, reader: Reader, *, now: datetime) -> Copy:
+    """One reader's copy. Raises Unsendable."""
+    recipient = ascii_address(reader.email)
+    message_id = tokens.message_id(mail.words.issue, reader.id, mail.domain)
+    why_text, why_html = why(mail, reader)
+    values = {
+        "to": mailbox(reader.name, recipient, taken=4).encode(),
+        "date": date(now),
+        "message_id": message_id.encode(),
+        "u": tokens.unsubscribe(reader.id, mail.words.issue).encode(),
+        "p": tokens.preferences(reader.id).encode(),
+        "hit": hit(mail, reader).encode(),
+        "why_plain": _encoded(why_text, mail.quoted),
+        "why_html": _encoded(why_html, mail.quoted),
+    }
+    pieces: list[bytes] = [b""] * (2 * len(mail.names) + 1)
+    pieces[::2] = mail.static
+    pieces[1::2] = [values[name] for name in mail.names]
+    return Copy(sender(mail, reader), recipient, message_id, b"".join(pieces))
+
+
+def mail(wire: Compiled, reader: Reader, *, now: datetime) -> EmailMultiAlternatives:
+    """The same copy as a message for a provider's API, with a token that its events must bring back."""
+    recipient = ascii_address(reader.email)
+    why_text, why_html = why(wire, reader)
+    values = {
+        "u": tokens.unsubscribe(reader.id, wire.words.issue),
+        "p": tokens.preferences(reader.id),
+        "hit": hit(wire, reader),
+    }
+    text, html = (
+        slots.fill(body, {**values, "why": sentence})
+        for body, sentence in zip(wire.bodies, (why_text, why_html), strict=True)
+    )
+    headers = {name: slots.fill(value, values).replace("\r\n", "") for name, value in wire.headers}
+    headers["Message-ID"] = tokens.message_id(wire.words.issue, reader.id, wire.domain)
+    newsletter = wire.newsletter
+    message = EmailMultiAlternatives(
+        subject=clean(wire.words.subject),
+        body=text,
+        from_email=_shown(newsletter.from_name, newsletter.from_email),
+        to=[_shown(reader.name, recipient)],
+        reply_to=[ascii_address(newsletter.reply_to)] if newsletter.reply_to else None,
+        headers=headers,
+    )
+    message.attach_alternative(html, "text/html")
+    message.metadata = {"warta": tokens.event_mac(wire.words.issue, reader.id)}  # type: ignore[attr-defined]
+    return message
+
+
+def _shown(name: str, email: str) -> str:
+    return str(Address(display_name=clean(name), addr_spec=ascii_address(email)))
+
+
+def sender(mail: Compiled, reader: Reader) -> str:
+    """Where bounces go: an address that says whose mail it was (VERP), where we receive mail; else the sender's."""
+    if settings.INBOUND_DOMAIN:
+        return f"bounce+{tokens.event_mac(mail.words.issue, reader.id)}@{settings.INBOUND_DOMAIN}"
+    return ascii_address(mail.newsletter.from_email)
+
+
+def hit(mail: Compiled, reader: Reader) -> str:
+    """Everybody shares one token, unless readers are measured one by one and this one agreed."""
+    newsletter = mail.newsletter
+    agrees = reader.may_track or not newsletter.tracking_needs_consent
+    if newsletter.tracking == Tracking.INDIVIDUAL and agrees:
+        return tokens.hit(mail.words.issue, reader.id)
+    return mail.shared_hit
+
+
+@lru_cache(maxsize=8)
+def _date(second: int) -> bytes:
+    return format_datetime(datetime.fromtimestamp(second, tz=timezone.get_default_timezone())).encode()
+
+
+def date(now: datetime) -> bytes:
+    return _date(int(now.timestamp()))
+
+
+@lru_cache(maxsize=4096)
+def _encoded(sentence: str, quoted: bool) -> bytes:
+    return quoted_printable(sentence, goes_on=True) if quoted else sentence.encode()
+
+
+def why(mail: Compiled, reader: Reader) -> tuple[str, str]:
+    """The sentence that says why this mail came and since when, as text and as HTML, in the edition's language."""
+    newsletter = mail.newsletter
+    since = reader.confirmed_at.astimezone(newsletter.zone).date().isoformat() if reader.confirmed_at else ""
+    return _why(
+        mail.words.language,
+        clean(newsletter.title_in(mail.words.language)),
+        clean(newsletter.brand),
+        reader.legal_basis,
+        (urlsplit(reader.source_url).hostname or "")[:100],
+        since,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _why(language: str, title: str, brand: str, basis: str, site: str, since: str) -> tuple[str, str]:
+    with translation.override(language):
+        day = formats.date_format(datetime.fromisoformat(since), "j F Y") if since else ""
+        words = {"title": title, "brand": brand, "site": site, "date": day}
+        sentence = _sentence(basis, site=site, since=since) % words
+    return sentence, escape(sentence)
+
+
+def _sentence(basis: str, *, site: str, since: str) -> str:
+    if basis == LegalBasis.SOFT_OPT_IN and since:
+        return _("You receive this mail because %(brand)s has known you as a customer or member since %(date)s.")
+    if basis == LegalBasis.PUBLIC_TASK and since:
+        return _("You have received this mail as part of the public service of %(brand)s since %(date)s.")
+    if site and since:
+        return _("You receive this mail because you signed up for %(title)s on %(site)s, confirmed on %(date)s.")
+    if since:
+        return _("You receive this mail because you signed up for %(title)s, confirmed on %(date)s.")
+    return _("You receive this mail because you signed up for %(title)s and confirmed it.")
+
+
+# --- readers ---------------------------------------------------------------------------------------------------------
+
+
+def readers(subscription_ids: Iterable[int]) -> Mapping[int, Reader]:
+    """What the wire needs of these subscriptions, in one query."""
+    rows = Subscription.objects.filter(pk__in=list(subscription_ids)).values_list(
+        "pk", "subscriber__email", "subscriber__name", "confirmed_at", "source_url", "legal_basis", "may_track"
+    )
+    return {row[0]: Reader(*row) for row in rows}
