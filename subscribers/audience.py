@@ -68,17 +68,21 @@ def _reason(status: str, barred_at: object) -> str:
 
 
 def excluded(newsletter: Newsletter, audience: dict[str, Any]) -> dict[str, int]:
-    """Why the others get nothing; each subscription counts once, so that this and `receivers` add up to all."""
+    """Why the others get nothing; each subscription counts once, so that this and `receivers` add up to all.
+
+    Whoever never confirmed or has left counts as that alone: only readers who else would get it count as barred.
+    """
     barred = Q(subscriber__suppressed_at__isnull=False) | Q(subscriber__erased_at__isnull=False)
-    bounced = barred & Q(subscriber__suppressed_for=SuppressionReason.BOUNCED)
-    complained = barred & Q(subscriber__suppressed_for=SuppressionReason.COMPLAINED)
+    theirs = Q(status__in=[SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.PAUSED])
+    bounced = Q(subscriber__suppressed_for=SuppressionReason.BOUNCED)
+    complained = Q(subscriber__suppressed_for=SuppressionReason.COMPLAINED)
     counts: dict[str, int] = _all(newsletter, audience).aggregate(
-        pending=Count("pk", filter=~barred & Q(status=SubscriptionStatus.PENDING)),
+        pending=Count("pk", filter=Q(status=SubscriptionStatus.PENDING)),
         paused=Count("pk", filter=~barred & Q(status=SubscriptionStatus.PAUSED)),
-        left=Count("pk", filter=~barred & Q(status=SubscriptionStatus.UNSUBSCRIBED)),
-        bounced=Count("pk", filter=bounced),
-        complained=Count("pk", filter=complained),
-        suppressed=Count("pk", filter=barred & ~Q(subscriber__suppressed_for__in=["bounced", "complained"])),
+        left=Count("pk", filter=Q(status=SubscriptionStatus.UNSUBSCRIBED)),
+        bounced=Count("pk", filter=barred & theirs & bounced),
+        complained=Count("pk", filter=barred & theirs & complained),
+        suppressed=Count("pk", filter=barred & theirs & ~bounced & ~complained),
     )
     return counts
 

@@ -41,7 +41,7 @@ def client_address(request: HttpRequest) -> str:
     forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
     while forwarded and _is_trusted(address):
         address = forwarded.pop()
-    return address if _ip(address) else ""
+    return str(_ip(address) or "")
 
 
 def _is_trusted(address: str) -> bool:
