@@ -1,3 +1,9 @@
-from django.urls import URLPattern
+"""Addresses that belong to the site rather than to one of its parts."""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import URLPattern, path
+
+from newsletter.archive import media
+
+urlpatterns: list[URLPattern] = [
+    path("media/<path:path>", media.picture, name="media"),
+]

@@ -1,0 +1,141 @@
+"""`import_articles URL…` stores articles; `--explain` shows what a page or feed says, and stores nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from newsletter import articles, feeds, fetching
+from newsletter.articledata import ArticleData
+from newsletter.models import Newsletter
+
+SHOWN = ("url", "title", "summary", "author", "published_at", "language", "section", "image_url", "alternates")
+MOST_BYTES = 20 * 1024 * 1024
+
+
+class Command(BaseCommand):
+    help = (
+        "Read article pages, feeds or sitemaps and store their articles. With --explain: store nothing, "
+        "and print one JSON object that says what was found, and why a field is empty."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("urls", nargs="*", metavar="URL", help="address of an article, a feed or a sitemap")
+        parser.add_argument("--newsletter", metavar="SLUG", help="whose source a feed becomes (default: the first)")
+        parser.add_argument("--explain", action="store_true", help="print what is found as JSON; store nothing")
+        parser.add_argument("--file", type=Path, metavar="FILE", help="with --explain: read this file, not the network")
+        parser.add_argument("--url", metavar="URL", help="with --file: the address the file was saved from")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["explain"]:
+            self.stdout.write(json.dumps(self._explained(options), ensure_ascii=False, indent=2, default=str))
+            return
+        if options["file"] or options["url"]:
+            raise CommandError(_("--file and --url belong to --explain."), returncode=2)
+        if not options["urls"]:
+            raise CommandError(_("Name at least one address of an article, a feed or a sitemap."), returncode=2)
+        failed = self._stored(options["urls"], newsletter=_newsletter(options["newsletter"]))
+        if failed:
+            raise CommandError(_("%(count)d of the addresses gave no article.") % {"count": failed})
+
+    # --- explain
+
+    def _explained(self, options: dict[str, Any]) -> dict[str, Any]:
+        file, urls = options["file"], options["urls"]
+        if file is not None:
+            if not options["url"] or urls:
+                raise CommandError(_("--file needs --url, the address the file was saved from."), returncode=2)
+            return explanation(articles.understand(_saved(file, url=options["url"])))
+        if len(urls) != 1 or options["url"]:
+            raise CommandError(_("--explain takes one address, or --file with --url."), returncode=2)
+        try:
+            return explanation(articles.read_url(urls[0]))
+        except (fetching.Refused, fetching.TryLater) as error:
+            raise CommandError(str(error)) from error
+
+    # --- store
+
+    def _stored(self, urls: list[str], *, newsletter: Newsletter) -> int:
+        failed = 0
+        for url in urls:
+            try:
+                self.stdout.write(_store_one(url, newsletter=newsletter, now=timezone.now()))
+            except articles.NoArticle as error:
+                failed += 1
+                self.stderr.write(f"{url}: {error}")
+        return failed
+
+
+def _newsletter(slug: str | None) -> Newsletter:
+    found = Newsletter.objects.filter(slug=slug).first() if slug else Newsletter.objects.first()
+    if found is None and slug:
+        raise CommandError(_("There is no newsletter called %(slug)s.") % {"slug": slug}, returncode=2)
+    if found is None:
+        raise CommandError(_("There is no newsletter yet. Make one in the studio first."), returncode=2)
+    return found
+
+
+def _store_one(url: str, *, newsletter: Newsletter, now: datetime) -> str:
+    """Store what is at `url`; a line that says what became of it. Raises NoArticle."""
+    try:
+        found = articles.read_url(url)
+    except (fetching.Refused, fetching.TryLater) as error:
+        raise articles.NoArticle(str(error)) from error
+    if found.kind != "feed":
+        return f"{url}: {articles.add_by_url(url, newsletter=newsletter, now=now).title}"
+    outcome = articles.collect(articles.connect(url, newsletter=newsletter), now=now)
+    if outcome.error:
+        raise articles.NoArticle(outcome.error)
+    counts = {"new": outcome.new, "changed": outcome.changed, "same": outcome.same}
+    return f"{url}: " + _("%(new)d new, %(changed)d changed, %(same)d known") % counts
+
+
+def _saved(file: Path, *, url: str) -> fetching.Fetched:
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise CommandError(_("%(file)s is too large.") % {"file": file}, returncode=2)
+        return fetching.Fetched(url, body=file.read_bytes())
+    except OSError as error:
+        raise CommandError(
+            _("%(file)s cannot be read: %(reason)s.") % {"file": file, "reason": error.strerror}, returncode=2
+        ) from error
+
+
+def explanation(found: articles.Read) -> dict[str, Any]:
+    """What was found as plain JSON values."""
+    if found.kind == "feed" and found.feed is not None:
+        return _explained_feed(found.feed, url=found.url)
+    article = found.page.article if found.page else ArticleData(url=found.url)
+    why = dict(article.why)
+    if found.reason:
+        why = {"kind": found.reason, **why}
+    feeds_named = {"feeds": found.page.feeds} if found.page and found.page.feeds else {}
+    return {"kind": found.kind, **_shown(article), **feeds_named, "why": why}
+
+
+def _shown(article: ArticleData) -> dict[str, Any]:
+    values = asdict(article)
+    if article.published_at is not None:
+        values["published_at"] = article.published_at.isoformat()
+    return {name: values[name] for name in SHOWN}
+
+
+def _explained_feed(feed: feeds.Feed, *, url: str) -> dict[str, Any]:
+    why = {} if feed.title else {"title": _("The feed has no title.")}
+    if not feed.items:
+        why["items"] = _("The feed lists other sitemaps.") if feed.sitemaps else _("The feed has no entries.")
+    items = [{"guid": item.guid, **_shown(item), "why": _why_item(item)} for item in feed.items]
+    about = {"url": url, "title": feed.title, "language": feed.language, "site_url": feed.site_url}
+    return {"kind": "feed", **about, "items": items, "sitemaps": feed.sitemaps, "why": why}
+
+
+def _why_item(item: ArticleData) -> dict[str, str]:
+    return {name: _("The feed does not say.") for name in SHOWN if not getattr(item, name)}
