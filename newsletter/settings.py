@@ -349,6 +349,15 @@ EMAIL_BACKEND = "workers.routes.django_mail.EmailBackend"
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", f"warta@{SITE_HOST if not EMBEDDED else 'localhost'}")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 ANYMAIL = {"WEBHOOK_SECRET": PROVIDER_EVENTS_SECRET} if PROVIDER_EVENTS_SECRET else {}
+for _signing_key in (
+    "MAILGUN_WEBHOOK_SIGNING_KEY",
+    "MAILERSEND_SIGNING_SECRET",
+    "MANDRILL_WEBHOOK_KEY",
+    "RESEND_SIGNING_SECRET",
+    "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY",
+):
+    if text(_signing_key):
+        ANYMAIL[_signing_key] = text(_signing_key)
 
 # --- logs: event phrase plus ids; no address, name or token --------------------------------------------------------
 

@@ -5,3 +5,10 @@ from django.utils.translation import gettext_lazy as _
 class WorkersConfig(AppConfig):
     name = "workers"
     verbose_name = _("Sending")
+
+    def ready(self) -> None:
+        from anymail.signals import tracking
+
+        from workers import feedback, webhooks  # noqa: F401 (webhooks registers its check)
+
+        tracking.connect(feedback.receive, dispatch_uid="workers.feedback")
