@@ -101,6 +101,11 @@ def _tint(accent: str) -> str:
     return mix(accent, PAPER, 0.095)
 
 
+def _tint_dark(accent: str) -> str:
+    """A box on dark paper: barely lighter than it, in the accent's hue."""
+    return with_lightness(accent, 0.135, min(0.22, colorsys.rgb_to_hls(*rgb(accent))[2] * 0.56))
+
+
 @lru_cache(maxsize=256)
 def palette(accent: str) -> Palette:
     words = readable_accent(accent)
@@ -111,5 +116,5 @@ def palette(accent: str) -> Palette:
         tint=_tint(words),
         accent_dark=dark,
         on_accent_dark=on(dark),
-        tint_dark=mix(dark, PAPER_DARK, 0.09),
+        tint_dark=_tint_dark(dark),
     )

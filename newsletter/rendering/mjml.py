@@ -39,12 +39,15 @@ _FRAME_ONLY = {"mjml", "mj-body", "mj-raw", *_HEAD_TAGS}
 _BODY_TAGS = {"mj-section", "mj-column", "mj-text", "mj-image", "mj-button", "mj-divider", "mj-spacer"}
 _HTML_TAGS = {"p", "br", "strong", "em", "a", "ul", "ol", "li", "h1", "h2", "h3", "span", "div", "img", "meta"}
 _VOID = {"br", "img", "meta"}
-_ATTRIBUTES = frozenset(
-    "align alt background-color border border-color border-left border-radius border-width class color content"
-    " css-class dir direction fluid-on-mobile font-family font-size font-style font-weight height href inner-padding lang"
-    " letter-spacing line-height mj-class name padding padding-bottom padding-left padding-top src style"
-    " text-align vertical-align width".split()
-)
+# fmt: off
+_ATTRIBUTES = {
+    "align", "alt", "background-color", "border", "border-color", "border-left", "border-radius", "border-width",
+    "class", "color", "content", "css-class", "dir", "direction", "fluid-on-mobile", "font-family", "font-size",
+    "font-style", "font-weight", "height", "href", "inner-padding", "lang", "letter-spacing", "line-height",
+    "mj-class", "name", "padding", "padding-bottom", "padding-left", "padding-top", "src", "style", "text-align",
+    "vertical-align", "width",
+}
+# fmt: on
 _SLOT_FREE = str.maketrans(slots.OPEN + slots.CLOSE, "xx")
 
 

@@ -9,6 +9,8 @@ from newsletter.rendering import blocks, richtext
 from newsletter.rendering.links import LinkBook
 
 WIDTH = 76
+_LONG_WORD = re.compile(r"(?<!\S)(?!<?(?:https?|mailto):)\S{200}")
+"""Nobody writes these, but a line on the wire must not grow with them."""
 
 
 def compose(ready: tuple[blocks.View, ...], *, frame: blocks.Frame, book: LinkBook, render: blocks.Render) -> str:
@@ -45,7 +47,7 @@ def _wrapped(line: str) -> list[str]:
         return [line]
     indent = re.match(r"(?:- |\d+\. )?", line)
     return textwrap.wrap(
-        line,
+        _LONG_WORD.sub(r"\g<0> ", line),
         WIDTH,
         subsequent_indent=" " * len(indent[0] if indent else ""),
         break_long_words=False,

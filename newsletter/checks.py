@@ -1,0 +1,626 @@
+"""The checks E01–E28 of an issue before it is sent. What needs readers or bytes on the wire is in `workers.preflight`.
+
+`inspect` looks at one rendering, `run` at an issue: all its languages, and what its document lacks. Every check answers at
+least once, also when all is well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils.translation import get_language_info, gettext_lazy
+from django.utils.translation import gettext as _
+from lxml.html import HtmlElement
+
+from newsletter import content, editions
+from newsletter.models import Issue, MediaFile, Newsletter
+from newsletter.rendering import appearance, colours, links, richtext, slots
+
+Severity = Literal["blocks", "warns", "suggests"]
+
+HARD_LIMIT, SOFT_LIMIT, FOOTER_LIMIT = 102_000, 75_000, 90_000
+LONGEST_LINE = 998
+MOST_PICTURE_BYTES = 600_000
+WIDEST_PICTURE = 1_200
+FILLED = {"hit": "h" * 40, "u": "u" * 80, "p": "p" * 80, "why": "w" * 300}
+"""What slots take at most, for sizes."""
+
+SYSTEM = frozenset({"E01", "E02", "E03", "E05", "E12", "E13", "E14", "E15", "E24", "E25", "E27", "E28"})
+"""Defects of our templates or code: no editor can mend them."""
+
+GENERIC = frozenset(
+    {
+        *("klik", "klik di sini", "klik disini", "klik sini", "di sini", "disini", "sini", "baca", "baca selengkapnya"),
+        *(
+            "selengkapnya",
+            "selanjutnya",
+            "baca lebih lanjut",
+            "lebih lanjut",
+            "baca juga",
+            "lihat",
+            "lihat selengkapnya",
+        ),
+        *(
+            "lihat detail",
+            "detail",
+            "info",
+            "info lebih lanjut",
+            "informasi lebih lanjut",
+            "tautan",
+            "tautan ini",
+            "link",
+        ),
+        *("link ini", "buka", "unduh", "lanjut", "lanjutkan", "baca lagi", "simak", "simak selengkapnya", "cek", "ini"),
+        *("click", "click here", "here", "read", "read more", "more", "more info", "more information", "learn more"),
+        *("this", "this link", "this page", "link here", "see more", "view more", "continue", "continue reading"),
+        *(
+            "details",
+            "find out more",
+            "download",
+            "open",
+            "go",
+            "tap here",
+            "read on",
+            "full story",
+            "read the article",
+        ),
+    }
+)
+SHORTENERS = frozenset(
+    {
+        *("bit.ly", "tinyurl.com", "t.co", "goo.gl", "ow.ly", "is.gd", "s.id", "buff.ly", "rebrand.ly", "cutt.ly"),
+        *("shorturl.at", "rb.gy", "t.ly", "tiny.cc", "lnkd.in", "adf.ly", "bit.do", "v.gd", "gg.gg", "shorturl.asia"),
+    }
+)
+PLACEHOLDER = re.compile(
+    r"\[TK\]|\bTKTK\b|(?i:lorem ipsum)|\bXXX+\b|\{\{.*?\}\}|\{%.*?%\}|\*\|\w+\|\*|%recipient\.\w+%|\[\[\w+\]\]"
+)
+FILE_NAME = re.compile(r"^\S+\.(?:jpe?g|png|gif|webp|svg|bmp)$|^(?:img|dsc|image|screenshot)[ _-]?\d+", re.IGNORECASE)
+WEAK_LAYOUT = re.compile(
+    r"display\s*:\s*(?:inline-)?(?:flex|grid)|position\s*:\s*(?:absolute|fixed|sticky|relative)|\bcalc\(|\bvar\(|"
+    r"(?<!text-)transform\s*:|clip-path|object-fit|aspect-ratio|background-image|\bgap\s*:|(?:^|[;{\s])inset\s*:"
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    id: str
+    severity: Severity
+    ok: bool
+    message: str
+    block: str | None = None
+    language: str | None = None
+
+    @property
+    def is_system(self) -> bool:
+        """Only we can mend it: shown as our defect, not as the editor's task."""
+        return self.id in SYSTEM
+
+
+class Defect(NamedTuple):
+    message: str
+    block: str | None = None
+    severity: Severity | None = None
+
+
+class Mail:
+    """A rendering, parsed once for all rules."""
+
+    def __init__(self, rendering: editions.Rendering, newsletter: Newsletter) -> None:
+        self.rendering = rendering
+        self.newsletter = newsletter
+        self.html = slots.fill(slots.split(rendering.html), FILLED)
+        self.text = slots.fill(slots.split(rendering.text), FILLED)
+        self.tree = appearance.parse(self.html)
+
+    @cached_property
+    def light(self) -> appearance.Cascade:
+        return appearance.Cascade(self.tree, dark=False)
+
+    @cached_property
+    def words(self) -> list[appearance.Words]:
+        return list(self.light.words(self.tree))
+
+    @cached_property
+    def dark_words(self) -> list[appearance.Words]:
+        return list(appearance.Cascade(self.tree, dark=True).words(self.tree))
+
+    @cached_property
+    def headings(self) -> list[HtmlElement]:
+        return list(self.tree.iter("h1", "h2", "h3", "h4", "h5", "h6"))
+
+    @cached_property
+    def anchors(self) -> list[HtmlElement]:
+        return list(self.tree.iter("a"))
+
+    @cached_property
+    def images(self) -> list[HtmlElement]:
+        return list(self.tree.iter("img"))
+
+
+Finder = Callable[[Mail], Iterator[Defect]]
+
+
+class Rule(NamedTuple):
+    id: str
+    severity: Severity
+    all_well: object
+    find: Finder
+
+
+def block_of(element: HtmlElement) -> str | None:
+    """The block an element belongs to; None in masthead and footer."""
+    for one in (element, *element.iterancestors()):
+        for name in one.get("class", "").split():
+            if name.startswith("blk-"):
+                return str(name.removeprefix("blk-"))
+    return None
+
+
+def said(element: HtmlElement) -> str:
+    """The words of an element and the descriptions of its pictures."""
+    pictures = " ".join(image.get("alt", "") for image in element.iter("img"))
+    return " ".join(f"{element.text_content()} {pictures}".split())
+
+
+# --- structure -------------------------------------------------------------------------------------------------------
+
+
+def language_and_direction(mail: Mail) -> Iterator[Defect]:
+    if mail.tree.get("lang") != mail.rendering.language or mail.tree.get("dir") not in ("ltr", "rtl"):
+        yield Defect(_("The mail does not say which language it is in."))
+
+
+def parts_with_language(mail: Mail) -> Iterator[Defect]:
+    body = mail.tree.find("body")
+    children = [] if body is None else [child for child in body if isinstance(child.tag, str)]
+    if not children or any(not (child.get("lang") and child.get("dir")) for child in children):
+        yield Defect(_("A part of the mail does not say which language it is in."))
+
+
+def title_is_subject(mail: Mail) -> Iterator[Defect]:
+    title = mail.tree.findtext(".//title") or ""
+    if " ".join(title.split()) != " ".join(mail.rendering.subject.split()):
+        yield Defect(_("The title of the mail is not its subject."))
+
+
+def headings_in_order(mail: Mail) -> Iterator[Defect]:
+    levels = [int(heading.tag[1]) for heading in mail.headings]
+    if levels.count(1) != 1 or levels[0] != 1:
+        yield Defect(_("The mail needs exactly one main heading, before all others."))
+    for before, heading in zip(levels, mail.headings[1:], strict=False):
+        if int(heading.tag[1]) > before + 1:
+            yield Defect(_("A heading level is skipped."), block_of(heading))
+
+
+def tables_are_layout(mail: Mail) -> Iterator[Defect]:
+    if any(table.get("role") != "presentation" for table in mail.tree.iter("table")):
+        yield Defect(_("A layout table would be read out as a table of figures."))
+
+
+def images_described(mail: Mail) -> Iterator[Defect]:
+    for image in mail.images:
+        if image.get("alt") is None:
+            yield Defect(_("A picture has no description."), block_of(image))
+
+
+def descriptions_useful(mail: Mail) -> Iterator[Defect]:
+    for image in mail.images:
+        description = (image.get("alt") or "").strip()
+        is_linked = any(one.tag == "a" for one in image.iterancestors())
+        if FILE_NAME.match(description):
+            yield Defect(_("The description of a picture is a file name. Say what the picture shows."), block_of(image))
+        elif is_linked and not description:
+            yield Defect(_("A picture that is a link has no description. Say where it leads."), block_of(image))
+
+
+def links_have_words(mail: Mail) -> Iterator[Defect]:
+    for anchor in mail.anchors:
+        if not said(anchor):
+            yield Defect(_("A link has no words."), block_of(anchor))
+
+
+def links_say_where(mail: Mail) -> Iterator[Defect]:
+    for anchor in mail.anchors:
+        words = said(anchor)
+        if words.lower().strip(" .…!›»>→:") in GENERIC:
+            message = _("“%(words)s” does not say where the link leads. Name what readers find there.")
+            yield Defect(message % {"words": words}, block_of(anchor))
+
+
+def ids_are_unique(mail: Mail) -> Iterator[Defect]:
+    ids = [element.get("id") for element in mail.tree.iter() if isinstance(element.tag, str) and element.get("id")]
+    if len(ids) != len(set(ids)):
+        yield Defect(_("Two parts of the mail have the same id."))
+
+
+# --- what it looks like ----------------------------------------------------------------------------------------------
+
+
+def readable(words: Iterable[appearance.Words]) -> Iterator[Defect]:
+    for stretch in words:
+        ratio = colours.contrast(stretch.colour, stretch.ground)
+        if ratio < colours.READABLE:
+            yield Defect(
+                _("“%(words)s” is hard to read: its contrast is %(ratio)s to 1, and needs 4.5.")
+                % {"words": stretch.text[:40], "ratio": f"{ratio:.1f}"},
+                block_of(stretch.element),
+            )
+
+
+def readable_in_light(mail: Mail) -> Iterator[Defect]:
+    yield from readable(mail.words)
+
+
+def readable_in_dark(mail: Mail) -> Iterator[Defect]:
+    """In our own dark look, and where a mail program makes one by force: of all colours, or of pale grounds only."""
+    yield from readable(mail.dark_words)
+    yield from readable(_inverted(mail.words, partly=False))
+    yield from readable(_inverted(mail.words, partly=True))
+
+
+def _inverted(words: Iterable[appearance.Words], *, partly: bool) -> Iterator[appearance.Words]:
+    for stretch in words:
+        is_pale = colours.lightness(stretch.ground) > 0.5
+        is_deep = colours.lightness(stretch.colour) < 0.5
+        ground = colours.inverted(stretch.ground) if is_pale or not partly else stretch.ground
+        colour = colours.inverted(stretch.colour) if is_deep or not partly else stretch.colour
+        yield replace(stretch, ground=ground, colour=colour)
+
+
+def links_underlined(mail: Mail) -> Iterator[Defect]:
+    for stretch in mail.words:
+        if stretch.link is not None and not stretch.is_underlined and not mail.light.is_button(stretch.link):
+            yield Defect(_("A link is not underlined."), block_of(stretch.element))
+
+
+def large_enough(mail: Mail) -> Iterator[Defect]:
+    for stretch in mail.words:
+        is_small_print = any("muted" in one.get("class", "").split() for one in stretch.element.iterancestors())
+        if stretch.size < (13 if is_small_print else 14):
+            yield Defect(_("Some words are too small to read."), block_of(stretch.element))
+
+
+def buttons_tall_enough(mail: Mail) -> Iterator[Defect]:
+    for anchor in mail.anchors:
+        if mail.light.is_button(anchor) and mail.light.height(anchor) < 44:
+            yield Defect(_("A button is too small for a finger."), block_of(anchor))
+
+
+def zoom_allowed(mail: Mail) -> Iterator[Defect]:
+    for meta in mail.tree.iter("meta"):
+        if meta.get("name") == "viewport" and re.search(
+            r"user-scalable\s*=\s*(?:no|0)|maximum-scale", meta.get("content", "")
+        ):
+            yield Defect(_("Readers could not zoom in."))
+
+
+def layout_is_safe(mail: Mail) -> Iterator[Defect]:
+    styles = [style.text or "" for style in mail.tree.iter("style")]
+    styles += [element.get("style", "") for element in mail.tree.iter() if isinstance(element.tag, str)]
+    if any(WEAK_LAYOUT.search(style) for style in styles):
+        yield Defect(_("The layout uses something that neither Gmail nor Outlook knows."))
+
+
+# --- size, links, words ----------------------------------------------------------------------------------------------
+
+
+def small_enough(mail: Mail) -> Iterator[Defect]:
+    size = len(mail.html.encode())
+    figures = {"size": f"{size:,}", "most": f"{HARD_LIMIT:,}"}
+    if size > HARD_LIMIT:
+        message = _("The mail has %(size)s bytes; above %(most)s Gmail cuts off its end. Remove some blocks.")
+        yield Defect(message % figures)
+    elif size > SOFT_LIMIT:
+        yield Defect(_("The mail is long: %(size)s bytes. Gmail cuts it off above %(most)s.") % figures, None, "warns")
+    unsubscribe = mail.html.encode().find(f"/u/{FILLED['u']}/".encode())
+    if unsubscribe > FOOTER_LIMIT:
+        yield Defect(_("The unsubscribe link comes so late that Gmail may cut it off. Remove some blocks."))
+
+
+def links_are_sound(mail: Mail) -> Iterator[Defect]:
+    for link in mail.rendering.links:
+        yield from _sound(link.url, link.label, link.block)
+    ours = (*(anchor.get("href", "") for anchor in mail.anchors), *(image.get("src", "") for image in mail.images))
+    for address in ours:
+        if (
+            urlsplit(address).scheme not in ("https", "mailto")
+            and not is_ours(address)
+            and not _is_numbered(mail, address)
+        ):
+            yield Defect(
+                _("An address in the mail is not a secure web address: %(address)s") % {"address": address[:80]}
+            )
+
+
+def _sound(url: str, label: str, block: str) -> Iterator[Defect]:
+    host = (urlsplit(url).hostname or "").removeprefix("www.")
+    if url.startswith("http:") and not is_ours(url):
+        message = _("The link “%(label)s” starts with http. Use the secure address that starts with https.")
+        yield Defect(message % {"label": label}, block)
+    if host in SHORTENERS:
+        message = _("The link “%(label)s” hides its target behind %(host)s. Use the address it leads to.")
+        yield Defect(message % {"label": label, "host": host}, block)
+
+
+def is_ours(address: str) -> bool:
+    """Whether it leads to this very service, which in embedded mode has no certificate."""
+    return address == settings.SITE_URL or address.startswith(f"{settings.SITE_URL}/")
+
+
+def _is_numbered(mail: Mail, address: str) -> bool:
+    return any(link.url == address for link in mail.rendering.links)
+
+
+def preheader_helps(mail: Mail) -> Iterator[Defect]:
+    preheader = mail.rendering.preheader
+    if not preheader:
+        yield Defect(_("There is no preview line. Readers see it beside the subject."))
+    elif not 40 <= len(preheader) <= 100:
+        message = _("The preview line has %(length)s characters. From 40 to 100 fill the space in the inbox.")
+        yield Defect(message % {"length": len(preheader)})
+    elif preheader.casefold() == mail.rendering.subject.casefold():
+        yield Defect(_("The preview line repeats the subject. Say something more."))
+
+
+def subject_fits(mail: Mail) -> Iterator[Defect]:
+    subject = mail.rendering.subject
+    if not subject:
+        yield Defect(_("There is no subject."), None, "blocks")
+    elif not 10 <= len(subject) <= 78:
+        message = _("The subject has %(length)s characters. From 10 to 78 can be read in every inbox.")
+        yield Defect(message % {"length": len(subject)})
+
+
+def nothing_left_to_fill(mail: Mail) -> Iterator[Defect]:
+    seen: list[tuple[str, str | None]] = [(mail.rendering.subject, None), (mail.rendering.preheader, None)]
+    seen += [(stretch.text, block_of(stretch.element)) for stretch in mail.words]
+    seen += [(image.get("alt", ""), block_of(image)) for image in mail.images]
+    for text, block in seen:
+        found = PLACEHOLDER.search(text)
+        if found:
+            message = _("“%(words)s” is still to be filled in.") % {"words": found[0][:40]}
+            yield Defect(message, block)
+
+
+def can_leave(mail: Mail) -> Iterator[Defect]:
+    leave = f"{settings.SITE_URL}/u/{FILLED['u']}/"
+    if not any(anchor.get("href") == leave for anchor in mail.anchors) or leave not in mail.text:
+        yield Defect(_("There is no link to unsubscribe."))
+
+
+def text_part_is_equal(mail: Mail) -> Iterator[Defect]:
+    text = "".join(mail.text.split())
+    for heading in mail.headings:
+        if "".join(heading.text_content().split()) not in text:
+            yield Defect(_("The plain text lacks a heading."), block_of(heading))
+    for anchor in mail.anchors:
+        if "".join(anchor.get("href", "").split()) not in text:
+            yield Defect(_("The plain text lacks a link."), block_of(anchor))
+
+
+def lines_are_short(mail: Mail) -> Iterator[Defect]:
+    longest = max(len(line.encode()) for line in (*mail.html.split("\n"), *mail.text.split("\n")))
+    if longest >= LONGEST_LINE:
+        yield Defect(_("A line of the mail has %(length)s bytes; 997 are allowed.") % {"length": longest})
+
+
+def pictures_common(mail: Mail) -> Iterator[Defect]:
+    for image in mail.images:
+        kind = PurePosixPath(urlsplit(image.get("src", "")).path).suffix.lower()
+        if kind not in (".jpg", ".jpeg", ".png", ".gif"):
+            yield Defect(_("Not every mail program shows this kind of picture. Use JPEG or PNG."), block_of(image))
+        if not image.get("width"):
+            yield Defect(_("A picture has no width."), block_of(image))
+
+
+def address_is_there(mail: Mail) -> Iterator[Defect]:
+    address = richtext.plain(mail.newsletter.postal_address)
+    if not address:
+        yield Defect(_("The newsletter has no postal address. Add it in the settings."))
+    elif "".join(address.split()) not in "".join(mail.tree.text_content().split()):
+        yield Defect(_("The mail does not show the postal address."))
+
+
+RULES = (
+    Rule("E01", "blocks", gettext_lazy("The mail says its language."), language_and_direction),
+    Rule("E02", "blocks", gettext_lazy("Every part says its language."), parts_with_language),
+    Rule("E03", "blocks", gettext_lazy("The title is the subject."), title_is_subject),
+    Rule("E04", "blocks", gettext_lazy("Headings are in order."), headings_in_order),
+    Rule("E05", "blocks", gettext_lazy("Screen readers skip the layout."), tables_are_layout),
+    Rule("E06", "blocks", gettext_lazy("Every picture can have a description."), images_described),
+    Rule("E07", "blocks", gettext_lazy("Descriptions of pictures say something."), descriptions_useful),
+    Rule("E08", "blocks", gettext_lazy("Every link has words."), links_have_words),
+    Rule("E09", "warns", gettext_lazy("Every link says where it leads."), links_say_where),
+    Rule("E10", "blocks", gettext_lazy("All words are easy to read."), readable_in_light),
+    Rule("E11", "warns", gettext_lazy("All words are easy to read in the dark."), readable_in_dark),
+    Rule("E12", "warns", gettext_lazy("Links are underlined."), links_underlined),
+    Rule("E13", "warns", gettext_lazy("No words are too small."), large_enough),
+    Rule("E14", "warns", gettext_lazy("Buttons are large enough for a finger."), buttons_tall_enough),
+    Rule("E15", "warns", gettext_lazy("Readers can zoom in."), zoom_allowed),
+    Rule("E16", "blocks", gettext_lazy("The mail is short enough for Gmail."), small_enough),
+    Rule("E17", "warns", gettext_lazy("Pictures are light and of a common kind."), pictures_common),
+    Rule("E18", "warns", gettext_lazy("Links are secure and show where they lead."), links_are_sound),
+    Rule("E20", "warns", gettext_lazy("The preview line fits."), preheader_helps),
+    Rule("E21", "warns", gettext_lazy("The subject fits."), subject_fits),
+    Rule("E22", "blocks", gettext_lazy("Nothing is left to be filled in."), nothing_left_to_fill),
+    Rule("E23", "blocks", gettext_lazy("Readers can unsubscribe."), can_leave),
+    Rule("E24", "warns", gettext_lazy("The plain text says the same."), text_part_is_equal),
+    Rule("E25", "warns", gettext_lazy("No id is used twice."), ids_are_unique),
+    Rule("E27", "warns", gettext_lazy("The layout works in Gmail and Outlook."), layout_is_safe),
+    Rule("E28", "blocks", gettext_lazy("No line is too long for the wire."), lines_are_short),
+    Rule("address", "blocks", gettext_lazy("The postal address is there."), address_is_there),
+)
+
+
+def inspect(rendering: editions.Rendering, *, newsletter: Newsletter) -> list[Check]:
+    """All rules over one rendering: one check per defect, or one that says all is well."""
+    mail = Mail(rendering, newsletter)
+    return [
+        check
+        for rule in RULES
+        for check in _checks(rule.id, rule.severity, rule.find(mail), str(rule.all_well), rendering.language)
+    ]
+
+
+def _checks(
+    rule: str, severity: Severity, defects: Iterable[Defect], all_well: str, language: str | None
+) -> list[Check]:
+    """At most one check for the same words about the same block."""
+    unique = dict.fromkeys(defects)
+    if not unique:
+        return [Check(rule, severity, True, all_well, None, language)]
+    return [
+        Check(rule, defect.severity or severity, False, defect.message, defect.block, language) for defect in unique
+    ]
+
+
+# --- a whole issue ---------------------------------------------------------------------------------------------------
+
+
+def run(issue: Issue) -> list[Check]:
+    """Everything that can be said about an issue without readers; what blocks comes first."""
+    try:
+        document = editions.document(issue)
+    except editions.CannotRender as error:
+        return [Check("render", "blocks", False, str(error))]
+    found = [
+        *_checks("headline", "blocks", unfinished(document), _("No block is left half-written."), None),
+        *_checks("link", "blocks", wrong_links(document), _("Every address can be opened."), None),
+        *_checks("twice", "warns", told_twice(document), _("Nothing is told twice."), None),
+        *_checks("E17", "warns", heavy_pictures(document), _("Pictures are light and of a common kind."), None),
+    ]
+    for language in editions.languages(issue):
+        found += _in_language(issue, document, language)
+    order = {"blocks": 0, "warns": 1, "suggests": 2}
+    return sorted(found, key=lambda check: (check.ok, order[check.severity]))
+
+
+def _in_language(issue: Issue, document: content.Document, language: str) -> list[Check]:
+    default = issue.newsletter.default_language
+    all_well = _("Every text is there in this language.")
+    found = _checks("language", "blocks", missing(document, language, default), all_well, language)
+    try:
+        rendering = editions.render(issue, language)
+    except editions.CannotRender as error:
+        return [*found, Check("render", "blocks", False, str(error), error.block, language)]
+    foreign = foreign_unmarked(rendering, document, default)
+    found += _checks("E26", "warns", foreign, _("Texts in another language are marked."), language)
+    return found + inspect(rendering, newsletter=issue.newsletter)
+
+
+def missing(document: content.Document, language: str, default: str) -> Iterator[Defect]:
+    """What a reader of `language` would not get, or would get in another language without being told."""
+    name = _language_name(language)
+    if not any(block.kind != "divider" for block, _words, _spoken in content.shown(document, language, default)):
+        yield Defect(_("There is nothing to read in %(language)s.") % {"language": name})
+        return
+    for block in document.blocks:
+        own = block.words.get(language)
+        if block.policy.get(language) == "required" and not (own and own.is_complete):
+            yield Defect(_("This block has to be written in %(language)s.") % {"language": name}, block.id)
+    if language == default:
+        return
+    if not document.envelope(language, language).subject:
+        yield Defect(_("The subject is not written in %(language)s yet.") % {"language": name}, None, "warns")
+    if not any(spoken == language for block, _w, spoken in content.shown(document, language, default) if block.words):
+        yield Defect(_("No text is written in %(language)s yet.") % {"language": name}, None, "warns")
+
+
+def _language_name(language: str) -> str:
+    try:
+        return str(get_language_info(language)["name_translated"])
+    except KeyError:
+        return language
+
+
+def foreign_unmarked(rendering: editions.Rendering, document: content.Document, default: str) -> Iterator[Defect]:
+    shown = content.shown(document, rendering.language, default)
+    foreign = {block.id: spoken for block, _words, spoken in shown if spoken != rendering.language}
+    tree = appearance.parse(rendering.html) if foreign else None
+    for block_id, spoken in foreign.items():
+        parts = [] if tree is None else tree.find_class(f"blk-{block_id}")
+        marked = [
+            one for part in parts for one in part.iter() if isinstance(one.tag, str) and one.get("lang") == spoken
+        ]
+        if parts and not marked:
+            yield Defect(_("A text in another language is not marked as such."), block_id)
+
+
+def unfinished(document: content.Document) -> Iterator[Defect]:
+    """Blocks that somebody began in a language; they would be left out without a word."""
+    for block in document.blocks:
+        for language, words in block.words.items():
+            if words.is_complete or not any(words.model_dump().values()):
+                continue
+            yield Defect(f"{_lacks(words)} ({_language_name(language)})", block.id)
+
+
+def _lacks(words: content.Words) -> str:
+    match words:
+        case content.StoryWords(headline=""):
+            return _("This story has no headline.")
+        case content.StoryWords():
+            return _("This story has no link to its article.")
+        case content.ButtonWords(label=""):
+            return _("This button has no words.")
+        case content.ButtonWords():
+            return _("This button leads nowhere.")
+        case content.QuoteWords():
+            return _("This quote has a source, but no words.")
+        case _:
+            return _("This block is not finished.")
+
+
+def wrong_links(document: content.Document) -> Iterator[Defect]:
+    for block in document.blocks:
+        for words in block.words.values():
+            for url in _urls(words):
+                if url and not links.is_safe(links.encoded(url)) and not url.startswith("#"):
+                    message = _("“%(address)s” is not a web address. It has to start with https.")
+                    yield Defect(message % {"address": url[:60]}, block.id)
+
+
+def _urls(words: content.Words) -> Iterator[str]:
+    if isinstance(words, (content.StoryWords, content.ButtonWords)):
+        yield words.url
+    body = words.summary if isinstance(words, content.StoryWords) else getattr(words, "body", "")
+    try:
+        yield from (url for url, _label in richtext.urls(richtext.read(body)))
+    except richtext.TooComplex:
+        return  # rendering says so
+
+
+def told_twice(document: content.Document) -> Iterator[Defect]:
+    seen: set[int] = set()
+    for block in document.blocks:
+        article = getattr(block, "article", None)
+        if article and article in seen:
+            yield Defect(_("The same article is in this issue twice."), block.id)
+        if article:
+            seen.add(article)
+
+
+def heavy_pictures(document: content.Document) -> Iterator[Defect]:
+    pictures = {
+        block.picture.media: block
+        for block in document.blocks
+        if isinstance(block, (content.Lead, content.Story)) and block.picture
+    }
+    total = 0
+    for file in MediaFile.objects.filter(pk__in=pictures):
+        total += file.size
+        if file.width > WIDEST_PICTURE:
+            yield Defect(_("This picture is wider than 1,200 pixels."), pictures[file.pk].id)
+    for block in pictures.values():
+        if not any(getattr(words, "image_alt", "") for words in block.words.values()):
+            yield Defect(_("This picture has no description. Say what it shows."), block.id)
+    if total > MOST_PICTURE_BYTES:
+        yield Defect(_("The pictures have %(size)s kB together; 600 are quick to load.") % {"size": total // 1000})

@@ -1,0 +1,226 @@
+"""An issue with every kind of block, in the words of a real newsroom. No words are tested here; they are shown and checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from newsletter import content
+from newsletter.models import MediaFile
+
+SITE = "https://kabarlintas.example"
+
+
+def document(*, picture: content.Picture | None = None, languages: tuple[str, ...] = ("id", "en")) -> content.Document:
+    return content.Document(
+        envelopes={
+            "id": content.Envelope(
+                subject="Autogate baru, izin tinggal daring, dan kuota akhir pekan",
+                preheader="Siapa yang berhak, cara memakainya, dan dua jawaban tentang paspor anak",
+            ),
+            "en": content.Envelope(
+                subject="New autogates, online permits, and Saturday service",
+                preheader="Who may use them, how they work, and two answers about children's passports",
+            ),
+        },
+        blocks=[_only(block, languages) for block in _blocks(picture)],
+    )
+
+
+def _only(block: content.BlockBase, languages: tuple[str, ...]) -> Any:
+    words = getattr(block, "words")  # noqa: B009 (each kind declares its own)
+    return block.model_copy(
+        update={"words": {language: words[language] for language in languages if language in words}}
+    )
+
+
+def _story(headline: str, summary: str, path: str, **more: str) -> content.StoryWords:
+    return content.StoryWords(headline=headline, summary=f"<p>{summary}</p>", url=f"{SITE}{path}", **more)
+
+
+def _blocks(picture: content.Picture | None) -> list[content.BlockBase]:
+    return [
+        content.Lead(
+            id="blead",
+            picture=picture,
+            words={
+                "id": _story(
+                    "Imigrasi buka 12 jalur autogate baru di Soekarno-Hatta",
+                    "Mulai Senin, pemegang paspor elektronik dapat melintas dalam <strong>kurang dari 30 detik</strong>. "
+                    "Berikut cara memakainya dan siapa saja yang berhak.",
+                    "/autogate",
+                    link_text="Baca cara memakai autogate",
+                    image_alt="Orang berjalan lewat gerbang autogate di terminal kedatangan",
+                ),
+                "en": _story(
+                    "Immigration opens 12 new autogate lanes at Soekarno-Hatta",
+                    "From Monday, holders of an electronic passport pass in <strong>less than 30 seconds</strong>. "
+                    "Here is how it works and who may use it.",
+                    "/en/autogate",
+                    link_text="Read how to use the autogate",
+                    image_alt="People walk through autogates in the arrivals hall",
+                ),
+            },
+        ),
+        content.Notice(
+            id="bscam",
+            tone="scam",
+            words={
+                "id": content.TextWords(
+                    heading="“Petugas” di WhatsApp menawarkan percepatan paspor",
+                    body="<p>Imigrasi tidak menawarkan jasa lewat pesan pribadi. Jangan kirim foto paspor atau uang. "
+                    f'<a href="{SITE}/lapor">Laporkan nomor penipu ke redaksi</a>.</p>',
+                ),
+                "en": content.TextWords(
+                    heading="“Officers” on WhatsApp offer faster passports",
+                    body="<p>Immigration offers nothing by private message. Send neither passport photos nor money. "
+                    f'<a href="{SITE}/en/report">Report a scammer\'s number to the newsroom</a>.</p>',
+                ),
+            },
+        ),
+        content.Story(
+            id="bpermit",
+            words={
+                "id": _story(
+                    "Perpanjangan izin tinggal kini bisa penuh daring",
+                    "Pemohon tidak lagi wajib datang ke kantor untuk foto biometrik bila data masih berlaku.",
+                    "/izin",
+                    update="22 November, berlaku juga bagi pemegang ITAP.",
+                ),
+                "en": _story(
+                    "Stay permits can now be extended entirely online",
+                    "Applicants need not come for a biometric photo any more while their data is valid.",
+                    "/en/permit",
+                    update="22 November, also for holders of an ITAP.",
+                ),
+            },
+        ),
+        content.Story(
+            id="bvisa",
+            picture=picture,
+            words={
+                "id": _story(
+                    "Visa pelajar: yang berubah mulai Januari",
+                    "Kampus menjamin mahasiswanya secara daring; surat sponsor di atas kertas tidak berlaku lagi.",
+                    "/visa-pelajar",
+                    link_text="Lihat daftar kampus penjamin",
+                    image_alt="Mahasiswa menunggu di loket kampus",
+                ),
+                "en": _story(
+                    "Student visa: what changes in January",
+                    "Universities will vouch for their students online; the sponsor letter on paper goes away.",
+                    "/en/student-visa",
+                    link_text="See which universities vouch",
+                    image_alt="Students wait at a university counter",
+                ),
+            },
+        ),
+        content.Brief(
+            id="btarif",
+            words={
+                "id": _story(
+                    "Tarif visa saat kedatangan tidak berubah tahun depan",
+                    "Tetap Rp500.000 per orang, dibayar di konter atau daring.",
+                    "/tarif",
+                ),
+                "en": _story(
+                    "Visa on arrival costs the same next year",
+                    "Still Rp500,000 a person, paid at the counter or online.",
+                    "/en/fee",
+                ),
+            },
+        ),
+        content.Brief(
+            id="bsabtu",
+            words={
+                "id": _story(
+                    "Kantor Denpasar melayani 220 pemohon tiap Sabtu",
+                    "Hingga akhir Desember, pukul 08.00 sampai 12.00 WITA.",
+                    "/denpasar",
+                ),
+                "en": _story(
+                    "Denpasar office serves 220 applicants each Saturday",
+                    "Until the end of December, from 08:00 to 12:00 WITA.",
+                    "/en/denpasar",
+                ),
+            },
+        ),
+        content.Text(
+            id="bneed",
+            words={
+                "id": content.TextWords(
+                    heading="Yang perlu dibawa ke autogate",
+                    body="<ul><li>Paspor elektronik yang berlaku lebih dari enam bulan</li>"
+                    "<li>Deklarasi kedatangan yang sudah diisi</li>"
+                    "<li>Bagi anak di bawah enam tahun: jalur konter bersama orang tua</li></ul>",
+                ),
+                "en": content.TextWords(
+                    heading="What to bring to the autogate",
+                    body="<ul><li>An electronic passport valid for more than six months</li>"
+                    "<li>The arrival declaration, filled in</li>"
+                    "<li>For children under six: the counter lane, with a parent</li></ul>",
+                ),
+            },
+        ),
+        content.Notice(
+            id="binfo",
+            words={
+                "id": content.TextWords(body="<p>Kantor imigrasi tutup pada 24 dan 25 Desember.</p>"),
+                "en": content.TextWords(body="<p>Immigration offices are closed on 24 and 25 December.</p>"),
+            },
+        ),
+        content.Notice(
+            id="bwarning",
+            tone="warning",
+            words={
+                "id": content.TextWords(
+                    body="<p>Izin tinggal yang habis sebelum 31 Desember sebaiknya diperpanjang sebelum tanggal 15. "
+                    f'<a href="{SITE}/jadwal">Lihat jadwal tiap kantor</a>.</p>'
+                ),
+                "en": content.TextWords(
+                    body="<p>Permits that end before 31 December are best extended before the 15th. "
+                    f'<a href="{SITE}/en/hours">See the hours of each office</a>.</p>'
+                ),
+            },
+        ),
+        content.Quote(
+            id="bquote",
+            words={
+                "id": content.QuoteWords(
+                    quote="Kalau ada yang menagih di luar kode billing, itu bukan petugas kami.",
+                    source="Ni Made Ayu Sari, kepala layanan paspor, Denpasar",
+                ),
+                "en": content.QuoteWords(
+                    quote="Whoever asks for money without a billing code is not one of ours.",
+                    source="Ni Made Ayu Sari, head of passport services, Denpasar",
+                ),
+            },
+        ),
+        content.Divider(id="bline"),
+        content.Button(
+            id="bbutton",
+            words={
+                "id": content.ButtonWords(label="Lihat jadwal layanan Desember", url=f"{SITE}/jadwal-desember"),
+                "en": content.ButtonWords(label="See the service hours in December", url=f"{SITE}/en/december"),
+            },
+        ),
+    ]
+
+
+def make_picture(*, width: int = 1072, height: int = 536) -> content.Picture:
+    """A stored picture of arches in two colours."""
+    from io import BytesIO
+
+    from django.core.files.base import ContentFile
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (width, height), "#CFDEDA")
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((0, height * 2 // 3, width, height), fill="#A8BFBB")
+    for left in range(width // 8, width - 60, width // 6):
+        pen.rectangle((left, height // 3, left + 26, height * 3 // 4), fill="#0E5A55")
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    data = buffer.getvalue()
+    file = MediaFile(hash=f"{width}x{height}".ljust(64, "0"), width=width, height=height, size=len(data))
+    file.file.save("autogate.png", ContentFile(data))
+    return content.Picture(media=file.pk, path=file.file.name, width=width, height=height)
