@@ -148,7 +148,7 @@ def language_code(text: object) -> str:
 
 
 def moment(text: object, *, zone: tzinfo = UTC) -> datetime | None:
-    """A date in any common spelling as an aware UTC moment; without a zone of its own it is local to `zone`."""
+    """A date in any common spelling as an aware moment; without a zone of its own it is local to `zone`."""
     if not isinstance(text, str) or not text.strip():
         return None
     text = " ".join(text.split())[:100]
@@ -156,7 +156,7 @@ def moment(text: object, *, zone: tzinfo = UTC) -> datetime | None:
         try:
             found = read(text)
             if found is not None and 1970 <= found.year < 2200:
-                return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+                return found if found.tzinfo else found.replace(tzinfo=zone)
         except (ValueError, OverflowError, TypeError, IndexError):
             continue
     return None

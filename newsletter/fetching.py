@@ -257,7 +257,8 @@ def _ask(target: _Target, headers: dict[str, str], *, limits: Limits, deadline: 
             host = f"[{target.host}]" if ":" in target.host else target.host
             named = host if target.port == PORTS[target.scheme] else f"{host}:{target.port}"
             connection.request("GET", target.path, headers={"Host": named, **headers}, preload_content=False)
-            return _answer(target, connection.getresponse(), limits=limits, deadline=deadline)
+            with contextlib.closing(connection.getresponse()) as response:
+                return _answer(target, response, limits=limits, deadline=deadline)
     except ssl.SSLCertVerificationError as error:
         raise Refused(_("The site's certificate is not valid, so we cannot be sure it is that site.")) from error
     except urllib3.exceptions.DecodeError as error:
@@ -362,7 +363,7 @@ def _led_to(url: str, place: str) -> str:
     with contextlib.suppress(UnicodeError):
         place = place.encode("latin-1").decode("utf-8")
     try:
-        return urljoin(url, place.strip()).partition("#")[0]
+        return urljoin(url, place.strip()).partition("#")[0] if place.strip() else ""
     except ValueError:
         return ""
 

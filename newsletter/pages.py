@@ -52,6 +52,7 @@ ASIDE = frozenset({"nav", "footer", "aside", "form", "header", "script", "style"
 BYLINE = re.compile(
     r"^\s*(?:oleh|by|penulis|ditulis oleh|written by|author|reporter)\s*[:：]?\s+(.{2,80})$", re.IGNORECASE
 )
+PERSON = re.compile(r"[A-ZÀ-Ž][\w.'’-]*(\s+[A-ZÀ-Ž][\w.'’-]*){1,7}")
 WORDS_A_MINUTE = 200
 FEWEST_WORDS = 60
 Said = dict[str, Any]
@@ -315,12 +316,14 @@ def _paragraphs(tree: Any) -> list[Any]:
         found = [p for p in tree.xpath(path)[:2000] if not any(parent.tag in ASIDE for parent in p.iterancestors())]
         if found:
             return found
-    return []
+    bare = tree.xpath("//body//div[not(.//div) and not(.//table)]")[:2000]  # old pages: text straight in <div>
+    return [div for div in bare if len(" ".join(div.itertext()).split()) >= 12]
 
 
 def _first_paragraph(tree: Any) -> str:
     texts = (" ".join(" ".join(paragraph.itertext()).split()) for paragraph in _paragraphs(tree))
-    return next((text for text in texts if len(text) >= 60), "")
+    headline = _heading(tree) or _first_text(tree, "//title")
+    return next((text for text in texts if len(text) >= 60 and text not in headline), "")
 
 
 def _byline(tree: Any) -> str:
@@ -338,7 +341,23 @@ def _byline(tree: Any) -> str:
     lines = (
         " ".join(" ".join(element.itertext()).split()) for element in tree.xpath("//p | //span | //div[not(*)]")[:400]
     )
-    return next((_person(line) for line in lines if BYLINE.match(line)), "")
+    return next((_person(line) for line in lines if BYLINE.match(line)), "") or _name_before_date(tree)
+
+
+def _name_before_date(tree: Any) -> str:
+    """Pages without any markup: a line that looks like a name, right before the line with the date."""
+    lines = _lines_after_heading(tree)
+    for before, line in zip(lines, lines[1:], strict=False):
+        words = before.split()
+        half = len(words) // 2
+        if date_in_words(line) and PERSON.fullmatch(before):
+            return " ".join(words[:half] if words[:half] == words[half:] else words)
+    return ""
+
+
+def _lines_after_heading(tree: Any) -> list[str]:
+    after = tree.xpath("(//h1)[1]/following::text()[normalize-space()][not(ancestor::script or ancestor::style)]")[:12]
+    return [" ".join(str(text).split()) for text in after]
 
 
 def _person(words: str) -> str:
@@ -358,8 +377,7 @@ def _time_element(tree: Any) -> str:
 
 def _date_near_heading(tree: Any) -> str:
     """A date in words in the first lines after the heading, as readers see it."""
-    after = tree.xpath("(//h1)[1]/following::text()[normalize-space()][not(ancestor::script or ancestor::style)]")[:12]
-    return next((str(text) for text in after if len(text) <= 200 and date_in_words(" ".join(text.split()))), "")
+    return next((line for line in _lines_after_heading(tree) if len(line) <= 200 and date_in_words(line)), "")
 
 
 # --- putting it together ---------------------------------------------------------------------------------------------
