@@ -222,6 +222,8 @@ _LANGUAGE_CLASS = re.compile(
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 _BLOCK_END = re.compile(r"(</(?:div|td|tr|table|tbody|p|h[1-6]|ul|ol|li|style|title|head)>|<!\[endif\]-->)")
 
+_SENTENCE = re.compile(f"({slots.slot('why')})")
+
 
 def direction(language: str) -> str:
     return "rtl" if language.partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
@@ -244,13 +246,13 @@ def _with_language(found: re.Match[str]) -> str:
 def wrapped(html: str) -> str:
     """Break lines so that none reaches LONGEST_LINE bytes: after blocks, then at blanks, at last anywhere in a word."""
     lines: list[str] = []
-    for line in _BLOCK_END.sub(r"\1\n", html).split("\n"):
+    for line in _SENTENCE.sub(r"\n\1\n", _BLOCK_END.sub(r"\1\n", html)).split("\n"):
         lines.extend(_short_lines(line))
     return "\n".join(line for line in lines if line.strip())
 
 
 def _short_lines(line: str) -> list[str]:
-    most = LONGEST_LINE - 150  # room for what slots are filled with
+    most = LONGEST_LINE - 300  # room for what slots are filled with
     short = []
     while len(line.encode()) > most:
         head = line.encode()[:most].decode(errors="ignore")

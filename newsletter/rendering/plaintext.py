@@ -9,7 +9,7 @@ from newsletter.rendering import blocks, richtext
 from newsletter.rendering.links import LinkBook
 
 WIDTH = 76
-_LONG_WORD = re.compile(r"(?<!\S)(?!<?(?:https?|mailto):)\S{200}")
+_LONG_WORD = re.compile(r"\S{200,}")
 """Nobody writes these, but a line on the wire must not grow with them."""
 
 
@@ -47,9 +47,13 @@ def _wrapped(line: str) -> list[str]:
         return [line]
     indent = re.match(r"(?:- |\d+\. )?", line)
     return textwrap.wrap(
-        _LONG_WORD.sub(r"\g<0> ", line),
+        _LONG_WORD.sub(_cut, line),
         WIDTH,
         subsequent_indent=" " * len(indent[0] if indent else ""),
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _cut(word: re.Match[str]) -> str:
+    return word[0] if "://" in word[0] else " ".join(textwrap.wrap(word[0], 200))

@@ -1,0 +1,173 @@
+"""The guard in front of the compiler, and what is done to its output. The compiler is the real one throughout."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.rendering import mjml
+
+FRAME = ('<mjml lang="id" dir="ltr"><mj-head><mj-title>Judul</mj-title></mj-head><mj-body>', "</mj-body></mjml>")
+
+
+def source(*parts: str) -> mjml.Source:
+    named = tuple(mjml.Part(f"b{number}", part) for number, part in enumerate(parts, start=1))
+    return mjml.Source(FRAME[0], named, FRAME[1])
+
+
+def text(inner: str) -> str:
+    return f"<mj-section><mj-column><mj-text>{inner}</mj-text></mj-column></mj-section>"
+
+
+def refusal(bad: mjml.Source) -> mjml.Refused:
+    with pytest.raises(mjml.Refused) as caught:
+        mjml.to_html(bad)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<mj-section>" * 2000 + "</mj-section>" * 2000,
+        "<mj-section><mj-column>" * 950 + "</mj-column></mj-section>" * 950,
+        text("<div>" * 10_000 + "x" + "</div>" * 10_000),
+        text("<em>" * 101 + "x" + "</em>" * 101),
+    ],
+)
+def test_t25_nested_input_that_kills_the_compiler_is_refused_before_it(inner):
+    assert refusal(source(text("baik"), inner)).reason in ("too deep", "too many")
+    assert refusal(source(text("baik"), inner)).block == "b2"
+
+
+@pytest.mark.parametrize(
+    ("inner", "reason"),
+    [
+        (text("x" * 600_000), "too long"),
+        (text("<br />" * 5_001), "too many"),
+        ("<mj-raw><script>alert(1)</script></mj-raw>", "not allowed"),
+        ('<mj-include path="/etc/passwd" />', "not allowed"),
+        ("<mj-html-attributes></mj-html-attributes>", "not allowed"),
+        ("<mj-unknown>x</mj-unknown>", "not allowed"),
+        (text('<p onclick="alert(1)">x</p>'), "not allowed"),
+        (text('<a href="javascript:alert(1)">x</a>'), "not allowed"),
+        (text('<a href="java&#115;cript:alert(1)">x</a>'), "not allowed"),
+        (text('<a href="&#106;avascript&colon;x">x</a>'), "malformed"),
+        (text('<img src="data:image/png;base64,AA" alt="" />'), "not allowed"),
+        (text("<iframe>x</iframe>"), "not allowed"),
+        (text("a < b"), "malformed"),
+        (text("<p>x"), "malformed"),
+        (text("&nbsp;"), "malformed"),
+        (text("<p id=x>y</p>"), "malformed"),
+        (text("\x0b"), "malformed"),
+        ("<?php echo 1 ?>" + text("x"), "not allowed"),
+    ],
+)
+def test_t25_what_we_do_not_use_is_refused_and_its_block_named(inner, reason):
+    refused = refusal(source(text("baik"), inner, text("baik")))
+
+    assert (refused.reason, refused.block) == (reason, "b2")
+
+
+def test_a_document_type_is_refused():
+    bomb = '<!DOCTYPE mjml [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
+
+    with pytest.raises(mjml.Refused, match="document type"):
+        mjml.guarded(bomb + "<mjml><mj-body></mj-body></mjml>")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        """<mj-section><mj-column><mj-image src="https://a.example/a.png" alt='" onerror=alert(1) x="' /></mj-column></mj-section>""",
+        """<mj-section><mj-column><mj-text css-class='"&gt;&lt;script&gt;alert(1)&lt;/script&gt;'>x</mj-text></mj-column></mj-section>""",
+        """<mj-section><mj-column><mj-text font-family='"&gt;&lt;img onerror=alert(1)&gt;'>x</mj-text></mj-column></mj-section>""",
+    ],
+)
+def test_f2_quotes_in_single_quoted_attributes_cannot_break_out(part):
+    html = mjml.to_html(source(part))
+
+    assert "<script" not in html
+    assert "<img onerror" not in html
+    assert '" onerror' not in html
+
+
+def test_f3_nothing_is_read_from_files_or_hosts():
+    from mjml import mjml2html
+
+    for path in ("/etc/passwd", "../../etc/passwd", "file:///etc/passwd", "http://127.0.0.1:9/x"):
+        with pytest.raises(ValueError, match="include"):
+            mjml2html(f'<mjml><mj-body><mj-include path="{path}" /></mj-body></mjml>', fonts={})
+
+
+def test_no_font_host_is_ever_named():
+    part = text("x").replace("<mj-text>", '<mj-text font-family="Roboto, Open Sans, Lato, Ubuntu">')
+
+    assert "fonts.g" not in mjml.to_html(source(part))
+
+
+def test_a_language_class_becomes_a_language():
+    part = text("x").replace("<mj-text>", '<mj-text css-class="h lang-en b">') + text("y").replace(
+        "<mj-section>", '<mj-section css-class="lang-ar">'
+    )
+
+    html = mjml.to_html(source(part))
+
+    assert 'class="h b" lang="en" dir="ltr"' in html
+    assert 'class="" lang="ar" dir="rtl"' in html
+    assert "lang-en " not in html
+
+
+@given(
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="<&⟦⟧￾￿"), max_size=3000)
+)
+def test_lines_stay_short_and_no_word_is_lost(words):
+    html = f'<td class="x">{words}</td><p>{words}</p>'
+
+    lines = mjml.wrapped(html).split("\n")
+
+    assert max(map(len, map(str.encode, lines))) < 900
+    assert "".join("".join(lines).split()) == "".join(html.split())
+
+
+def test_a_long_address_gets_a_line_of_its_own():
+    html = (
+        "<p>"
+        + "kata " * 100
+        + '<a href="https://kabar.example/'
+        + "x" * 700
+        + '" style="color:#111111">di sana</a></p>'
+    )
+
+    assert max(len(line) for line in mjml.wrapped(html).split("\n")) < 900
+
+
+def test_another_process_compiles_the_same():
+    good = source(text("satu"), text("dua"))
+
+    assert mjml.to_html_apart(good) == mjml.to_html(good)
+
+
+def test_another_process_names_the_guilty_block():
+    with pytest.raises(mjml.Refused) as caught:
+        mjml.to_html_apart(source(text("satu"), text("<p>")))
+
+    assert (caught.value.reason, caught.value.block) == ("malformed", "b2")
+
+
+@pytest.mark.parametrize(
+    "inner",
+    ["<mj-section>" * 2000 + "</mj-section>" * 2000, text("<div>" * 10_000 + "</div>" * 10_000)],
+)
+def test_t25_the_real_crash_stays_in_its_process(inner):
+    unguarded = "import sys; from mjml import mjml2html; mjml2html(sys.stdin.read(), fonts={})"
+
+    with pytest.raises(mjml.Refused, match="ended with -11"):
+        mjml.apart([sys.executable, "-c", unguarded], f"{FRAME[0]}{inner}{FRAME[1]}", timeout_s=20)
+
+
+def test_a_compiler_that_hangs_is_left_behind():
+    with pytest.raises(mjml.Refused, match="within 0.2 s"):
+        mjml.apart([sys.executable, "-c", "import time; time.sleep(20)"], "", timeout_s=0.2)
