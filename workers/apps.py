@@ -9,6 +9,10 @@ class WorkersConfig(AppConfig):
     def ready(self) -> None:
         from anymail.signals import tracking
 
-        from workers import feedback, webhooks  # noqa: F401 (webhooks registers its check)
+        from workers import feedback, ledger, webhooks  # noqa: F401 (ledger registers audiences, webhooks its check)
 
         tracking.connect(feedback.receive, dispatch_uid="workers.feedback")
+
+        from workers.studio import timeline
+
+        timeline.register()

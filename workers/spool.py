@@ -104,6 +104,10 @@ def worker_name(folder: Path) -> str:
     return f"{host()}:{os.getpid()}:{boot_id()[:8]}:{folder_id(folder)}"
 
 
+def file_of(folder: Path, batch: int, attempt: int) -> Path:
+    return folder / f"{batch}-{attempt}.send"
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -157,7 +161,7 @@ class SendSpool:
     """The answers of one claim, written one by one before the next message leaves. Locked until closed."""
 
     def __init__(self, folder: Path, header: Header) -> None:
-        self.file = folder / f"{header.batch}-{header.attempt}.send"
+        self.file = file_of(folder, header.batch, header.attempt)
         fresh = self.file.with_suffix(".new")
         self._descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o640)
         lock(self._descriptor)

@@ -1,0 +1,103 @@
+"""Spools: records that survive a crash, and files that say whose they are."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+
+from workers import spool
+
+
+def make_header(folder: Path, **fields) -> spool.Header:
+    given = {"issue": 1, "batch": 7, "attempt": 2, "worker": spool.worker_name(folder), "window": 1, "ids": (3, 5, 8)}
+    return spool.Header(**{**given, **fields})
+
+
+def test_records_come_back_in_order(tmp_path):
+    file = tmp_path / "a.spool"
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for payload in (b"satu", b"", b"tiga"):
+        spool.append(descriptor, payload)
+
+    assert [payload for payload, _end in spool.read_records(file)] == [b"satu", b"", b"tiga"]
+    [(_first, end), *_rest] = spool.read_records(file)
+    assert [payload for payload, _end in spool.read_records(file, end)] == [b"", b"tiga"]
+
+
+def test_a_tail_torn_anywhere_loses_only_the_last_record(tmp_path):
+    whole = spool.frame(b"satu") + spool.frame(b"dua")
+    file = tmp_path / "a.spool"
+
+    for cut in range(len(spool.frame(b"satu")), len(whole)):
+        file.write_bytes(whole[:cut])
+        assert [payload for payload, _end in spool.read_records(file)] == [b"satu"]
+
+
+def test_a_flipped_bit_ends_the_reading(tmp_path):
+    raw = bytearray(spool.frame(b"satu") + spool.frame(b"dua"))
+    raw[9] ^= 1
+    (tmp_path / "a.spool").write_bytes(raw)
+
+    assert list(spool.read_records(tmp_path / "a.spool")) == []
+
+
+def test_a_held_spool_is_nobody_elses(tmp_path):
+    held = spool.SendSpool(tmp_path, make_header(tmp_path))
+
+    assert list(spool.left_behind(tmp_path)) == []
+
+    held.close()
+    assert [left.batch for left in spool.left_behind(tmp_path)] == [7]
+
+
+def test_what_was_answered_is_read_by_somebody_else(tmp_path):
+    held = spool.SendSpool(tmp_path, make_header(tmp_path))
+    held.answer(spool.Answer(0, "accepted", "250 2.0.0", "", "4XyZ", "<a@b.example>"))
+    held.answer(spool.Answer(1, "refused", "550 5.1.1", "No such user"))
+    held.close()
+
+    [left] = spool.left_behind(tmp_path)
+
+    assert left.header == make_header(tmp_path)
+    assert left.answers == (
+        spool.Answer(0, "accepted", "250 2.0.0", "", "4XyZ", "<a@b.example>"),
+        spool.Answer(1, "refused", "550 5.1.1", "No such user"),
+    )
+    assert left.is_complete
+
+
+def test_a_spool_from_before_a_restart_may_lack_answers(tmp_path):
+    spool.SendSpool(tmp_path, make_header(tmp_path, boot="another-boot")).close()
+
+    [left] = spool.left_behind(tmp_path)
+    assert not left.is_complete
+
+
+def test_a_recorded_spool_is_gone(tmp_path):
+    spool.SendSpool(tmp_path, make_header(tmp_path)).discard()
+
+    assert list(spool.left_behind(tmp_path)) == []
+
+
+def test_a_lock_dies_with_its_process(tmp_path):
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=_hold_and_die, args=(tmp_path,))
+    process.start()
+    process.join()
+
+    assert [len(left.answers) for left in spool.left_behind(tmp_path)] == [1]
+
+
+def _hold_and_die(folder: Path) -> None:
+    held = spool.SendSpool(folder, make_header(folder))
+    held.answer(spool.Answer(0, "accepted"))
+    os._exit(9)
+
+
+def test_a_folder_keeps_its_name_and_a_new_one_gets_another(tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+
+    assert spool.folder_id(first) == spool.folder_id(first)
+    assert spool.folder_id(first) != spool.folder_id(second)
+    assert len(spool.worker_name(first)) <= 80

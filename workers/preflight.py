@@ -1,0 +1,134 @@
+"""What must hold before an issue may begin: `newsletter.checks`, plus what needs readers or bytes on the wire.
+
+The review page shows it; `sending.begin_due` enforces it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from newsletter import checks, editions
+from newsletter.checks import Check
+from newsletter.models import Issue, Tracking
+from newsletter.rendering import slots
+from subscribers import audience, tokens
+from workers import routes, wire
+
+HARD_LIMIT, SOFT_LIMIT = 102_000, 75_000
+LONGEST_LINE = 998
+LONGEST_NAME = "Ñ" * 60
+
+
+def run(issue: Issue) -> list[Check]:
+    """All checks of `issue`, what blocks it first."""
+    found = [*checks.run(issue), *_readers(issue), *_sender(issue), *_route()]
+    for language in editions.languages(issue):
+        found += _on_the_wire(issue, language)
+    order = {"blocks": 0, "warns": 1, "suggests": 2}
+    return sorted(found, key=lambda check: (check.ok, order[check.severity]))
+
+
+def blocking(issue: Issue) -> list[Check]:
+    return [check for check in run(issue) if check.severity == "blocks" and not check.ok]
+
+
+# --- readers, sender, route ------------------------------------------------------------------------------------------
+
+
+def _readers(issue: Issue) -> Iterator[Check]:
+    try:
+        has_readers = audience.for_issue(issue).exists()
+    except audience.UnknownFilter:
+        yield Check("audience", "blocks", False, _("The choice of readers cannot be understood. Choose them again."))
+        return
+    words = _("Somebody gets this issue.") if has_readers else _("Nobody would get this issue: there are no readers.")
+    yield Check("audience", "blocks", has_readers, words)
+
+
+def _sender(issue: Issue) -> Iterator[Check]:
+    newsletter = issue.newsletter
+    try:
+        for address in filter(None, (newsletter.from_email, newsletter.reply_to)):
+            wire.ascii_address(address)
+    except wire.Unsendable:
+        message = _("The sender's address has signs that mail cannot carry. Correct it in the settings.")
+        yield Check("sender", "blocks", False, message)
+        return
+    yield Check("sender", "blocks", True, _("The sender's address can be used."))
+
+
+def _route() -> Iterator[Check]:
+    try:
+        found = routes.all()
+    except ImproperlyConfigured:
+        found = []
+    words = _("There is a way out for mail.") if found else _("No mail can leave: ask your administrator to set it up.")
+    yield Check("route", "blocks", bool(found), words)
+
+
+# --- bytes -----------------------------------------------------------------------------------------------------------
+
+
+def _on_the_wire(issue: Issue, language: str) -> Iterator[Check]:
+    """E16, E23 and E28 on a real copy with a long name and tokens of full length."""
+    try:
+        copy = sample(issue, language, now=timezone.now())
+    except (editions.CannotRender, wire.Unsendable, slots.UnknownSlot):
+        return  # said by another check
+    mail = message_from_bytes(copy.data, policy=policy.default)
+    yield _size(mail, language)
+    yield _unsubscribing(mail, language)
+    yield _lines(copy.data, language)
+
+
+def sample(issue: Issue, language: str, *, now: datetime) -> wire.Copy:
+    """A copy as a reader would get it, for nobody (subscription 0)."""
+    tracked = issue.newsletter.tracking != Tracking.OFF
+    done = editions.render(issue, language, tracked=tracked)
+    words = wire.Words(issue.pk, language, done.subject, done.html, done.text)
+    reader = wire.Reader(0, "pembaca@contoh.example", LONGEST_NAME, now, f"https://{'a' * 60}.example/")
+    return wire.fill(wire.compiled(words, issue.newsletter), reader, now=now)
+
+
+def _size(mail: EmailMessage, language: str) -> Check:
+    part = mail.get_body(preferencelist=("html",))
+    size = len(part.get_payload(decode=True)) if part is not None else 0
+    severity: checks.Severity = "blocks" if size > HARD_LIMIT else "warns"
+    if size <= SOFT_LIMIT:
+        return Check("E16", severity, True, _("The finished mail is short enough for Gmail."), None, language)
+    message = _("The finished mail has %(size)s bytes; Gmail cuts it off at 102,000.") % {"size": size}
+    return Check("E16", severity, False, message, None, language)
+
+
+def _unsubscribing(mail: EmailMessage, language: str) -> Check:
+    """Both headers, and the link in both bodies, with a token that opens."""
+    token = tokens.unsubscribe(0, _issue_of(mail))
+    link = f"{settings.SITE_URL}/u/{token}/"
+    first = str(mail["List-Unsubscribe"]).split(",")[0].strip()
+    one_click = mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click" and first == f"<{link}>"
+    bodies = (mail.get_body(preferencelist=(kind,)) for kind in ("plain", "html"))
+    in_bodies = all(body is not None and link in body.get_content() for body in bodies)
+    if one_click and in_bodies:
+        return Check("E23", "blocks", True, _("Readers can unsubscribe with one click."), None, language)
+    message = _("The finished mail offers no working way to unsubscribe.")
+    return Check("E23", "blocks", False, message, None, language)
+
+
+def _issue_of(mail: EmailMessage) -> int:
+    return int(str(mail["Feedback-ID"]).partition(":")[0])
+
+
+def _lines(raw: bytes, language: str) -> Check:
+    longest = max(map(len, raw.split(b"\r\n")))
+    if longest < LONGEST_LINE:
+        return Check("E28", "blocks", True, _("No line of the finished mail is too long."), None, language)
+    message = _("A line of the finished mail has %(length)s bytes; 997 are allowed.") % {"length": longest}
+    return Check("E28", "blocks", False, message, None, language)

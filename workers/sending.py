@@ -1,0 +1,396 @@
+"""From a due issue to the last answer: begin, claim, send, record, and begin again after a crash.
+
+Operations for ticks and tasks. The ledger writes the state, wire makes the bytes, routes talk to the outside; what is
+here decides the order: the answer is in the spool before the next message leaves, and in the ledger before the claim is
+given up.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import make_msgid
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from newsletter import editions, issues
+from newsletter.models import Edition, Editor, Issue, IssueStatus, Link
+from subscribers import audience
+from workers import ledger, pace, preflight, routes, spool, wire
+from workers.models import Batch, BatchStatus, Outcome
+from workers.routes.base import tick
+
+logger = logging.getLogger(__name__)
+
+TASK_S = 20.0
+ASK_EVERY_S = 0.25
+TEST_S = 10.0
+
+
+# --- beginning -------------------------------------------------------------------------------------------------------
+
+
+def begin_due(*, now: datetime) -> list[int]:
+    """Freeze, check and plan every issue whose time has come. Returns the ids of those that are sending now."""
+    due = Issue.objects.filter(status=IssueStatus.SCHEDULED, scheduled_at__lte=now)
+    return [issue.pk for issue in due.select_related("newsletter").order_by("scheduled_at") if begin(issue, now=now)]
+
+
+def begin(issue: Issue, *, now: datetime) -> bool:
+    """Let one due issue begin, or hold it back with the reason in words. True if it is sending now."""
+    try:
+        reason = _obstacle(issue, now=now)
+        if reason:
+            ledger.hold_back(issue, reason=reason, now=now)
+            logger.error("issue held back", extra={"issue": issue.pk})
+            return False
+        ledger.begin(issue, now=now)
+    except ledger.Changed:
+        ledger.hold_back(issue, reason=_changed(issue), now=now)
+        return False
+    except issues.WrongState:
+        return False  # stopped in this moment, or begun by another worker
+    return True
+
+
+def _obstacle(issue: Issue, *, now: datetime) -> str:
+    """Freeze and check; why the issue may not begin, or ""."""
+    with translation.override(issue.newsletter.default_language):
+        if issue.approved_hash != issues.digest(issue):
+            return _changed(issue)
+        try:
+            _freeze(issue, now=now)
+        except editions.CannotRender as error:
+            return str(error)
+        defects = preflight.blocking(issue)
+        return defects[0].message if defects else ""
+
+
+def _changed(issue: Issue) -> str:
+    with translation.override(issue.newsletter.default_language):
+        return _("Something changed since this issue was approved. Take it back, review it, and send it again.")
+
+
+def _freeze(issue: Issue, *, now: datetime) -> None:
+    """Freeze what is approved: what was frozen before the approval, when a send was stopped, is thrown away."""
+    with transaction.atomic():
+        stale = Edition.objects.filter(issue=issue, frozen_at__lt=issue.approved_at or now)
+        if not Batch.objects.filter(issue=issue).exists() and stale.exists():
+            Link.objects.filter(issue=issue).delete()
+            stale.delete()
+    editions.freeze(issue, now=now)
+
+
+# --- waking ----------------------------------------------------------------------------------------------------------
+
+
+def dispatch(*, now: datetime) -> list[int]:
+    """Issue ids to wake a worker for, one entry a wake-up: free slots, shared fairly between issues with work."""
+    free = settings.SEND_SLOTS - Batch.objects.filter(status=BatchStatus.CLAIMED, lease_expires_at__gt=now).count()
+    if free <= 0 or not pace.usable([route.name for route in routes.all()], now=now):
+        return []
+    waiting = Batch.objects.filter(
+        status=BatchStatus.WAITING, issue__status__in=[IssueStatus.SENDING, IssueStatus.SENT]
+    )
+    work = {issue_id: _claimable(issue_id) for issue_id in waiting.values_list("issue", flat=True).distinct()}
+    return [issue_id for place in range(free) for issue_id, batches in work.items() if place < batches][:free]
+
+
+def _claimable(issue_id: int) -> int:
+    batches = ledger.claimable(issue_id)
+    return (batches.filter(is_retry=True) if ledger.goes(issue_id) == "again" else batches).count()
+
+
+def recover(*, now: datetime) -> int:
+    """What nobody is awake to do: end leases, let deferred readers follow, judge, and finish. Returns changes made."""
+    changes = ledger.expire(now=now) + ledger.follow_up(now=now)
+    for issue in Issue.objects.filter(status=IssueStatus.SENDING).select_related("newsletter"):
+        changes += ledger.judge(issue, now=now) or ledger.finish(issue, now=now)
+    return changes
+
+
+# --- sending ---------------------------------------------------------------------------------------------------------
+
+
+def send(issue_id: int, *, worker: str = "", seconds: float = TASK_S) -> int:
+    """Claim, send and record for at most `seconds`, or until there is nothing to claim. Returns how many were accepted.
+
+    `worker` names the claim holder; by default host, process, boot and spool folder, which settling relies on.
+    """
+    folder = Path(settings.SEND_SPOOL)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    name = worker if worker.endswith(f":{spool.folder_id(folder)}") else spool.worker_name(folder)
+    until, accepted = tick() + seconds, 0
+    configured = routes.all()
+    pace.register((route.name, route.kind, route.rate) for route in configured)
+    issue = Issue.objects.select_related("newsletter").get(pk=issue_id)
+    while tick() < until:
+        claim = ledger.claim(issue, worker=name, now=timezone.now(), routes=[route.name for route in configured])
+        if claim is None:
+            break
+        accepted += _work(issue, claim, folder, until=until)
+    ledger.finish(issue, now=timezone.now())
+    return accepted
+
+
+def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float) -> int:
+    """Send one claim and record it. What a crash leaves behind is in the spool."""
+    route = routes.by_name(claim.route)
+    window = route.capabilities.window if route else 0
+    try:
+        answers = spool.SendSpool(
+            folder, spool.Header(claim.issue, claim.batch, claim.attempt, claim.worker, window, claim.ids)
+        )
+    except OSError:
+        ledger.record(claim, [], now=timezone.now())
+        raise
+    run = _Run(issue, claim, answers, until)
+    try:
+        if route is not None:
+            run.all(route)
+        ledger.record(run.claim, run.entries, now=timezone.now())
+    except (ledger.LeaseLost, routes.TooLate):
+        logger.warning("lease lost while sending", extra={"issue": issue.pk, "batch": claim.batch})
+        answers.close()
+        return 0
+    except BaseException:
+        answers.close()
+        raise
+    answers.discard()
+    _account_for(issue, run, route)
+    return sum(entry.outcome == Outcome.ACCEPTED for entry in run.entries)
+
+
+class _Run:
+    """One claim on its way out."""
+
+    def __init__(self, issue: Issue, claim: ledger.Claim, answers: spool.SendSpool, until: float) -> None:
+        self.issue, self.claim, self.answers, self.until = issue, claim, answers, until
+        self.entries: list[ledger.Entry] = []
+        self.problem: routes.TryLater | routes.Refused | None = None
+        self.wants_less = self.is_broken = False
+        self._barred: dict[int, str] = {}
+        self._started = tick()
+        self._asked_at = claim.deadline - claim.lease_s
+
+    @property
+    def sent_per_s(self) -> float:
+        return len(self.entries) / max(0.05, tick() - self._started)
+
+    def all(self, route: routes.Route) -> None:
+        """Every claimed reader in order, until something says stop. Raises TooLate or ledger.LeaseLost."""
+        try:
+            route.open()
+            self._readers = wire.readers(self.claim.ids)
+            self._barred = {reader: audience.LEFT for reader in self.claim.ids if reader not in self._readers}
+            edition = Edition.objects.get(pk=self.claim.edition)
+            self._mail = wire.of_edition(edition, self.issue.newsletter, eight_bit=route.eight_bit())
+            for place, reader in enumerate(self.claim.ids):
+                if not self._may_go_on(place) or not self._one(route, place, reader):
+                    break
+        except (routes.TryLater, routes.Refused) as problem:
+            self.problem = problem
+
+    def _one(self, route: routes.Route, place: int, reader: int) -> bool:
+        """One reader; False if the provider would rather not have the next."""
+        if route.capabilities.asks_before_each and reader not in self._barred:
+            self._barred |= audience.still_allowed([reader])
+        if reader in self._barred:
+            self._write(place, ledger.Entry(reader, Outcome.SKIPPED, self._barred[reader]))
+            return True
+        try:
+            letter = self._letter(route, reader)
+        except wire.Unsendable as error:
+            self._write(place, ledger.Entry(reader, Outcome.REFUSED, "5.1.3", str(error)))
+            return True
+        result = route.send(letter, deadline=self.claim.deadline)
+        self._write(
+            place,
+            ledger.Entry(reader, result.outcome, result.code, result.detail, result.provider_id, letter.message_id),
+        )
+        self.wants_less, self.is_broken = result.slow_down, result.trouble
+        return not (result.slow_down or result.trouble)
+
+    def _letter(self, route: routes.Route, reader: int) -> routes.Letter:
+        person, now = self._readers[reader], timezone.now()
+        if route.capabilities.takes == "message":
+            message = wire.mail(self._mail, person, now=now)
+            recipient = wire.ascii_address(person.email)
+            message_id = str(message.extra_headers["Message-ID"])
+            return routes.Letter(wire.sender(self._mail, person), recipient, message_id, message=message)
+        copy = wire.fill(self._mail, person, now=now)
+        return routes.Letter(copy.sender, copy.recipient, copy.message_id, copy.data)
+
+    def _write(self, place: int, entry: ledger.Entry) -> None:
+        self.answers.answer(
+            spool.Answer(place, entry.outcome, entry.code, entry.detail, entry.provider_id, entry.message_id)
+        )
+        self.entries.append(entry)
+
+    def _may_go_on(self, place: int) -> bool:
+        """Keep the pace and the lease; every 250 ms ask who is still allowed and whether the issue still goes."""
+        due = self._started + place * self.claim.interval_s
+        while True:
+            if not self._ask(place):
+                return False
+            wait = due - tick()
+            if wait <= 0:
+                return True
+            time.sleep(min(wait, ASK_EVERY_S))
+
+    def _ask(self, place: int) -> bool:
+        now = tick()
+        if now - self._asked_at < ASK_EVERY_S:
+            return True
+        if now > self.claim.deadline - self.claim.lease_s * 2 / 3:
+            self.claim = ledger.extend(self.claim, now=timezone.now())
+        left = self.claim.ids[place:]
+        self._barred |= audience.still_allowed(left)
+        self._asked_at = now
+        return bool(ledger.goes(self.claim.issue)) and now < self.until
+
+
+def _account_for(issue: Issue, run: _Run, route: routes.Route | None) -> None:
+    """What the run says about the route and the issue."""
+    now, name = timezone.now(), run.claim.route
+    unused = len(run.claim.ids) - len(run.entries)
+    if unused:
+        pace.give_back(name, unused)
+    if route is None:
+        pace.failed(name, error="This worker has another MAIL_URL.", now=now)
+    elif isinstance(run.problem, routes.Refused):
+        pace.failed(name, error=str(run.problem), now=now, at_once=True)
+        _pause_without_a_way_out(issue, run.problem, now=now)
+    elif run.problem is not None or run.is_broken:
+        pace.failed(name, error=str(run.problem or "The provider gave no answer."), now=now)
+    elif run.wants_less:
+        pace.slow_down(name, sent_per_s=run.sent_per_s)
+    elif run.entries:
+        pace.went_well(name, limit=route.rate)
+    ledger.judge(issue, now=now)
+
+
+def _pause_without_a_way_out(issue: Issue, problem: routes.Refused, *, now: datetime) -> None:
+    """Refused by the only provider: waiting would not help, a person has to look."""
+    if pace.usable([route.name for route in routes.all()], now=now):
+        return
+    with translation.override(issue.newsletter.default_language):
+        reason = _("The e-mail provider refuses our mail: %(answer)s") % {"answer": problem}
+    try:
+        ledger.pause(issue, reason=reason, editor=None, now=now)
+    except issues.WrongState:
+        return
+
+
+# --- after a crash ---------------------------------------------------------------------------------------------------
+
+
+def settle_host(*, now: datetime) -> int:
+    """Read what dead senders of this host left in their spools. Returns how many readers are uncertain for it.
+
+    Called at start and every 15 s by a thread of every worker process; safe beside others.
+    """
+    folder = Path(settings.SEND_SPOOL)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    uncertain = 0
+    for left in spool.left_behind(folder):
+        uncertain += ledger.settle(left, now=now)
+        left.file.unlink(missing_ok=True)
+    for batch, attempt in ledger.without_spool(spool.folder_id(folder), now=now):
+        if not spool.file_of(folder, batch, attempt).exists():
+            uncertain += ledger.settle_without_spool(batch, attempt, now=now)
+    return uncertain
+
+
+# --- by an editor ----------------------------------------------------------------------------------------------------
+
+
+def send_again(issue: Issue, subscription_ids: Iterable[int], *, editor: Editor | None, now: datetime) -> int:
+    """Send once more to these uncertain readers, with the same Message-ID; recorded with the editor's name.
+
+    Returns how many of them it is for. Raises issues.WrongState where nothing of the issue may leave.
+    """
+    stored = Issue.objects.get(pk=issue.pk)
+    if stored.status not in {IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT}:
+        raise issues.wrong_state(issue)
+    return ledger.send_again(issue, subscription_ids, editor=editor, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """What the provider said about one test mail. `str()` is a sentence for the editor."""
+
+    __test__ = False
+
+    email: str
+    language: str
+    ok: bool
+    code: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        words = {"email": self.email, "language": self.language, "answer": f"{self.code} {self.detail}".strip()}
+        if self.ok:
+            return _("Test sent to %(email)s (%(language)s).") % words
+        return _("The test to %(email)s (%(language)s) was not sent: %(answer)s") % words
+
+
+def send_test(issue: Issue, *, to: list[str], editor: Editor | None, now: datetime) -> list[TestResult]:
+    """Send every language of the issue as it is to these addresses, now, by the first route.
+
+    It makes no delivery and no figures: links are not tracked, and the tokens in it belong to nobody. Takes at most
+    about ten seconds.
+    """
+    deadline, results = tick() + TEST_S, []
+    route = routes.first()
+    for language in editions.languages(issue):
+        for email in to:
+            results.append(_test(issue, language, email, route, deadline=deadline, now=now))
+    with transaction.atomic():
+        if any(result.ok for result in results):
+            Issue.objects.filter(pk=issue.pk).update(tested_at=now, tested_version=issue.version)
+        issues.audit("issue-tested", issue, editor=editor, now=now, mails=len(results))
+    return results
+
+
+def _test(
+    issue: Issue, language: str, email: str, route: routes.Route, *, deadline: float, now: datetime
+) -> TestResult:
+    try:
+        letter = _test_letter(issue, language, email, route, now=now)
+        route.open()
+        result = route.send(letter, deadline=deadline)
+    except editions.CannotRender as error:
+        return TestResult(email, language, False, detail=str(error))
+    except wire.Unsendable:
+        return TestResult(email, language, False, detail=_("Mail cannot be addressed to this."))
+    except routes.TooLate:
+        return TestResult(email, language, False, detail=_("It took too long. Try it again."))
+    except (routes.TryLater, routes.Refused) as problem:
+        return TestResult(email, language, False, detail=str(problem))
+    return TestResult(email, language, result.outcome == "accepted", result.code, result.detail)
+
+
+def _test_letter(issue: Issue, language: str, email: str, route: routes.Route, *, now: datetime) -> routes.Letter:
+    """A copy for nobody (subscription 0) under a Message-ID of its own, marked as a test in its subject."""
+    done = editions.render(issue, language)
+    with translation.override(language):
+        subject = _("[Test] %(subject)s") % {"subject": done.subject}
+    words = wire.Words(issue.pk, language, subject, done.html, done.text)
+    mail = wire.compiled(words, issue.newsletter)
+    reader = wire.Reader(0, email, confirmed_at=now)
+    own_id = make_msgid(domain=mail.domain)
+    if route.capabilities.takes == "message":
+        message = wire.mail(mail, reader, now=now)
+        message.extra_headers["Message-ID"] = own_id
+        return routes.Letter(wire.sender(mail, reader), wire.ascii_address(email), own_id, message=message)
+    copy = wire.fill(mail, reader, now=now)
+    data = copy.data.replace(copy.message_id.encode(), own_id.encode(), 1)
+    return routes.Letter(copy.sender, copy.recipient, own_id, data)
