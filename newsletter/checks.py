@@ -609,11 +609,10 @@ def told_twice(document: content.Document) -> Iterator[Defect]:
 
 
 def heavy_pictures(document: content.Document) -> Iterator[Defect]:
-    pictures = {
-        block.picture.media: block
-        for block in document.blocks
-        if isinstance(block, (content.Lead, content.Story)) and block.picture
-    }
+    pictures: dict[int, content.Lead | content.Story] = {}
+    for block in document.blocks:
+        if isinstance(block, (content.Lead, content.Story)) and block.picture:
+            pictures.setdefault(block.picture.media, block)
     total = 0
     for file in MediaFile.objects.filter(pk__in=pictures):
         total += file.size

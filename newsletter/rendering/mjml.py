@@ -48,6 +48,9 @@ _ATTRIBUTES = {
     "vertical-align", "width",
 }
 # fmt: on
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_REFERENCE = re.compile(r"&#(?!160;)(\d{3,7});")
+"""Those that `_ascii` wrote, but for the no-break space, which is better seen."""
 _SLOT_FREE = str.maketrans(slots.OPEN + slots.CLOSE, "xx")
 
 
@@ -130,7 +133,7 @@ class _Writer:
             raise Refused("not allowed", f"{name} on <{tag}>")
         if name in ("href", "src") and not links.is_safe(value.translate(_SLOT_FREE)):
             raise Refused("not allowed", f"an unsafe address in {name} on <{tag}>")
-        return escape(value)
+        return _ascii(escape(value))
 
     def end(self, tag: str) -> None:
         self._open.pop()
@@ -138,14 +141,25 @@ class _Writer:
             self.pieces.append(f"</{tag}>")
 
     def text(self, text: str) -> None:
-        # ">" stays: style sheets need it, and XML allows it.
-        self.pieces.append(text.replace("&", "&amp;").replace("<", "&lt;").replace("\xa0", "&#160;"))
+        if self._open[-1] == "mj-style":
+            self.pieces.append(text.replace("<", ""))
+        else:  # quotes too: the compiler copies the title into an attribute as it stands
+            self.pieces.append(_ascii(escape(text)))
 
     def doctype(self, *_: object) -> None:
         raise Refused("not allowed", "a document type")
 
     def instruction(self, *_: object) -> None:
         raise Refused("not allowed", "a processing instruction")
+
+
+def _ascii(escaped: str) -> str:
+    """Everything beyond ASCII as references: the compiler's parser counts bytes where it should count characters."""
+    return _BEYOND_ASCII.sub(lambda found: f"&#{ord(found[0])};", escaped)
+
+
+def _as_characters(html: str) -> str:
+    return _REFERENCE.sub(lambda found: chr(int(found[1])), html)
 
 
 # --- compiling -------------------------------------------------------------------------------------------------------
@@ -168,9 +182,14 @@ def _compiled(whole: str) -> str:
         html = str(mjml2html(canonical, fonts={}))
     except ValueError as error:
         raise Refused("malformed", str(error)) from None
+    except BaseException as error:
+        # A panic inside the compiler arrives as an exception that no `except Exception` catches; it has no importable type.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise Refused("crashed", str(error)) from None
     if "<mj-" in html:
         raise Refused("leftover", "an element that the compiler does not know")
-    return html
+    return _as_characters(html)
 
 
 def _guilty(source: Source) -> str:

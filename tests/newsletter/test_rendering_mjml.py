@@ -102,6 +102,31 @@ def test_f3_nothing_is_read_from_files_or_hosts():
             mjml2html(f'<mjml><mj-body><mj-include path="{path}" /></mj-body></mjml>', fonts={})
 
 
+def test_quotes_in_the_title_cannot_break_out_of_the_label_the_compiler_makes_of_it():
+    titled = mjml.Source(FRAME[0].replace("Judul", '" onerror="alert(1)'), (), FRAME[1])
+
+    assert '" onerror=' not in mjml.to_html(titled)
+
+
+@pytest.mark.parametrize("words", ["“&gt;“", "Ý&gt;é", "é]]&gt;é", "x &amp;#8220; é", "⟦u⟧ 日本 🙂\u2028"])
+def test_words_beyond_ascii_do_not_upset_the_compiler(words):
+    html = mjml.to_html(source(text(words), text(f'<a href="https://a.example/x" class="{words}">{words}</a>')))
+
+    assert html.count(words) == 3
+
+
+def test_a_panic_of_the_compiler_is_an_ordinary_refusal(monkeypatch):
+    class PanicException(BaseException):
+        pass
+
+    def panic(source, **options):
+        raise PanicException("start byte index 1 is not a char boundary")
+
+    monkeypatch.setattr(mjml, "mjml2html", panic)
+
+    assert refusal(source(text("x"))).reason == "crashed"
+
+
 def test_no_font_host_is_ever_named():
     part = text("x").replace("<mj-text>", '<mj-text font-family="Roboto, Open Sans, Lato, Ubuntu">')
 
