@@ -22,7 +22,8 @@ from django.utils import timezone
 from newsletter.models import Issue, Membership, Role
 from subscribers import consent, suppression, tokens
 from subscribers.models import Notice, NoticeKind, Subscription, SuppressionReason
-from workers.models import STATUS_RANK, Batch, Delivery, DeliveryStatus, Event
+from workers import ledger
+from workers.models import EVENT_STATUS, Batch, Delivery, Event, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +40,6 @@ SOFT_PERIOD = timedelta(days=14)
 STORM_PERIOD = timedelta(minutes=10)
 STORM_EVENTS = 50
 STORM_SHARE = 0.1
-
-STATUS_OF = {
-    DELIVERED: DeliveryStatus.DELIVERED,
-    BOUNCED: DeliveryStatus.BOUNCED,
-    SOFT_BOUNCED: DeliveryStatus.BOUNCED,
-    BLOCKED: DeliveryStatus.BOUNCED,
-    COMPLAINED: DeliveryStatus.COMPLAINED,
-}
 
 
 @dataclass(frozen=True)
@@ -177,7 +170,7 @@ def record(report: Report, *, now: datetime) -> bool:
         event = _store(report)
         if event is None:
             return False
-        raise_status(report)
+        _raise_status(report, now=now)
         if report.kind in (BOUNCED, COMPLAINED) and _is_storm(report.issue, now=now):
             Event.objects.filter(pk=event.pk).update(kind=HELD + report.kind)
             _sound_the_alarm(report.issue, now=now)
@@ -202,15 +195,16 @@ def _store(report: Report) -> Event | None:
         return None
 
 
-def raise_status(report: Report) -> None:
+def _raise_status(report: Report, *, now: datetime) -> None:
     """A status has a rank and is only raised; so the order in which events come does not matter (S-35)."""
-    delivery = Delivery.objects.filter(issue_id=report.issue, subscription=report.subscription)
+    # Whatever is reported of a mail, it did leave; a reader of whom nobody was sure is settled by that.
+    ledger.answer(report.issue, {report.subscription: Outcome.ACCEPTED}, now=now)
+    if status := EVENT_STATUS.get(report.kind):
+        ledger.raise_status(report.issue, report.subscription, status, at=report.occurred_at)
     if report.kind == DELIVERED:
         earlier = Q(delivered_at__isnull=True) | Q(delivered_at__gt=report.occurred_at)
+        delivery = Delivery.objects.filter(issue_id=report.issue, subscription=report.subscription)
         delivery.filter(earlier).update(delivered_at=report.occurred_at)
-    if status := STATUS_OF.get(report.kind):
-        lower = [name for name, rank in STATUS_RANK.items() if rank < STATUS_RANK[status]]
-        delivery.filter(status__in=lower).update(status=status)
 
 
 def _take_effect(kind: str, subscription_id: int, issue: int, *, detail: str, now: datetime) -> None:

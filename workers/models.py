@@ -42,6 +42,16 @@ STATUS_RANK = {
     DeliveryStatus.BOUNCED: 2,
     DeliveryStatus.COMPLAINED: 3,
 }
+EVENT_STATUS = {
+    "delivered": DeliveryStatus.DELIVERED,
+    "bounced": DeliveryStatus.BOUNCED,
+    "soft_bounced": DeliveryStatus.BOUNCED,
+    "blocked": DeliveryStatus.BOUNCED,
+    "complained": DeliveryStatus.COMPLAINED,
+    "held_bounced": DeliveryStatus.BOUNCED,
+    "held_complained": DeliveryStatus.COMPLAINED,
+}
+"""What each kind of `Event` says about its delivery."""
 
 
 class Batch(models.Model):
