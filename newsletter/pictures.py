@@ -92,10 +92,18 @@ def _in_srgb(picture: Image.Image) -> Image.Image:
 
 
 def _packed(picture: Image.Image) -> tuple[bytes, str]:
-    """PNG for what is transparent or drawn in few colours, JPEG for the rest."""
+    """PNG for what is transparent, or drawn in few colours and not much larger that way; JPEG for the rest."""
+    if picture.mode == "RGBA":
+        return _saved(picture, "PNG", optimize=True), "png"
+    photo = _saved(picture, "JPEG", quality=82, optimize=True, progressive=True)
+    if picture.getcolors(FLAT_COLOURS) is not None:
+        drawing = _saved(picture, "PNG", optimize=True)
+        if len(drawing) < 1.5 * len(photo):
+            return drawing, "png"
+    return photo, "jpg"
+
+
+def _saved(picture: Image.Image, kind: str, **options: object) -> bytes:
     out = io.BytesIO()
-    if picture.mode == "RGBA" or picture.getcolors(FLAT_COLOURS) is not None:
-        picture.save(out, "PNG", optimize=True)
-        return out.getvalue(), "png"
-    picture.save(out, "JPEG", quality=82, optimize=True, progressive=True)
-    return out.getvalue(), "jpg"
+    picture.save(out, kind, **options)
+    return out.getvalue()

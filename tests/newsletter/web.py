@@ -34,7 +34,8 @@ def serving() -> Iterator[Web]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             web.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-            answer = web.answers.get(self.path, (404, {}, b"not here"))
+            nothing: Answer = (404, {}, b"not here")
+            answer = web.answers.get(self.path) or web.answers.get(self.path.partition("?")[0], nothing)
             with contextlib.suppress(OSError):
                 if callable(answer):
                     answer(self)

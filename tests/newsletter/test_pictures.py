@@ -1,0 +1,128 @@
+"""Pictures that come in, and what of them is kept (T-31)."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import pytest
+from PIL import Image
+
+from newsletter import pictures
+from newsletter.models import MediaFile
+
+pytestmark = pytest.mark.django_db
+
+
+def encoded(picture: Image.Image, kind: str, **options) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, kind, **options)
+    return out.getvalue()
+
+
+def opened(file: MediaFile) -> Image.Image:
+    with file.file.open() as handle:
+        picture = Image.open(io.BytesIO(handle.read()))
+        picture.load()
+        return picture
+
+
+def photo(size=(1600, 1200)) -> Image.Image:
+    across = Image.linear_gradient("L").resize(size)
+    return Image.merge("RGB", (across, across.rotate(90).resize(size), Image.radial_gradient("L").resize(size)))
+
+
+def test_a_large_photo_becomes_a_jpeg_of_1200_pixels_without_metadata():
+    exif = Image.Exif()
+    exif[0x010F] = "Kamera Siti"
+    file = pictures.store(
+        encoded(photo(), "JPEG", exif=exif, comment=b"rahasia"), alt="Loket", source_url="https://k.example/a.jpg"
+    )
+
+    stored = opened(file)
+    assert (stored.format, stored.size, file.width, file.height) == ("JPEG", (1200, 900), 1200, 900)
+    assert not stored.getexif()
+    assert "comment" not in stored.info
+    assert (file.alt, file.source_url) == ("Loket", "https://k.example/a.jpg")
+    assert file.size == file.file.size
+
+
+def test_a_picture_lying_on_its_side_is_set_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+
+    file = pictures.store(encoded(photo((400, 200)), "JPEG", exif=exif))
+
+    assert (file.width, file.height) == (200, 400)
+
+
+def test_what_is_transparent_or_drawn_stays_png():
+    glass = Image.new("RGBA", (300, 200), (0, 0, 0, 0))
+    glass.paste((14, 90, 85, 255), (50, 50, 200, 150))
+
+    assert pictures.store(encoded(glass, "PNG")).file.name.endswith(".png")
+    assert pictures.store(encoded(Image.new("P", (300, 200), 3), "GIF")).file.name.endswith(".png")
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "GIF", "PNG", "BMP", "TIFF"])
+def test_other_kinds_become_jpeg_or_png(kind):
+    file = pictures.store(encoded(photo((300, 200)), kind))
+
+    assert opened(file).format in {"JPEG", "PNG"}
+
+
+def test_the_same_picture_is_stored_once():
+    body = encoded(photo(), "PNG")
+
+    assert pictures.store(body) == pictures.store(body)
+    assert MediaFile.objects.count() == 1
+
+
+def test_a_picture_whose_file_was_lost_is_written_again():
+    file = pictures.store(encoded(photo(), "PNG"))
+    file.file.storage.delete(file.file.name)
+
+    again = pictures.store(encoded(photo(), "PNG"))
+
+    assert again == file
+    assert again.file.storage.exists(again.file.name)
+
+
+def png_header(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compress(bytes(1024))
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (png_header(30_000, 30_000), "more pixels"),
+        (png_header(7_000, 7_000), "more pixels"),
+        (png_header(800, 600), "no picture"),
+        (b"", "no picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "no picture"),
+        (b"%PDF-1.7", "no picture"),
+        (b"GIF89a" + b"\xff" * 20, "no picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture"),
+    ],
+)
+def test_t31_bombs_and_what_is_no_picture_are_told_in_words(body, words):
+    with pytest.raises(pictures.NoPicture, match=words):
+        pictures.store(body)
+
+    assert not MediaFile.objects.exists()
+
+
+def test_a_picture_that_breaks_off_is_refused():
+    with pytest.raises(pictures.NoPicture):
+        pictures.store(encoded(photo(), "JPEG")[:2000])
+
+
+def test_a_tracking_pixel_is_no_picture():
+    with pytest.raises(pictures.NoPicture, match="too small"):
+        pictures.store(encoded(Image.new("RGB", (1, 1)), "PNG"))
