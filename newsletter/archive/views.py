@@ -31,13 +31,16 @@ def issues(request: HttpRequest) -> HttpResponse:
         sent = sent.filter(newsletter=newsletter)
     page = Paginator(sent, ISSUES_A_PAGE).get_page(request.GET.get("page"))
     address = settings.SITE_URL + reverse("archive-list")
+    if newsletter:
+        address += f"?newsletter={newsletter.slug}"
+    codes = [code for code, _ in settings.LANGUAGES]
     context = {
         "page": page,
         "entries": [_entry(issue, language) for issue in page],
         "newsletter": newsletter,
-        "canonical": f"{address}?lang={language}",
-        "alternates": _alternates(address, [code for code, _ in settings.LANGUAGES]),
-        "languages_here": _switches(address, [code for code, _ in settings.LANGUAGES], language),
+        "canonical": _in(address, language),
+        "alternates": _alternates(address, codes),
+        "languages_here": _switches(address, codes, language),
     }
     return render(request, "archive/list.html", context)
 
@@ -81,7 +84,7 @@ def _context(issue: Issue, language: str) -> dict[str, Any]:
         "minutes": pages.reading_minutes(blocks),
         "blocks": blocks,
         "corrections": pages.corrections(issue, language),
-        "canonical": f"{address}?lang={language}",
+        "canonical": _in(address, language),
         "alternates": _alternates(address, editions.languages(issue)),
         "languages_here": _switches(address, editions.languages(issue), language),
         "picture": pages.picture(editions.document(issue)),
@@ -98,13 +101,17 @@ def _path(issue: Issue) -> str:
     return reverse("archive-issue", kwargs={"year": editions.day(issue).year, "slug": issue.slug})
 
 
+def _in(address: str, language: str) -> str:
+    return f"{address}{'&' if '?' in address else '?'}lang={language}"
+
+
 def _alternates(address: str, languages: list[str]) -> list[dict[str, str]]:
-    return [{"language": code, "address": f"{address}?lang={code}"} for code in languages]
+    return [{"language": code, "address": _in(address, code)} for code in languages]
 
 
 def _switches(address: str, languages: list[str], language: str) -> list[dict[str, str]]:
     return [
-        {"code": code, "name": translation.get_language_info(code)["name_local"], "address": f"{address}?lang={code}"}
+        {"code": code, "name": translation.get_language_info(code)["name_local"], "address": _in(address, code)}
         for code in languages
         if code != language
     ]

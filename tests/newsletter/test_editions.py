@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 
 import pytest
+from django.core.mail import EmailMultiAlternatives
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from newsletter import content, editions
 from newsletter.models import Edition, Issue, Link
 from newsletter.rendering import appearance, mjml, slots
+from tests.chromium import browser, needs_chromium
 from tests.makers import make_document, make_issue, make_newsletter, story_words
 from tests.newsletter import gallery
 
@@ -353,3 +357,49 @@ def test_a_preview_without_images_shows_their_descriptions():
 
 def test_the_text_preview_is_plain():
     assert "because you signed up for Weekly summary" in editions.preview_text(make_issue(), "en")
+
+
+# --- what filters and readers' tools say -----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not shutil.which("spamassassin"), reason="SpamAssassin is not installed")
+def test_e29_spamassassin_finds_nothing_wrong_with_the_gallery():
+    message = EmailMultiAlternatives("", "", "Kabar Lintas <redaksi@kabarlintas.example>", ["siti@pembaca.example"])
+    rendering = editions.render(make_issue(document=gallery.document()), "id", tracked=True)
+    values = {"hit": "AbCdEfGhIjKlMnOpQrStUv", "u": "u" * 56, "p": "p" * 56, "why": "Anda mendaftar pada 3 Maret 2026."}
+    message.subject = rendering.subject
+    message.body = slots.fill(slots.split(rendering.text), values)
+    message.attach_alternative(slots.fill(slots.split(rendering.html), values), "text/html")
+    message.extra_headers = {"Date": "Tue, 24 Nov 2026 00:00:00 +0000", "Message-ID": "<q8Zk2@kabarlintas.example>"}
+
+    report = subprocess.run(
+        ["spamassassin", "-L", "-t"], input=message.message().as_bytes(), capture_output=True, check=True, timeout=60
+    ).stdout.decode(errors="replace")
+
+    assert float(re.search(r"score=(-?[\d.]+)", report)[1]) <= 1.0
+    assert not re.search(r"MPART_ALT_DIFF|HTML_IMAGE_ONLY|MISSING_", report)
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_axe_finds_nothing_serious_in_any_block_language_or_look():
+    issue = make_issue(document=gallery.document(picture=gallery.make_picture()))
+    looks = [(language, dark) for language in ("id", "en") for dark in (False, True)]
+    mails = [(editions.preview_html(issue, language, dark=dark), dark) for language, dark in looks]
+
+    with browser() as chromium:
+        found = [_serious(chromium, html, dark=dark) for html, dark in mails]
+
+    assert found == [[], [], [], []]
+
+
+def _serious(chromium, html: str, *, dark: bool) -> list[str]:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = chromium.new_page(viewport={"width": 375, "height": 800}, color_scheme="dark" if dark else "light")
+    page.route("**/*", lambda route: route.abort())
+    page.set_content(html)
+    violations = Axe().run(page).response["violations"]
+    too_wide = page.evaluate("document.documentElement.scrollWidth") > 375
+    page.close()
+    return [rule["id"] for rule in violations if rule["impact"] in ("serious", "critical")] + ["too wide"] * too_wide
