@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import threading
@@ -10,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 
 from newsletter.models import Edition, Issue, IssueStatus, Newsletter
@@ -83,10 +83,12 @@ class Sink:
     on_data: Callable[[bytes], str | None] = lambda _data: None
     sessions: int = 0
     port: int = 0
-    hold: threading.Event | None = None
+    stop: Any = None
+    transports: set[Any] = field(default_factory=set)
 
     async def handle_EHLO(self, server, session, envelope, hostname, responses):
         self.sessions += 1
+        self.transports.add(server.transport)
         session.host_name = hostname
         return responses
 
@@ -106,8 +108,8 @@ class Sink:
     async def handle_DATA(self, server, session, envelope):
         answer = self.on_data(envelope.content)
         if answer == "cut":
-            session.loop.call_soon(server.transport.abort)
-            return "250 too late"
+            server.transport.abort()
+            return "250 never heard"
         if answer is None or answer == "keep and cut":
             self.received.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
         if answer == "keep and cut":
@@ -126,17 +128,35 @@ class Sink:
 
 @contextmanager
 def smtp_server(**options: Any) -> Iterator[Sink]:
-    sink = Sink()
-    controller = Controller(
-        sink, hostname="127.0.0.1", port=0, server_kwargs={"enable_SMTPUTF8": False, "ident": "sink", **options}
-    )
-    controller.factory = lambda: SMTP(sink, enable_SMTPUTF8=False, ident="sink", loop=controller.loop, **options)
-    controller.start()
-    sink.port = controller.server.sockets[0].getsockname()[1]
+    """The sink, listening on a port of 127.0.0.1 in a thread of its own."""
+    sink, loop, ready = Sink(), asyncio.new_event_loop(), threading.Event()
+
+    async def serve() -> None:
+        server = await loop.create_server(
+            lambda: SMTP(sink, enable_SMTPUTF8=False, ident="sink", loop=loop, **options), "127.0.0.1", 0
+        )
+        sink.port = server.sockets[0].getsockname()[1]
+        sink.stop = asyncio.Event()
+        ready.set()
+        await sink.stop.wait()
+        server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for transport in sink.transports:
+            transport.abort()
+        await asyncio.sleep(0.01)
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    ready.wait(5)
     try:
         yield sink
     finally:
-        controller.stop()
+        loop.call_soon_threadsafe(sink.stop.set)
+        thread.join()
+        loop.close()
 
 
 def parse(data: bytes) -> email.message.EmailMessage:
