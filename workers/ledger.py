@@ -28,7 +28,7 @@ from newsletter.models import AuditEntry, Edition, Editor, Issue, IssueStatus
 from subscribers import audience, tokens
 from subscribers.models import Subscription
 from workers import pace, spool, wire
-from workers.models import STATUS_RANK, Batch, BatchStatus, Delivery, DeliveryStatus, Event, Outcome
+from workers.models import EVENT_STATUS, STATUS_RANK, Batch, BatchStatus, Delivery, DeliveryStatus, Event, Outcome
 from workers.routes.base import tick
 
 logger = logging.getLogger(__name__)
@@ -515,12 +515,12 @@ def _move_counts(moves: Mapping[tuple[int, str, str], int]) -> None:
 
 def _early_events(issue_id: int, ids: Sequence[int]) -> dict[int, tuple[str, datetime]]:
     """The highest status that providers reported of these readers before their rows were written, and when."""
-    kinds = [status for status in DeliveryStatus.values if status]
-    rows = Event.objects.filter(issue=issue_id, subscription__in=ids, kind__in=kinds)
+    rows = Event.objects.filter(issue=issue_id, subscription__in=ids, kind__in=list(EVENT_STATUS))
     found: dict[int, tuple[str, datetime]] = {}
     for reader, kind, at in rows.values_list("subscription", "kind", "occurred_at"):
-        if reader not in found or STATUS_RANK[DeliveryStatus(kind)] > STATUS_RANK[DeliveryStatus(found[reader][0])]:
-            found[reader] = (kind, at)
+        status = EVENT_STATUS[kind]
+        if reader not in found or STATUS_RANK[status] > STATUS_RANK[DeliveryStatus(found[reader][0])]:
+            found[reader] = (status, at)
     return found
 
 

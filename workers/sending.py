@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import make_msgid
@@ -119,9 +119,12 @@ def recover(*, now: datetime) -> int:
 # --- sending ---------------------------------------------------------------------------------------------------------
 
 
-def send(issue_id: int, *, worker: str = "", seconds: float = TASK_S) -> int:
+def send(
+    issue_id: int, *, worker: str = "", seconds: float = TASK_S, is_stopping: Callable[[], bool] = lambda: False
+) -> int:
     """Claim, send and record for at most `seconds`, or until there is nothing to claim. Returns how many were accepted.
 
+    `is_stopping` is asked every 250 ms: a worker that is to stop gives back who has not been written to.
     `worker` names the claim holder; by default host, process, boot and spool folder, which settling relies on.
     """
     folder = Path(settings.SEND_SPOOL)
@@ -131,16 +134,16 @@ def send(issue_id: int, *, worker: str = "", seconds: float = TASK_S) -> int:
     configured = routes.all()
     pace.register((route.name, route.kind, route.rate) for route in configured)
     issue = Issue.objects.select_related("newsletter").get(pk=issue_id)
-    while tick() < until:
+    while tick() < until and not is_stopping():
         claim = ledger.claim(issue, worker=name, now=timezone.now(), routes=[route.name for route in configured])
         if claim is None:
             break
-        accepted += _work(issue, claim, folder, until=until)
+        accepted += _work(issue, claim, folder, until=until, is_stopping=is_stopping)
     ledger.finish(issue, now=timezone.now())
     return accepted
 
 
-def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float) -> int:
+def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float, is_stopping: Callable[[], bool]) -> int:
     """Send one claim and record it. What a crash leaves behind is in the spool."""
     route = routes.by_name(claim.route)
     window = route.capabilities.window if route else 0
@@ -151,7 +154,7 @@ def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float) -> i
     except OSError:
         ledger.record(claim, [], now=timezone.now())
         raise
-    run = _Run(issue, claim, answers, until)
+    run = _Run(issue, claim, answers, until, is_stopping)
     try:
         if route is not None:
             run.all(route)
@@ -171,8 +174,16 @@ def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float) -> i
 class _Run:
     """One claim on its way out."""
 
-    def __init__(self, issue: Issue, claim: ledger.Claim, answers: spool.SendSpool, until: float) -> None:
+    def __init__(
+        self,
+        issue: Issue,
+        claim: ledger.Claim,
+        answers: spool.SendSpool,
+        until: float,
+        is_stopping: Callable[[], bool],
+    ) -> None:
         self.issue, self.claim, self.answers, self.until = issue, claim, answers, until
+        self.is_stopping = is_stopping
         self.entries: list[ledger.Entry] = []
         self.problem: routes.TryLater | routes.Refused | None = None
         self.wants_less = self.is_broken = False
@@ -254,7 +265,7 @@ class _Run:
         left = self.claim.ids[place:]
         self._barred |= audience.still_allowed(left)
         self._asked_at = now
-        return bool(ledger.goes(self.claim.issue)) and now < self.until
+        return bool(ledger.goes(self.claim.issue)) and now < self.until and not self.is_stopping()
 
 
 def _account_for(issue: Issue, run: _Run, route: routes.Route | None) -> None:
