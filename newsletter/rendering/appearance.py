@@ -16,6 +16,8 @@ from lxml import etree, html
 from lxml.html import HtmlElement
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_BROKEN_STRING = re.compile(r"'[^'\n]*\n|\"[^\"\n]*\n")
+"""A line break within quotes: browsers drop what follows."""
 _HEX = re.compile(r"#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{3})\b")
 _NAMED = {"white": "#FFFFFF", "black": "#000000"}
 _PROPERTIES = {"color", "background-color", "font-size", "text-decoration", "display", "padding", "line-height"}
@@ -76,7 +78,8 @@ def _each(selectors: str, body: str, *, is_dark: bool) -> Iterator[Rule]:
 @lru_cache(maxsize=2048)
 def declarations(body: str) -> Mapping[str, str]:
     """The properties that matter here; `background` counts as its colour."""
-    pairs = (part.partition(":")[::2] for part in body.split(";") if ":" in part)
+    whole = _BROKEN_STRING.split(body)[0]
+    pairs = (part.partition(":")[::2] for part in whole.split(";") if ":" in part)
     known = {name.strip().lower(): value.strip() for name, value in pairs}
     if "background" in known:
         known.setdefault("background-color", known["background"])

@@ -29,6 +29,8 @@ MOST_ELEMENTS = 5_000
 LONGEST_LINE = 900
 """Bytes; 998 is the limit on the wire (RFC 5322), and slots have yet to be filled."""
 TIMEOUT_S = 20
+ROOM = LONGEST_LINE - 300
+"""Bytes of a line before slots are filled."""
 MEMORY = 1024**3
 MODULE = "newsletter.rendering.mjml"
 
@@ -159,7 +161,8 @@ def _ascii(escaped: str) -> str:
 
 
 def _as_characters(html: str) -> str:
-    return _REFERENCE.sub(lambda found: chr(int(found[1])), html)
+    """Back from references. Apostrophes too: the compiler writes double quotes around every value."""
+    return _REFERENCE.sub(lambda found: chr(int(found[1])), html).replace("&#x27;", "'")
 
 
 # --- compiling -------------------------------------------------------------------------------------------------------
@@ -241,6 +244,17 @@ _LANGUAGE_CLASS = re.compile(
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 _BLOCK_END = re.compile(r"(</(?:div|td|tr|table|tbody|p|h[1-6]|ul|ol|li|style|title|head)>|<!\[endif\]-->)")
 
+_PIECE = re.compile(
+    r"""
+    \ *<!--.*?-->             # a comment
+  | \ *<[^\s<>"]+            # the beginning of a tag
+  | \ *[\w:-]+="[^"]*"(?:\ */?>)?  # an attribute, with the end of its tag
+  | \ */?>                   # the end of a tag
+  | \ *⟦\w+⟧                 # a slot
+  | \ *[^\s<>"⟦]+            # a word
+  | .""",
+    re.VERBOSE | re.DOTALL,
+)
 _SENTENCE = re.compile(f"({slots.slot('why')})")
 
 
@@ -263,7 +277,10 @@ def _with_language(found: re.Match[str]) -> str:
 
 
 def wrapped(html: str) -> str:
-    """Break lines so that none reaches LONGEST_LINE bytes: after blocks, then at blanks, at last anywhere in a word."""
+    """Break lines so that none reaches LONGEST_LINE bytes: after blocks, then at blanks, at last anywhere in a word.
+
+    Never within the value of an attribute: a line break in the middle of a font name would undo a whole style.
+    """
     lines: list[str] = []
     for line in _SENTENCE.sub(r"\n\1\n", _BLOCK_END.sub(r"\1\n", html)).split("\n"):
         lines.extend(_short_lines(line))
@@ -271,20 +288,35 @@ def wrapped(html: str) -> str:
 
 
 def _short_lines(line: str) -> list[str]:
-    most = LONGEST_LINE - 300  # room for what slots are filled with
-    short = []
-    while len(line.encode()) > most:
-        head = line.encode()[:most].decode(errors="ignore")
-        cut = head.rfind(" ")
-        if cut <= 0 and head.rfind("<") <= head.rfind(">"):
-            cut = head.rfind(slots.OPEN) if head.count(slots.OPEN) > head.count(slots.CLOSE) else len(head)
-        if cut <= 0:  # one value of a tag that fills the line: it cannot be broken here, only after it
-            cut = line.find(" ", len(head))
-        if cut <= 0:
-            break
-        short.append(line[:cut])
-        line = line[cut:].lstrip(" ")
-    return [*short, line]
+    if len(line.encode()) <= ROOM:
+        return [line]
+    short, current = [], ""
+    for unit in _units(line):
+        if current.strip() and len((current + unit).encode()) > ROOM:
+            short.append(current.rstrip(" "))
+            current = unit.lstrip(" ")
+        else:
+            current += unit
+    return [*short, current]
+
+
+def _units(line: str) -> list[str]:
+    """What belongs on one line: everything up to the next blank that may become a line break."""
+    units = [""]
+    for piece in _PIECE.findall(line):
+        for part in _cut(piece):
+            if part.startswith(" ") or len((units[-1] + part).encode()) > ROOM:
+                units.append(part)
+            else:
+                units[-1] += part
+    return units
+
+
+def _cut(piece: str) -> list[str]:
+    """A word beyond all measure in parts that fit; tags, slots and everything else as it is."""
+    if piece.lstrip(" ").startswith(("<", slots.OPEN)) or "=" in piece or len(piece.encode()) <= ROOM:
+        return [piece]
+    return [piece[at : at + ROOM // 4] for at in range(0, len(piece), ROOM // 4)]
 
 
 # --- the process of its own ------------------------------------------------------------------------------------------

@@ -128,6 +128,7 @@ def _any_issue(data) -> Issue:
         ("color:#0E5A55;text-decoration:underline", "color:#0E5A55;text-decoration:none", ("E12", "bvisa")),
         ("font-size:16px;line-height:1.55", "font-size:12px;line-height:1.55", ("E13", "btarif")),
         ("padding:13px 22px", "padding:6px 22px", ("E14", "blead")),
+        ("'Segoe UI', Roboto", "'Segoe\nUI', Roboto", ("E13", "bscam")),
         ("width=device-width, initial-scale=1", "width=device-width, user-scalable=no", ("E15", None)),
         ("<h1 ", '<h1 id="a"><span id="a"></span></h1><h1 ', ("E25", None)),
         ('<h1 style="', '<h1 style="position:absolute;', ("E27", None)),

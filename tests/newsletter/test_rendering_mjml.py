@@ -196,3 +196,20 @@ def test_t25_the_real_crash_stays_in_its_process(inner):
 def test_a_compiler_that_hangs_is_left_behind():
     with pytest.raises(mjml.Refused, match="within 0.2 s"):
         mjml.apart([sys.executable, "-c", "import time; time.sleep(20)"], "", timeout_s=0.2)
+
+
+def test_a_line_never_breaks_within_the_value_of_an_attribute():
+    tag = '<a href="https://kabar.example/" style="font-family:\'Segoe UI\', serif;color:#111111">satu</a> dua '
+
+    lines = mjml.wrapped("<p>" + tag * 60 + "</p>").split("\n")
+
+    assert len(lines) > 5
+    assert all(line.count('"') % 2 == 0 for line in lines)
+    assert " ".join(lines).replace("  ", " ").count("'Segoe UI', serif") == 60
+
+
+@pytest.mark.parametrize("shift", range(0, 30, 3))
+def test_a_line_never_breaks_where_there_was_no_blank_between_words_and_tags(shift):
+    html = "<p>" + "x" * shift + " kata <strong>tebal</strong>, (<em>miring</em>)" * 60 + "</p>"
+
+    assert mjml.wrapped(html).replace("\n", " ") == html
