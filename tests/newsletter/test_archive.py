@@ -53,6 +53,7 @@ def test_an_issue_is_a_page_with_headings_links_and_facts(client):
     assert "Denpasar office serves 220 applicants each Saturday" in found.text_content()
     assert "https://kabarlintas.example/en/autogate" in found.xpath("//article//a/@href")
     assert found.xpath("//figure/img/@alt")[0] == "People walk through autogates in the arrivals hall"
+    assert (found.xpath("//figure/img/@width")[0], found.xpath("//figure/img/@height")[0]) == ("1072", "536")
     assert not found.xpath("//table | //script | //*[@style]")
 
 
