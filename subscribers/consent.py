@@ -344,7 +344,7 @@ def confirm(signup: SignupRequest, *, now: datetime, ip: str | None = None, user
         ]
         if not confirmed:
             raise AlreadyConfirmed(f"Nothing waits for sign-up request {signup.pk}")
-    logger.info("subscriptions confirmed", extra={"request": signup.pk, "count": len(confirmed)})
+    logger.info("subscriptions confirmed", extra={"signup": signup.pk, "count": len(confirmed)})
     return confirmed
 
 

@@ -214,7 +214,7 @@ def accept(
         )
         request.newsletters.set(newsletters)
         request.consent_texts.set(consent_texts)
-    logger.info("sign-up accepted", extra={"request": request.pk, "form": form.pk})
+    logger.info("sign-up accepted", extra={"signup": request.pk, "form": form.pk})
     return request
 
 
@@ -248,7 +248,7 @@ def admit_due(*, now: datetime, limit: int = 200) -> int:
         try:
             admitted += _admit(pk, now=now)
         except Exception:  # the outermost loop: one odd request must not keep the others waiting
-            logger.exception("sign-up not admitted", extra={"request": pk})
+            logger.exception("sign-up not admitted", extra={"signup": pk})
     return admitted
 
 
@@ -261,7 +261,7 @@ def _admit(pk: int, *, now: datetime) -> bool:
         request = SignupRequest.objects.select_related("form").get(pk=pk)
         outcome = _outcome(request, now=now)
         SignupRequest.objects.filter(pk=pk).update(outcome=outcome)
-    logger.info("sign-up admitted", extra={"request": pk, "outcome": outcome})
+    logger.info("sign-up admitted", extra={"signup": pk, "outcome": outcome})
     return True
 
 

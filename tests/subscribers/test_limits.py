@@ -1,0 +1,83 @@
+"""Where a visitor comes from, and how many may come from there."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from django.test import RequestFactory
+
+from subscribers import limits
+from subscribers.models import SignupRequest
+from tests.makers import NOW
+
+
+def visit(peer: str, forwarded: str = ""):
+    headers = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}
+    return RequestFactory().get("/", REMOTE_ADDR=peer, **headers)
+
+
+def test_s72_without_trusted_proxies_the_peer_is_the_visitor(settings):
+    settings.TRUSTED_PROXIES = []
+
+    assert limits.client_address(visit("192.0.2.9", "198.51.100.7")) == "192.0.2.9"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("203.0.113.1, 198.51.100.7", "198.51.100.7"),
+        ("198.51.100.7, 10.0.0.8", "198.51.100.7"),
+        ("nonsense", ""),
+        ("", "10.0.0.9"),
+    ],
+)
+def test_s72_behind_a_trusted_proxy_the_last_foreign_address_counts(settings, forwarded, address):
+    settings.TRUSTED_PROXIES = ["10.0.0.0/24"]
+
+    assert limits.client_address(visit("10.0.0.9", forwarded)) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.9", "192.0.2.0/24"),
+        ("::ffff:192.0.2.9", "192.0.2.0/24"),
+        ("2001:db8:1:2::9", "2001:db8:1::/48"),
+        ("", ""),
+    ],
+)
+def test_s72_a_network_is_a_24_or_a_48(address, network):
+    assert limits.network(address) == network
+
+
+@pytest.mark.django_db
+def test_s72_a_network_may_send_30_in_10_minutes():
+    for number in range(30):
+        assert not limits.too_many("192.0.2.0/24", now=NOW)
+        SignupRequest.objects.create(
+            email=f"a{number}@contoh.id", language="id", network="192.0.2.0/24", created_at=NOW
+        )
+
+    assert limits.too_many("192.0.2.0/24", now=NOW)
+    assert not limits.too_many("198.51.100.0/24", now=NOW)
+    assert not limits.too_many("192.0.2.0/24", now=NOW + datetime.timedelta(minutes=11))
+
+
+def test_s72_the_time_stamp_passes_after_a_second():
+    stamp = limits.stamp(NOW)
+
+    limits.check_stamp(stamp, now=NOW + datetime.timedelta(seconds=1))
+    with pytest.raises(limits.BadStamp):
+        limits.check_stamp(stamp, now=NOW + datetime.timedelta(milliseconds=900))
+    with pytest.raises(limits.OldStamp):
+        limits.check_stamp(stamp, now=NOW + datetime.timedelta(days=3))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda s: "", lambda s: s[:-1], lambda s: "A" + s[1:], lambda s: s[:3] + "x" + s[4:]]
+)
+def test_s72_a_missing_or_altered_time_stamp_is_bad(change):
+    with pytest.raises(limits.BadStamp):
+        limits.check_stamp(change(limits.stamp(NOW)), now=NOW + datetime.timedelta(minutes=1))

@@ -1,0 +1,129 @@
+"""Tokens: for one purpose each, unreadable, unforgeable, and valid across a change of SECRET_KEY."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from subscribers import tokens
+from tests.makers import NOW
+
+LATER = NOW + datetime.timedelta(days=7)
+OTHER_SECRET = "another secret key that is long enough to be one"
+issue_ids = st.integers(min_value=0, max_value=2**32 - 1)
+subscription_ids = st.integers(min_value=0, max_value=2**48 - 1)
+
+KINDS = {
+    "hit": (lambda: tokens.hit(12, 3456), tokens.read_hit, (12, 3456)),
+    "unsubscribe": (lambda: tokens.unsubscribe(3456, 12), tokens.read_unsubscribe, (3456, 12)),
+    "preferences": (lambda: tokens.preferences(3456), tokens.read_preferences, 3456),
+    "confirm": (lambda: tokens.confirm(77, LATER), lambda token: tokens.read_confirm(token, NOW), 77),
+    "event": (lambda: tokens.event_mac(12, 3456), tokens.read_event_mac, (12, 3456)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_t10_a_token_reads_back(kind):
+    make, read, content = KINDS[kind]
+
+    assert read(make()) == content
+
+
+@pytest.mark.parametrize(("kind", "other"), list(itertools.permutations(KINDS, 2)))
+def test_t10_a_token_opens_nothing_but_its_own_purpose(kind, other):
+    token, read = KINDS[kind][0](), KINDS[other][1]
+
+    with pytest.raises(tokens.Bad):
+        read(token)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_t10_every_altered_character_makes_a_token_bad(kind):
+    make, read, _content = KINDS[kind]
+    token = make()
+
+    for at in range(len(token)):
+        altered = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+        with pytest.raises(tokens.Bad):
+            read(altered)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text", ["", "x", "a" * 23, "a" * 36, "é" * 36, "=" * 36, "a/b+c" * 5, "\0" * 23, "A" * 5000])
+def test_t10_any_other_text_is_bad(kind, text):
+    with pytest.raises(tokens.Bad):
+        KINDS[kind][1](text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_t10_a_token_of_another_installation_is_bad(kind, settings):
+    make, read, _content = KINDS[kind]
+    token = make()
+    settings.SECRET_KEY = OTHER_SECRET
+
+    with pytest.raises(tokens.Bad):
+        read(token)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_s16_a_token_outlives_a_change_of_the_secret_key(kind, settings):
+    make, read, content = KINDS[kind]
+    token = make()
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = OTHER_SECRET
+
+    assert read(token) == content
+    assert make() != token
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_s24_tokens_are_short_enough_for_a_header(kind):
+    assert len(KINDS[kind][0]()) <= 40
+
+
+def test_t10_a_confirmation_link_expires_and_says_what_it_was_for():
+    token = tokens.confirm(77, NOW)
+
+    with pytest.raises(tokens.Expired) as expired:
+        tokens.read_confirm(token, NOW + datetime.timedelta(seconds=1))
+
+    assert expired.value.request_id == 77
+
+
+def test_s03_a_message_id_is_the_same_at_each_attempt_and_tells_nothing():
+    first = tokens.message_id(12, 3456, "kabarlintas.example")
+
+    assert tokens.message_id(12, 3456, "kabarlintas.example") == first
+    assert re.fullmatch(r"<[0-9a-f]{40}@kabarlintas\.example>", first)
+    assert tokens.message_id(12, 3457, "kabarlintas.example") != first
+    assert tokens.notice_message_id(12, "kabarlintas.example") != first
+
+
+@given(issue_ids, subscription_ids)
+def test_t10_hit_tokens_hold_every_id(issue_id, subscription_id):
+    assert tokens.read_hit(tokens.hit(issue_id, subscription_id)) == (issue_id, subscription_id)
+
+
+@given(issue_ids, subscription_ids)
+def test_t10_unsubscribe_tokens_hold_every_id(issue_id, subscription_id):
+    assert tokens.read_unsubscribe(tokens.unsubscribe(subscription_id, issue_id)) == (subscription_id, issue_id)
+
+
+@given(st.binary(min_size=17, max_size=17))
+def test_t10_random_bytes_are_no_hit_token(raw):
+    with pytest.raises(tokens.Bad):
+        tokens.read_hit(tokens._text(raw))
+
+
+@given(subscription_ids, st.integers(min_value=0, max_value=215), st.sampled_from([1, 2, 4, 8, 128]))
+def test_t10_one_flipped_bit_makes_an_unsubscribe_token_bad(subscription_id, place, bit):
+    raw = bytearray(tokens._raw(tokens.unsubscribe(subscription_id), 27))
+    raw[place % 27] ^= bit
+
+    with pytest.raises(tokens.Bad):
+        tokens.read_unsubscribe(tokens._text(bytes(raw)))
