@@ -1,0 +1,103 @@
+"""The articles of the demo site: one text file each, with a twin in English where there is one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from functools import cache
+from html import escape
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from newsletter.models import Newsletter
+
+TEXTS = Path(__file__).parent / "texts"
+BRAND = "Kabar Lintas"
+LANGUAGES = ("id", "en")
+ZONE = ZoneInfo("Asia/Jakarta")
+
+
+@dataclass(frozen=True)
+class Story:
+    slug: str
+    language: str
+    title: str
+    summary: str
+    section: str
+    author: str
+    picture: str
+    alt: str
+    days: int
+    """Days between this article and the first day of the demo."""
+    body: str
+    """Paragraphs, "## " headings and **strong words**."""
+    twins: dict[str, str] = field(default_factory=dict)
+    """Language to slug, of the versions in other languages."""
+
+    @property
+    def path(self) -> str:
+        return f"/demo/{self.slug}/" if self.language == "id" else f"/demo/{self.language}/{self.slug}/"
+
+    @property
+    def html(self) -> str:
+        return "\n".join(_paragraph(part) for part in self.body.split("\n\n"))
+
+    @property
+    def words(self) -> int:
+        return len(self.body.split())
+
+    def published_at(self, start: datetime) -> datetime:
+        """In the morning, some days before `start`; each article at its own minute, so that their order is fixed."""
+        day = timezone.localtime(start, ZONE).date() - timedelta(days=self.days)
+        return datetime.combine(day, time(7, 5 + len(self.slug) % 50), tzinfo=ZONE)
+
+
+def _paragraph(text: str) -> str:
+    words = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text.strip(), quote=False))
+    return f"<h2>{words[3:]}</h2>" if words.startswith("## ") else f"<p>{words}</p>"
+
+
+@cache
+def everything() -> tuple[Story, ...]:
+    """All stories, the newest first."""
+    originals = {name: _parts(name, "id") for name in _names("id")}
+    twins = {name: _parts(name, "en") for name in _names("en")}
+    english = {parts["twin"]: slug for slug, parts in twins.items()}
+    found = [
+        _story(slug, "id", parts, {"en": english[slug]} if slug in english else {}) for slug, parts in originals.items()
+    ]
+    for slug, parts in twins.items():
+        shared = {name: originals[parts["twin"]][name] for name in ("picture", "days")}
+        found.append(_story(slug, "en", {**shared, **parts}, {"id": parts["twin"]}))
+    return tuple(sorted(found, key=lambda story: (story.days, story.slug)))
+
+
+def _names(language: str) -> list[str]:
+    return sorted(file.name.partition(".")[0] for file in TEXTS.glob(f"*.{language}.txt"))
+
+
+def _parts(slug: str, language: str) -> dict[str, str]:
+    head, _, body = (TEXTS / f"{slug}.{language}.txt").read_text(encoding="utf-8").partition("\n\n")
+    return {**dict(line.split(": ", 1) for line in head.splitlines()), "body": body.strip()}
+
+
+def _story(slug: str, language: str, parts: dict[str, str], twins: dict[str, str]) -> Story:
+    names = ("title", "summary", "section", "author", "picture", "alt", "body")
+    return Story(slug=slug, language=language, days=int(parts["days"]), twins=twins, **{n: parts[n] for n in names})
+
+
+def in_language(language: str) -> list[Story]:
+    return [story for story in everything() if story.language == language]
+
+
+def find(slug: str, language: str) -> Story | None:
+    return next((story for story in in_language(language) if story.slug == slug), None)
+
+
+def start(*, now: datetime) -> datetime:
+    """The first day of the demo, kept with its newsletters; before there are any, today."""
+    first = Newsletter.objects.filter(is_demo=True).order_by("pk").first()
+    return first.created_at if first else now

@@ -1,0 +1,161 @@
+"""Pages of the invented news site Kabar Lintas, each the kind of page that a publisher's own site would have."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone, translation
+from django.utils.feedgenerator import Enclosure, Rss201rev2Feed
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import etag, require_safe
+
+from newsletter.models import Newsletter
+from subscribers import signup
+from subscribers.models import SignupForm
+from workers.demo import drawings, stories
+from workers.demo.stories import Story
+
+FORM = "artikel"
+A_DAY = 24 * 3600
+NAMES = {"id": "Bahasa Indonesia", "en": "English"}
+ABOUT = {
+    "id": "Kabar imigrasi yang dapat Anda pakai: paspor, visa, izin tinggal, dan layanan di perbatasan.",
+    "en": "Immigration news you can use: passports, visas, stay permits and services at the border.",
+}
+
+
+@login_not_required
+@require_safe
+def front(request: HttpRequest, language: str = "id") -> HttpResponse:
+    start = stories.start(now=timezone.now())
+    shown = [_shown(story, start=start) for story in stories.in_language(language)]
+    links = [{"language": code, "url": settings.SITE_URL + _front(code)} for code in stories.LANGUAGES]
+    context = {"lead": shown[0], "others": shown[1:], "about": ABOUT[language], "canonical": _front(language)}
+    return _page(request, "demo/front.html", language, {**context, "alternates": links})
+
+
+@login_not_required
+@require_safe
+def article(request: HttpRequest, slug: str, language: str = "id") -> HttpResponse:
+    story = stories.find(slug, language)
+    if story is None:
+        raise Http404
+    shown = _shown(story, start=stories.start(now=timezone.now()))
+    versions = [story, *(twin for code, name in story.twins.items() if (twin := stories.find(name, code)))]
+    context = {
+        **shown,
+        "linked_data": _linked_data(story, shown),
+        "canonical": story.path,
+        "alternates": [{"language": version.language, "url": settings.SITE_URL + version.path} for version in versions],
+        "box": _box(story),
+        "more": [one for one in stories.in_language(language) if one.section == story.section and one != story][:3],
+    }
+    return _page(request, "demo/article.html", language, context)
+
+
+def _page(request: HttpRequest, template: str, language: str, context: dict[str, Any]) -> HttpResponse:
+    """The page in its own language, whatever the visitor's browser asks for."""
+    other = "en" if language == "id" else "id"
+    twins = {link["language"]: link["url"] for link in context["alternates"]}
+    switch = {"language": other, "name": NAMES[other], "url": twins.get(other, settings.SITE_URL + _front(other))}
+    newsletter = Newsletter.objects.filter(is_demo=True).order_by("pk").first()
+    site = {"brand": stories.BRAND, "front": _front(language), "feed": f"{_front(language)}feed.xml", "switch": switch}
+    with translation.override(language):
+        response = render(request, template, {**site, "newsletter": newsletter, "language": language, **context})
+    response.headers["Content-Language"] = language
+    return response
+
+
+def _front(language: str) -> str:
+    return "/demo/" if language == "id" else f"/demo/{language}/"
+
+
+def _shown(story: Story, *, start: Any) -> dict[str, Any]:
+    return {
+        "story": story,
+        "published": story.published_at(start),
+        "zone": stories.ZONE,
+        "picture": f"/demo/pictures/{story.picture}.png",
+        "text": mark_safe(story.html),  # noqa: S308 (escaped when it was made from our own text file)
+        "width": drawings.WIDTH,
+        "height": drawings.HEIGHT,
+    }
+
+
+def _linked_data(story: Story, shown: dict[str, Any]) -> SafeString:
+    """The article as schema.org says it, safe inside a script element."""
+    thing = {
+        "@context": "https://schema.org",
+        "@type": "NewsArticle",
+        "headline": story.title,
+        "description": story.summary,
+        "inLanguage": story.language,
+        "articleSection": story.section,
+        "wordCount": story.words,
+        "datePublished": shown["published"].isoformat(),
+        "dateModified": shown["published"].isoformat(),
+        "author": {"@type": "Person", "name": story.author},
+        "publisher": {"@type": "NewsMediaOrganization", "name": stories.BRAND, "url": f"{settings.SITE_URL}/demo/"},
+        "image": {"@type": "ImageObject", "url": settings.SITE_URL + shown["picture"], "caption": story.alt},
+        "mainEntityOfPage": settings.SITE_URL + story.path,
+    }
+    text = json.dumps(thing, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return mark_safe(text)  # noqa: S308 (no character is left that could end the element)
+
+
+def _box(story: Story) -> dict[str, Any] | None:
+    """The sign-up box below the article; nothing while there is no form yet."""
+    form = SignupForm.objects.filter(slug=FORM, is_active=True).first() or signup.hosted_form()
+    if form is None:
+        return None
+    return signup.box(form, language=story.language, page_url=settings.SITE_URL + story.path)
+
+
+def _version(request: HttpRequest, language: str = "id") -> str:
+    start = stories.start(now=timezone.now())
+    return f'"{language}-{start:%Y%m%d}-{len(stories.everything())}"'
+
+
+@login_not_required
+@require_safe
+@etag(_version)
+def feed(request: HttpRequest, language: str = "id") -> HttpResponse:
+    start = stories.start(now=timezone.now())
+    out = Rss201rev2Feed(
+        title=stories.BRAND,
+        link=settings.SITE_URL + _front(language),
+        description=ABOUT[language],
+        language=language,
+        feed_url=settings.SITE_URL + request.path,
+    )
+    for story in stories.in_language(language):
+        address = f"{settings.SITE_URL}/demo/pictures/{story.picture}.png"
+        size = str(len(drawings.png(story.picture)))
+        out.add_item(
+            title=story.title,
+            link=settings.SITE_URL + story.path,
+            description=escape(story.summary),
+            author_name=story.author,
+            categories=[story.section],
+            unique_id=settings.SITE_URL + story.path,
+            pubdate=story.published_at(start),
+            enclosures=[Enclosure(address, size, "image/png")],
+        )
+    return HttpResponse(out.writeString("utf-8"), content_type="application/rss+xml; charset=utf-8")
+
+
+@login_not_required
+@require_safe
+def picture(request: HttpRequest, name: str) -> HttpResponse:
+    try:
+        response = HttpResponse(drawings.png(name), content_type="image/png")
+    except KeyError:
+        raise Http404 from None
+    response.headers["Cache-Control"] = f"public, max-age={A_DAY}"
+    return response
