@@ -1,0 +1,63 @@
+"""A process that sends, to be killed by tests: python -m tests.workers.sender prepare|send|state …; answers in JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "newsletter.settings")
+
+
+def prepare(readers: str) -> object:
+    from subscribers.models import Subscriber, Subscription
+    from tests.makers import NOW, make_newsletter
+    from tests.workers.mailing import make_sending_issue
+
+    newsletter = make_newsletter()
+    people = Subscriber.objects.bulk_create(
+        Subscriber(email=f"n{place}@p.example", email_key=f"n{place}@p.example") for place in range(int(readers))
+    )
+    Subscription.objects.bulk_create(
+        Subscription(subscriber=person, newsletter=newsletter, status="subscribed", requested_at=NOW, confirmed_at=NOW)
+        for person in people
+    )
+    issue, _own = make_sending_issue(newsletter=newsletter, readers=0)
+    return issue.pk
+
+
+def send(issue_id: str, lease_s: str = "60", seconds: str = "20") -> object:
+    """What a worker does when it starts and wakes: settle what fell, recover, send."""
+    from django.utils import timezone
+
+    from workers import ledger, sending
+
+    ledger.claim.__kwdefaults__["lease_s"] = float(lease_s)
+    settled = sending.settle_host(now=timezone.now())
+    sending.recover(now=timezone.now())
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    return [settled, sending.send(int(issue_id), seconds=float(seconds))]
+
+
+def state(issue_id: str) -> object:
+    from newsletter.models import Issue
+    from subscribers.models import Subscriber
+    from workers import ledger
+
+    issue = Issue.objects.get(pk=issue_id)
+    told = ledger.equation(issue)
+    uncertain = {row.subscription for row in ledger.uncertain(issue)}
+    return {
+        "status": issue.status,
+        "adds_up": told.adds_up,
+        "equation": [told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting],
+        "uncertain": sorted(Subscriber.objects.filter(subscriptions__in=uncertain).values_list("email", flat=True)),
+    }
+
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+    sys.stdout.write(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])) + "\n")
