@@ -455,7 +455,7 @@ RULES = (
     Rule("E24", "warns", gettext_lazy("The plain text says the same."), text_part_is_equal),
     Rule("E25", "warns", gettext_lazy("No id is used twice."), ids_are_unique),
     Rule("E27", "warns", gettext_lazy("The layout works in Gmail and Outlook."), layout_is_safe),
-    Rule("E28", "blocks", gettext_lazy("No line is too long for the wire."), lines_are_short),
+    Rule("E28", "warns", gettext_lazy("No line is too long for the wire."), lines_are_short),
     Rule("address", "blocks", gettext_lazy("The postal address is there."), address_is_there),
 )
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from html import escape
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 import pydantic
 from django.conf import settings
@@ -183,9 +184,9 @@ def picture_url(picture: content.Picture) -> str:
 
 def media_url(path: str) -> str:
     """An absolute address below the media root; "" for a path that leaves it."""
-    if not path or ".." in PurePosixPath(path).parts or not re.fullmatch(r"[\w./-]+", path, re.ASCII):
+    if not path or ".." in PurePosixPath(path).parts or "\\" in path:
         return ""
-    return f"{settings.SITE_URL}{settings.MEDIA_URL}{path.lstrip('/')}"
+    return f"{settings.SITE_URL}{settings.MEDIA_URL}{quote(path.lstrip('/'))}"
 
 
 def render_template(name: str, context: Mapping[str, Any]) -> str:

@@ -126,14 +126,27 @@ def test_pictures_come_from_our_own_site_with_their_description():
     assert ' width="536"' in images[0]
 
 
-@pytest.mark.parametrize("path", ["../../secret", "/etc/../x", 'a" onerror="x', "https://evil.example/x.png"])
-def test_a_picture_outside_the_media_folder_is_not_shown(path):
-    picture = content.Picture(media=1, path=path, width=10, height=10)
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("images/2026/11/antrean é.png", "https://surat.example/media/images/2026/11/antrean%20%C3%A9.png"),
+        ('a" onerror="x', "https://surat.example/media/a%22%20onerror%3D%22x"),
+        ("https://evil.example/x.png", "https://surat.example/media/https%3A//evil.example/x.png"),
+        ("../../secret", ""),
+        ("/etc/../x", ""),
+        ("..\\secret", ""),
+        ("", ""),
+    ],
+)
+def test_pictures_never_come_from_outside_the_media_folder(path, address):
+    assert editions.media_url(path) == address
+
+
+def test_a_picture_without_an_address_is_not_shown():
+    picture = content.Picture(media=1, path="../../secret", width=10, height=10)
     block = content.Lead(picture=picture, words={"id": story_words(1)})
 
-    html = editions.render(make_issue(document=one_block(block)), "id").html
-
-    assert "<img" not in html
+    assert "<img" not in editions.render(make_issue(document=one_block(block)), "id").html
 
 
 def test_no_host_but_ours_and_the_publishers_is_named():
