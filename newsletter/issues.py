@@ -177,8 +177,8 @@ def _remember(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
     if last and at_the_top and last.content == issue.content:
         return
     if last and before and at_the_top and last.editor == editor and now - last.saved_at < COALESCE:
-        touched = _changed(last.content, issue.content)
-        if ORDER not in touched and touched == _changed(before.content, last.content):
+        touched = differences(last.content, issue.content)
+        if ORDER not in touched and touched == differences(before.content, last.content):
             Revision.objects.filter(pk=last.pk).update(content=issue.content, saved_at=now)
             return
     _add_revision(issue, editor=editor, now=now)
@@ -192,7 +192,7 @@ def _add_revision(issue: Issue, *, editor: Editor | None, now: datetime) -> None
     issue.revision_head = number
 
 
-def _changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+def differences(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     """Ids of the blocks that differ, ENVELOPE for subject and preheader, ORDER for blocks moved, added or removed."""
     old = {block["id"]: block for block in before.get("blocks", [])}
     new = {block["id"]: block for block in after.get("blocks", [])}
@@ -209,7 +209,7 @@ def add_article(issue: Issue, article: Article, *, editor: Editor | None, now: d
 
     Raises AlreadyUsed if another issue has it and `again` is false.
     """
-    used = article.issues.exclude(pk=issue.pk).order_by("-created_at").first()
+    used = article.issues.filter(deleted_at__isnull=True).exclude(pk=issue.pk).order_by("-created_at").first()
     if used and not again:
         raise AlreadyUsed(used)
     document = content.parse(issue.content)
@@ -272,13 +272,16 @@ def submit(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
 def approve(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
     """Say yes to exactly this content and audience.
 
-    Where the newsletter asks for four eyes, whoever made the last change cannot be the one.
+    Where the newsletter asks for four eyes, whoever made the last change cannot be the one. An issue whose approval
+    lapsed with a change of settings is approved once more.
     """
     if issue.newsletter.four_eyes and editor is not None and issue.edited_by_id == editor.pk:
         raise WrongState(_("Another editor has to approve this issue: you made the last change."))
     approval = {"approved_hash": digest(issue), "approved_by": editor, "approved_at": now}
-    starts = (IssueStatus.DRAFT, IssueStatus.IN_REVIEW)
-    return _move(issue, starts, IssueStatus.APPROVED, "issue-approved", editor=editor, now=now, **approval)
+    starts = [IssueStatus.DRAFT, IssueStatus.IN_REVIEW]
+    if issue.approved_hash != approval["approved_hash"]:
+        starts.append(IssueStatus.APPROVED)
+    return _move(issue, tuple(starts), IssueStatus.APPROVED, "issue-approved", editor=editor, now=now, **approval)
 
 
 def schedule(issue: Issue, *, at: datetime, editor: Editor | None, now: datetime) -> Issue:

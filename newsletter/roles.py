@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NoReturn
 
 from django.core.exceptions import PermissionDenied
 
@@ -43,6 +44,11 @@ def demand(editor: Editor, action: Action, newsletter: Newsletter) -> None:
     """Raise PermissionDenied unless `editor` may do `action` in `newsletter`."""
     if not may(editor, action, newsletter):
         raise PermissionDenied(f"Editor {editor.pk} may not {action} in newsletter {newsletter.pk}")
+
+
+def refuse(editor: Editor, action: Action) -> NoReturn:
+    """For pages over all newsletters, when `editor` may do `action` in none."""
+    raise PermissionDenied(f"Editor {editor.pk} may not {action} anywhere")
 
 
 def newsletters(editor: Editor, action: Action) -> list[Newsletter]:

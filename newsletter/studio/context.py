@@ -7,10 +7,21 @@ from typing import Any
 from django.http import HttpRequest
 
 from newsletter import roles
+from newsletter.models import Role
 
 
 def studio(request: HttpRequest) -> dict[str, Any]:
-    if not request.user.is_authenticated or not request.path.startswith("/studio/"):
+    """The editor's newsletters and what the menu may offer; nothing outside the studio or before the login."""
+    if not request.path.startswith("/studio/") or not request.user.is_authenticated:
         return {}
     newsletters = roles.newsletters(request.user, roles.Action.WRITE)
-    return {"studio": {"brand": newsletters[0].brand if newsletters else "", "newsletters": newsletters}}
+    role = roles.role(request.user, newsletters[0]) if newsletters else None
+    return {
+        "studio": {
+            "brand": newsletters[0].brand if newsletters else "",
+            "newsletters": newsletters,
+            "role": Role(role).label if role else "",
+            "sees_people": bool(roles.newsletters(request.user, roles.Action.SEE_PEOPLE)),
+            "administers": bool(roles.newsletters(request.user, roles.Action.ADMINISTER)),
+        }
+    }

@@ -1,0 +1,34 @@
+"""Who may open what. Another newsletter's things are not there (404); one's own may be out of reach (403)."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.http import Http404, HttpRequest
+
+from newsletter import roles
+from newsletter.models import Editor, Issue, Newsletter
+from newsletter.roles import Action
+
+
+def editor(request: HttpRequest) -> Editor:
+    """Whoever is logged in; LoginRequiredMiddleware has seen to it that somebody is."""
+    return cast("Editor", request.user)
+
+
+def newsletter(request: HttpRequest, slug: str, action: Action) -> Newsletter:
+    found = Newsletter.objects.filter(slug=slug).first()
+    if found is None or roles.role(editor(request), found) is None:
+        raise Http404("no newsletter of this editor")
+    roles.demand(editor(request), action, found)
+    return found
+
+
+def issue(request: HttpRequest, issue_id: int, action: Action = Action.WRITE, *, deleted: bool = False) -> Issue:
+    """An issue of one of the editor's newsletters; a deleted one only where `deleted` asks for it."""
+    here = Issue.objects.select_related("newsletter", "edited_by", "approved_by")
+    found = here.filter(pk=issue_id, deleted_at__isnull=not deleted).first()
+    if found is None or roles.role(editor(request), found.newsletter) is None:
+        raise Http404("no issue of this editor")
+    roles.demand(editor(request), action, found.newsletter)
+    return found

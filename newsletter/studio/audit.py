@@ -1,0 +1,147 @@
+"""The log of who did what: written for settings and roles, and shown to administrators in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address, ip_network
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from newsletter import roles
+from newsletter.models import AuditEntry, Editor, Issue, Newsletter, Role
+from newsletter.studio import access
+
+A_PAGE = 50
+ACTIONS: dict[str, Promise] = {
+    "issue-submitted": gettext_lazy("asked for approval of"),
+    "issue-approved": gettext_lazy("approved"),
+    "issue-scheduled": gettext_lazy("scheduled"),
+    "issue-stopped": gettext_lazy("stopped"),
+    "issue-paused": gettext_lazy("paused"),
+    "issue-resumed": gettext_lazy("resumed"),
+    "issue-cancelled": gettext_lazy("cancelled"),
+    "issue-deleted": gettext_lazy("deleted the draft of"),
+    "issue-brought-back": gettext_lazy("brought back the draft of"),
+    "issue-test-sent": gettext_lazy("sent a test of"),
+    "settings-changed": gettext_lazy("changed settings of"),
+    "newsletter-created": gettext_lazy("created"),
+    "editor-invited": gettext_lazy("invited"),
+    "editor-removed": gettext_lazy("removed"),
+    "role-changed": gettext_lazy("changed the role of"),
+    "password-changed": gettext_lazy("changed the password of"),
+    "source-added": gettext_lazy("added a feed to"),
+    "source-removed": gettext_lazy("stopped a feed of"),
+}
+"""Verbs of the sentence "Ayu approved Issue 12"; an action without one shows as it is stored."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry in words."""
+
+    who: str
+    did: str
+    what: str
+    detail: str
+    at: datetime
+    zone: ZoneInfo
+    ip: str
+
+
+def record(request: HttpRequest, action: str, *, newsletter: Newsletter | None, subject: str, **detail: object) -> None:
+    """Add an entry. `subject` and `detail` never hold an address, a name or a secret."""
+    AuditEntry.objects.create(
+        actor=access.editor(request),
+        action=action,
+        newsletter=newsletter,
+        subject=subject,
+        detail=detail,
+        occurred_at=timezone.now(),
+        ip=client_address(request),
+    )
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The peer, or behind our own proxies the last address that is not theirs."""
+    path = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    address = str(request.META.get("REMOTE_ADDR", ""))
+    while path and _is_ours(address):
+        address = path.pop()
+    return address if _parsed(address) else None
+
+
+def _parsed(address: str) -> bool:
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_ours(address: str) -> bool:
+    proxies = (ip_network(proxy, strict=False) for proxy in settings.TRUSTED_PROXIES)
+    return _parsed(address) and any(ip_address(address) in network for network in proxies)
+
+
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """Everything done in the newsletters that one administers, newest first."""
+    mine = roles.newsletters(access.editor(request), roles.Action.ADMINISTER)
+    if not mine:
+        roles.refuse(access.editor(request), roles.Action.ADMINISTER)
+    entries = AuditEntry.objects.filter(newsletter__in=mine).select_related("actor", "newsletter")
+    sheet = Paginator(entries.order_by("-occurred_at", "-pk"), A_PAGE).get_page(request.GET.get("page"))
+    context = {"section": "settings", "tab": "audit", "lines": in_words(sheet), "sheet": sheet}
+    return render(request, "studio/audit.html", context)
+
+
+def in_words(entries: Page[AuditEntry]) -> list[Line]:
+    names = dict(Editor.objects.values_list("pk", "name"))
+    numbers = dict(
+        Issue.objects.filter(newsletter__in={entry.newsletter_id for entry in entries}).values_list("pk", "number")
+    )
+    return [
+        Line(
+            who=str(entry.actor) if entry.actor else _("Warta"),
+            did=str(ACTIONS.get(entry.action, entry.action)),
+            what=_subject(entry, names, numbers),
+            detail=_detail(entry),
+            at=entry.occurred_at,
+            zone=entry.newsletter.zone if entry.newsletter else timezone.get_default_timezone(),
+            ip=entry.ip or "",
+        )
+        for entry in entries
+    ]
+
+
+def _subject(entry: AuditEntry, names: dict[int, str], numbers: dict[int, int]) -> str:
+    kind, _space, key = entry.subject.partition(" ")
+    if kind == "issue" and key.isdecimal() and int(key) in numbers:
+        return _("Issue %(number)s") % {"number": numbers[int(key)]}
+    if kind == "editor" and key.isdecimal():
+        return names.get(int(key)) or _("a former editor")
+    if kind == "newsletter" and entry.newsletter:
+        return entry.newsletter.title
+    return entry.subject
+
+
+def _detail(entry: AuditEntry) -> str:
+    detail = entry.detail
+    if "fields" in detail:
+        labels = {field.name: str(field.verbose_name) for field in Newsletter._meta.concrete_fields}
+        return ", ".join(labels[name] for name in detail["fields"] if name in labels)
+    if "to" in detail:
+        roles_in_words = dict(Role.choices)
+        before, after = roles_in_words.get(detail.get("from", ""), ""), roles_in_words.get(detail["to"], detail["to"])
+        return f"{before} → {after}" if before else str(after)
+    return ""

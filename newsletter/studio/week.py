@@ -1,0 +1,233 @@
+"""What the start page shows: this week's drafts, what needs somebody, and how far the set-up has come.
+
+Pages above (`subscribers`, `workers`) add their own lines: `week.add_steps(function)` and `week.add_needs(function)`
+in their AppConfig.ready. Nothing here knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from newsletter import content, roles
+from newsletter.models import EDITABLE, Editor, Issue, IssueStatus, Newsletter, Source
+from newsletter.studio import access, documents, newsletters
+
+ON_THE_WAY = (*EDITABLE, IssueStatus.SCHEDULED, IssueStatus.SENDING, IssueStatus.PAUSED)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the set-up of a newsletter."""
+
+    title: str
+    why: str
+    url: str
+    is_done: bool
+    place: int = 50
+    """Where it stands in the list; ours are 10 to 60."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that waits for a person. `tone` is warn or danger."""
+
+    title: str
+    why: str
+    url: str
+    icon: str = "circle-alert"
+    tone: str = "warn"
+
+
+Steps = Callable[[Newsletter], Iterable[Step]]
+Needs = Callable[[Editor, list[Newsletter]], Iterable[Need]]
+_steps: list[Steps] = []
+_needs: list[Needs] = []
+
+
+def add_steps(steps: Steps) -> None:
+    if steps not in _steps:
+        _steps.append(steps)
+
+
+def add_needs(needs: Needs) -> None:
+    if needs not in _needs:
+        _needs.append(needs)
+
+
+# --- set-up ----------------------------------------------------------------------------------------------------------
+
+
+def steps_of(newsletter: Newsletter) -> list[Step]:
+    found = [step for steps in (_own_steps, *_steps) for step in steps(newsletter)]
+    return sorted(found, key=lambda step: (step.is_done, step.place))
+
+
+def _own_steps(newsletter: Newsletter) -> Iterable[Step]:
+    at = reverse("settings-newsletter", args=[newsletter.slug])
+    first_issue = newsletter.issues.filter(deleted_at__isnull=True).first()
+    yield Step(
+        _("Name and colour"),
+        _("So that readers know at a glance who writes. 1 min"),
+        f"{at}#brand",
+        bool(newsletter.brand and newsletter.title),
+        10,
+    )
+    yield Step(
+        _("Sender"),
+        _("The name and address that every mail comes from. 1 min"),
+        f"{at}#sender",
+        bool(newsletter.from_name and newsletter.from_email),
+        20,
+    )
+    yield Step(
+        _("Postal address"),
+        _("It stands in the footer of each mail; without it nothing is sent. 1 min"),
+        f"{at}#postal",
+        bool(newsletter.postal_address.strip()),
+        30,
+    )
+    yield Step(
+        _("A feed or a first article"),
+        _("Paste the address of your site’s feed: issues are made of your own articles. 1 min"),
+        f"{reverse('source-list')}?newsletter={newsletter.slug}",
+        newsletter.sources.exists() or bool(first_issue and first_issue.articles.exists()),
+        35,
+    )
+    yield Step(
+        _("A way out for mail"),
+        _("Until MAIL_URL names your provider, mail is caught on this machine. 10 min"),
+        _help_address(),
+        any(not route.startswith(("mailbox:", "discard:")) for route in settings.MAIL_ROUTES),
+        40,
+    )
+    yield Step(
+        _("First issue"),
+        _("Start a draft; nothing goes out until you schedule it."),
+        reverse("issue-list"),
+        first_issue is not None,
+        60,
+    )
+
+
+def _help_address() -> str:
+    try:
+        return reverse("mailbox")
+    except NoReverseMatch:
+        return ""
+
+
+# --- needs -----------------------------------------------------------------------------------------------------------
+
+
+def needs_of(editor: Editor, mine: list[Newsletter]) -> list[Need]:
+    found = [need for needs in (_own_needs, *_needs) for need in needs(editor, mine)]
+    return sorted(found, key=lambda need: need.tone != "danger")
+
+
+def _own_needs(editor: Editor, mine: list[Newsletter]) -> Iterable[Need]:
+    current = Issue.objects.kept().filter(newsletter__in=mine).select_related("newsletter")
+    for issue in current.filter(status=IssueStatus.PAUSED):
+        title = _("Issue %(number)s is paused") % {"number": issue.number}
+        url = address("issue-progress", issue.pk) or reverse("issue-compose", args=[issue.pk])
+        yield Need(title, issue.pause_reason or _("Somebody paused it."), url, "circle-pause", "danger")
+    for issue in current.filter(status__in=EDITABLE):
+        yield from _untranslated(issue)
+    for source in Source.objects.filter(newsletter__in=mine, is_active=True).exclude(error="")[:5]:
+        url = f"{reverse('source-list')}?newsletter={source.newsletter.slug}"
+        yield Need(_("A feed could not be read"), source.error, url, "rss")
+    for issue in current.filter(status=IssueStatus.IN_REVIEW):
+        if roles.may(editor, roles.Action.APPROVE, issue.newsletter):
+            title = _("Issue %(number)s waits for approval") % {"number": issue.number}
+            url = address("issue-review", issue.pk) or reverse("issue-compose", args=[issue.pk])
+            yield Need(title, _("Somebody asked for a second pair of eyes."), url, "eye")
+
+
+def _untranslated(issue: Issue) -> Iterable[Need]:
+    document = content.parse(issue.content)
+    for language in issue.newsletter.languages[1:]:
+        count = documents.missing(document, language)
+        if not count:
+            continue
+        title = ngettext(
+            "%(count)s block of Issue %(number)s has no %(language)s version",
+            "%(count)s blocks of Issue %(number)s have no %(language)s version",
+            count,
+        ) % {"count": count, "number": issue.number, "language": documents.language_name(language)}
+        why = _("Translate, leave out, or show the first language with a note.")
+        yield Need(title, why, f"{reverse('issue-compose', args=[issue.pk])}?language={language}", "languages")
+
+
+def address(name: str, *args: object) -> str:
+    """The address of a page of another package; "" where that is not installed."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    me = access.editor(request)
+    mine = roles.newsletters(me, roles.Action.WRITE)
+    current = Issue.objects.kept().filter(newsletter__in=mine).select_related("newsletter")
+    drafts = list(current.filter(status__in=ON_THE_WAY).order_by("-edited_at")[:4])
+    last = current.filter(status=IssueStatus.SENT).order_by("-sent_at").first()
+    mine_to_set_up = roles.newsletters(me, roles.Action.ADMINISTER)
+    steps = steps_of(mine_to_set_up[0]) if mine_to_set_up else []
+    context = {
+        "section": "start",
+        "mine": mine,
+        "now": timezone.now(),
+        "zone": mine[0].zone if mine else timezone.get_default_timezone(),
+        "lead": _card(drafts[0]) if drafts else None,
+        "others": drafts[1:],
+        "needs": needs_of(me, mine),
+        "steps": steps,
+        "steps_done": sum(step.is_done for step in steps),
+        "steps_left": sum(not step.is_done for step in steps),
+        "last": last,
+        "last_refused": last.refused_count if last else 0,
+        "report_url": address("issue-report", last.pk) if last else "",
+        "may_create": newsletters.may_create(request),
+    }
+    return render(request, "studio/start.html", context)
+
+
+def _card(issue: Issue) -> dict[str, Any]:
+    """A draft with its picks: headline, and the languages it is told in."""
+    default = issue.newsletter.default_language
+    document = content.parse(issue.content)
+    cards = documents.cards(document, language=default, default=default)
+    picks = [
+        {"title": card.title or card.label, "languages": _languages(block, issue.newsletter)}
+        for card, block in zip(cards, document.blocks, strict=True)
+        if card.kind != "divider"
+    ]
+    return {
+        "issue": issue,
+        "subject": document.envelope(default, default).subject,
+        "language": default,
+        "picks": picks[:7],
+        "more": max(0, len(picks) - 7),
+    }
+
+
+def _languages(block: content.Block, newsletter: Newsletter) -> list[dict[str, Any]]:
+    return [
+        {"code": code, "is_there": code in block.words and block.words[code].is_complete}
+        for code in newsletter.languages
+    ]
