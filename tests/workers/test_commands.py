@@ -1,0 +1,108 @@
+"""Commands of the operator: what they print, and their exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from newsletter import issues
+from newsletter.models import Issue, IssueStatus
+from tests.makers import NOW, make_issue, make_newsletter, make_reader, make_scheduled_issue
+from tests.workers.mailing import make_sending_issue
+from workers import ledger, pace
+from workers.routes import mailbox
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: object, **options: object) -> str:
+    out = io.StringIO()
+    call_command(*(str(part) for part in arguments), stdout=out, **options)
+    return out.getvalue()
+
+
+def code_of(*arguments: object) -> tuple[int, str]:
+    with pytest.raises(CommandError) as told:
+        run(*arguments)
+    return told.value.returncode, str(told.value)
+
+
+def test_send_issue_waits_until_every_reader_has_it():
+    newsletter = make_newsletter()
+    for _ in range(3):
+        make_reader(newsletter)
+    issue = issues.approve(make_issue(newsletter), editor=None, now=NOW)
+
+    printed = run("send_issue", issue.pk, "--wait")
+
+    assert "3 of 3: 3 accepted" in printed
+    assert mailbox.count() == 3
+    assert Issue.objects.get(pk=issue.pk).status == IssueStatus.SENT
+
+
+def test_send_issue_without_waiting_leaves_it_to_the_workers():
+    newsletter = make_newsletter()
+    make_reader(newsletter)
+    issue = issues.approve(make_issue(newsletter), editor=None, now=NOW)
+
+    run("send_issue", issue.pk)
+
+    issue.refresh_from_db()
+    assert issue.status == IssueStatus.SCHEDULED
+    assert mailbox.count() == 0
+
+
+def test_send_issue_brings_a_later_schedule_forward():
+    newsletter = make_newsletter()
+    make_reader(newsletter)
+    issue = issues.approve(make_issue(newsletter), editor=None, now=NOW)
+    issues.schedule(issue, at=timezone.now() + timedelta(days=1), editor=None, now=NOW)
+
+    run("send_issue", issue.pk, "--wait")
+
+    assert mailbox.count() == 1
+
+
+def test_send_issue_that_is_held_back_fails_with_the_reason():
+    issue = make_scheduled_issue()
+
+    code, said = code_of("send_issue", issue.pk, "--wait")
+
+    assert (code, "no readers" in said or "pembaca" in said) == (1, True)
+
+
+@pytest.mark.parametrize("which", ["draft", "unknown"])
+def test_send_issue_of_what_cannot_be_sent_is_wrong_use(which):
+    pk = make_issue().pk if which == "draft" else 999
+
+    assert code_of("send_issue", pk)[0] == 2
+
+
+def test_check_issue_prints_all_checks_as_json():
+    newsletter = make_newsletter()
+    make_reader(newsletter)
+
+    rows = json.loads(run("check_issue", make_issue(newsletter).pk))
+
+    assert {"id", "severity", "ok", "block", "message"} <= set(rows[0])
+    assert {"E01", "E16", "E23", "E28", "audience", "sender", "address"} <= {row["id"] for row in rows}
+
+
+def test_check_issue_of_an_issue_for_nobody_fails():
+    assert code_of("check_issue", make_issue().pk)[0] == 1
+    assert code_of("check_issue", 999)[0] == 2
+
+
+def test_settle_gives_up_a_host_that_is_lost():
+    issue, _people = make_sending_issue(readers=2)
+    pace.register([("mailbox-1", "mailbox", 0)])
+    ledger.claim(issue, worker="surabaya:1:boot:abcd", now=NOW - timedelta(days=1), routes=["mailbox-1"])
+
+    assert "0 readers uncertain" in run("settle")
+    assert run("settle", "--lost", "surabaya").strip() == "surabaya: 1 batches settled, 2 readers uncertain."
+    assert ledger.equation(issue).uncertain == 2
