@@ -10,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from newsletter import checks, content, editions
+from newsletter.checks import document as documents
 from newsletter.models import Issue, MediaFile
 from tests.makers import make_document, make_issue, make_newsletter, story_words
 from tests.newsletter import gallery
@@ -264,8 +265,8 @@ def test_e26_a_foreign_text_without_its_language_is_noticed():
     rendering = editions.render(issue, "en")
     unmarked = dataclasses.replace(rendering, html=rendering.html.replace('lang="id"', ""))
 
-    assert list(checks.foreign_unmarked(rendering, document, "id")) == []
-    assert [defect.block for defect in checks.foreign_unmarked(unmarked, document, "id")] == ["b002"]
+    assert list(documents.foreign_unmarked(rendering, document, "id")) == []
+    assert [defect.block for defect in documents.foreign_unmarked(unmarked, document, "id")] == ["b002"]
 
 
 # --- what a document lacks -------------------------------------------------------------------------------------------

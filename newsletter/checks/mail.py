@@ -1,39 +1,29 @@
-"""The checks E01–E28 of an issue before it is sent. What needs readers or bytes on the wire is in `workers.preflight`.
-
-`inspect` looks at one rendering, `run` at an issue: all its languages, and what its document lacks. Every check answers at
-least once, also when all is well.
-"""
+"""The rules over one rendering, E01–E28: what a reader's program would see, and what a reader could not."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from lxml.html import HtmlElement
 
-from newsletter import content, editions
-from newsletter.models import Issue, MediaFile, Newsletter
-from newsletter.rendering import appearance, colours, links, richtext, slots
-
-Severity = Literal["blocks", "warns", "suggests"]
+from newsletter import editions
+from newsletter.checks.findings import Defect, Severity
+from newsletter.models import Newsletter
+from newsletter.rendering import appearance, colours, richtext, slots
 
 HARD_LIMIT, SOFT_LIMIT, FOOTER_LIMIT = 102_000, 75_000, 90_000
 LONGEST_LINE = 998
-MOST_PICTURE_BYTES = 600_000
-WIDEST_PICTURE = 1_200
 FILLED = {"hit": "h" * 40, "u": "u" * 80, "p": "p" * 80, "why": "w" * 300}
 """What slots take at most, for sizes."""
-
-SYSTEM = frozenset({"E01", "E02", "E03", "E05", "E12", "E13", "E14", "E15", "E24", "E25", "E27", "E28"})
-"""Defects of our templates or code: no editor can mend them."""
 
 GENERIC = frozenset(
     {
@@ -87,27 +77,6 @@ WEAK_LAYOUT = re.compile(
     r"display\s*:\s*(?:inline-)?(?:flex|grid)|position\s*:\s*(?:absolute|fixed|sticky|relative)|\bcalc\(|\bvar\(|"
     r"(?<!text-)transform\s*:|clip-path|object-fit|aspect-ratio|background-image|\bgap\s*:|(?:^|[;{\s])inset\s*:"
 )
-
-
-@dataclass(frozen=True)
-class Check:
-    id: str
-    severity: Severity
-    ok: bool
-    message: str
-    block: str | None = None
-    language: str | None = None
-
-    @property
-    def is_system(self) -> bool:
-        """Only we can mend it: shown as our defect, not as the editor's task."""
-        return self.id in SYSTEM
-
-
-class Defect(NamedTuple):
-    message: str
-    block: str | None = None
-    severity: Severity | None = None
 
 
 class Mail:
@@ -458,168 +427,3 @@ RULES = (
     Rule("E28", "warns", gettext_lazy("No line is too long for the wire."), lines_are_short),
     Rule("address", "blocks", gettext_lazy("The postal address is there."), address_is_there),
 )
-
-
-def inspect(rendering: editions.Rendering, *, newsletter: Newsletter) -> list[Check]:
-    """All rules over one rendering: one check per defect, or one that says all is well."""
-    mail = Mail(rendering, newsletter)
-    return [
-        check
-        for rule in RULES
-        for check in _checks(rule.id, rule.severity, rule.find(mail), str(rule.all_well), rendering.language)
-    ]
-
-
-def _checks(
-    rule: str, severity: Severity, defects: Iterable[Defect], all_well: str, language: str | None
-) -> list[Check]:
-    """At most one check for the same words about the same block."""
-    unique = dict.fromkeys(defects)
-    if not unique:
-        return [Check(rule, severity, True, all_well, None, language)]
-    return [
-        Check(rule, defect.severity or severity, False, defect.message, defect.block, language) for defect in unique
-    ]
-
-
-# --- a whole issue ---------------------------------------------------------------------------------------------------
-
-
-def run(issue: Issue) -> list[Check]:
-    """Everything that can be said about an issue without readers; what blocks comes first."""
-    try:
-        document = editions.document(issue)
-    except editions.CannotRender as error:
-        return [Check("render", "blocks", False, str(error))]
-    found = [
-        *_checks("headline", "blocks", unfinished(document), _("No block is left half-written."), None),
-        *_checks("link", "blocks", wrong_links(document), _("Every address can be opened."), None),
-        *_checks("twice", "warns", told_twice(document), _("Nothing is told twice."), None),
-        *_checks("E17", "warns", heavy_pictures(document), _("Pictures are light and of a common kind."), None),
-    ]
-    for language in editions.languages(issue):
-        found += _in_language(issue, document, language)
-    order = {"blocks": 0, "warns": 1, "suggests": 2}
-    return sorted(found, key=lambda check: (check.ok, order[check.severity]))
-
-
-def _in_language(issue: Issue, document: content.Document, language: str) -> list[Check]:
-    default = issue.newsletter.default_language
-    all_well = _("Every text is there in this language.")
-    found = _checks("language", "blocks", missing(document, language, default), all_well, language)
-    try:
-        rendering = editions.render(issue, language)
-    except editions.CannotRender as error:
-        return [*found, Check("render", "blocks", False, str(error), error.block, language)]
-    foreign = foreign_unmarked(rendering, document, default)
-    found += _checks("E26", "warns", foreign, _("Texts in another language are marked."), language)
-    return found + inspect(rendering, newsletter=issue.newsletter)
-
-
-def missing(document: content.Document, language: str, default: str) -> Iterator[Defect]:
-    """What a reader of `language` would not get, or would get in another language without being told."""
-    name = _language_name(language)
-    if not any(block.kind != "divider" for block, _words, _spoken in content.shown(document, language, default)):
-        yield Defect(_("There is nothing to read in %(language)s.") % {"language": name})
-        return
-    for block in document.blocks:
-        own = block.words.get(language)
-        if block.policy.get(language) == "required" and not (own and own.is_complete):
-            yield Defect(_("This block has to be written in %(language)s.") % {"language": name}, block.id)
-    if language == default:
-        return
-    if not document.envelope(language, language).subject:
-        yield Defect(_("The subject is not written in %(language)s yet.") % {"language": name}, None, "warns")
-    if not any(spoken == language for block, _w, spoken in content.shown(document, language, default) if block.words):
-        yield Defect(_("No text is written in %(language)s yet.") % {"language": name}, None, "warns")
-
-
-def _language_name(language: str) -> str:
-    try:
-        return str(get_language_info(language)["name_translated"])
-    except KeyError:
-        return language
-
-
-def foreign_unmarked(rendering: editions.Rendering, document: content.Document, default: str) -> Iterator[Defect]:
-    shown = content.shown(document, rendering.language, default)
-    foreign = {block.id: spoken for block, _words, spoken in shown if spoken != rendering.language}
-    tree = appearance.parse(rendering.html) if foreign else None
-    for block_id, spoken in foreign.items():
-        parts = [] if tree is None else tree.find_class(f"blk-{block_id}")
-        marked = [
-            one for part in parts for one in part.iter() if isinstance(one.tag, str) and one.get("lang") == spoken
-        ]
-        if parts and not marked:
-            yield Defect(_("A text in another language is not marked as such."), block_id)
-
-
-def unfinished(document: content.Document) -> Iterator[Defect]:
-    """Blocks that somebody began in a language; they would be left out without a word."""
-    for block in document.blocks:
-        for language, words in block.words.items():
-            if words.is_complete or not any(words.model_dump().values()):
-                continue
-            yield Defect(f"{_lacks(words)} ({_language_name(language)})", block.id)
-
-
-def _lacks(words: content.Words) -> str:
-    match words:
-        case content.StoryWords(headline=""):
-            return _("This story has no headline.")
-        case content.StoryWords():
-            return _("This story has no link to its article.")
-        case content.ButtonWords(label=""):
-            return _("This button has no words.")
-        case content.ButtonWords():
-            return _("This button leads nowhere.")
-        case content.QuoteWords():
-            return _("This quote has a source, but no words.")
-        case _:
-            return _("This block is not finished.")
-
-
-def wrong_links(document: content.Document) -> Iterator[Defect]:
-    for block in document.blocks:
-        for words in block.words.values():
-            for url in _urls(words):
-                if url and not links.is_safe(links.encoded(url)) and not url.startswith("#"):
-                    message = _("“%(address)s” is not a web address. It has to start with https.")
-                    yield Defect(message % {"address": url[:60]}, block.id)
-
-
-def _urls(words: content.Words) -> Iterator[str]:
-    if isinstance(words, (content.StoryWords, content.ButtonWords)):
-        yield words.url
-    body = words.summary if isinstance(words, content.StoryWords) else getattr(words, "body", "")
-    try:
-        yield from (url for url, _label in richtext.urls(richtext.read(body)))
-    except richtext.TooComplex:
-        return  # rendering says so
-
-
-def told_twice(document: content.Document) -> Iterator[Defect]:
-    seen: set[int] = set()
-    for block in document.blocks:
-        article = getattr(block, "article", None)
-        if article and article in seen:
-            yield Defect(_("The same article is in this issue twice."), block.id)
-        if article:
-            seen.add(article)
-
-
-def heavy_pictures(document: content.Document) -> Iterator[Defect]:
-    pictures: dict[int, content.Lead | content.Story] = {}
-    for block in document.blocks:
-        if isinstance(block, (content.Lead, content.Story)) and block.picture:
-            pictures.setdefault(block.picture.media, block)
-    total = 0
-    for file in MediaFile.objects.filter(pk__in=pictures):
-        total += file.size
-        if file.width > WIDEST_PICTURE:
-            yield Defect(_("This picture is wider than 1,200 pixels."), pictures[file.pk].id)
-    for block in pictures.values():
-        if not any(getattr(words, "image_alt", "") for words in block.words.values()):
-            yield Defect(_("This picture has no description. Say what it shows."), block.id)
-    if total > MOST_PICTURE_BYTES:
-        yield Defect(_("The pictures have %(size)s kB together; 600 are quick to load.") % {"size": total // 1000})
