@@ -1,0 +1,1 @@
+"""The pages of the caught mail, in embedded mode only."""

@@ -1,3 +1,10 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from workers.mailbox import views
+
+urlpatterns = [
+    path("", views.mails, name="mailbox"),
+    path("<str:name>/", views.mail, name="mailbox-mail"),
+    path("<str:name>/html/", views.html, name="mailbox-html"),
+    path("<str:name>/download/", views.download, name="mailbox-download"),
+]
