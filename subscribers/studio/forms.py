@@ -1,0 +1,155 @@
+"""Sign-up forms and consent texts as administrators edit them."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import get_language_info, gettext_lazy
+from django.utils.translation import gettext as _
+
+from newsletter.models import Newsletter
+from newsletter.studio.forms import StudioFormMixin
+from subscribers import consent
+from subscribers.models import Purpose, SignupForm
+
+RESERVED = frozenset({"new", "texts"})
+"""Addresses of our own below /studio/forms/."""
+MOST_ORIGINS = 20
+
+
+def origin(text: str) -> str:
+    """A web origin such as https://news.example; raises ValidationError for anything else."""
+    parts = urlsplit(text.strip().rstrip("/"))
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        port = "?"
+    is_bare = not (parts.path or parts.query or parts.fragment or parts.username) and port != "?"
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not is_bare or "*" in text:
+        raise ValidationError(
+            _("“%(text)s” is no origin. Write scheme and host only, such as https://news.example."),
+            params={"text": text[:80]},
+        )
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+class SignupFormForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg]
+    """A sign-up form with heading and invitation in each language."""
+
+    allowed_origins = forms.CharField(
+        label=gettext_lazy("Allowed sites"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text=gettext_lazy("One origin a line, such as https://news.example. Only their pages may post here."),
+    )
+
+    success_url = forms.URLField(
+        label=gettext_lazy("Link afterwards"),
+        required=False,
+        max_length=200,
+        assume_scheme="https",
+        help_text=gettext_lazy("Offered on the page after signing up, such as your start page. May be empty."),
+    )
+
+    class Meta:
+        model = SignupForm
+        fields = ("slug", "newsletters", "consent_style", "asks_measurement", "success_url", "is_active")
+        labels = {
+            "slug": gettext_lazy("Short name"),
+            "newsletters": gettext_lazy("Newsletters it offers"),
+            "consent_style": gettext_lazy("How consent is given"),
+            "asks_measurement": gettext_lazy("Also ask for measurement, in a box of its own"),
+            "is_active": gettext_lazy("Takes sign-ups"),
+        }
+        help_texts = {
+            "slug": gettext_lazy(
+                "Part of the address the form posts to. Do not change it once the form is on your site."
+            ),
+        }
+        widgets = {"newsletters": forms.CheckboxSelectMultiple, "consent_style": forms.RadioSelect}
+
+    def __init__(self, *args: Any, newsletters: list[Newsletter], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choice = self.fields["newsletters"]
+        assert isinstance(choice, forms.ModelMultipleChoiceField)  # noqa: S101 (for the type checker)
+        choice.queryset = Newsletter.objects.filter(pk__in=[each.pk for each in newsletters])
+        self.fields["allowed_origins"].initial = "\n".join(self.instance.allowed_origins)
+        for code, _name in settings.LANGUAGES:
+            words = self.instance.texts.get(code, {})
+            self._add_words(code, words)
+
+    def _add_words(self, code: str, words: dict[str, str]) -> None:
+        name = get_language_info(code)["name_translated"]
+        heading = forms.CharField(required=False, max_length=80, initial=words.get("heading", ""))
+        heading.label = _("Heading in %(language)s") % {"language": name}
+        invitation = forms.CharField(required=False, max_length=200, initial=words.get("invitation", ""))
+        invitation.label = _("Invitation in %(language)s") % {"language": name}
+        for field in (heading, invitation):
+            field.widget.attrs.update({"class": "input", "lang": code})
+        self.fields[f"heading_{code}"], self.fields[f"invitation_{code}"] = heading, invitation
+
+    @property
+    def words(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
+        return [(self[f"heading_{code}"], self[f"invitation_{code}"]) for code, _name in settings.LANGUAGES]
+
+    def clean_slug(self) -> str:
+        slug = str(self.cleaned_data["slug"])
+        if slug in RESERVED:
+            raise ValidationError(_("This short name is taken. Choose another one."))
+        return slug
+
+    def clean_allowed_origins(self) -> list[str]:
+        lines = [line for line in self.cleaned_data["allowed_origins"].split() if line]
+        if len(lines) > MOST_ORIGINS:
+            raise ValidationError(_("At most %(most)s sites."), params={"most": MOST_ORIGINS})
+        return list(dict.fromkeys(origin(line) for line in lines))
+
+    def save(self, commit: bool = True) -> SignupForm:
+        form: SignupForm = self.instance
+        form.allowed_origins = self.cleaned_data["allowed_origins"]
+        form.texts = {code: words for code, _name in settings.LANGUAGES if any((words := self._words(code)).values())}
+        saved: SignupForm = super().save(commit)
+        return saved
+
+    def _words(self, code: str) -> dict[str, str]:
+        return {name: self.cleaned_data[f"{name}_{code}"] for name in ("heading", "invitation")}
+
+
+class ConsentTextForm(StudioFormMixin, forms.Form):
+    """The next version of one wording."""
+
+    purpose = forms.ChoiceField(choices=Purpose.choices, widget=forms.HiddenInput)
+    language = forms.ChoiceField(widget=forms.HiddenInput)
+    text = forms.CharField(
+        label=gettext_lazy("What the reader agrees to"),
+        min_length=20,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    button = forms.CharField(label=gettext_lazy("Words on the button"), max_length=60, required=False)
+
+    def __init__(self, *args: Any, newsletter: Newsletter, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.newsletter = newsletter
+        language = self.fields["language"]
+        assert isinstance(language, forms.ChoiceField)  # noqa: S101 (for the type checker)
+        language.choices = [(code, code) for code in newsletter.languages]
+
+    def clean_text(self) -> str:
+        return " ".join(str(self.cleaned_data["text"]).split())
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        purpose, text = cleaned.get("purpose"), cleaned.get("text", "")
+        if purpose == Purpose.NEWSLETTER and text and self.newsletter.brand not in text:
+            raise_for = _("Name who sends: “%(brand)s” has to be in the text.") % {"brand": self.newsletter.brand}
+            self.add_error("text", raise_for)
+        return cleaned
+
+    @property
+    def current(self) -> Any:
+        return consent.current_text(self.newsletter, self["purpose"].value(), self["language"].value())

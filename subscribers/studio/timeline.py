@@ -1,0 +1,204 @@
+"""What happened to one reader, newest first: consent here, and what the packages above register (mail, clicks)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
+from urllib.parse import urlsplit
+
+from django.utils.translation import get_language_info
+from django.utils.translation import gettext as _
+
+from newsletter.models import AuditEntry, Editor, Issue
+from subscribers.models import ConsentAction, ConsentEvent, ConsentText, Purpose, Subscription
+
+CONSENT, MAIL, CLICK, CHANGE = "consent", "mail", "click", "change"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The exact words agreed to, and where."""
+
+    text: ConsentText
+    language: str
+    page_url: str
+    """A web address that may be linked; empty where there is none."""
+    keeps_network: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    at: datetime
+    kind: str
+    icon: str
+    title: str
+    details: tuple[str, ...] = ()
+    tone: str = ""
+    proof: Proof | None = None
+    issue: int = 0
+    """Id of the issue whose web page shows the mail; 0 for none."""
+    order: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The part of a timeline that is asked for: the newest `most` entries before `before`."""
+
+    subscriptions: Sequence[Subscription]
+    before: datetime | None = None
+    most: int = 50
+
+
+Source = Callable[[Span], Iterable[Entry]]
+_sources: list[Source] = []
+
+
+def register(source: Source) -> None:
+    """Let a package above tell its part; called once from its AppConfig."""
+    if source not in _sources:
+        _sources.append(source)
+
+
+def of(span: Span, *, kind: str = "") -> tuple[list[Entry], bool]:
+    """The entries of `span`, newest first, of one kind or all; and whether there are older ones."""
+    found = [entry for source in _sources for entry in source(span) if kind in {"", entry.kind}]
+    found.sort(key=attrgetter("at", "order"), reverse=True)
+    return found[: span.most], len(found) > span.most
+
+
+# --- consent ---------------------------------------------------------------------------------------------------------
+
+
+def consent(span: Span) -> Iterable[Entry]:
+    events = ConsentEvent.objects.filter(subscription__in=[each.pk for each in span.subscriptions])
+    if span.before:
+        events = events.filter(occurred_at__lt=span.before)
+    editors = dict(Editor.objects.values_list("pk", "name"))
+    chosen = list(events.select_related("newsletter", "consent_text").order_by("-pk")[: span.most + 1])
+    issues = Issue.objects.in_bulk({event.evidence.get("issue") for event in chosen} - {None, 0})
+    return [_consent_entry(event, editors, issues) for event in chosen]
+
+
+def _consent_entry(event: ConsentEvent, editors: dict[int, str], issues: dict[int, Issue]) -> Entry:
+    icon, tone = ICONS.get(event.action, ("circle", ""))
+    details = [_by_whom(event.actor, editors)]
+    issue = issues.get(event.evidence.get("issue") or 0)
+    if issue is not None:
+        details.append(_("from the link in %(issue)s") % {"issue": issue})
+    if event.evidence.get("page") == "preferences":
+        details.append(_("on the preferences page"))
+    return Entry(
+        at=event.occurred_at,
+        kind=CONSENT,
+        icon=icon,
+        tone=tone,
+        title=consent_title(event),
+        details=tuple(detail for detail in details if detail),
+        proof=_proof(event),
+        order=event.pk,
+    )
+
+
+ICONS: dict[str, tuple[str, str]] = {
+    ConsentAction.REQUESTED: ("square-pen", "key"),
+    ConsentAction.CONFIRMATION_SENT: ("send", ""),
+    ConsentAction.CONFIRMED: ("mail-check", "key"),
+    ConsentAction.WITHDRAWN: ("mail-x", ""),
+    ConsentAction.OBJECTED: ("hand", "warnc"),
+    ConsentAction.EXPIRED: ("clock", ""),
+    ConsentAction.IMPORTED: ("download", "key"),
+    ConsentAction.REFUSED: ("x", ""),
+}
+
+
+def consent_title(event: ConsentEvent) -> str:
+    words = {"newsletter": event.newsletter.title}
+    if event.purpose == Purpose.MEASUREMENT:
+        sentences = {
+            ConsentAction.REQUESTED: _("Ticked measurement for %(newsletter)s"),
+            ConsentAction.CONFIRMED: _("Agreed to measurement, %(newsletter)s"),
+            ConsentAction.WITHDRAWN: _("Took back measurement, %(newsletter)s"),
+        }
+    else:
+        sentences = {
+            ConsentAction.REQUESTED: _("Asked for %(newsletter)s"),
+            ConsentAction.CONFIRMATION_SENT: _("Confirmation mail sent for %(newsletter)s"),
+            ConsentAction.CONFIRMED: _("Confirmed %(newsletter)s"),
+            ConsentAction.WITHDRAWN: _("Left %(newsletter)s"),
+            ConsentAction.OBJECTED: _("Objected to %(newsletter)s"),
+            ConsentAction.EXPIRED: _("Never confirmed %(newsletter)s; the request expired"),
+            ConsentAction.IMPORTED: _("Brought in from elsewhere to %(newsletter)s"),
+            ConsentAction.REFUSED: _("Declined %(newsletter)s"),
+        }
+    label = f"{event.get_action_display()}: {event.get_purpose_display()}, {event.newsletter.title}"
+    return sentences.get(ConsentAction(event.action), label) % words
+
+
+def _by_whom(actor: str, editors: dict[int, str]) -> str:
+    kind, _space, key = actor.partition(" ")
+    if kind == "editor" and key.isdecimal():
+        return _("by %(name)s, for the reader") % {"name": editors.get(int(key)) or _("a former editor")}
+    if kind == "provider":
+        return _("reported by the mail service")
+    return ""
+
+
+def _proof(event: ConsentEvent) -> Proof | None:
+    """Shown where something was agreed to; the confirmation repeats the words of the request, so not there."""
+    text = event.consent_text
+    asked = event.action == ConsentAction.REQUESTED or event.purpose == Purpose.MEASUREMENT
+    if text is None or not asked or event.action == ConsentAction.WITHDRAWN:
+        return None
+    return Proof(
+        text=text,
+        language=str(get_language_info(text.language)["name_translated"]) if text.language else "",
+        page_url=event.page_url if is_web_address(event.page_url) else "",
+        keeps_network=bool(event.ip),
+    )
+
+
+def is_web_address(url: str) -> bool:
+    """Safe to make a link of: what a form sent could also be javascript:."""
+    return urlsplit(url).scheme in {"http", "https"}
+
+
+# --- what editors did ------------------------------------------------------------------------------------------------
+
+
+def changes(span: Span) -> Iterable[Entry]:
+    readers = {f"subscriber {each.subscriber_id}" for each in span.subscriptions}
+    entries = AuditEntry.objects.filter(subject__in=readers)
+    if span.before:
+        entries = entries.filter(occurred_at__lt=span.before)
+    for entry in entries.select_related("actor").order_by("-pk")[: span.most + 1]:
+        words = CHANGES.get(entry.action)
+        if words is not None:
+            reason = REASONS.get(str(entry.detail.get("reason", "")))
+            who = _("by %(name)s") % {"name": entry.actor.name} if entry.actor else ""
+            yield Entry(
+                at=entry.occurred_at,
+                kind=CHANGE,
+                icon="pencil",
+                title=words(),
+                details=tuple(detail for detail in (who, reason() if reason else "") if detail),
+                order=entry.pk,
+            )
+
+
+CHANGES = {
+    "reader-unsubscribed": lambda: _("Unsubscribed in the studio"),
+    "reader-suppressed": lambda: _("All mail stopped in the studio"),
+    "reader-allowed": lambda: _("Mail allowed again in the studio"),
+}
+REASONS = {
+    "asked_by_mail": lambda: _("asked by mail"),
+    "asked_by_phone": lambda: _("asked by phone"),
+    "not_theirs": lambda: _("the address belongs to somebody else"),
+    "other": lambda: _("another reason"),
+}
+"""Called late, in the page's language. Reasons are chosen, not typed, so that no address gets into the log."""
+
+register(consent)
+register(changes)
