@@ -1,3 +1,19 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from workers.studio import progress, results, review
+
+urlpatterns: list[URLPattern] = [
+    path("issues/<int:issue_id>/review/", review.review, name="issue-review"),
+    path("issues/<int:issue_id>/approve/", review.approve, name="issue-approve"),
+    path("issues/<int:issue_id>/schedule/", review.schedule, name="issue-schedule"),
+    path("issues/<int:issue_id>/test/", review.test, name="issue-test"),
+    path("issues/<int:issue_id>/stop/", progress.stop, name="issue-stop"),
+    path("issues/<int:issue_id>/progress/", progress.progress, name="issue-progress"),
+    path("issues/<int:issue_id>/pause/", progress.pause, name="issue-pause"),
+    path("issues/<int:issue_id>/resume/", progress.resume, name="issue-resume"),
+    path("issues/<int:issue_id>/cancel/", progress.cancel, name="issue-cancel"),
+    path("issues/<int:issue_id>/send-again/", progress.send_again, name="issue-send-again"),
+    path("issues/<int:issue_id>/report/", results.issue_report, name="issue-report"),
+    path("issues/<int:issue_id>/report/links.csv", results.links_csv, name="issue-report-csv"),
+    path("reports/", results.report_list, name="report-list"),
+]

@@ -1,0 +1,661 @@
+"""The review page: what it says, what it demands, and that its figures are those of the plan."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.urls import reverse
+
+from newsletter import content, issues
+from newsletter.checks import Check
+from newsletter.models import AuditEntry, Issue, IssueStatus, Role
+from subscribers import suppression
+from subscribers.models import SubscriptionStatus, SuppressionReason
+from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter, make_reader
+from workers import ledger, preflight, sending
+from workers.models import Batch
+from workers.studio import decision
+
+pytestmark = pytest.mark.django_db
+
+ALL_WELL = [Check("E01", "blocks", True, "The language is named.")]
+BLOCKED = [Check("E22", "blocks", False, "“[TK]” is still in a text.", "b001", "id")]
+WARNED = [
+    Check("E19", "warns", False, "One link leaves our site.", "b001", "id"),
+    Check("E17", "warns", False, "The picture is heavy.", "b002", None),
+]
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """It is Tuesday 24 November 2026, 07:00 in Jakarta."""
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+
+
+@pytest.fixture
+def checked(monkeypatch):
+    """Which checks the preflight finds; all is well unless a test says otherwise."""
+    found = list(ALL_WELL)
+    monkeypatch.setattr(preflight, "run", lambda issue: list(found))
+    return found
+
+
+@pytest.fixture
+def letter():
+    return make_newsletter(hold_s=120)
+
+
+def log_in(client, letter, role=Role.PUBLISHER, **fields):
+    editor = make_editor(letter, role=role, **fields)
+    client.force_login(editor)
+    return editor
+
+
+def to(name, issue):
+    return reverse(f"issue-{name}", args=[issue.pk])
+
+
+def fields(page, **changed):
+    """What the form would send as the page stands."""
+    html = page.content.decode()
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', html))
+    plan = page.context["plan"]
+    return {**hidden, "when": plan.when, **{name: plan.fields[name] for name in ("on", "at")}, **changed}
+
+
+def sent_issue(letter, number_of_readers=3, *, scheduled_at=NOW - timedelta(days=7)):
+    """An earlier issue that went out a week ago at the same hour."""
+    issue = make_issue(letter)
+    Issue.objects.filter(pk=issue.pk).update(
+        status=IssueStatus.SENT,
+        scheduled_at=scheduled_at,
+        started_at=scheduled_at,
+        sent_at=scheduled_at + timedelta(minutes=8),
+        audience_count=number_of_readers,
+    )
+    return Issue.objects.get(pk=issue.pk)
+
+
+# --- one figure ------------------------------------------------------------------------------------------------------
+
+
+def test_t65_sentence_button_equation_and_plan_name_one_figure(client, letter, checked):
+    for number in range(5):
+        make_reader(letter, language="en" if number < 2 else "id")
+    make_reader(letter, status=SubscriptionStatus.PAUSED)
+    make_reader(letter, status=SubscriptionStatus.PENDING)
+    make_reader(letter, status=SubscriptionStatus.UNSUBSCRIBED)
+    gone, angry = make_reader(letter), make_reader(letter)
+    suppression.suppress(gone.subscriber.email_key, reason=SuppressionReason.BOUNCED, now=NOW)
+    suppression.suppress(angry.subscriber.email_key, reason=SuppressionReason.COMPLAINED, now=NOW)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    page = client.get(to("review", issue))
+    client.post(to("schedule", issue), fields(page, when="now"))
+    sending.begin_due(now=NOW + timedelta(minutes=3))
+
+    html = page.content.decode()
+    readers = page.context["plan"].readers
+    assert (readers.confirmed, readers.paused, readers.bounced, readers.complained) == (8, 1, 1, 1)
+    assert html.count("<strong>5 readers</strong>") == 3  # the sentence, for each of the three times
+    assert html.count('<span class="nowrap">5 readers</span>') == 3  # the button, likewise
+    assert '<dd><span class="op">=</span>5</dd>' in html
+    assert "3 in Indonesian, 2 in English" in html
+    assert sum(batch.size for batch in Batch.objects.filter(issue=issue)) == 5
+    assert ledger.equation(issue).audience == 5
+
+
+def test_a_reader_of_a_language_without_edition_counts_in_the_first_one(letter):
+    make_reader(letter, language="fr")
+    make_reader(letter, language="en")
+
+    shares = decision.readers(make_issue(letter)).shares
+
+    assert [(share.language, share.count) for share in shares] == [("id", 1), ("en", 1)]
+
+
+def test_readers_an_editor_stopped_are_a_term_of_the_equation(letter):
+    make_reader(letter)
+    stopped = make_reader(letter)
+    suppression.suppress(stopped.subscriber.email_key, reason=SuppressionReason.MANUAL, now=NOW)
+
+    readers = decision.readers(make_issue(letter))
+
+    assert (readers.confirmed, readers.count) == (2, 1)
+    assert (1, "stopped by an editor") in readers.terms()
+
+
+# --- plain and htmx, both languages ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+@pytest.mark.parametrize(("language", "says"), [("en", "Review issue 1"), ("id", '<html lang="id"')])
+def test_the_page_in_both_languages_plain_and_by_htmx(client, letter, checked, headers, language, says):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter, language=language)
+
+    answer = client.get(to("review", issue), headers=headers)
+
+    assert answer.status_code == 200
+    assert says in answer.content.decode()
+    assert 'id="verdict"' in answer.content.decode()
+
+
+def test_hostile_words_are_inert(client, letter, checked):
+    """T-70: what an article says, and what a check repeats of it."""
+    bad = "<img src=x onerror=alert(1)>"
+    document = make_document()
+    document.blocks[0].words["id"].headline = bad
+    document.envelopes["id"].subject = bad
+    checked.append(Check("E19", "warns", False, f"{bad} does not answer."))
+    issue = make_issue(letter, document=document)
+    make_reader(letter)
+    log_in(client, letter, name=bad)
+
+    html = client.get(to("review", issue)).content.decode()
+
+    assert bad not in html
+    assert "&lt;img src=x onerror=alert(1)&gt;" in html
+
+
+# --- when ------------------------------------------------------------------------------------------------------------
+
+
+def test_send_now_waits_for_the_hold(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    answer = client.post(to("schedule", issue), fields(client.get(to("review", issue)), when="now"))
+
+    issue.refresh_from_db()
+    assert answer.headers["Location"] == to("progress", issue)
+    assert (issue.status, issue.scheduled_at) == (IssueStatus.SCHEDULED, NOW + timedelta(seconds=120))
+
+
+def test_without_a_rhythm_the_next_morning_at_eight_is_proposed(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    page = client.get(to("review", issue))
+    client.post(to("schedule", issue), fields(page))
+
+    issue.refresh_from_db()
+    assert "Schedule for" in page.content.decode()
+    assert "Wed 08:00\u00a0WIB" in page.content.decode()
+    assert issue.scheduled_at == datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
+
+
+def test_the_usual_time_is_the_last_one_a_rhythm_later(letter):
+    sent_issue(letter, scheduled_at=NOW - timedelta(days=3))
+
+    assert decision.usual_slot(letter, now=NOW) == (NOW + timedelta(days=4), True)
+
+
+def test_a_daily_letter_goes_out_every_day(letter):
+    sent_issue(letter, scheduled_at=NOW - timedelta(days=2))
+    sent_issue(letter, scheduled_at=NOW - timedelta(days=1))
+
+    assert decision.usual_slot(letter, now=NOW + timedelta(minutes=1))[0] == NOW + timedelta(days=1)
+
+
+def test_the_usual_hour_stays_on_the_clock_when_clocks_change():
+    london = make_newsletter(time_zone="Europe/London")
+    before = datetime(2026, 10, 20, 6, 0, tzinfo=UTC)  # 07:00 in summer time
+    sent_issue(london, scheduled_at=before)
+
+    slot, _known = decision.usual_slot(london, now=before + timedelta(days=1))
+
+    assert slot.astimezone(UTC) == datetime(2026, 10, 27, 7, 0, tzinfo=UTC)  # 07:00 in winter time
+
+
+def test_a_time_of_ones_own_is_in_the_newsletters_zone(client, checked):
+    letter = make_newsletter(time_zone="Asia/Jayapura")
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    page = client.get(to("review", issue) + "?when=at&on=2026-11-26&at=08:30")
+    client.post(to("schedule", issue), fields(page))
+
+    issue.refresh_from_db()
+    assert "Thu 08:30\u00a0WIT" in page.content.decode()
+    assert issue.scheduled_at == datetime(2026, 11, 25, 23, 30, tzinfo=UTC)
+
+
+def test_a_time_that_the_button_did_not_name_has_to_be_confirmed(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+    typed = {"when": "at", "on": "2026-11-27", "at": "09:00"}
+
+    first = client.post(to("schedule", issue), fields(client.get(to("review", issue)), **typed))
+    second = client.post(to("schedule", issue), fields(first))
+
+    issue.refresh_from_db()
+    assert first.status_code == 422
+    assert "press it once more" in first.content.decode()
+    assert "Fri 09:00\u00a0WIB" in first.content.decode()
+    assert second.status_code == 302
+    assert issue.scheduled_at == datetime(2026, 11, 27, 2, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({"on": "2026-11-23", "at": "08:00"}, "has passed"),
+        ({"on": "2029-01-01", "at": "08:00"}, "within a year"),
+        ({"on": "", "at": ""}, "Choose a date and a time"),
+        ({"on": "soon", "at": "08:00"}, "valid date"),
+    ],
+)
+def test_a_time_that_makes_no_sense_is_refused_and_stays_in_the_field(client, letter, checked, typed, says):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    answer = client.post(to("schedule", issue), fields(client.get(to("review", issue)), when="at", **typed))
+
+    issue.refresh_from_db()
+    assert answer.status_code == 422
+    assert says in answer.content.decode()
+    assert typed["on"] in answer.content.decode()
+    assert issue.status == IssueStatus.DRAFT
+
+
+def test_t66_a_time_that_clocks_skip_is_refused(client, checked):
+    berlin = make_newsletter(time_zone="Europe/Berlin")
+    make_reader(berlin)
+    issue = make_issue(berlin)
+    log_in(client, berlin)
+
+    page = client.get(to("review", issue))
+    answer = client.post(to("schedule", issue), fields(page, when="at", on="2027-03-28", at="02:30"))
+
+    assert answer.status_code == 422
+    assert "Clocks skip this time" in answer.content.decode()
+
+
+def test_showing_a_time_comes_back_with_the_ticks_and_changes_nothing(client, letter, checked):
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    answer = client.post(
+        to("review", issue), {"when": "at", "on": "2026-11-27", "at": "09:00", "ticks": ["E19.b001.id"]}
+    )
+
+    assert answer.headers["Location"].endswith("?when=at&on=2026-11-27&at=09%3A00&ticks=E19.b001.id")
+    assert not AuditEntry.objects.exists()
+
+
+# --- checks ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_blocks_disables_the_button_with_the_reason_and_refuses_the_post(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+    clean = fields(client.get(to("review", issue)), when="now")
+    checked[:] = BLOCKED
+
+    html = client.get(to("review", issue)).content.decode()
+    answer = client.post(to("schedule", issue), clean)
+
+    issue.refresh_from_db()
+    assert re.search(r'<button class="btn primary wide"[^>]* disabled>', html)
+    assert "Not possible yet: “[TK]” is still in a text." in html
+    assert f"{reverse('issue-compose', args=[issue.pk])}#b001" in html
+    assert (answer.status_code, issue.status) == (422, IssueStatus.DRAFT)
+
+
+def test_each_warning_wants_its_own_tick(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+    checked[:] = WARNED
+    page = client.get(to("review", issue))
+
+    none = client.post(to("schedule", issue), fields(page, when="now"))
+    one = client.post(to("schedule", issue), fields(page, when="now", ticks=["E19.b001.id"]))
+    both = client.post(to("schedule", issue), fields(page, when="now", ticks=["E19.b001.id", "E17.b002."]))
+
+    issue.refresh_from_db()
+    assert (none.status_code, one.status_code, both.status_code) == (422, 422, 302)
+    assert "Tick “The picture is heavy.”" in one.content.decode()
+    assert re.search(r'value="E19.b001.id" required checked', one.content.decode())
+    assert issue.status == IssueStatus.SCHEDULED
+
+
+def test_a_warning_that_came_up_meanwhile_is_not_passed_over(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+    before = fields(client.get(to("review", issue)), when="now")
+    checked[:] = WARNED[:1]
+
+    assert client.post(to("schedule", issue), before).status_code == 422
+
+
+def test_the_real_checks_block_an_issue_without_readers(client, letter):
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    assert "there are no readers" in client.get(to("review", issue)).content.decode()
+
+
+# --- how many --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("before", "must"), [(2, True), (3, False), (6, False), (12, False), (13, True)])
+def test_t65_an_unusual_number_must_be_typed(client, letter, checked, before, must):
+    for _ in range(6):
+        make_reader(letter)
+    sent_issue(letter, before)
+    issue = make_issue(letter)
+    log_in(client, letter)
+    page = client.get(to("review", issue))
+
+    answers = [
+        client.post(to("schedule", issue), fields(page, when="now", typed=typed)).status_code for typed in ("", "7")
+    ]
+
+    assert ('id="typed"' in page.content.decode()) is must
+    assert answers[0] == (422 if must else 302)
+
+
+@pytest.mark.parametrize("typed", ["6", " 6 "])
+def test_the_typed_number_lets_it_go(client, letter, checked, typed):
+    for _ in range(6):
+        make_reader(letter)
+    sent_issue(letter, 2)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    answer = client.post(to("schedule", issue), fields(client.get(to("review", issue)), when="now", typed=typed))
+
+    assert answer.status_code == 302
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("11,026", 11026), ("11.026", 11026), ("11 026", 11026), ("", None)])
+def test_a_number_may_be_typed_with_separators(typed, meant):
+    from workers.studio.forms import WholeNumber
+
+    assert WholeNumber(required=False).clean(typed) == meant
+
+
+def test_readers_who_came_while_the_page_was_open_want_a_second_look(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+    before = fields(client.get(to("review", issue)), when="now")
+    for _ in range(6):
+        make_reader(letter)
+
+    first = client.post(to("schedule", issue), before)
+    second = client.post(to("schedule", issue), fields(first))
+
+    assert first.status_code == 422
+    assert "It was 1 reader when you opened this page; it is 7 readers by now." in first.content.decode()
+    assert second.status_code == 302
+
+
+# --- approval --------------------------------------------------------------------------------------------------------
+
+
+def test_one_person_approves_and_schedules_in_one_step(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    editor = log_in(client, letter)
+
+    client.post(to("schedule", issue), fields(client.get(to("review", issue)), when="now"))
+
+    issue.refresh_from_db()
+    assert issue.approved_by == editor
+    actions = list(AuditEntry.objects.order_by("pk").values_list("action", flat=True))
+    assert actions == ["issue-approved", "issue-scheduled"]
+
+
+def test_four_eyes_the_writer_neither_approves_nor_sends_alone(client, checked):
+    letter = make_newsletter(four_eyes=True)
+    make_reader(letter)
+    writer = log_in(client, letter)
+    issue = make_issue(letter, editor=writer)
+    page = client.get(to("review", issue))
+
+    scheduled = client.post(to("schedule", issue), fields(page, when="now"), follow=True)
+    approved = client.post(to("approve", issue), fields(page), follow=True)
+
+    issue.refresh_from_db()
+    assert "a second person has to approve it first" in page.content.decode()
+    assert "Another editor has to approve this issue" in scheduled.content.decode()
+    assert "you made the last change" in approved.content.decode()
+    assert issue.status == IssueStatus.DRAFT
+
+
+def test_four_eyes_another_editor_approves_and_the_publisher_sends(client, checked):
+    letter = make_newsletter(four_eyes=True)
+    make_reader(letter)
+    issue = make_issue(letter, editor=make_editor(letter))
+    rizky = log_in(client, letter, role=Role.EDITOR, name="Rizky Pratama")
+    client.post(to("approve", issue), fields(client.get(to("review", issue))))
+    log_in(client, letter)
+
+    page = client.get(to("review", issue))
+    client.post(to("schedule", issue), fields(page, when="now"))
+
+    issue.refresh_from_db()
+    assert "Approved by Rizky Pratama" in page.content.decode()
+    assert (issue.status, issue.approved_by) == (IssueStatus.SCHEDULED, rizky)
+
+
+def test_an_approval_that_lapsed_with_the_settings_is_given_once_more(client, letter, checked):
+    make_reader(letter)
+    issue = issues.approve(make_issue(letter), editor=None, now=NOW)
+    letter.postal_address = "Redaksi Kabar Lintas, Jl. Baru No. 2, Jakarta 12345"
+    letter.save()
+    log_in(client, letter)
+
+    page = client.get(to("review", issue))
+    client.post(to("schedule", issue), fields(page, when="now"))
+
+    issue.refresh_from_db()
+    assert "Something changed since it was approved" in page.content.decode()
+    assert issue.status == IssueStatus.SCHEDULED
+
+
+def test_an_issue_with_a_blocking_check_is_not_approved(client, letter, checked):
+    issue = make_issue(letter)
+    log_in(client, letter, role=Role.EDITOR)
+    page = fields(client.get(to("review", issue)))
+    checked[:] = BLOCKED
+
+    answer = client.post(to("approve", issue), page, follow=True)
+
+    issue.refresh_from_db()
+    assert "Not approved: “[TK]” is still in a text." in answer.content.decode()
+    assert issue.status == IssueStatus.DRAFT
+
+
+# --- everything again on POST ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["schedule", "approve"])
+def test_an_issue_edited_meanwhile_wants_a_second_look(client, letter, checked, name):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+    before = fields(client.get(to("review", issue)), when="now")
+    issues.save(issue, make_document(stories=2), version=issue.version, editor=None, now=NOW)
+
+    answer = client.post(to(name, issue), before, follow=True)
+
+    issue.refresh_from_db()
+    assert "The issue was edited since you opened this page." in answer.content.decode()
+    assert issue.status == IssueStatus.DRAFT
+
+
+def test_a_second_press_says_where_the_issue_is(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+    pressed = fields(client.get(to("review", issue)), when="now")
+    client.post(to("schedule", issue), pressed)
+
+    answer = client.post(to("schedule", issue), pressed, follow=True)
+
+    assert answer.redirect_chain == [(to("progress", issue), 302)]
+    assert "Issue 1 is “Scheduled” by now" in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["approve", "schedule", "test"])
+def test_a_look_at_a_step_does_nothing(client, letter, name):
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    assert client.get(to(name, issue)).status_code == 405
+
+
+# --- who -------------------------------------------------------------------------------------------------------------
+
+STEPS = {
+    # name: (method, roles that may)
+    "review": ("get", {"writer", "editor", "publisher", "administrator"}),
+    "test": ("post", {"writer", "editor", "publisher", "administrator"}),
+    "approve": ("post", {"editor", "publisher", "administrator"}),
+    "schedule": ("post", {"publisher", "administrator"}),
+    "progress": ("get", {"writer", "editor", "publisher", "administrator"}),
+    "stop": ("post", {"publisher", "administrator"}),
+    "pause": ("post", {"publisher", "administrator"}),
+    "resume": ("post", {"publisher", "administrator"}),
+    "cancel": ("post", {"publisher", "administrator"}),
+    "send-again": ("post", {"publisher", "administrator"}),
+    "report": ("get", {"writer", "editor", "publisher", "administrator"}),
+    "report-csv": ("post", {"editor", "publisher", "administrator"}),
+}
+
+
+@pytest.mark.parametrize("role", list(Role.values))
+@pytest.mark.parametrize("name", list(STEPS))
+def test_t61_who_may_take_which_step(client, letter, checked, monkeypatch, role, name):
+    monkeypatch.setattr(sending, "send_test", lambda *args, **kwargs: [])
+    method, may = STEPS[name]
+    issue = make_issue(letter)
+    log_in(client, letter, role=role)
+
+    answer = getattr(client, method)(to(name, issue))
+
+    assert (answer.status_code != 403) is (role in may)
+
+
+@pytest.mark.parametrize("name", list(STEPS))
+def test_t61_issues_of_another_newsletter_are_not_there(client, letter, name):
+    log_in(client, make_newsletter(), role=Role.ADMINISTRATOR)
+
+    assert getattr(client, STEPS[name][0])(to(name, make_issue(letter))).status_code == 404
+
+
+@pytest.mark.parametrize("name", list(STEPS))
+def test_nobody_takes_a_step_without_logging_in(client, letter, name):
+    answer = getattr(client, STEPS[name][0])(to(name, make_issue(letter)))
+
+    assert answer.status_code == 302
+    assert "/studio/account/login" in answer.headers["Location"]
+
+
+def test_a_writer_sees_why_the_button_is_not_hers(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter, role=Role.WRITER)
+
+    assert "a publisher or administrator sends" in client.get(to("review", issue)).content.decode()
+
+
+# --- test mails ------------------------------------------------------------------------------------------------------
+
+
+def test_a_test_goes_to_the_editor_in_every_language_and_makes_no_delivery(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    editor = log_in(client, letter)
+
+    answer = client.post(to("test", issue), {"ticks": ["E19.b001.id"]}, follow=True)
+
+    html = answer.content.decode()
+    assert html.count(f"Test sent to {editor.email}") == 2
+    assert "Nothing changed since." in html
+    assert answer.redirect_chain[0][0].endswith("?ticks=E19.b001.id")
+    assert not Batch.objects.exists()
+    assert AuditEntry.objects.filter(actor=editor).count() == 1
+
+
+def test_by_htmx_only_the_test_box_comes_back(client, letter, checked):
+    issue = make_issue(letter)
+    editor = log_in(client, letter)
+
+    answer = client.post(to("test", issue), {}, headers={"HX-Request": "true"})
+
+    html = answer.content.decode().strip()
+    assert html.startswith('<section class="sec" aria-labelledby="test" id="test-box">')
+    assert html.count(f"Test sent to {editor.email}") == 2
+
+
+def test_the_providers_refusal_is_shown_as_it_is(client, letter, checked, monkeypatch):
+    said = [sending.TestResult("ayu@kabarlintas.example", "id", False, "554", "Sender <b>rejected</b>")]
+    monkeypatch.setattr(sending, "send_test", lambda *args, **kwargs: said)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    html = client.post(to("test", issue), {}, follow=True).content.decode()
+
+    assert "554 Sender &lt;b&gt;rejected&lt;/b&gt;" in html
+
+
+def test_what_changed_since_the_test_is_named(client, letter, checked):
+    issue = make_issue(letter)
+    Issue.objects.filter(pk=issue.pk).update(tested_at=NOW + timedelta(minutes=1), tested_version=issue.version)
+    document = content.parse(issue.content)
+    document.blocks[1].words["id"].headline = "Denpasar tambah kuota akhir pekan"
+    issues.save(issue, document, version=issue.version, editor=None, now=NOW + timedelta(minutes=5))
+
+    state = decision.test_state(Issue.objects.get(pk=issue.pk))
+
+    assert (state.is_current, state.changed) == (False, ("Denpasar tambah kuota akhir pekan",))
+
+
+# --- what each language gets, against the last issue -----------------------------------------------------------------
+
+
+def test_the_matrix_says_what_each_language_gets(letter):
+    document = make_document(stories=4)
+    for block, policy in zip(document.blocks[1:], ("optional", "fallback", "required"), strict=True):
+        del block.words["en"]
+        block.policy["en"] = policy
+    del document.envelopes["en"]
+
+    rows = decision.matrix(make_issue(letter, document=document))
+
+    assert [[cell.text for cell in row.cells] for row in rows] == [
+        ["37 characters", "From the first language"],
+        ["Ready", "Ready"],
+        ["Ready", "Left out"],
+        ["Ready", "Indonesian, with a note"],
+        ["Ready", "Missing"],
+    ]
+    assert rows[1].title == "Imigrasi buka jalur autogate ke-1"
+
+
+def test_the_issue_is_compared_with_the_last_one(letter):
+    last = sent_issue(letter, 10982)
+    document = make_document(stories=2)
+    document.blocks.append(content.Notice(words={"id": content.TextWords(heading="Awas penipuan")}))
+    issue = make_issue(letter, document=document)
+
+    rows = decision.comparisons(issue, last, count=11026)
+
+    assert (rows[0].before, rows[0].now) == ("10,982", "11,026")
+    assert (rows[2].before, rows[2].now, rows[2].why) == ("3", "3", "new: notice")

@@ -1,0 +1,104 @@
+"""Line charts as SVG: numbers in, shapes out. The template draws them in the page's colours, with a table beside.
+
+Coordinates are whole pixels of a fixed view box, so that the template needs no arithmetic and no inline style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+WIDTH, HEIGHT = 960, 260
+LEFT, RIGHT, TOP, BOTTOM = 56, 24, 16, 32
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A line across or a tick below, with its label's place."""
+
+    at: int
+    label: str
+
+    @property
+    def text_at(self) -> int:
+        """Where the label of a line across stands: its middle on the line."""
+        return self.at + 4
+
+
+@dataclass(frozen=True)
+class Line:
+    label: str
+    path: str
+    label_x: int
+    label_y: int
+    is_main: bool
+
+
+@dataclass(frozen=True)
+class Chart:
+    title: str
+    """One sentence that says what the picture shows; the label for whoever does not see it."""
+    lines: tuple[Line, ...]
+    across: tuple[Mark, ...]
+    below: tuple[Mark, ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    axis: int = LEFT - 10
+    foot: int = HEIGHT - 8
+
+
+def nice_steps(highest: float, *, most: int = 4) -> list[int]:
+    """Round numbers from nought to at least `highest`, at most `most` steps: 0, 500, 1,000, 1,500."""
+    step = magnitude = 1
+    while step * most < highest:
+        step = next((magnitude * part for part in (2, 5, 10) if magnitude * part > step), step)
+        if step >= 10 * magnitude:
+            magnitude *= 10
+    count = max(1, -(-int(highest + 0.999999) // step))
+    return [step * number for number in range(count + 1)]
+
+
+def line_chart(
+    series: Sequence[tuple[str, Sequence[float]]],
+    *,
+    title: str,
+    labels: Sequence[tuple[int, str]],
+    number: Callable[[float], str] = str,
+) -> Chart:
+    """A chart of one or two series of equal step; the first is the main one.
+
+    `labels` name places on the x axis: (index, words). `number` turns a value of the y axis into words.
+    """
+    longest = max((len(values) for _label, values in series), default=0)
+    highest = max((max(values, default=0) for _label, values in series), default=0)
+    steps = nice_steps(highest)
+
+    def x(index: int) -> int:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * index / max(1, longest - 1))
+
+    def y(value: float) -> int:
+        return round(HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * value / steps[-1])
+
+    lines = []
+    for place, (label, values) in enumerate(series):
+        points = [(x(index), y(value)) for index, value in enumerate(values)]
+        if points:
+            path = "M" + "L".join(f"{a} {b}" for a, b in points)
+            lines.append(Line(label, path, points[-1][0], points[-1][1], is_main=place == 0))
+    return Chart(
+        title=title,
+        lines=_apart(lines),
+        across=tuple(Mark(y(step), number(step)) for step in steps),
+        below=tuple(Mark(x(index), words) for index, words in labels),
+    )
+
+
+def _apart(lines: list[Line], *, gap: int = 16) -> tuple[Line, ...]:
+    """Place each label just above the end of its line, and never on another."""
+    placed: list[Line] = []
+    for line in sorted(lines, key=lambda line: line.label_y):
+        y = max(TOP, line.label_y - 8, placed[-1].label_y + gap if placed else 0)
+        placed.append(replace(line, label_y=y))
+    return tuple(sorted(placed, key=lambda line: not line.is_main))

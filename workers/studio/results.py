@@ -1,0 +1,210 @@
+"""Reports: what became of an issue, in words first, then in figures. Clicks are counted, opens are a lower bound."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from newsletter import roles
+from newsletter.models import Issue, IssueStatus, Tracking
+from newsletter.roles import Action
+from newsletter.studio import access, audit
+from newsletter.templatetags import warta
+from workers import reports
+from workers.models import Delivery, DeliveryStatus, Outcome
+from workers.studio import charts, wording
+
+BEGUN = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT, IssueStatus.CANCELLED)
+HOURS = 48
+UNSAFE = "=+-@\t\r＝＋－＠"
+"""A cell that starts so could be taken for a formula."""
+
+
+@require_safe
+def report_list(request: HttpRequest) -> HttpResponse:
+    """Issues that went out, newest first, in the newsletters one works on."""
+    mine = roles.newsletters(access.editor(request), Action.WRITE)
+    issues = Issue.objects.kept().filter(newsletter__in=mine, status__in=BEGUN, started_at__isnull=False)
+    found = list(issues.select_related("newsletter").order_by("-started_at", "-pk")[:200])
+    context = {
+        "section": "reports",
+        "rows": [_row(issue) for issue in found],
+        "several": len(mine) > 1,
+        "shares_clicks": any(issue.newsletter.tracking != Tracking.OFF for issue in found),
+    }
+    return render(request, "studio/sending/reports.html", context)
+
+
+def _row(issue: Issue) -> dict[str, Any]:
+    local = timezone.localtime(issue.started_at, issue.newsletter.zone)
+    return {
+        "issue": issue,
+        "started": formats.date_format(local, "j M Y, H:i"),
+        "measured": issue.newsletter.tracking != Tracking.OFF,
+        "per_reader": wording.percent(issue.click_count, issue.accepted_count),
+    }
+
+
+@require_safe
+def issue_report(request: HttpRequest, issue_id: int) -> HttpResponse:
+    issue = access.issue(request, issue_id, Action.WRITE)
+    if issue.status not in BEGUN or issue.started_at is None:
+        return redirect("issue-progress" if not issue.is_editable else "issue-review", issue.pk)
+    report = reports.issue_report(issue)
+    newsletter = issue.newsletter
+    context = {
+        "section": "reports",
+        "issue": issue,
+        "newsletter": newsletter,
+        "zone": newsletter.zone,
+        "report": report,
+        "measured": newsletter.tracking != Tracking.OFF,
+        "individual": newsletter.tracking == Tracking.INDIVIDUAL,
+        "said": _in_words(issue, report),
+        "chart": _chart(issue, report),
+        "hours": _hours(issue, report),
+        "links": _links(report),
+        "languages": [(wording.language(row.language), row) for row in report.by_language],
+        "reasons": _reasons(issue),
+        "shares": {
+            "delivered": wording.percent(report.delivered or report.accepted, issue.audience_count),
+            "refused": wording.percent(report.refused + report.bounced, issue.audience_count),
+            "unsubscribed": wording.percent(report.unsubscribed, report.accepted),
+            "complained": wording.percent(report.complained, report.accepted),
+        },
+        "refused_or_bounced": report.refused + report.bounced,
+        "may_export": roles.may(access.editor(request), Action.APPROVE, newsletter),
+    }
+    return render(request, "studio/sending/report.html", context)
+
+
+def _in_words(issue: Issue, report: reports.Report) -> list[str]:
+    """The report in sentences, most important first."""
+    zone = issue.newsletter.zone
+    sentences = [
+        ngettext(
+            "%(issue)s went to %(count)s reader on %(time)s.",
+            "%(issue)s went to %(count)s readers on %(time)s.",
+            report.accepted,
+        )
+        % {"issue": issue, "count": wording.number(report.accepted), "time": warta.when(issue.started_at, zone)}
+    ]
+    if issue.newsletter.tracking != Tracking.OFF:
+        sentences.append(
+            ngettext(
+                "Its links were clicked %(count)s time.",
+                "Its links were clicked %(count)s times.",
+                report.clicks_people,
+            )
+            % {"count": wording.number(report.clicks_people)}
+        )
+    top = max(report.links, key=lambda link: link.clicks, default=None)
+    if top is not None and top.clicks:
+        share = wording.percent(top.clicks, report.clicks_people)
+        sentences.append(_("Most went to “%(link)s”: %(share)s.") % {"link": top.label or top.url, "share": share})
+    left = ngettext("%(count)s reader left through it", "%(count)s readers left through it", report.unsubscribed)
+    complained = ngettext("%(count)s complained", "%(count)s complained", report.complained)
+    sentences.append(
+        _("%(left)s, %(complained)s.")
+        % {
+            "left": left % {"count": wording.number(report.unsubscribed)},
+            "complained": complained % {"count": wording.number(report.complained)},
+        }
+    )
+    return sentences
+
+
+# --- clicks over time ------------------------------------------------------------------------------------------------
+
+
+def _hours(issue: Issue, report: reports.Report) -> list[dict[str, int]]:
+    """Clicks by people, hour by hour from the start to the last click within 48 hours, and their sum so far."""
+    if issue.started_at is None:
+        return []
+    start = issue.started_at.replace(minute=0, second=0, microsecond=0)
+    clicks = {round((point.hour - start).total_seconds() / 3600): point.clicks for point in report.hours}
+    last = max((hour for hour, count in clicks.items() if 0 <= hour < HOURS and count), default=-1)
+    rows, so_far = [], 0
+    for hour in range(last + 1):
+        so_far += clicks.get(hour, 0)
+        rows.append({"hour": hour + 1, "clicks": clicks.get(hour, 0), "so_far": so_far})
+    return rows
+
+
+def _chart(issue: Issue, report: reports.Report) -> charts.Chart | None:
+    rows = _hours(issue, report)
+    if not rows or not rows[-1]["so_far"]:
+        return None
+    series: list[tuple[str, Sequence[float]]] = [(_("This issue"), [0, *(row["so_far"] for row in rows)])]
+    before = _issue_before(issue)
+    if before is not None:
+        earlier = _hours(before, reports.issue_report(before))[: len(rows)]
+        if earlier and earlier[-1]["so_far"]:
+            label = _("Issue %(number)s") % {"number": before.number}
+            series.append((label, [0, *(row["so_far"] for row in earlier)]))
+    total = wording.number(rows[-1]["so_far"])
+    half = next(row["hour"] for row in rows if 2 * row["so_far"] >= rows[-1]["so_far"])
+    title = _("Clicks by people in the first %(hours)s hours: %(total)s, half of them within %(half)s h.")
+    ticks = [(hour, _("%(count)s h") % {"count": hour}) for hour in range(0, len(rows) + 1, 12)]
+    return charts.line_chart(
+        series, title=title % {"hours": len(rows), "total": total, "half": half}, labels=ticks, number=wording.number
+    )
+
+
+def _issue_before(issue: Issue) -> Issue | None:
+    sent = Issue.objects.filter(newsletter=issue.newsletter, status=IssueStatus.SENT, started_at__lt=issue.started_at)
+    return sent.select_related("newsletter").order_by("-started_at").first()
+
+
+# --- links, reasons --------------------------------------------------------------------------------------------------
+
+
+def _links(report: reports.Report) -> list[dict[str, Any]]:
+    total = sum(link.clicks for link in report.links)
+    ordered = sorted(report.links, key=lambda link: (-link.clicks, link.number))
+    return [{"link": link, "share": wording.percent(link.clicks, total)} for link in ordered]
+
+
+def _reasons(issue: Issue) -> list[dict[str, Any]]:
+    """Why mails were refused or came back: the mail service's own words, most frequent first."""
+    refused = Delivery.objects.filter(issue=issue, outcome=Outcome.REFUSED).values("code", "detail")
+    bounced = Delivery.objects.filter(issue=issue, status=DeliveryStatus.BOUNCED).exclude(outcome=Outcome.REFUSED)
+    rows: list[dict[str, Any]] = [
+        *({**row, "kind": _("refused")} for row in refused.annotate(count=Count("pk")).order_by("-count")[:20]),
+        *(
+            {**row, "kind": _("bounced")}
+            for row in bounced.values("code", "detail").annotate(count=Count("pk")).order_by("-count")[:20]
+        ),
+    ]
+    return sorted(rows, key=lambda row: -row["count"])[:20]
+
+
+@require_POST
+def links_csv(request: HttpRequest, issue_id: int) -> HttpResponse:
+    """The links table as a file; written down, since figures leave the house."""
+    issue = access.issue(request, issue_id, Action.APPROVE)
+    report = reports.issue_report(issue)
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{issue.slug}-links.csv"'
+    response.write("\ufeff")
+    sheet = csv.writer(response, quoting=csv.QUOTE_ALL)
+    sheet.writerow([_("Link"), _("Address"), _("Clicks"), _("Share")])
+    for row in _links(report):
+        link = row["link"]
+        sheet.writerow([safe_cell(link.label), safe_cell(link.url), link.clicks, row["share"]])
+    audit.record(request, "report-exported", newsletter=issue.newsletter, subject=f"issue {issue.pk}")
+    return response
+
+
+def safe_cell(text: str) -> str:
+    """A cell no spreadsheet takes for a formula (T-51)."""
+    return f"'{text}" if text.startswith(tuple(UNSAFE)) else text

@@ -1,0 +1,86 @@
+"""Times, spans and counts as these pages say them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils import formats, timezone
+from django.utils.translation import get_language_info, gettext, ngettext
+from django.utils.translation import gettext as _
+
+from newsletter.templatetags.warta import zone_name
+
+
+def number(value: float) -> str:
+    """A count with the page language's separators."""
+    return str(formats.localize(value))
+
+
+def readers(count: int) -> str:
+    return ngettext("%(count)s reader", "%(count)s readers", count) % {"count": number(count)}
+
+
+def language(code: str) -> str:
+    """A language's name in the page's language."""
+    try:
+        return gettext(get_language_info(code)["name"])
+    except KeyError:
+        return code
+
+
+def percent(part: float, whole: float) -> str:
+    """One decimal below ten per cent, none above; empty without a whole."""
+    if not whole:
+        return ""
+    share = 100 * part / whole
+    return formats.number_format(share, 0 if share >= 10 or share == 0 else 1) + "\u00a0%"
+
+
+def clock(moment: datetime, zone: ZoneInfo) -> str:
+    local = timezone.localtime(moment, zone)
+    return f"{formats.date_format(local, 'H:i')}\u00a0{zone_name(moment, zone)}"
+
+
+def day(moment: datetime, zone: ZoneInfo, *, now: datetime) -> str:
+    """Today, Tomorrow, or the day in full, to begin a sentence with."""
+    local = timezone.localtime(moment, zone)
+    ahead = (local.date() - timezone.localtime(now, zone).date()).days
+    if ahead == 0:
+        return _("Today")
+    if ahead == 1:
+        return _("Tomorrow")
+    return formats.date_format(local, "l j F Y" if ahead > 300 else "l j F")
+
+
+def short_moment(moment: datetime, zone: ZoneInfo, *, now: datetime) -> str:
+    """For a button: "Thu 08:00 WIB" within a week, "26 Nov 08:00 WIB" after it."""
+    local = timezone.localtime(moment, zone)
+    soon = local.date() - timezone.localtime(now, zone).date() < timedelta(days=7)
+    return f"{formats.date_format(local, 'D' if soon else 'j M')} {clock(moment, zone)}"
+
+
+def span(length: timedelta) -> str:
+    """The two largest units: "13 h 55 min", "3 days 2 h", "45 s"."""
+    seconds = max(0, round(length.total_seconds()))
+    days, hours, minutes = seconds // 86400, seconds % 86400 // 3600, seconds % 3600 // 60
+    if days:
+        text = ngettext("%(count)s day", "%(count)s days", days) % {"count": number(days)}
+        return f"{text} {_('%(count)s h') % {'count': hours}}" if hours else text
+    if hours:
+        text = _("%(count)s h") % {"count": hours}
+        return f"{text} {_('%(count)s min') % {'count': minutes}}" if minutes else text
+    if minutes:
+        text = _("%(count)s min") % {"count": minutes}
+        return f"{text} {_('%(count)s s') % {'count': seconds % 60}}" if minutes < 5 and seconds % 60 else text
+    return _("%(count)s s") % {"count": seconds}
+
+
+def about(length: timedelta) -> str:
+    """A rough span for estimates: whole minutes, or "less than a minute"."""
+    minutes = round(length.total_seconds() / 60)
+    if minutes < 1:
+        return _("less than a minute")
+    if minutes < 90:
+        return _("about %(count)s min") % {"count": number(minutes)}
+    return _("about %(count)s h") % {"count": number(round(minutes / 60))}
