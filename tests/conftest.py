@@ -21,3 +21,25 @@ def _folders_of_our_own(tmp_path, settings):
     settings.TRACKING_SPOOL = tmp_path / "spool" / "hits"
     for folder in (settings.MEDIA_ROOT, settings.MAILBOX_DIR, settings.SEND_SPOOL, settings.TRACKING_SPOOL):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _consent_guards_let_tests_clean_up():
+    """Tests that commit empty every table afterwards; the triggers that keep consent events forbid that."""
+    from django.db import connection
+    from django.test import TransactionTestCase
+
+    from subscribers import guards
+
+    clean_up = TransactionTestCase._fixture_teardown
+
+    def clean_up_without_guards(self):
+        guards.remove(connection)
+        try:
+            clean_up(self)
+        finally:
+            guards.install(connection)
+
+    TransactionTestCase._fixture_teardown = clean_up_without_guards
+    yield
+    TransactionTestCase._fixture_teardown = clean_up
