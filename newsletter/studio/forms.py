@@ -16,7 +16,7 @@ from django.utils.text import slugify
 from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
 
-from newsletter.models import Editor, Newsletter, Role
+from newsletter.models import ACCENT, Editor, Newsletter, Role
 from newsletter.rendering import colours
 
 THEMES = {"system": gettext_lazy("As the device"), "light": gettext_lazy("Light"), "dark": gettext_lazy("Dark")}
@@ -132,6 +132,21 @@ class NewsletterForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
         help_text=gettext_lazy("Linked from the sign-up box and from each mail."),
     )
 
+    hold_s = forms.IntegerField(
+        label=gettext_lazy("Seconds to stop an issue after “Send now”"),
+        min_value=0,
+        max_value=300,
+        initial=120,
+        help_text=gettext_lazy("From 0 to 300. Nothing leaves before they are over."),
+    )
+    first_batch = forms.IntegerField(
+        label=gettext_lazy("Readers in the first small batch"),
+        min_value=0,
+        max_value=10_000,
+        initial=50,
+        help_text=gettext_lazy("They get it first; the rest follow only if nothing looks wrong. 0 turns it off."),
+    )
+
     class Meta:
         model = Newsletter
         fields = (
@@ -147,17 +162,11 @@ class NewsletterForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
             "from_email": gettext_lazy("Address"),
             "postal_address": gettext_lazy("Address"),
             "tracking": gettext_lazy("Measurement"),
-            "hold_s": gettext_lazy("Seconds to stop an issue after “Send now”"),
-            "first_batch": gettext_lazy("Readers in the first small batch"),
             "is_public": gettext_lazy("Offered on the public sign-up page"),
             "archive_is_public": gettext_lazy("Issues can be read on the web"),
         }
         help_texts = {
             "reply_to": gettext_lazy("A person should read them. Empty: the sender’s address."),
-            "hold_s": gettext_lazy("From 0 to 300. Nothing leaves before they are over."),
-            "first_batch": gettext_lazy(
-                "They get it first; the rest follow only if nothing looks wrong. 0 turns it off."
-            ),
         }
         widgets = {"tracking": forms.RadioSelect, "postal_address": forms.Textarea(attrs={"rows": 3})}
 
@@ -179,6 +188,7 @@ class NewsletterForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
 
     def clean_accent(self) -> str:
         accent = str(self.cleaned_data["accent"]).upper()
+        ACCENT(accent)
         ratio = colours.contrast(accent, colours.PAPER)
         if ratio < colours.READABLE:
             near = colours.readable_accent(accent)
