@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from newsletter.models import Issue, Newsletter
-from subscribers.models import Subscription, SubscriptionStatus, SuppressionReason
+from subscribers.models import Subscriber, Subscription, SubscriptionStatus, SuppressionReason
 
 Narrow = Callable[[QuerySet[Subscription], Any], QuerySet[Subscription]]
 
@@ -65,6 +65,16 @@ def _reason(status: str, barred_at: object) -> str:
     if status == SubscriptionStatus.SUBSCRIBED:
         return ""
     return PAUSED if status == SubscriptionStatus.PAUSED else LEFT
+
+
+def not_ended(subscriber: Subscriber) -> list[Subscription]:
+    """What one reader gets, has paused or has yet to confirm."""
+    return list(
+        Subscription.objects.filter(subscriber=subscriber)
+        .exclude(status=SubscriptionStatus.UNSUBSCRIBED)
+        .select_related("newsletter", "subscriber")
+        .order_by("newsletter")
+    )
 
 
 def excluded(newsletter: Newsletter, audience: dict[str, Any]) -> dict[str, int]:

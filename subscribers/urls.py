@@ -1,15 +1,15 @@
 from django.urls import path
 
-from subscribers import views
+from subscribers.views import choosing, confirming, inbox, leaving, privacy, signing_up
 
 urlpatterns = [
-    path("", views.signup_page, name="signup"),
-    path("subscribe/", views.signup_page, name="signup"),
-    path("s/<slug:form>/", views.signup_post, name="signup-post"),
-    path("check-inbox/<str:public_id>/", views.check_inbox, name="check-inbox"),
-    path("check-inbox/<str:public_id>/resend/", views.resend, name="check-inbox-resend"),
-    path("c/<str:token>/", views.confirm, name="subscription-confirm"),
-    path("p/<str:token>/", views.preferences, name="preferences"),
-    path("u/<str:token>/", views.unsubscribe, name="unsubscribe"),
-    path("privacy/", views.privacy, name="privacy"),
+    path("", signing_up.signup_page, name="signup"),
+    path("subscribe/", signing_up.signup_page, name="signup"),
+    path("s/<slug:form>/", signing_up.signup_post, name="signup-post"),
+    path("check-inbox/<str:public_id>/", inbox.check_inbox, name="check-inbox"),
+    path("check-inbox/<str:public_id>/resend/", inbox.resend, name="check-inbox-resend"),
+    path("c/<str:token>/", confirming.confirm, name="subscription-confirm"),
+    path("p/<str:token>/", choosing.preferences, name="preferences"),
+    path("u/<str:token>/", leaving.unsubscribe, name="unsubscribe"),
+    path("privacy/", privacy.privacy, name="privacy"),
 ]

@@ -1,0 +1,41 @@
+"""What we hold: the notice of this service."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from newsletter.models import Newsletter, Tracking
+from subscribers import consent, signup
+from subscribers.views import pages
+
+
+@login_not_required
+@require_safe
+def privacy(request: HttpRequest) -> HttpResponse:
+    """What this service holds and for how long, made from the settings of the newsletters that run on it."""
+    with translation.override(pages.language_for(request)):
+        language = translation.get_language() or signup.LANGUAGES[0]
+        newsletters = list(Newsletter.objects.filter(is_public=True)) or list(Newsletter.objects.all()[:1])
+        context = {
+            "newsletter": newsletters[0] if newsletters else None,
+            "items": [
+                {
+                    "newsletter": one,
+                    "title": one.title_in(language),
+                    "measures_readers": one.tracking == Tracking.INDIVIDUAL,
+                    "counts": one.tracking != Tracking.OFF,
+                }
+                for one in newsletters
+            ],
+            "contact": next((one.reply_to or one.from_email for one in newsletters), ""),
+            "own_notices": sorted({one.privacy_url for one in newsletters if one.privacy_url}),
+            "link_days": consent.LINK_LIFE.days,
+            "pending_days": consent.PENDING_LIFE.days,
+            "pending": ngettext("%(count)d day", "%(count)d days", consent.PENDING_LIFE.days)
+            % {"count": consent.PENDING_LIFE.days},
+        }
+        return pages.show(request, "privacy", context)
