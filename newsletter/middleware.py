@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -44,12 +45,24 @@ def _wanted(request: HttpRequest) -> str:
     return LANGUAGES[0]
 
 
+def any_host_may_unsubscribe(get_response: Handler) -> Handler:
+    """A one-click unsubscription counts whatever Host a mail service or a proxy writes (RFC 8058; S-15)."""
+    own = urlsplit(settings.SITE_URL).netloc
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.method == "POST" and request.path.startswith("/u/"):
+            request.META["HTTP_HOST"] = own
+        return get_response(request)
+
+    return middleware
+
+
 def log_failures(get_response: Handler) -> Handler:
     """One line for each answer of 500 and above, its path without tokens."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if response.status_code >= 500:
+        if response.status_code >= 500 and not getattr(response, "is_an_answer", False):
             logger.error(
                 "page failed",
                 extra={"status": response.status_code, "path": without_tokens(request.path), "method": request.method},

@@ -86,6 +86,7 @@ def test_s14_the_page_has_a_button_and_a_language_switch(client):
         {"accept": ""},
         {"user-agent": ""},
         {"host": "TESTSERVER:443"},
+        {"host": "inbox.mail.example"},
     ],
 )
 def test_s15_no_redirect_no_cookie_no_context(headers):
