@@ -17,6 +17,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from html import escape
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -32,6 +33,7 @@ LONGEST_LINE = 900
 """SMTP allows 998 bytes; some relays count differently."""
 LONGEST_SLOT = {"hit": 40, "u": 60, "p": 60, "why": 400}
 _CONTROLS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f]")
 _ATOM = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]+")
 _ADDRESS = re.compile(r"[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]{1,64}@[A-Za-z0-9.-]{1,255}")
 
@@ -80,6 +82,12 @@ class Compiled:
     words: Words
     newsletter: Newsletter
     domain: str
+    sender: str
+    inbound: str
+    """The domain at which we receive bounces; "" where we do not."""
+    zone: ZoneInfo
+    title: str
+    brand: str
     headers: tuple[tuple[str, slots.Segments], ...]
     """Headers beside From, To, Subject and Date, for providers' APIs."""
     static: tuple[bytes, ...]
@@ -131,6 +139,11 @@ def compiled(words: Words, newsletter: Newsletter, *, eight_bit: bool = False) -
         words=words,
         newsletter=newsletter,
         domain=domain,
+        sender=ascii_address(newsletter.from_email),
+        inbound=settings.INBOUND_DOMAIN,
+        zone=newsletter.zone,
+        title=clean(newsletter.title_in(words.language)),
+        brand=clean(newsletter.brand),
         headers=headers,
         static=tuple(chain.pieces),
         names=tuple(chain.names),
@@ -297,8 +310,12 @@ def phrase(words: str, *, taken: int) -> str:
 
 def mailbox(name: str, email: str, *, taken: int) -> str:
     """`name <email>` as it stands in a header, folded before the address where the line would be long."""
-    address = ascii_address(email)
-    if not clean(name):
+    return _named(name, ascii_address(email), taken=taken)
+
+
+def _named(name: str, address: str, *, taken: int) -> str:
+    name = clean(name) if name else ""
+    if not name:
         return address
     shown = phrase(name, taken=taken)
     gap = "\r\n " if taken + len(shown) + len(address) + 3 > 78 or "\r\n" in shown else " "
@@ -332,7 +349,9 @@ def _folded(words: str, *, taken: int) -> str:
 
 def ascii_address(email: str) -> str:
     """The address as it travels, its domain in IDNA. Raises Unsendable."""
-    email = re.sub("[\x00-\x1f\x7f-\x9f]", "", email).strip(" ")
+    if _ADDRESS.fullmatch(email):
+        return email
+    email = _INVISIBLE.sub("", email).strip(" ")
     if not email.isascii():
         local, _at, domain = email.rpartition("@")
         try:
@@ -357,7 +376,7 @@ def fill(mail: Compiled, reader: Reader, *, now: datetime) -> Copy:
     message_id = tokens.message_id(mail.words.issue, reader.id, mail.domain)
     why_text, why_html = why(mail, reader)
     values = {
-        "to": mailbox(reader.name, recipient, taken=4).encode(),
+        "to": _named(reader.name, recipient, taken=4).encode(),
         "date": date(now),
         "message_id": message_id.encode(),
         "u": tokens.unsubscribe(reader.id, mail.words.issue).encode(),
@@ -407,9 +426,9 @@ def _shown(name: str, email: str) -> str:
 
 def sender(mail: Compiled, reader: Reader) -> str:
     """Where bounces go: an address that says whose mail it was (VERP), where we receive mail; else the sender's."""
-    if settings.INBOUND_DOMAIN:
-        return f"bounce+{tokens.event_mac(mail.words.issue, reader.id)}@{settings.INBOUND_DOMAIN}"
-    return ascii_address(mail.newsletter.from_email)
+    if mail.inbound:
+        return f"bounce+{tokens.event_mac(mail.words.issue, reader.id)}@{mail.inbound}"
+    return mail.sender
 
 
 def hit(mail: Compiled, reader: Reader) -> str:
@@ -437,16 +456,20 @@ def _encoded(sentence: str, quoted: bool) -> bytes:
 
 def why(mail: Compiled, reader: Reader) -> tuple[str, str]:
     """The sentence that says why this mail came and since when, as text and as HTML, in the edition's language."""
-    newsletter = mail.newsletter
-    since = reader.confirmed_at.astimezone(newsletter.zone).date().isoformat() if reader.confirmed_at else ""
+    since = reader.confirmed_at.astimezone(mail.zone).date().isoformat() if reader.confirmed_at else ""
     return _why(
         mail.words.language,
-        clean(newsletter.title_in(mail.words.language)),
-        clean(newsletter.brand),
+        mail.title,
+        mail.brand,
         reader.legal_basis,
-        (urlsplit(reader.source_url).hostname or "")[:100],
+        _site(reader.source_url),
         since,
     )
+
+
+@lru_cache(maxsize=1024)
+def _site(url: str) -> str:
+    return (urlsplit(url).hostname or "")[:100]
 
 
 @lru_cache(maxsize=4096)

@@ -18,7 +18,6 @@ TIMEOUT_S = 30.0
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 OPTIONS = frozenset({"tls", "ca", "timeout", "helo"})
 _THROTTLED = re.compile(r"\b4\.7\.\d{1,3}\b")
-_LINE_DOT = re.compile(rb"(?m)^\.")
 
 
 class Reply(NamedTuple):
@@ -70,6 +69,8 @@ class Smtp:
         session = self._connect()
         try:
             self._greet(session)
+            if session.sock is not None:
+                session.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
             session.close()
             raise
@@ -224,9 +225,10 @@ class Smtp:
 
 
 def stuffed(data: bytes) -> bytes:
-    """`data` with doubled leading dots (RFC 5321 section 4.5.2) and its end mark."""
-    if data.startswith(b".") or b"\n." in data:
-        data = _LINE_DOT.sub(b"..", data)
+    """`data`, whose lines end in CRLF, with doubled leading dots (RFC 5321 section 4.5.2) and its end mark."""
+    data = data.replace(b"\r\n.", b"\r\n..")
+    if data.startswith(b"."):
+        data = b"." + data
     return data + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
