@@ -27,6 +27,8 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
         subscription_id = tokens.read_preferences(token)
     except tokens.Bad:
         return pages.lost(request, language=pages.language_for(request))
+    if subscription_id == 0:
+        return pages.lost(request, language=pages.language_for(request), kind="test", status=200)
     subscription = Subscription.objects.select_related("subscriber", "newsletter").filter(pk=subscription_id).first()
     if subscription is None or subscription.subscriber.erased_at is not None:
         return pages.lost(request, language=pages.language_for(request), kind="ended")

@@ -27,6 +27,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         subscription_id, issue_id = tokens.read_unsubscribe(token)
     except tokens.Bad:
         return pages.lost(request, language=pages.language_for(request))
+    if subscription_id == 0:
+        return pages.lost(request, language=pages.language_for(request), kind="test", status=200)
     subscription = Subscription.objects.select_related("subscriber", "newsletter").filter(pk=subscription_id).first()
     with translation.override(pages.language_for(request, subscription.language if subscription else "")):
         if request.POST.get("List-Unsubscribe") == "One-Click":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,8 @@ from subscribers.models import (
     SignupRequest,
 )
 from subscribers.views import pages
+
+logger = logging.getLogger(__name__)
 
 
 @login_not_required
@@ -82,6 +85,7 @@ def _take(request: HttpRequest, form: SignupForm, *, is_foreign: bool) -> HttpRe
     with translation.override(language):
         address = limits.client_address(request)
         if limits.too_many(limits.network(address), now=now) or limits.too_many_for_form(form, now=now):
+            logger.warning("sign-ups limited", extra={"form": form.pk})
             return _again(request, sent, {"busy": _too_many()}, language=language, status=429)
         try:
             trap = sent.is_trapped(origin_is_foreign=is_foreign, now=now)

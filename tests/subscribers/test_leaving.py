@@ -166,6 +166,16 @@ def test_t10_pages_with_a_secret_address_send_no_referrer_and_are_not_kept(clien
     assert not answer.cookies
 
 
+@pytest.mark.parametrize("page", ["u", "p"])
+def test_a_test_mails_links_say_that_they_belong_to_nobody(client, page):
+    token = {"u": tokens.unsubscribe(0, 12), "p": tokens.preferences(0)}[page]
+
+    answer = client.post(f"/{page}/{token}/?lang=en", {"List-Unsubscribe": "One-Click"})
+
+    assert answer.status_code == 200
+    assert "This link is from a test mail" in answer.content.decode()
+
+
 def test_c12_one_button_stops_and_the_page_says_what_was_stopped(client):
     siti, link = make_link()
 
