@@ -22,7 +22,7 @@ check: $(VENV)/.dev-ready ## lint, types, contracts, catalogues
 	$(BIN)/ruff check .
 	$(BIN)/mypy newsletter subscribers workers manage.py
 	$(BIN)/lint-imports
-	$(BIN)/djlint --check --lint --quiet templates
+	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.structure.production_check
 	$(BIN)/python -m tests.structure.catalogue_check
