@@ -28,6 +28,7 @@ from newsletter.models import AuditEntry, Edition, Editor, Issue, IssueStatus
 from subscribers import audience, tokens
 from subscribers.models import Subscription
 from workers import pace, spool, wire
+from workers import routes as ways
 from workers.models import EVENT_STATUS, STATUS_RANK, Batch, BatchStatus, Delivery, DeliveryStatus, Event, Outcome
 from workers.routes.base import tick
 
@@ -244,17 +245,19 @@ def claim(
     *,
     worker: str,
     now: datetime,
-    routes: Collection[str],
+    routes: Collection[str] | None = None,
     most: int = BATCH_SIZE,
     lease_s: float = LEASE_S,
 ) -> Claim | None:
-    """Take the next waiting readers of `issue` for this worker, by the best of `routes` (names) that is open.
+    """Take the next waiting readers of `issue` for this worker, by the best route that is open.
 
+    `routes` names those that may be used; by default all of MAIL_URL.
     At most as many as the pace lets out in four seconds; the rest becomes a batch of its own. Safe beside other
     workers. Whoever has left or was suppressed since the plan is out already, recorded as skipped. None when nothing
     may be sent now.
     """
     started = tick()
+    usable = routes_of_mail_url() if routes is None else routes
     while claimable(issue.pk).exists() and (goes_now := goes(issue.pk)):
         with transaction.atomic():
             batch = _next(issue.pk, again_only=goes_now == "again")
@@ -264,11 +267,18 @@ def claim(
             if not ids:
                 Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.DONE, sent_at=now)
                 continue
-            grant = pace.take(routes, want=min(most, BATCH_SIZE), now=now)
+            grant = pace.take(usable, want=min(most, BATCH_SIZE), now=now)
             if grant is None:
                 return None
             return _hold(batch, ids, grant, worker=worker, now=now, lease_s=lease_s, started=started)
     return None
+
+
+def routes_of_mail_url() -> list[str]:
+    """Names of the configured routes, best first; makes sure that each has its row."""
+    configured = ways.all()
+    pace.register((route.name, route.kind, route.rate) for route in configured)
+    return [route.name for route in configured]
 
 
 def _next(issue_id: int, *, again_only: bool) -> Batch | None:
@@ -595,7 +605,7 @@ def settle(left: spool.Left, *, now: datetime) -> int:
         ids = left.header.ids if left.header else tuple(unpack(batch.reader_ids))
         entries = [_entry(ids[answer.position], answer) for answer in left.answers if answer.position < len(ids)]
         open_ids = _unanswered(batch, ids, entries)
-        window = left.header.window if left.header and left.is_complete else len(open_ids)
+        window = len(open_ids) if left.window is None else left.window
         uncertain = _name_uncertain(batch, open_ids[:window])
         _write(batch, entries + uncertain, now=now)
         _close(batch, open_ids[window:], now=now)

@@ -7,6 +7,7 @@ given up.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from email.utils import make_msgid
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -131,14 +132,19 @@ def send(
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     name = worker if worker.endswith(f":{spool.folder_id(folder)}") else spool.worker_name(folder)
     until, accepted = tick() + seconds, 0
-    configured = routes.all()
-    pace.register((route.name, route.kind, route.rate) for route in configured)
+    names = ledger.routes_of_mail_url()
     issue = Issue.objects.select_related("newsletter").get(pk=issue_id)
     while tick() < until and not is_stopping():
-        claim = ledger.claim(issue, worker=name, now=timezone.now(), routes=[route.name for route in configured])
+        claim = ledger.claim(issue, worker=name, now=timezone.now(), routes=names)
         if claim is None:
             break
-        accepted += _work(issue, claim, folder, until=until, is_stopping=is_stopping)
+        try:
+            accepted += _work(issue, claim, folder, until=until, is_stopping=is_stopping)
+        except (DatabaseError, OSError):
+            raise
+        except Exception:
+            _pause_for_an_error(issue, now=timezone.now())
+            raise
     ledger.finish(issue, now=timezone.now())
     return accepted
 
@@ -161,10 +167,10 @@ def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float, is_s
         ledger.record(run.claim, run.entries, now=timezone.now())
     except (ledger.LeaseLost, routes.TooLate):
         logger.warning("lease lost while sending", extra={"issue": issue.pk, "batch": claim.batch})
-        answers.close()
+        answers.close(under_way=run.under_way)
         return 0
     except BaseException:
-        answers.close()
+        answers.close(under_way=run.under_way)
         raise
     answers.discard()
     _account_for(issue, run, route)
@@ -186,7 +192,7 @@ class _Run:
         self.is_stopping = is_stopping
         self.entries: list[ledger.Entry] = []
         self.problem: routes.TryLater | routes.Refused | None = None
-        self.wants_less = self.is_broken = False
+        self.wants_less = self.is_broken = self.under_way = False
         self._barred: dict[int, str] = {}
         self._started = tick()
         self._asked_at = claim.deadline - claim.lease_s
@@ -221,7 +227,12 @@ class _Run:
         except wire.Unsendable as error:
             self._write(place, ledger.Entry(reader, Outcome.REFUSED, "5.1.3", str(error)))
             return True
-        result = route.send(letter, deadline=self.claim.deadline)
+        self.under_way = True
+        try:
+            result = route.send(letter, deadline=self.claim.deadline)
+        except (routes.TryLater, routes.Refused, routes.TooLate):
+            self.under_way = False
+            raise
         self._write(
             place,
             ledger.Entry(reader, result.outcome, result.code, result.detail, result.provider_id, letter.message_id),
@@ -244,6 +255,7 @@ class _Run:
             spool.Answer(place, entry.outcome, entry.code, entry.detail, entry.provider_id, entry.message_id)
         )
         self.entries.append(entry)
+        self.under_way = False
 
     def _may_go_on(self, place: int) -> bool:
         """Keep the pace and the lease; every 250 ms ask who is still allowed and whether the issue still goes."""
@@ -288,16 +300,22 @@ def _account_for(issue: Issue, run: _Run, route: routes.Route | None) -> None:
     ledger.judge(issue, now=now)
 
 
+def _pause_for_an_error(issue: Issue, *, now: datetime) -> None:
+    """An error of ours would come again for the same reader: stop until somebody has looked."""
+    with translation.override(issue.newsletter.default_language):
+        reason = _("An error of this service stopped the sending. Ask your administrator to look at the log.")
+    with contextlib.suppress(issues.WrongState):
+        ledger.pause(issue, reason=reason, editor=None, now=now)
+
+
 def _pause_without_a_way_out(issue: Issue, problem: routes.Refused, *, now: datetime) -> None:
     """Refused by the only provider: waiting would not help, a person has to look."""
     if pace.usable([route.name for route in routes.all()], now=now):
         return
     with translation.override(issue.newsletter.default_language):
         reason = _("The e-mail provider refuses our mail: %(answer)s") % {"answer": problem}
-    try:
+    with contextlib.suppress(issues.WrongState):
         ledger.pause(issue, reason=reason, editor=None, now=now)
-    except issues.WrongState:
-        return
 
 
 # --- after a crash ---------------------------------------------------------------------------------------------------

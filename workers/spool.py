@@ -6,6 +6,7 @@ out. A file belongs to whoever holds its `flock`; the kernel lets go when the pr
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -14,7 +15,7 @@ import socket
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ _HEAD = struct.Struct("<II")
 _ANSWER = struct.Struct("<IB")
 MOST_PAYLOAD = 1 << 20
 SYNC_EVERY_S = 0.15
+UNFINISHED_S = 3600
 
 
 # --- records ---------------------------------------------------------------------------------------------------------
@@ -144,6 +146,8 @@ class Answer:
     message_id: str = ""
 
 
+NOTHING_UNDER_WAY = 0xFFFFFFFF
+"""A position that is no reader's: the holder let go in peace, so nobody is uncertain."""
 OUTCOMES = ("accepted", "refused", "deferred", "skipped", "uncertain")
 
 
@@ -177,9 +181,13 @@ class SendSpool:
             os.fdatasync(self._descriptor)
             self._synced = time.monotonic()
 
-    def close(self) -> None:
-        """Let go of the file and leave it to be settled."""
-        os.close(self._descriptor)
+    def close(self, *, under_way: bool = True) -> None:
+        """Let go of the file and leave it to be settled; say so if no message is without an answer."""
+        try:
+            if not under_way:
+                append(self._descriptor, _pack(Answer(NOTHING_UNDER_WAY, "skipped")))
+        finally:
+            os.close(self._descriptor)
 
     def discard(self) -> None:
         """Everything in it is in the database: delete it, then let go."""
@@ -196,6 +204,14 @@ class Left:
     attempt: int
     header: Header | None
     answers: tuple[Answer, ...]
+    under_way: bool = True
+
+    @property
+    def window(self) -> int | None:
+        """How many of the unanswered may have left; None if nobody can tell."""
+        if self.header is None or not self.is_complete:
+            return None
+        return self.header.window if self.under_way else 0
 
     @property
     def is_complete(self) -> bool:
@@ -205,6 +221,7 @@ class Left:
 
 def left_behind(folder: Path) -> Iterator[Left]:
     """Spools that nobody holds, locked while you look at them; delete `file` when it is settled."""
+    _sweep(folder)
     for file in sorted(folder.glob("*.send")):
         descriptor = _take(file)
         if descriptor is None:
@@ -213,6 +230,14 @@ def left_behind(folder: Path) -> Iterator[Left]:
             yield _read(file)
         finally:
             os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Spools that were never finished: their claim sent nothing."""
+    for file in folder.glob("*.new"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - file.stat().st_mtime > UNFINISHED_S:
+                file.unlink()
 
 
 def _take(file: Path) -> int | None:
@@ -234,9 +259,6 @@ def _read(file: Path) -> Left:
         return Left(file, batch, attempt, None, ())
     fields = dict(zip(Header.__slots__, json.loads(first), strict=True))
     header = Header(**{**fields, "ids": tuple(fields["ids"])})
-    return Left(file, batch, attempt, header, tuple(_latest(map(_unpack, payloads))))
-
-
-def _latest(answers: Iterable[Answer]) -> Iterable[Answer]:
-    """One answer a position: the last one written."""
-    return {answer.position: answer for answer in answers}.values()
+    answers = {answer.position: answer for answer in map(_unpack, payloads)}
+    in_peace = answers.pop(NOTHING_UNDER_WAY, None) is not None
+    return Left(file, batch, attempt, header, tuple(answers.values()), not in_peace)

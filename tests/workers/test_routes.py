@@ -120,6 +120,22 @@ def test_a_kept_connection_that_went_stale_is_renewed_without_a_second_mail():
     assert (len(sink.received), sink.sessions) == (2, 2)
 
 
+def test_a_server_that_takes_few_messages_a_connection_gets_a_new_one():
+    with smtp_route() as (route, sink):
+        sink.on_mail = lambda _address: "421 4.7.0 enough" if len(sink.received) == sink.sessions else None
+        assert [route.send(make_letter()).outcome for _ in range(3)] == ["accepted"] * 3
+
+    assert sink.sessions == 3
+
+
+def test_a_server_that_is_closing_for_everybody_defers():
+    with smtp_route() as (route, sink):
+        sink.on_mail = lambda _address: "421 4.3.2 shutting down"
+        result = route.send(make_letter())
+
+    assert (result.outcome, result.slow_down) == ("deferred", True)
+
+
 def test_nobody_there_means_not_sent():
     with smtp_server() as sink:
         port = sink.port

@@ -16,7 +16,7 @@ from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_rea
 from tests.workers.mailing import make_sending_issue, parse, smtp_server
 from workers import ledger, routes, sending, spool
 from workers.models import Batch, BatchStatus, Delivery, Outcome, Route
-from workers.routes import mailbox
+from workers.routes import mailbox, smtp
 
 pytestmark = pytest.mark.django_db
 
@@ -300,8 +300,8 @@ def test_a_lost_lease_sends_nothing_more_and_leaves_the_answers_to_be_settled(si
 
     assert sent == 1
     assert Delivery.objects.count() == 0
-    assert sending.settle_host(now=timezone.now()) == 1
-    assert equation(issue) == (1, 0, 0, 0, 1, 3)
+    assert sending.settle_host(now=timezone.now()) == 0
+    assert equation(issue) == (1, 0, 0, 0, 0, 4)
 
 
 def test_an_error_of_ours_in_mid_send_loses_nobody(sink, monkeypatch):
@@ -318,10 +318,32 @@ def test_an_error_of_ours_in_mid_send_loses_nobody(sink, monkeypatch):
         sending.send(issue.pk)
     monkeypatch.setattr(sending.wire, "fill", fill)
 
-    assert sending.settle_host(now=timezone.now()) == 1
+    issue.refresh_from_db()
+    assert issue.status == IssueStatus.PAUSED
+    assert sending.settle_host(now=timezone.now()) == 0
+    ledger.resume(issue, editor=None, now=timezone.now())
     sending.send(issue.pk)
-    assert equation(issue) == (3, 0, 0, 0, 1, 0)
-    assert sorted(sink.recipients) == sorted(people[place].subscriber.email for place in (0, 1, 3))
+    assert equation(issue) == (4, 0, 0, 0, 0, 0)
+    assert sink.recipients == [reader.subscriber.email for reader in people]
+
+
+def test_an_error_while_a_message_is_under_way_names_its_reader_uncertain(sink, monkeypatch):
+    issue, people = make_sending_issue(readers=3)
+    send = smtp.Smtp.send
+
+    def die_after_the_second(self, letter, *, deadline):
+        result = send(self, letter, deadline=deadline)
+        if letter.recipient == people[1].subscriber.email:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(smtp.Smtp, "send", die_after_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        sending.send(issue.pk)
+
+    assert sending.settle_host(now=timezone.now()) == 1
+    assert [row.subscription for row in ledger.uncertain(issue)] == [people[1].pk]
+    assert equation(issue) == (1, 0, 0, 0, 1, 1)
 
 
 def test_a_full_disk_sends_nothing(sink, monkeypatch):

@@ -74,6 +74,26 @@ def test_a_spool_from_before_a_restart_may_lack_answers(tmp_path):
     assert not left.is_complete
 
 
+def test_a_holder_who_lets_go_in_peace_leaves_nobody_uncertain(tmp_path):
+    held = spool.SendSpool(tmp_path, make_header(tmp_path))
+    held.answer(spool.Answer(0, "accepted"))
+    held.close(under_way=False)
+
+    [left] = spool.left_behind(tmp_path)
+    assert (left.window, len(left.answers)) == (0, 1)
+
+
+def test_a_spool_that_was_never_finished_is_swept_away_in_time(tmp_path):
+    file = tmp_path / "7-2.new"
+    file.write_bytes(b"")
+
+    assert list(spool.left_behind(tmp_path)) == []
+    assert file.exists()
+    os.utime(file, (0, 0))
+    assert list(spool.left_behind(tmp_path)) == []
+    assert not file.exists()
+
+
 def test_a_recorded_spool_is_gone(tmp_path):
     spool.SendSpool(tmp_path, make_header(tmp_path)).discard()
 

@@ -106,6 +106,8 @@ class Smtp:
         """MAIL, RCPT, DATA. Connection errors up to here mean that the letter has not left."""
         self.open()
         reply = self._say(self._mail_line(letter), deadline)
+        if reply.code == 421 and self._used:
+            raise smtplib.SMTPServerDisconnected("enough messages on one connection")
         if not reply.is_good:
             return self._not_even_started(reply)
         reply = self._say(f"RCPT TO:<{letter.recipient}>", deadline)
