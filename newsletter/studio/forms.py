@@ -113,7 +113,7 @@ class NewsletterForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
         help_text=gettext_lazy("Shown where a text has no version in a reader’s language."),
     )
     more_languages = forms.MultipleChoiceField(
-        label=gettext_lazy("Also in"),
+        label=gettext_lazy("Sent in"),
         choices=language_choices,
         required=False,
         widget=forms.CheckboxSelectMultiple,
@@ -175,7 +175,7 @@ class NewsletterForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
         self.fields["postal_address"].required = True
         languages = self.instance.languages or ["id"]
         self.fields["default_language"].initial = languages[0]
-        self.fields["more_languages"].initial = languages[1:]
+        self.fields["more_languages"].initial = languages
         for code, name in language_choices():
             words = self.instance.translations.get(code, {})
             title = forms.CharField(required=False, max_length=80, initial=words.get("title", ""))
