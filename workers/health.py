@@ -49,4 +49,7 @@ def alive(request: HttpRequest) -> HttpResponse:
 @never_cache
 def ready(request: HttpRequest) -> HttpResponse:
     wrong = failings(now=timezone.now())
-    return JsonResponse({"ready": not wrong, "failings": wrong}, status=503 if wrong else 200)
+    response = JsonResponse({"ready": not wrong, "failings": wrong}, status=503 if wrong else 200)
+    # Asked every few seconds, and a "no" is an answer, not a fault: neither Django nor our middleware need log it.
+    response._has_been_logged = response.is_an_answer = True  # type: ignore[attr-defined]
+    return response

@@ -6,6 +6,10 @@ dies next. `manage.py drain` loads the files. Targets come from `Link` rows and 
 
 from __future__ import annotations
 
+# First, because it sets Django up, which the models need.
+from newsletter.wsgi import application as django_application
+
+# isort: split
 import contextlib
 import fcntl
 import logging
@@ -25,7 +29,6 @@ from django.db import DatabaseError, close_old_connections
 from django.utils.encoding import iri_to_uri
 
 from newsletter.models import Issue, Link, Tracking
-from newsletter.wsgi import application as django_application
 from subscribers import limits, tokens
 from workers import processes, spool, tracking
 

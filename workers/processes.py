@@ -18,8 +18,8 @@ SUPERVISED = "WARTA_SUPERVISED"
 """Set for every process below `run`, so that grandchildren also ask to die with their parent."""
 
 TURN_S = 0.2
-HURRY_AFTER_S = 4.0
-KILL_AFTER_S = 8.0
+HURRY_AFTER_S = 6.0
+KILL_AFTER_S = 8.5
 CALM_AFTER_S = 30.0
 """A part that ran this long was well: its next fall starts the backoff anew."""
 LONGEST_WAIT_S = 30.0

@@ -1,0 +1,134 @@
+"""Start the whole service on this machine: web, workers with the clock, and the drain."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import http.client
+import os
+import signal
+import socket
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from workers.processes import Part, Supervisor
+
+WEB_WORKERS = 2
+WEB_THREADS = min(16, 2 * (os.cpu_count() or 1) + 1)
+"""Requests that one web process works on at once; a page may wait for a mail server or another site."""
+BACKPRESSURE = 128
+"""Requests that one web process has taken in; more wait in the backlog of the socket."""
+PROMPT_THREADS = 4
+
+
+class Command(BaseCommand):
+    help = "Starts the web server, the workers and the drain; starts again what falls; stops all on Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=settings.PORT, help=f"default {settings.PORT}, from PORT")
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on; loopback unless you say so")
+
+    def handle(self, *args: Any, port: int, host: str, **options: Any) -> None:
+        if port != settings.PORT:
+            start_again_with(port)
+        refuse_taken(host, port)
+        with only_one(settings.VAR_DIR):
+            Supervisor(
+                parts(host, port),
+                environment=os.environ,
+                say=self.say,
+                is_ready=lambda: answers(host, port),
+                when_ready=self.welcome,
+            ).run()
+        self.say("Stopped.")
+
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+    def welcome(self) -> None:
+        pages = [("Sign-up page", "/"), ("Studio", "/studio/")]
+        if settings.EMBEDDED:
+            pages += [("Demo site", "/demo/"), ("Caught mail", "/mailbox/")]
+        self.say("Warta is running. Ctrl-C stops it.")
+        for name, path in pages:
+            self.say(f"  {name:<13} {settings.SITE_URL}{path}")
+
+
+def parts(host: str, port: int) -> list[Part]:
+    python = sys.executable
+    worker = (python, "-m", "celery", "--quiet", "-A", "workers.celery", "worker", "--loglevel", "WARNING")
+    alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    bulk = ("-n", "bulk@%h", "-Q", "bulk,fetch", "-P", "prefork", "-c", str(settings.SEND_SLOTS))
+    prompt = ("-n", "prompt@%h", "-Q", "prompt", "-P", "threads", "-c", str(PROMPT_THREADS), "-B")
+    return [
+        Part("web", (python, "-m", "granian", *granian_options(host, port), "workers.hits:application")),
+        Part("prompt", (*worker, *alone, *prompt), hurry=signal.SIGQUIT),
+        Part("bulk", (*worker, *alone, *bulk), hurry=signal.SIGQUIT),
+        Part("drain", (python, str(settings.BASE_DIR / "manage.py"), "drain")),
+    ]
+
+
+def granian_options(host: str, port: int) -> list[str]:
+    options = {
+        "interface": "wsgi",
+        "host": host,
+        "port": port,
+        "workers": WEB_WORKERS,
+        "blocking-threads": WEB_THREADS,
+        "backpressure": BACKPRESSURE,
+        "workers-kill-timeout": 5,
+        "log-level": "warning",
+    }
+    return [
+        "--respawn-failed-workers",
+        *[word for name, value in options.items() for word in (f"--{name}", str(value))],
+    ]
+
+
+def start_again_with(port: int) -> None:
+    """The settings were read with another port; read them again with this one."""
+    os.environ["PORT"] = str(port)
+    os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 (our own command line)
+
+
+def refuse_taken(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                remedy = f"Stop the program that uses it, or choose another: PORT={port + 1} make run"
+                raise CommandError(f"Port {port} is taken. {remedy}") from None
+            raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """One `run` for each VAR_DIR: two clocks and two brokers in one folder would be in each other's way."""
+    with os.fdopen(os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o640), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(f"Warta already runs in {folder}. Stop it, or set another VAR_DIR.") from None
+        yield
+
+
+def answers(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=1)
+    try:
+        connection.request("GET", "/healthz", headers={"Host": settings.SITE_HOST})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,47 @@
+"""What happens by itself, how often and why. Beat only wakes; every task finds its due work in the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from celery.schedules import crontab
+
+
+@dataclass(frozen=True)
+class Entry:
+    name: str
+    task: str
+    every: timedelta
+    why: str
+    at: crontab | None = None
+    """A time of day instead of a steady beat; `every` then only says when a missed one is too old."""
+
+
+ENTRIES = (
+    Entry("admit sign-ups", "admit", timedelta(seconds=1), "a visitor waits for the confirmation mail"),
+    Entry("send notices", "notify", timedelta(seconds=1), "a visitor waits for the confirmation mail"),
+    Entry("begin due issues", "begin", timedelta(seconds=1), "an issue leaves at its minute, not after it"),
+    Entry("wake senders", "dispatch", timedelta(seconds=1), "free slots take waiting batches, whatever was lost"),
+    Entry("beat", "beat", timedelta(seconds=5), "/readyz tells whether workers do their ticks"),
+    Entry("recover", "recover", timedelta(seconds=15), "lost leases, deferred readers and the end of an issue"),
+    Entry("recount", "recount", timedelta(seconds=15), "the progress page and the reports follow the hits"),
+    Entry("collect articles", "collect", timedelta(minutes=1), "new articles are there when an editor looks"),
+    Entry(
+        "forget", "forget", timedelta(days=1), "what need not be kept goes, while few people read",
+        at=crontab(hour="2", minute="30"),
+    ),
+)  # fmt: skip
+
+
+def table() -> dict[str, dict[str, Any]]:
+    """The beat table. Each message dies after one period, so that hours without a worker pile nothing up."""
+    return {
+        entry.name: {
+            "task": entry.task,
+            "schedule": entry.at or entry.every,
+            "options": {"expires": entry.every.total_seconds()},
+        }
+        for entry in ENTRIES
+    }

@@ -1,0 +1,67 @@
+"""Celery's entry points: read ids, call one function, return a count. Unknown keywords come from a newer release."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from newsletter import articles
+from subscribers import signup
+from workers import health, notices, reports, retention, sending
+from workers.celery import Queue, app, is_stopping
+
+
+@app.task(name="admit")
+def admit(**_: object) -> int:
+    return signup.admit_due(now=timezone.now())
+
+
+@app.task(name="notify")
+def notify(**_: object) -> int:
+    return notices.send_due(now=timezone.now())
+
+
+@app.task(name="begin")
+def begin(**_: object) -> int:
+    return wake(sending.begin_due(now=timezone.now()))
+
+
+@app.task(name="dispatch")
+def dispatch(**_: object) -> int:
+    return wake(sending.dispatch(now=timezone.now()))
+
+
+@app.task(name="send", queue=Queue.BULK)
+def send(*, issue_id: int, **_: object) -> int:
+    return sending.send(issue_id, is_stopping=is_stopping)
+
+
+@app.task(name="beat")
+def beat(**_: object) -> None:
+    health.beat(now=timezone.now())
+
+
+@app.task(name="recover")
+def recover(**_: object) -> int:
+    return sending.recover(now=timezone.now())
+
+
+@app.task(name="recount")
+def recount(**_: object) -> int:
+    return reports.recount(now=timezone.now())
+
+
+@app.task(name="collect", queue=Queue.FETCH, soft_time_limit=240, time_limit=300)
+def collect(**_: object) -> int:
+    return articles.collect_due(now=timezone.now())
+
+
+@app.task(name="forget")
+def forget(**_: object) -> int:
+    return retention.run(now=timezone.now())
+
+
+def wake(issue_ids: list[int]) -> int:
+    """Publish one wake-up per entry; too many are harmless, they find nothing to claim."""
+    for issue_id in issue_ids:
+        send.apply_async(kwargs={"issue_id": issue_id}, expires=60)
+    return len(issue_ids)
