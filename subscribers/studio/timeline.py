@@ -187,12 +187,12 @@ def changes(span: Span) -> Iterable[Entry]:
             )
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[], str]] = {
     "reader-unsubscribed": lambda: _("Unsubscribed in the studio"),
     "reader-suppressed": lambda: _("All mail stopped in the studio"),
     "reader-allowed": lambda: _("Mail allowed again in the studio"),
 }
-REASONS = {
+REASONS: dict[str, Callable[[], str]] = {
     "asked_by_mail": lambda: _("asked by mail"),
     "asked_by_phone": lambda: _("asked by phone"),
     "not_theirs": lambda: _("the address belongs to somebody else"),

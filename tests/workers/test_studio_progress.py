@@ -88,7 +88,7 @@ def test_rate_and_estimate_come_from_the_last_minute():
 
     says = Flight(issue, NOW + timedelta(minutes=1)).pace
 
-    assert says == "2 a second · about 2 min left, done about 07:02\u00a0WIB"
+    assert says == "2 a second · about 2\u00a0min left, done about 07:02\u00a0WIB"
 
 
 def test_nothing_is_said_of_a_rate_before_there_is_one():

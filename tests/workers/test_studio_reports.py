@@ -185,7 +185,7 @@ def test_the_table_has_the_numbers_of_the_chart_hour_by_hour(client):
     assert rows == [(1, 3, 3), (2, 0, 3), (3, 0, 3), (4, 3, 6)]
     html = page.content.decode()
     assert 'aria-label="Clicks by people in the first 4 hours: 6, half of them within 1 h."' in html
-    assert html.count('<path class="line"') == 1
+    assert html.count('<path class="line"') == 2  # for a desk and for a phone
 
 
 def test_without_clicks_there_is_no_chart(client):

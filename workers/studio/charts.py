@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-WIDTH, HEIGHT = 960, 260
+WIDE, NARROW = (960, 260), (360, 220)
+"""Sizes of the picture, so that its words are as large as the page's on a desk and on a phone."""
 LEFT, RIGHT, TOP, BOTTOM = 56, 24, 16, 32
 
 
@@ -41,12 +42,18 @@ class Chart:
     lines: tuple[Line, ...]
     across: tuple[Mark, ...]
     below: tuple[Mark, ...]
-    width: int = WIDTH
-    height: int = HEIGHT
+    width: int
+    height: int
     left: int = LEFT
-    right: int = WIDTH - RIGHT
     axis: int = LEFT - 10
-    foot: int = HEIGHT - 8
+
+    @property
+    def right(self) -> int:
+        return self.width - RIGHT
+
+    @property
+    def foot(self) -> int:
+        return self.height - 8
 
 
 def nice_steps(highest: float, *, most: int = 4) -> list[int]:
@@ -66,6 +73,7 @@ def line_chart(
     title: str,
     labels: Sequence[tuple[int, str]],
     number: Callable[[float], str] = str,
+    size: tuple[int, int] = WIDE,
 ) -> Chart:
     """A chart of one or two series of equal step; the first is the main one.
 
@@ -74,12 +82,13 @@ def line_chart(
     longest = max((len(values) for _label, values in series), default=0)
     highest = max((max(values, default=0) for _label, values in series), default=0)
     steps = nice_steps(highest)
+    width, height = size
 
     def x(index: int) -> int:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * index / max(1, longest - 1))
+        return round(LEFT + (width - LEFT - RIGHT) * index / max(1, longest - 1))
 
     def y(value: float) -> int:
-        return round(HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * value / steps[-1])
+        return round(height - BOTTOM - (height - BOTTOM - TOP) * value / steps[-1])
 
     lines = []
     for place, (label, values) in enumerate(series):
@@ -89,6 +98,8 @@ def line_chart(
             lines.append(Line(label, path, points[-1][0], points[-1][1], is_main=place == 0))
     return Chart(
         title=title,
+        width=width,
+        height=height,
         lines=_apart(lines),
         across=tuple(Mark(y(step), number(step)) for step in steps),
         below=tuple(Mark(x(index), words) for index, words in labels),

@@ -371,6 +371,10 @@ class Decision:
         return [(check_key(check), check) for check in self.checks if not check.ok and check.severity == "warns"]
 
     @property
+    def left(self) -> int:
+        return len(self.blocking) + len(self.warnings)
+
+    @property
     def suggestions(self) -> list[Check]:
         return [check for check in self.checks if not check.ok and check.severity == "suggests"]
 

@@ -35,6 +35,7 @@ def progress(request: HttpRequest, issue_id: int) -> HttpResponse:
         "issue": issue,
         "newsletter": issue.newsletter,
         "zone": issue.newsletter.zone,
+        "section": "issues",
         "flight": flight,
         "may_send": roles.may(access.editor(request), Action.SEND, issue.newsletter),
         "asks_to_stop": "stop" in request.GET and not flight.is_over,

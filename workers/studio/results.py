@@ -70,7 +70,7 @@ def issue_report(request: HttpRequest, issue_id: int) -> HttpResponse:
         "measured": newsletter.tracking != Tracking.OFF,
         "individual": newsletter.tracking == Tracking.INDIVIDUAL,
         "said": _in_words(issue, report),
-        "chart": _chart(issue, report),
+        "charts": _charts(issue, report),
         "hours": _hours(issue, report),
         "links": _links(report),
         "languages": [(wording.language(row.language), row) for row in report.by_language],
@@ -140,10 +140,11 @@ def _hours(issue: Issue, report: reports.Report) -> list[dict[str, int]]:
     return rows
 
 
-def _chart(issue: Issue, report: reports.Report) -> charts.Chart | None:
+def _charts(issue: Issue, report: reports.Report) -> list[charts.Chart]:
+    """The same picture for a desk and for a phone; empty without clicks."""
     rows = _hours(issue, report)
     if not rows or not rows[-1]["so_far"]:
-        return None
+        return []
     series: list[tuple[str, Sequence[float]]] = [(_("This issue"), [0, *(row["so_far"] for row in rows)])]
     before = _issue_before(issue)
     if before is not None:
@@ -155,9 +156,11 @@ def _chart(issue: Issue, report: reports.Report) -> charts.Chart | None:
     half = next(row["hour"] for row in rows if 2 * row["so_far"] >= rows[-1]["so_far"])
     title = _("Clicks by people in the first %(hours)s hours: %(total)s, half of them within %(half)s h.")
     ticks = [(hour, _("%(count)s h") % {"count": hour}) for hour in range(0, len(rows) + 1, 12)]
-    return charts.line_chart(
-        series, title=title % {"hours": len(rows), "total": total, "half": half}, labels=ticks, number=wording.number
-    )
+    words = title % {"hours": len(rows), "total": total, "half": half}
+    return [
+        charts.line_chart(series, title=words, labels=ticks, number=wording.number, size=size)
+        for size in (charts.WIDE, charts.NARROW)
+    ]
 
 
 def _issue_before(issue: Issue) -> Issue | None:

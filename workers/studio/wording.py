@@ -65,15 +65,12 @@ def span(length: timedelta) -> str:
     seconds = max(0, round(length.total_seconds()))
     days, hours, minutes = seconds // 86400, seconds % 86400 // 3600, seconds % 3600 // 60
     if days:
-        text = ngettext("%(count)s day", "%(count)s days", days) % {"count": number(days)}
-        return f"{text} {_('%(count)s h') % {'count': hours}}" if hours else text
+        return _two(_days(days), _hours(hours) if hours else "")
     if hours:
-        text = _("%(count)s h") % {"count": hours}
-        return f"{text} {_('%(count)s min') % {'count': minutes}}" if minutes else text
-    if minutes:
-        text = _("%(count)s min") % {"count": minutes}
-        return f"{text} {_('%(count)s s') % {'count': seconds % 60}}" if minutes < 5 and seconds % 60 else text
-    return _("%(count)s s") % {"count": seconds}
+        return _two(_hours(hours), _minutes(minutes) if minutes else "")
+    if minutes >= 5 or (minutes and not seconds % 60):
+        return _minutes(minutes)
+    return _two(_minutes(minutes), _seconds(seconds % 60)) if minutes else _seconds(seconds)
 
 
 def about(length: timedelta) -> str:
@@ -81,6 +78,29 @@ def about(length: timedelta) -> str:
     minutes = round(length.total_seconds() / 60)
     if minutes < 1:
         return _("less than a minute")
-    if minutes < 90:
-        return _("about %(count)s min") % {"count": number(minutes)}
-    return _("about %(count)s h") % {"count": number(round(minutes / 60))}
+    return _("about %(span)s") % {"span": _minutes(minutes) if minutes < 90 else _hours(round(minutes / 60))}
+
+
+def _two(first: str, second: str) -> str:
+    return f"{first} {second}".strip()
+
+
+def _days(count: int) -> str:
+    return _tight(ngettext("%(count)s day", "%(count)s days", count) % {"count": number(count)})
+
+
+def _hours(count: int) -> str:
+    return _tight(_("%(count)s h") % {"count": number(count)})
+
+
+def _minutes(count: int) -> str:
+    return _tight(_("%(count)s min") % {"count": number(count)})
+
+
+def _seconds(count: int) -> str:
+    return _tight(_("%(count)s s") % {"count": number(count)})
+
+
+def _tight(text: str) -> str:
+    """A figure stays on the line of its unit."""
+    return text.replace(" ", "\u00a0")

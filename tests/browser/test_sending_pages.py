@@ -1,0 +1,173 @@
+"""Review, hold, stop and send again as a publisher does them, in a real browser, with and without script."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from newsletter.models import Issue, IssueStatus
+from tests.chromium import axe_complaints, browser, needs_chromium, watched_page
+from tests.makers import make_document, make_editor, make_issue, make_newsletter, make_reader
+from tests.workers.mailing import make_sending_issue
+from workers.models import Batch, Delivery
+
+pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _orm_beside_a_browser():
+    patch = pytest.MonkeyPatch()
+    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def letter():
+    letter = make_newsletter(hold_s=120)
+    for _ in range(12):
+        make_reader(letter)
+    return letter
+
+
+@pytest.fixture
+def session(client):
+    """Log `editor` in; the cookies for the browser."""
+
+    def cookies(editor, url):
+        client.force_login(editor)
+        return [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}]
+
+    return cookies
+
+
+def open_page(chromium, cookies, url, complaints, **fields):
+    context = chromium.new_context(**fields)
+    context.add_cookies(cookies)
+    return watched_page(context, home=url, complaints=complaints)
+
+
+def test_the_sentence_and_the_button_follow_the_time_chosen(live_server, letter, session):
+    from playwright.sync_api import expect
+
+    issue, complaints = make_issue(letter), []
+    with browser() as chromium:
+        page = open_page(chromium, session(make_editor(letter), live_server.url), live_server.url, complaints)
+        page.goto(f"{live_server.url}/studio/issues/{issue.pk}/review/")
+        button = page.locator(".btn.primary")
+
+        expect(button).to_contain_text("Schedule for 12 readers")
+        page.get_by_label("Now").check()
+        expect(button).to_have_text(re.compile(r"^\s*Send to 12 readers\s*$"), use_inner_text=True)
+        page.get_by_label("Another time…").check()
+        page.get_by_label("Date").fill("2027-01-14")
+        page.get_by_label("Time, WIB").fill("06:30")
+        expect(button).to_contain_text("14 Jan 06:30 WIB")
+        expect(page.locator("#verdict")).to_contain_text("Thursday 14 January")
+        complaints += axe_complaints(page)
+        button.click()
+        page.wait_for_url("**/progress/")
+
+    issue.refresh_from_db()
+    assert issue.status == IssueStatus.SCHEDULED
+    assert issue.scheduled_at.isoformat() == "2027-01-13T23:30:00+00:00"
+    assert complaints == []
+
+
+def test_a_test_send_answers_in_place_and_leaves_the_ticks(live_server, letter, session):
+    from playwright.sync_api import expect
+
+    document, complaints = make_document(), []
+    document.blocks[1].words["id"].link_text = "Baca selengkapnya"
+    issue = make_issue(letter, document=document)
+    with browser() as chromium:
+        page = open_page(chromium, session(make_editor(letter), live_server.url), live_server.url, complaints)
+        page.goto(f"{live_server.url}/studio/issues/{issue.pk}/review/")
+        tick = page.get_by_role("checkbox").first
+        tick.check()
+        page.get_by_role("button", name="Send both to me").click()
+
+        expect(page.locator("#test-box")).to_contain_text("Nothing changed since")
+        expect(tick).to_be_checked()
+        complaints += axe_complaints(page)
+
+    assert complaints == []
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_send_now_is_held_and_stopped(live_server, letter, session, script):
+    from playwright.sync_api import expect
+
+    issue, complaints = make_issue(letter), []
+    with browser() as chromium:
+        cookies = session(make_editor(letter), live_server.url)
+        page = open_page(chromium, cookies, live_server.url, complaints, java_script_enabled=script)
+        page.goto(f"{live_server.url}/studio/issues/{issue.pk}/review/")
+        page.get_by_label("Now").check()
+        page.locator(".btn.primary").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Issue 1 is scheduled")
+        expect(page.locator("count-down")).to_have_text(re.compile(r"^[12]:\d\d$"))
+        scheduled = Issue.objects.get(pk=issue.pk).status
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(page.get_by_text("Stopped. Nobody got it.")).to_be_visible()
+
+    issue.refresh_from_db()
+    assert (scheduled, issue.status) == (IssueStatus.SCHEDULED, IssueStatus.APPROVED)
+    assert complaints == []
+
+
+def test_the_progress_page_follows_by_itself_and_keeps_ticks(live_server, letter, session):
+    from playwright.sync_api import expect
+
+    issue, people = make_sending_issue(readers=1, newsletter=letter)
+    batch, complaints = Batch.objects.get(issue=issue), []
+    Delivery.objects.create(issue=issue, subscription=people[0].pk, batch=batch, outcome="uncertain")
+    Batch.objects.filter(pk=batch.pk).update(uncertain=1)
+    with browser() as chromium:
+        page = open_page(chromium, session(make_editor(letter), live_server.url), live_server.url, complaints)
+        page.goto(f"{live_server.url}/studio/issues/{issue.pk}/progress/")
+        page.get_by_role("checkbox").check()
+        Batch.objects.filter(pk=batch.pk).update(accepted=6)
+        expect(page.locator(".bigbar b")).to_have_text(re.compile("53"), timeout=8000)
+        expect(page.locator("#said")).to_have_text("Issue 1: 50 per cent done.")
+        expect(page.get_by_role("checkbox")).to_be_checked()
+        Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.SENT, sent_at=issue.started_at)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Issue 1 is sent", timeout=8000)
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.wait_for_timeout(2500)
+        complaints += axe_complaints(page)
+
+    assert asked == []
+    assert complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "id"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_pages_hold_to_wcag_and_never_scroll_sideways(live_server, letter, session, scheme, language, width):
+    draft, complaints = make_issue(letter), []
+    flying, people = make_sending_issue(readers=0, newsletter=letter)
+    addresses = [
+        f"/studio/issues/{draft.pk}/review/?when=at",
+        f"/studio/issues/{flying.pk}/progress/?stop",
+        f"/studio/issues/{flying.pk}/report/",
+        "/studio/reports/",
+        "/studio/subscribers/",
+        f"/studio/subscribers/{make_reader(letter).subscriber.public_id}/",
+        "/studio/forms/",
+        "/studio/forms/new/",
+        f"/studio/forms/texts/{letter.slug}/",
+    ]
+    editor = make_editor(letter, language=language)
+    with browser() as chromium:
+        cookies, size = session(editor, live_server.url), {"width": width, "height": 900}
+        page = open_page(chromium, cookies, live_server.url, complaints, color_scheme=scheme, viewport=size)
+        for address in addresses:
+            page.goto(live_server.url + address)
+            complaints += [f"{address}: {found}" for found in axe_complaints(page)]
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                complaints.append(f"{address} scrolls sideways")
+
+    assert complaints == []
