@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -207,6 +208,61 @@ def test_port_as_an_option_moves_the_whole_site(service):
 
     assert service.get("/healthz")[0] == 200
     assert f"http://127.0.0.1:{service.port}/studio/" in service.log.read_text()
+
+
+MEASURED_ISSUE = """
+from newsletter.models import Link, Tracking
+from subscribers import tokens
+from tests.makers import make_issue, make_newsletter
+issue = make_issue(make_newsletter(tracking=Tracking.AGGREGATE))
+Link.objects.create(issue=issue, issue_key=issue.pk, number=1, language="id", url="https://kabarlintas.example/a")
+print("token", tokens.hit(issue.pk, 0))
+"""
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+@pytest.mark.processes
+def test_every_click_that_was_answered_is_counted_though_the_web_server_is_killed(service):
+    token = re.search(r"token (\S+)", service.manage("shell", "-v0", "-c", MEASURED_ISSUE).stdout)[1]
+    options = ["--interface", "wsgi", "--port", str(service.port), "--workers", "1", "--blocking-threads", "2"]
+    command = [sys.executable, "-m", "granian", *options, "workers.hits:application"]
+    environment = {**service.environment, "WARTA_SUPERVISED": "1"}
+    web = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: service.get("/healthz")[0] == 200)
+    opener = urllib.request.build_opener(NoRedirect)
+    answered = 0
+
+    def click():
+        nonlocal answered
+        try:
+            opener.open(f"http://127.0.0.1:{service.port}/l/1/{token}", timeout=5)
+        except urllib.error.HTTPError as error:
+            answered += error.code == 302
+        except OSError:
+            return False
+        return True
+
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        click()
+    processes = [*descendants(web.pid), web.pid]
+    killers = threading.Timer(0.3, lambda: [os.kill(pid, signal.SIGKILL) for pid in processes])
+    killers.start()
+    while click():
+        pass
+    killers.join()
+    web.wait()
+
+    loaded = service.manage("drain", "--once").stdout
+    counted = int(loaded.split()[0])
+    # The last hit may have been written and its answer cut off; nothing that was answered may be missing.
+    assert answered <= counted <= answered + 1
+    assert answered > 50
+    assert service.manage("drain", "--once").stdout == "0 hits loaded\n"
 
 
 # --- what workers promise, without starting any ----------------------------------------------------------------------
