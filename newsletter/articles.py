@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from newsletter import feeds, fetching, pages, pictures
 from newsletter.articledata import ArticleData, canonical, plain, web_address
 from newsletter.articledata import NoArticle as NoArticle  # part of what callers of this module catch
-from newsletter.models import Article, ArticleState, Issue, Newsletter, Source, SourceKind
+from newsletter.models import Article, ArticleState, Issue, MediaFile, Newsletter, Source, SourceKind
 
 logger = logging.getLogger(__name__)
 
@@ -198,8 +198,10 @@ def _with_picture(article: Article) -> Article:
     if article.image_id is not None or not article.image_url:
         return article
     try:
-        fetched = fetching.fetch(article.image_url, limits=fetching.IMAGE)
-        picture = pictures.store(fetched.body, alt=article.image_alt, source_url=article.image_url)
+        picture = MediaFile.objects.filter(source_url=article.image_url).first()
+        if picture is None:
+            fetched = fetching.fetch(article.image_url, limits=fetching.IMAGE)
+            picture = pictures.store(fetched.body, alt=article.image_alt, source_url=article.image_url)
     except (fetching.Refused, fetching.TryLater, pictures.NoPicture) as error:
         logger.info("article picture left out", extra={"article": article.pk, "reason": type(error).__name__})
         return article

@@ -18,13 +18,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter.models import Newsletter, Tracking
-from subscribers import keys
+from subscribers import guards, keys
 from subscribers.models import (
     ConsentAction,
     ConsentEvent,
@@ -175,6 +175,34 @@ def _personal_matches(event: ConsentEvent, key: bytes) -> bool:
         not getattr(event, name) or stored[at : at + 32] == computed[at : at + 32]
         for name, at in zip(PERSONAL_FIELDS, range(0, 96, 32), strict=True)
     )
+
+
+def take_out(newsletters: Iterable[Newsletter]) -> int:
+    """Delete all consent to newsletters that never had a real reader (demo data), and seal what remains anew.
+
+    Returns how many events went. The one place where events are deleted; raises ValueError if the chain was broken
+    before, since sealing it anew would hide that.
+    """
+    gone = [newsletter.pk for newsletter in newsletters if newsletter.is_demo]
+    with transaction.atomic():
+        lock()
+        if verify() is not None:
+            raise ValueError("The consent chain is broken. Run verify_consent first.")
+        guards.remove(connection)
+        count, _kinds = ConsentEvent.objects.filter(newsletter__in=gone).delete()
+        ConsentText.objects.filter(newsletter__in=gone).delete()
+        _seal_anew()
+        guards.install(connection)
+    return count
+
+
+def _seal_anew() -> None:
+    previous, count, key_id = b"", 0, 0
+    for event in ConsentEvent.objects.order_by("pk").iterator(chunk_size=2000):
+        key = next(key for known, key in keys.all_keys(CHAIN) if known == event.key_id)
+        previous, count, key_id = _mac(event, previous, key), count + 1, event.key_id
+        ConsentEvent.objects.filter(pk=event.pk).update(mac=previous)
+    ConsentHead.objects.filter(pk=1).update(count=count, mac=previous, key_id=key_id)
 
 
 def blank(

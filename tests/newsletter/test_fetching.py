@@ -378,7 +378,7 @@ def test_t31_size_is_counted_after_unpacking(web, encoding):
 
 
 def test_packed_pages_are_unpacked(web):
-    url = web.put("/demo/a", gzip.compress("Paspor".encode()), Content_Encoding="gzip")
+    url = web.put("/demo/a", gzip.compress(b"Paspor"), Content_Encoding="gzip")
 
     assert fetching.fetch(url).body == b"Paspor"
 

@@ -1,0 +1,136 @@
+"""What the invented publication is made of: newsletters, editors, sign-up form, sources and their articles."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+
+from newsletter import articles
+from newsletter.models import Editor, Membership, Newsletter, Role, Source, Tracking
+from subscribers import consent
+from subscribers.models import SignupForm
+from workers.demo import stories, views
+
+DOMAIN = "kabarlintas.example"
+ADMINISTRATOR = f"admin@{DOMAIN}"
+EDITORS = (
+    ("dewi", "Dewi Anggraini", Role.WRITER, "id"),
+    ("rizky", "Rizky Pratama", Role.EDITOR, "id"),
+    ("maria", "Maria Tambunan", Role.PUBLISHER, "en"),
+)
+NEWSLETTERS: tuple[dict[str, object], ...] = (
+    {
+        "slug": "ringkasan-mingguan",
+        "title": "Ringkasan mingguan",
+        "description": "Kabar imigrasi yang perlu Anda tahu, tiap Selasa pagi. Lima menit baca, tanpa iklan.",
+        "translations": {
+            "en": {
+                "title": "Weekly summary",
+                "description": "The immigration news you need, every Tuesday morning. Five minutes, no advertising.",
+            }
+        },
+        "tracking": Tracking.AGGREGATE,
+    },
+    {
+        "slug": "perubahan-aturan",
+        "title": "Perubahan aturan",
+        "description": "Hanya ketika aturan visa, izin tinggal, atau paspor berubah.",
+        "translations": {
+            "en": {
+                "title": "Rule changes",
+                "description": "Only when the rules for visas, stay permits or passports change.",
+            }
+        },
+        "tracking": Tracking.INDIVIDUAL,
+    },
+)
+FORM_TEXTS = {
+    "id": {
+        "heading": "Tetap terhubung dengan kami!",
+        "invitation": "Kabar imigrasi yang dapat Anda pakai, langsung dari redaksi. Lima menit baca, tanpa iklan.",
+    },
+    "en": {
+        "heading": "Stay in touch with us!",
+        "invitation": "Immigration news you can use, straight from the newsroom. Five minutes, no advertising.",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Publication:
+    weekly: Newsletter
+    rules: Newsletter
+    form: SignupForm
+    publisher: Editor
+    password: str
+    """Of the administrator; "" if the account is in use."""
+
+
+def make(*, now: datetime, texts_from: datetime) -> Publication:
+    """Newsletters, people, consent texts (valid from `texts_from`), form and sources."""
+    weekly, rules = (
+        Newsletter.objects.create(**_common(str(own["slug"])), **own, created_at=now) for own in NEWSLETTERS
+    )
+    password = _administrator()
+    publisher = _editors(weekly, rules)
+    for newsletter in (weekly, rules):
+        consent.ensure_texts(newsletter, now=texts_from)
+        for path in ("/demo/feed.xml", "/demo/en/feed.xml"):
+            Source.objects.create(newsletter=newsletter, url=settings.SITE_URL + path)
+    form = SignupForm.objects.create(slug=views.FORM, texts=FORM_TEXTS, asks_measurement=True)
+    form.newsletters.set([weekly, rules])
+    return Publication(weekly, rules, form, publisher, password)
+
+
+def _common(slug: str) -> dict[str, object]:
+    return {
+        "brand": stories.BRAND,
+        "languages": list(stories.LANGUAGES),
+        "list_id": f"{slug}.{DOMAIN}",
+        "from_name": stories.BRAND,
+        "from_email": f"redaksi@{DOMAIN}",
+        "reply_to": f"halo@{DOMAIN}",
+        "postal_address": "Redaksi Kabar Lintas, Jl. Contoh No. 10, Jakarta 12345",
+        "privacy_url": f"{settings.SITE_URL}/privacy/",
+        "site_url": f"{settings.SITE_URL}/demo/",
+        "is_demo": True,
+        "hold_s": 0,
+    }
+
+
+def _administrator() -> str:
+    """The administrator's new password; "" where somebody has logged in with one before."""
+    password = secrets.token_urlsafe(12)
+    known = Editor.objects.filter(email=ADMINISTRATOR).first()
+    if known is None:
+        Editor.objects.create_superuser(ADMINISTRATOR, password, name="Ayu Lestari", language="id")
+        return password
+    if known.last_login is not None:
+        return ""
+    known.set_password(password)
+    known.save(update_fields=["password"])
+    return password
+
+
+def _editors(*newsletters: Newsletter) -> Editor:
+    """One editor for each other role, without a password: an administrator gives them one. The publisher comes back."""
+    for name, full_name, role, language in EDITORS:
+        editor = Editor.objects.filter(email=f"{name}@{DOMAIN}").first() or Editor.objects.create_user(
+            f"{name}@{DOMAIN}", None, name=full_name, language=language
+        )
+        Membership.objects.bulk_create(Membership(editor=editor, newsletter=one, role=role) for one in newsletters)
+    return Editor.objects.get(email=f"maria@{DOMAIN}")
+
+
+def collect(weekly: Newsletter, rules: Newsletter, *, now: datetime) -> int:
+    """Read the feeds over HTTP, as the workers would. Raises RuntimeError with the reason in words."""
+    new = 0
+    for source in Source.objects.filter(newsletter__in=[weekly, rules]).select_related("newsletter").order_by("pk"):
+        outcome = articles.collect(source, now=now)
+        if outcome.error:
+            raise RuntimeError(f"{source.url}: {outcome.error}")
+        new += outcome.new
+    return new
