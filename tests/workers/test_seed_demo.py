@@ -68,6 +68,15 @@ def test_the_seed_comes_whole_and_a_second_run_changes_nothing(seed, settings):
     assert Subscriber.objects.count() == 60
     assert not Subscriber.objects.exclude(email__regex=r"@((\w+\.example)|(example\.(com|net|org)))$").exists()
     assert consent.verify() is None
+    wordings = ConsentText.objects.values_list("newsletter__slug", "purpose", "language", "button").order_by("pk")
+    assert set(wordings) == {
+        ("ringkasan-mingguan", "newsletter", "id", "Berlangganan"),
+        ("ringkasan-mingguan", "newsletter", "en", "Subscribe"),
+        ("perubahan-aturan", "newsletter", "id", "Berlangganan"),
+        ("perubahan-aturan", "newsletter", "en", "Subscribe"),
+        ("perubahan-aturan", "measurement", "id", "Berlangganan"),
+        ("perubahan-aturan", "measurement", "en", "Subscribe"),
+    }
     assert not Notice.objects.filter(sent_at__isnull=True, failed_at__isnull=True).exists()
     assert list(Path(settings.MAILBOX_DIR).iterdir()) == []
     assert settings.MAIL_ROUTES == ["mailbox:"]

@@ -11,7 +11,7 @@ from django.conf import settings
 from newsletter import articles
 from newsletter.models import Editor, Membership, Newsletter, Role, Source, Tracking
 from subscribers import consent
-from subscribers.models import SignupForm
+from subscribers.models import Purpose, SignupForm
 from workers.demo import stories, views
 
 DOMAIN = "kabarlintas.example"
@@ -57,6 +57,22 @@ FORM_TEXTS = {
         "invitation": "Immigration news you can use, straight from the newsroom. Five minutes, no advertising.",
     },
 }
+BUTTONS = {"id": "Berlangganan", "en": "Subscribe"}
+CONSENT: dict[str, dict[str, str]] = {
+    Purpose.NEWSLETTER: {
+        "id": "Dengan menekan Berlangganan, Anda setuju menerima {title} dari Kabar Lintas lewat surel. "
+        "Anda bisa berhenti kapan saja dari tautan di setiap edisi.",
+        "en": "By pressing Subscribe, you agree to receive {title} from Kabar Lintas by e-mail. "
+        "You can stop at any time with the link in each issue.",
+    },
+    Purpose.MEASUREMENT: {
+        "id": "Saya setuju Kabar Lintas menghitung tautan mana yang saya buka di {title}, agar edisi berikutnya lebih "
+        "baik. Saya bisa mematikannya kapan saja, dan tanpa ini pun saya menerima setiap edisi.",
+        "en": "I agree that Kabar Lintas counts which links I open in {title}, to make better issues. "
+        "I can turn this off at any time, and I get every issue without it too.",
+    },
+}
+"""The exact words in both languages; they are evidence, so they do not depend on a catalogue."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +93,19 @@ def make(*, now: datetime, texts_from: datetime) -> Publication:
     password = _administrator()
     publisher = _editors(weekly, rules)
     for newsletter in (weekly, rules):
-        consent.ensure_texts(newsletter, now=texts_from)
+        _consent_texts(newsletter, now=texts_from)
         for path in ("/demo/feed.xml", "/demo/en/feed.xml"):
             Source.objects.create(newsletter=newsletter, url=settings.SITE_URL + path)
     form = SignupForm.objects.create(slug=views.FORM, texts=FORM_TEXTS, asks_measurement=True)
     form.newsletters.set([weekly, rules])
     return Publication(weekly, rules, form, publisher, password)
+
+
+def _consent_texts(newsletter: Newsletter, *, now: datetime) -> None:
+    for purpose in consent.purposes(newsletter):
+        for language in newsletter.languages:
+            text = CONSENT[purpose][language].format(title=newsletter.title_in(language))
+            consent.publish_text(newsletter, purpose, language, text=text, button=BUTTONS[language], now=now)
 
 
 def _common(slug: str) -> dict[str, object]:

@@ -17,6 +17,8 @@ from workers.models import Event
 
 SEEDED = "demo-seeded"
 REMOVED = "demo-removed"
+NO_DEMO = "no-demo"
+"""A file in VAR_DIR that says: the demo was removed on purpose, so the next start does not make it again."""
 
 
 def is_there() -> bool:
