@@ -24,7 +24,7 @@ def beat(*, now: datetime) -> None:
 def failings(*, now: datetime) -> dict[str, str]:
     """What keeps the service from working, by part; empty when all is well. No message names a host or a secret."""
     try:
-        if _has_pending_migrations():
+        if has_pending_migrations():
             return {"database": "migrations are pending; run manage.py migrate"}
         last = cache.get(HEARTBEAT)
     except DatabaseError:
@@ -34,7 +34,7 @@ def failings(*, now: datetime) -> dict[str, str]:
     return {}
 
 
-def _has_pending_migrations() -> bool:
+def has_pending_migrations() -> bool:
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 

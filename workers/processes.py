@@ -23,6 +23,7 @@ KILL_AFTER_S = 8.5
 CALM_AFTER_S = 30.0
 """A part that ran this long was well: its next fall starts the backoff anew."""
 LONGEST_WAIT_S = 30.0
+LONGEST_PATIENCE_S = 5.0
 
 
 def die_with_parent(sig: signal.Signals = signal.SIGTERM, *, parent: int = 0) -> None:
@@ -49,6 +50,8 @@ class Part:
     command: tuple[str, ...]
     hurry: signal.Signals = signal.SIGTERM
     """What makes it stop sooner when SIGTERM alone has not within HURRY_AFTER_S."""
+    waits: bool = False
+    """Starts when the service answers, so that it does not slow down the parts that people wait for."""
 
 
 @dataclass
@@ -77,7 +80,8 @@ class Supervisor:
         is_ready: Callable[[], bool],
         when_ready: Callable[[], None],
     ) -> None:
-        self.running = [_Running(part) for part in parts]
+        patient = time.monotonic() + LONGEST_PATIENCE_S
+        self.running = [_Running(part, start_at=patient if part.waits else 0) for part in parts]
         self.environment = {**environment, SUPERVISED: "1", "PYTHONUNBUFFERED": "1"}
         self.say, self.is_ready, self.when_ready = say, is_ready, when_ready
         self.selector = selectors.DefaultSelector()
@@ -137,6 +141,8 @@ class Supervisor:
     def _announce(self) -> None:
         if not self.ready and self.is_ready():
             self.ready = True
+            for one in self.running:
+                one.start_at = min(one.start_at, time.monotonic())
             self.when_ready()
 
     def _notice_falls(self, moment: float) -> None:

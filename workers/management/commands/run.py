@@ -16,8 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from workers import health
+from workers.demo import removal
 from workers.processes import Part, Supervisor
 
 WEB_WORKERS = 2
@@ -34,12 +38,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=settings.PORT, help=f"default {settings.PORT}, from PORT")
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on; loopback unless you say so")
+        parser.add_argument(
+            "--prepare",
+            action="store_true",
+            help="first bring the database up to date, collect static files and, in embedded mode, make demo data",
+        )
 
-    def handle(self, *args: Any, port: int, host: str, **options: Any) -> None:
+    def handle(self, *args: Any, port: int, host: str, prepare: bool, **options: Any) -> None:
         if port != settings.PORT:
             start_again_with(port)
         refuse_taken(host, port)
         with only_one(settings.VAR_DIR):
+            if prepare:
+                self.prepare()
             Supervisor(
                 parts(host, port),
                 environment=os.environ,
@@ -48,6 +59,17 @@ class Command(BaseCommand):
                 when_ready=self.welcome,
             ).run()
         self.say("Stopped.")
+
+    def prepare(self) -> None:
+        """Each step does nothing where nothing is left to do, so that a second start is quick."""
+        if health.has_pending_migrations():
+            self.say("Bringing the database up to date …")
+            call_command("migrate", verbosity=0)
+        if static_is_stale():
+            self.say("Collecting style sheets, scripts and icons …")
+            call_command("collectstatic", interactive=False, verbosity=0)
+        if settings.EMBEDDED and not (settings.VAR_DIR / removal.NO_DEMO).exists():
+            call_command("seed_demo", stdout=self.stdout)
 
     def say(self, line: str) -> None:
         self.stdout.write(line)
@@ -62,6 +84,16 @@ class Command(BaseCommand):
             self.say(f"  {name:<13} {settings.SITE_URL}{path}")
 
 
+def static_is_stale() -> bool:
+    """Whether a source of static files is newer than the manifest of those collected."""
+    manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
+    if not manifest.exists():
+        return True
+    collected_at = manifest.stat().st_mtime
+    found = (Path(storage.path(name)) for finder in get_finders() for name, storage in finder.list([]))
+    return any(file.stat().st_mtime > collected_at for file in found)
+
+
 def parts(host: str, port: int) -> list[Part]:
     python = sys.executable
     worker = (python, "-m", "celery", "--quiet", "-A", "workers.celery", "worker", "--loglevel", "WARNING")
@@ -70,9 +102,9 @@ def parts(host: str, port: int) -> list[Part]:
     prompt = ("-n", "prompt@%h", "-Q", "prompt", "-P", "threads", "-c", str(PROMPT_THREADS), "-B")
     return [
         Part("web", (python, "-m", "granian", *granian_options(host, port), "workers.hits:application")),
-        Part("prompt", (*worker, *alone, *prompt), hurry=signal.SIGQUIT),
-        Part("bulk", (*worker, *alone, *bulk), hurry=signal.SIGQUIT),
-        Part("drain", (python, str(settings.BASE_DIR / "manage.py"), "drain")),
+        Part("prompt", (*worker, *alone, *prompt), hurry=signal.SIGQUIT, waits=True),
+        Part("bulk", (*worker, *alone, *bulk), hurry=signal.SIGQUIT, waits=True),
+        Part("drain", (python, str(settings.BASE_DIR / "manage.py"), "drain"), waits=True),
     ]
 
 
