@@ -10,7 +10,8 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -69,9 +70,16 @@ class Row:
 
 
 def for_newsletter(newsletter: Newsletter, words: str = "") -> QuerySet[Article]:
-    """What its own feeds brought, and what was added by hand; with the issues each one is in."""
+    """What its own feeds brought, and what was added by hand; with the issues each one is in.
+
+    One row a story: the twin in another language comes along with the original when that is added.
+    """
     used = Prefetch("issues", Issue.objects.kept().order_by("-created_at"), to_attr="in_issues")
-    return articles.search(words, newsletter=newsletter).prefetch_related(used)
+    found = articles.search(words, newsletter=newsletter).annotate(
+        original=KeyTextTransform(newsletter.default_language, "alternates")
+    )
+    is_twin = ~Q(language=newsletter.default_language) & Exists(Article.objects.filter(url=OuterRef("original")))
+    return found.exclude(is_twin).prefetch_related(used)
 
 
 def current_draft(newsletter: Newsletter) -> Issue | None:

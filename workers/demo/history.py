@@ -194,7 +194,7 @@ class _History:
 
     def _weekly(self, number: int) -> Callable[[datetime], None]:
         def what(at: datetime) -> None:
-            chosen = self._fresh(before=at, most=4)
+            chosen = self._fresh(before=at, most=2)  # so that some are left for a visitor to try
             self._issue(self.made.weekly, chosen, INTROS["weekly"][number], at=at)
 
         return what
