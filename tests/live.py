@@ -142,7 +142,7 @@ def wait_until_ready(site: Site, seconds: float = 180) -> None:
     while time.monotonic() < deadline:
         assert site.process.poll() is None, site.output()
         try:
-            if site.get("/readyz")[0] == 200:
+            if "Warta is running" in site.output() and site.get("/readyz")[0] == 200:
                 return
         except OSError:
             pass
