@@ -91,7 +91,9 @@ def read(event: AnymailTrackingEvent, *, esp_name: str, now: datetime) -> Report
     if not kind:
         return None
     try:
-        issue, subscription = tokens.read_event_mac(str((event.metadata or {}).get(METADATA, "")))
+        # A provider without metadata (MailerSend) brings the token back as the message's only tag.
+        carried = (event.metadata or {}).get(METADATA) or next(iter(event.tags or ()), "")
+        issue, subscription = tokens.read_event_mac(str(carried))
     except tokens.Bad:
         logger.warning("provider event left out, it carries no token of ours", extra={"provider": esp_name})
         return None

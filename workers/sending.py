@@ -41,7 +41,20 @@ TEST_S = 10.0
 def begin_due(*, now: datetime) -> list[int]:
     """Freeze, check and plan every issue whose time has come. Returns the ids of those that are sending now."""
     due = Issue.objects.filter(status=IssueStatus.SCHEDULED, scheduled_at__lte=now)
-    return [issue.pk for issue in due.select_related("newsletter").order_by("scheduled_at") if begin(issue, now=now)]
+    return [issue.pk for issue in due.select_related("newsletter").order_by("scheduled_at") if _begin(issue, now=now)]
+
+
+def _begin(issue: Issue, *, now: datetime) -> bool:
+    """The outermost loop: one broken issue must not keep the others waiting, nor be tried every second."""
+    try:
+        return begin(issue, now=now)
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("issue could not begin", extra={"issue": issue.pk})
+        with contextlib.suppress(issues.WrongState):
+            ledger.hold_back(issue, reason=_our_error(issue), now=now)
+        return False
 
 
 def begin(issue: Issue, *, now: datetime) -> bool:
@@ -133,7 +146,9 @@ def send(
     name = worker if worker.endswith(f":{spool.folder_id(folder)}") else spool.worker_name(folder)
     until, accepted = tick() + seconds, 0
     names = ledger.routes_of_mail_url()
-    issue = Issue.objects.select_related("newsletter").get(pk=issue_id)
+    issue = Issue.objects.select_related("newsletter").filter(pk=issue_id).first()
+    if issue is None:
+        return 0
     while tick() < until and not is_stopping():
         claim = ledger.claim(issue, worker=name, now=timezone.now(), routes=names)
         if claim is None:
@@ -302,10 +317,13 @@ def _account_for(issue: Issue, run: _Run, route: routes.Route | None) -> None:
 
 def _pause_for_an_error(issue: Issue, *, now: datetime) -> None:
     """An error of ours would come again for the same reader: stop until somebody has looked."""
-    with translation.override(issue.newsletter.default_language):
-        reason = _("An error of this service stopped the sending. Ask your administrator to look at the log.")
     with contextlib.suppress(issues.WrongState):
-        ledger.pause(issue, reason=reason, editor=None, now=now)
+        ledger.pause(issue, reason=_our_error(issue), editor=None, now=now)
+
+
+def _our_error(issue: Issue) -> str:
+    with translation.override(issue.newsletter.default_language):
+        return _("An error of this service stopped the sending. Ask your administrator to look at the log.")
 
 
 def _pause_without_a_way_out(issue: Issue, problem: routes.Refused, *, now: datetime) -> None:

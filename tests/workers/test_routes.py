@@ -7,6 +7,7 @@ import ipaddress
 import json
 import ssl
 import threading
+import urllib.parse
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -501,14 +502,45 @@ def test_an_api_that_cannot_be_reached_has_sent_nothing():
         route.send(make_message())
 
 
+@contextmanager
+def any_api():
+    """A server that takes everything and is broken: what was posted is in `seen`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        seen: list[str] = []
+
+        def do_POST(self):
+            raw = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            Handler.seen.append(urllib.parse.unquote_plus(raw).replace("\\/", "/"))
+            self.send_response(500)
+            self.end_headers()
+
+        def log_message(self, *_args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", Handler.seen
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 @pytest.mark.parametrize(
     "url",
-    ["mailgun://key@mg.k.example", "mailjet://key:secret@", "resend://key@", "brevo://key@",
-     "mailersend://key@", "mandrill://key@", "postmark://key@"],
+    ["mailgun://key@mg.k.example", "mailjet://key:secret@", "resend://key@", "brevo://key@", "mailersend://key@",
+     "mandrill://key@", "postmark://key@"],
 )  # fmt: skip
-def test_every_provider_can_be_set_up_from_its_url(url):
-    route = routes.make("x-1", url)
+def test_every_provider_is_given_the_headers_the_token_and_both_bodies(url):
+    with any_api() as (address, seen):
+        route = routes.make("x-1", f"{url}?api_url={address}")
+        result = route.send(make_message())
+        route.close()
 
-    route.open()
-    assert route.capabilities.takes == "message"
-    route.close()
+    assert (result.outcome, result.code) == ("uncertain", "500")
+    for part in ("https://kabar.example/u/x/", "Kabar", "<p>Halo</p>", "siti@pembaca.example"):
+        assert part in seen[0], part
+    assert "token" in seen[0]

@@ -14,7 +14,7 @@ from subscribers import audience, tokens
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader, make_scheduled_issue
 from tests.workers.mailing import make_sending_issue, parse, smtp_server
-from workers import ledger, routes, sending, spool
+from workers import ledger, preflight, routes, sending, spool
 from workers.models import Batch, BatchStatus, Delivery, Outcome, Route
 from workers.routes import mailbox, smtp
 
@@ -433,6 +433,27 @@ def test_an_issue_that_changed_after_approval_is_held_back():
     assert sending.begin_due(now=NOW) == []
     issue.refresh_from_db()
     assert (issue.status, issue.started_at) == (IssueStatus.PAUSED, None)
+
+
+def test_a_broken_issue_is_held_back_and_the_next_begins(monkeypatch):
+    broken, whole = make_scheduled_issue(), make_scheduled_issue()
+    make_reader(whole.newsletter)
+    check = preflight.run
+
+    def break_at_the_first(issue):
+        if issue.pk == broken.pk:
+            raise RuntimeError("broken")
+        return check(issue)
+
+    monkeypatch.setattr(preflight, "run", break_at_the_first)
+
+    assert sending.begin_due(now=NOW) == [whole.pk]
+    broken.refresh_from_db()
+    assert broken.status == IssueStatus.PAUSED
+
+
+def test_a_wake_up_for_an_issue_that_is_gone_does_nothing():
+    assert sending.send(999) == 0
 
 
 def test_an_issue_that_was_stopped_and_edited_is_frozen_anew():

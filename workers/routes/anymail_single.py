@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused
+from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused, AnymailUnsupportedFeature
 from django.core.mail import get_connection
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
@@ -22,6 +22,8 @@ class _Provider:
     """The Anymail setting that the user part of the URL gives."""
     password: str = ""
     host: str = ""
+    has_metadata: bool = True
+    """Without it, the token that events bring back travels as a tag."""
     options: tuple[str, ...] = ()
 
 
@@ -32,7 +34,7 @@ PROVIDERS = {
     "sendgrid": _Provider("sendgrid", "api_key", options=("api_url",)),
     "resend": _Provider("resend", "api_key", options=("api_url",)),
     "brevo": _Provider("brevo", "api_key", options=("api_url",)),
-    "mailersend": _Provider("mailersend", "api_token", options=("api_url",)),
+    "mailersend": _Provider("mailersend", "api_token", has_metadata=False, options=("api_url",)),
     "mandrill": _Provider("mandrill", "api_key", options=("api_url",)),
     "ses": _Provider("amazon_ses", "", options=("configuration_set_name",)),
 }
@@ -51,6 +53,7 @@ class AnymailSingle:
         self.name, self.kind, self.rate = name, kind, address.number("rate", 0)
         self._arguments = _arguments(provider, address)
         self._backend: Any = None
+        self._has_metadata = provider.has_metadata
         self._path = f"anymail.backends.{provider.backend}.EmailBackend"
 
     def open(self) -> None:
@@ -65,6 +68,8 @@ class AnymailSingle:
         if letter.message is None:
             raise ValueError("This route takes messages, not bytes.")
         self.open()
+        if not self._has_metadata:
+            _as_tags(letter.message)
         base.in_time(deadline)
         try:
             self._backend.send_messages([letter.message])
@@ -72,6 +77,8 @@ class AnymailSingle:
             return _status(letter.message)
         except AnymailAPIError as error:
             return self._failed(error)
+        except AnymailUnsupportedFeature as error:
+            raise base.Refused(f"This provider cannot send such a mail: {base.without_addresses(str(error))}") from None
         except AnymailError as error:
             return base.Result(
                 "refused", detail=f"The message cannot be given to this provider: {type(error).__name__}"
@@ -99,6 +106,12 @@ class AnymailSingle:
         if 400 <= status < 500:
             return base.Result("refused", str(status), words)
         return base.Result("uncertain", str(status), words, trouble=True)
+
+
+def _as_tags(message: Any) -> None:
+    if hasattr(message, "metadata"):
+        message.tags = list(message.metadata.values())
+        del message.metadata
 
 
 def _never_connected(error: BaseException) -> bool:
