@@ -3,8 +3,10 @@
     (new) | unsubscribed -request-> pending -confirm-> subscribed -withdraw-> unsubscribed
     unsubscribed -undo_withdrawal (for a day)-> subscribed      pending -expire_pending (30 days)-> gone
 
-The chain: each event's MAC covers the one before, the pseudonym, keyed digests of the personal fields and the rest, so
-that personal fields can be blanked and it still verifies. The head row is locked while an event is added.
+The chain: each event's MAC covers the seal of all before, the pseudonym, keyed digests of the personal fields, the words
+agreed to and the rest, so that personal fields can be blanked and it still verifies. The head row holds the newest seal,
+which stands in no event and so cannot be set back to an earlier one by whoever has the database but no key; it is locked
+while an event is added.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -112,9 +113,11 @@ def append(step: Step, *, now: datetime) -> ConsentEvent:
         key_id=keys.current_id(),
     )
     event.personal_digest = _personal_digest(event, keys.current(PERSONAL))
-    event.mac = _mac(event, bytes(head.mac), keys.current(CHAIN))
+    key = keys.current(CHAIN)
+    event.mac = _mac(event, bytes(head.mac), key)
     event.save(force_insert=True)
-    ConsentHead.objects.filter(pk=1).update(count=F("count") + 1, mac=event.mac, key_id=event.key_id)
+    seal = _seal(head.count + 1, bytes(event.mac), key)
+    ConsentHead.objects.filter(pk=1).update(count=head.count + 1, mac=seal, key_id=event.key_id)
     return event
 
 
@@ -134,38 +137,57 @@ def _mac(event: ConsentEvent, previous: bytes, key: bytes) -> bytes:
     content = [
         *(event.subscription, event.newsletter_id, event.purpose, event.action, event.consent_text_id),
         *(event.form_slug, event.language, event.actor, event.evidence, _moment(event), event.key_id),
-        bytes(event.personal_digest).hex(),
+        *(bytes(event.personal_digest).hex(), _words_hash(event.consent_text)),
     ]
     return keys.digest(key, previous + json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
+
+
+def _words_hash(text: ConsentText | None) -> str:
+    """Of what the reader saw, so that words altered later show in the events that rest on them."""
+    if text is None:
+        return ""
+    shown = [text.purpose, text.language, text.version, text.text, text.button, text.privacy_url, text.privacy_hash]
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
+
+
+def _seal(count: int, mac: bytes, key: bytes) -> bytes:
+    return keys.digest(key, b"seal\0%d\0" % count + mac)
 
 
 def verify() -> Broken | None:
     """Walk the whole chain; None if every row is as it was written."""
     head = ConsentHead.objects.filter(pk=1).first() or ConsentHead(pk=1, mac=b"")
-    previous, count = b"", 0
-    for event in ConsentEvent.objects.order_by("pk").iterator(chunk_size=2000):
-        wrong = _wrong(event, previous)
-        if wrong:
-            return Broken(event.pk, wrong)
-        previous, count = bytes(event.mac), count + 1
-        if count == head.count and previous != bytes(head.mac):
-            return Broken(event.pk, "the end of the chain does not match")
+    seal, count = b"", 0
+    for event in ConsentEvent.objects.select_related("consent_text").order_by("pk").iterator(chunk_size=2000):
+        try:
+            key = _key_of(event, seal)
+        except _Wrong as wrong:
+            return Broken(event.pk, str(wrong))
+        count += 1
+        seal = _seal(count, bytes(event.mac), key)
     if count < head.count:
         return Broken(None, f"{head.count - count} rows are missing at the end")
+    if not keys.same(seal, bytes(head.mac)):
+        return Broken(None, "the end of the chain does not match: rows were removed or added there")
     return None
 
 
-def _wrong(event: ConsentEvent, previous: bytes) -> str:
-    """What is wrong with one row, in words; empty if nothing."""
+class _Wrong(Exception):
+    """What is wrong with one row, in words."""
+
+
+def _key_of(event: ConsentEvent, seal: bytes) -> bytes:
+    """The key that proves the row, with `seal` over all before it. Raises _Wrong."""
     chain_keys = [key for key_id, key in keys.all_keys(CHAIN) if key_id == event.key_id]
     if not chain_keys:
-        return f"its key {event.key_id} is unknown; put the former SECRET_KEY into SECRET_KEY_FALLBACKS"
-    if not any(keys.same(_mac(event, previous, key), bytes(event.mac)) for key in chain_keys):
-        return "it was altered, or a row before it was removed"
+        raise _Wrong(f"its key {event.key_id} is unknown; put the former SECRET_KEY into SECRET_KEY_FALLBACKS")
+    proven = [key for key in chain_keys if keys.same(_mac(event, seal, key), bytes(event.mac))]
+    if not proven:
+        raise _Wrong("it or the words it rests on were altered, or a row before it was removed")
     personal_keys = [key for key_id, key in keys.all_keys(PERSONAL) if key_id == event.key_id]
     if not any(_personal_matches(event, key) for key in personal_keys):
-        return "a personal field was altered"
-    return ""
+        raise _Wrong("a personal field was altered")
+    return proven[0]
 
 
 def _personal_matches(event: ConsentEvent, key: bytes) -> bool:
@@ -197,12 +219,14 @@ def take_out(newsletters: Iterable[Newsletter]) -> int:
 
 
 def _seal_anew() -> None:
-    previous, count, key_id = b"", 0, 0
-    for event in ConsentEvent.objects.order_by("pk").iterator(chunk_size=2000):
+    seal, count, key_id = b"", 0, 0
+    for event in ConsentEvent.objects.select_related("consent_text").order_by("pk").iterator(chunk_size=2000):
         key = next(key for known, key in keys.all_keys(CHAIN) if known == event.key_id)
-        previous, count, key_id = _mac(event, previous, key), count + 1, event.key_id
-        ConsentEvent.objects.filter(pk=event.pk).update(mac=previous)
-    ConsentHead.objects.filter(pk=1).update(count=count, mac=previous, key_id=key_id)
+        mac = _mac(event, seal, key)
+        ConsentEvent.objects.filter(pk=event.pk).update(mac=mac)
+        count, key_id = count + 1, event.key_id
+        seal = _seal(count, mac, key)
+    ConsentHead.objects.filter(pk=1).update(count=count, mac=seal, key_id=key_id)
 
 
 def blank(

@@ -64,4 +64,3 @@ def test_a_production_environment_starts(tmp_path):
     result = start(tmp_path, **PRODUCTION)
 
     assert result.returncode == 0, result.stderr
-

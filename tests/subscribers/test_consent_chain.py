@@ -94,6 +94,43 @@ def test_c02_rows_removed_at_the_end_are_missed(unguarded):
     assert consent.verify() == consent.Broken(None, "2 rows are missing at the end")
 
 
+def test_c02_rows_removed_at_the_end_are_missed_even_when_the_head_is_set_back(unguarded):
+    events = make_events()
+
+    ConsentEvent.objects.filter(pk__gte=events[2].pk).delete()
+    ConsentHead.objects.update(count=2, mac=events[1].mac)
+
+    assert "does not match" in consent.verify().reason
+
+
+def test_c02_rows_removed_at_the_end_are_missed_even_when_the_head_is_gone(unguarded):
+    events = make_events()
+
+    ConsentEvent.objects.filter(pk__gte=events[2].pk).delete()
+    ConsentHead.objects.all().delete()
+
+    assert "does not match" in consent.verify().reason
+
+
+def test_c02_an_end_cut_off_stays_visible_once_the_chain_has_gone_on(unguarded):
+    events = make_events()
+    ConsentEvent.objects.filter(pk__gte=events[2].pk).delete()
+    ConsentHead.objects.update(count=2, mac=events[1].mac)
+
+    step = consent.Step(make_reader(make_newsletter()), ConsentAction.REQUESTED)
+    added = consent.append(step, now=NOW)
+
+    assert consent.verify().event == added.pk
+
+
+def test_c01_words_altered_later_show_at_the_first_event_that_rests_on_them(unguarded):
+    events = make_events()
+
+    ConsentText.objects.filter(pk=events[0].consent_text_id).update(text="I agree to everything.")
+
+    assert consent.verify().event == events[0].pk
+
+
 def test_c02_two_rows_that_changed_places_are_found(unguarded):
     first, second, *_ = make_events()
 
