@@ -1,0 +1,112 @@
+"""`python -m benchmarks`: run benchmarks one after another, print a table, and write JSON where asked.
+
+Ends with 0 when all ran and all that must hold did, 1 when something failed, 2 for wrong use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import figures, machine, throwaway
+from benchmarks.figures import Findings, say
+
+NAMES = ("compile", "smtp", "prepare", "track", "signup")
+MOST_S = {False: 100.0, True: 40.0}
+"""How long one benchmark may take at most, by `quick`; far beyond what it needs."""
+
+
+def main() -> int:
+    asked = arguments()
+    names = [name for name in NAMES if name in (asked.names or NAMES)]
+    before, started = machine.load_average(), time.monotonic()
+    found: dict[str, Findings] = {}
+    try:
+        with throwaway.original(os.environ.get("DATABASE_URL", "").strip()) as original:
+            for name in names:
+                say(f"{name} …")
+                with original.copy(name) as place:
+                    found[name] = run(name, place, quick=asked.quick)
+    except throwaway.CannotPrepare as error:
+        say(str(error))
+        return 1
+    report = compose(found, quick=asked.quick, before=before, seconds=time.monotonic() - started)
+    print(figures.table(found))
+    print(footer(report))
+    if asked.json:
+        asked.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 1 if any(one.faults for one in found.values()) else 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run, of: {', '.join(NAMES)}; default all")
+    parser.add_argument("--quick", action="store_true", help="small sizes: under a minute for all, less exact")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write machine, results and ratios there")
+    asked = parser.parse_args()
+    if strange := [name for name in asked.names if name not in NAMES]:
+        parser.error(f"there is no benchmark {strange[0]!r}; choose from: {', '.join(NAMES)}")
+    if asked.json and (asked.json.is_dir() or not os.access(asked.json.absolute().parent, os.W_OK)):
+        parser.error(f"--json: cannot write {asked.json}; name a file in a folder that exists")
+    return asked
+
+
+def run(name: str, place: throwaway.Place, *, quick: bool) -> Findings:
+    """One benchmark in a process of its own, which ends in time."""
+    answer = place.folder / "findings.json"
+    command = [sys.executable, "-m", "benchmarks.one", name, str(answer), *(["--quick"] if quick else [])]
+    process = subprocess.Popen(command, cwd=throwaway.ROOT, env=dict(place.environment), start_new_session=True)
+    try:
+        code = process.wait(MOST_S[quick])
+    except subprocess.TimeoutExpired:
+        return Findings(faults=[f"no end after {MOST_S[quick]:g} s"])
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if code or not answer.exists():
+        return Findings(faults=[f"ended with code {code}; its last words are above"])
+    return Findings.parse(json.loads(answer.read_text()))
+
+
+def compose(found: dict[str, Findings], *, quick: bool, before: list[float], seconds: float) -> dict[str, object]:
+    database = os.environ.get("DATABASE_URL", "").strip()
+    is_postgresql = bool(database) and not database.startswith("sqlite")
+    facts = {
+        **machine.facts(),
+        "database": "postgresql" if is_postgresql else "sqlite",
+        "load_before": before,
+        "load_after": machine.load_average(),
+        "quick": quick,
+        "seconds": round(seconds, 1),
+    }
+    results = {
+        name: {**{figure.key: figure.value for figure in one.figures}, "faults": one.faults}
+        for name, one in found.items()
+    }
+    return {
+        "machine": facts,
+        "results": results,
+        "ratios": {key: value for one in found.values() for key, value in one.ratios.items()},
+    }
+
+
+def footer(report: dict[str, object]) -> str:
+    facts = report["machine"]
+    assert isinstance(facts, dict)
+    return (
+        f"\n{facts['processor']}, {facts['cores']} cores, {facts['memory_mb']:,} MB; {facts['system']}; "
+        f"Python {facts['python']}, {facts['database']}\nload average {facts['load_before'][0]} before, "
+        f"{facts['load_after'][0]} after; {facts['seconds']} s. Measured against sinks on this machine: "
+        "no provider takes mail this fast."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

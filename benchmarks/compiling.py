@@ -1,0 +1,123 @@
+"""`compile`: from MJML to wire segments once, then a personalised message per reader; against Django's own message.
+
+The plain way gets everything ready (tokens, filled bodies) and is charged with building the message and its bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from unittest import mock
+
+from django.utils import timezone
+
+from benchmarks import exactness, figures, people, reference
+from benchmarks.figures import ROUNDS, Findings
+from newsletter import editions
+from newsletter.models import Edition, Issue
+from newsletter.rendering import mjml
+from workers import wire
+
+
+def run(*, quick: bool) -> Findings:
+    found, now = Findings(), timezone.now()
+    newsletter = reference.newsletter()
+    issue = reference.draft(newsletter, now=now)
+    edition = reference.frozen(issue, now=now)
+    source = mjml_of(issue)
+    _sizes(found, edition)
+    times = 3 if quick else 15
+    apart_s = 1 / figures.rate(1, lambda: mjml.to_html_apart(source))
+    found.tell("apart_ms", apart_s * 1000, "ms wall MJML to HTML, in a process of its own, as when an issue is frozen")
+    found.tell(
+        "mjml_ms", _median_ms(lambda: mjml.to_html(source), times=times), "ms MJML to HTML, guarded, in this process"
+    )
+    words = _words(edition)
+    found.tell("segments_ms", _median_ms(lambda: wire.compiled(words, newsletter), times=times), "ms HTML to segments")
+    _exactness(found, words, edition, now=now)
+    _speed(found, edition, quick=quick)
+    return found
+
+
+def mjml_of(issue: Issue) -> mjml.Source:
+    """The issue's MJML, caught on its way to the compiler."""
+    with mock.patch.object(mjml, "to_html", return_value="") as compiler:
+        editions.render(issue, reference.LANGUAGE, tracked=True)
+    source = compiler.call_args.args[0]
+    assert isinstance(source, mjml.Source)
+    return source
+
+
+def _words(edition: Edition) -> wire.Words:
+    return wire.Words(edition.issue_id, edition.language, edition.subject, edition.html, edition.text)
+
+
+def _sizes(found: Findings, edition: Edition) -> None:
+    html, text = len(edition.html.encode()), len(edition.text.encode())
+    links = edition.issue.links.filter(language=edition.language).count()
+    found.tell("html_bytes", html, "bytes of HTML")
+    found.tell("text_bytes", text, "bytes of text")
+    found.tell("links", links, "tracked links")
+    low, high = reference.HTML_BYTES
+    found.must(low <= html <= high, f"the reference issue has {html} bytes of HTML, not {low} to {high}")
+    low, high = reference.TEXT_BYTES
+    found.must(low <= text <= high, f"the reference issue has {text} bytes of text, not {low} to {high}")
+    found.must(links == reference.LINKS, f"the reference issue has {links} links, not {reference.LINKS}")
+
+
+def _median_ms(act: Callable[[], object], *, times: int) -> float:
+    taken = []
+    for _ in range(times):
+        started = time.process_time()
+        act()
+        taken.append((time.process_time() - started) * 1000)
+    return figures.median(taken)
+
+
+def _exactness(found: Findings, words: wire.Words, edition: Edition, *, now: datetime) -> None:
+    newsletter = edition.issue.newsletter
+    readers = exactness.odd_readers(people.on_the_wire(24, now=now))
+    wrong = [
+        f"{'8bit' if eight_bit else 'quoted-printable'}, reader {reader.id}: {', '.join(differences)}"
+        for eight_bit in (True, False)
+        for mail in [wire.compiled(words, newsletter, eight_bit=eight_bit)]
+        for reader in readers
+        if (differences := exactness.differences(mail, reader, now=now))
+    ]
+    found.tell("byte_exact", not wrong, f"byte-exact, {2 * len(readers)} messages read again by the standard library")
+    for one in wrong[:5]:
+        found.must(False, f"not byte-exact: {one}")
+
+
+def _speed(found: Findings, edition: Edition, *, quick: bool) -> None:
+    mail = wire.of_edition(edition, edition.issue.newsletter, eight_bit=True)
+    quoted = wire.of_edition(edition, edition.issue.newsletter, eight_bit=False)
+    now = timezone.now()
+    many = people.on_the_wire(5_000 if quick else 20_000, now=now)
+    few = many[: 25 if quick else 100]
+    ours, in_quoted, theirs = [], [], []
+    for _ in range(ROUNDS):
+        ours.append(_per_core_second(many, lambda: _fill(mail, many, now)))
+        in_quoted.append(_per_core_second(many, lambda: _fill(quoted, many, now)))
+        theirs.append(_per_core_second(few, lambda: _plain(mail, few, now)))
+    found.tell("wire_bytes", len(wire.fill(mail, many[0], now=now).data), "bytes of a message, 8bit")
+    found.tell("us_per_message", 1e6 / figures.median(ours), "us a personalised message, 8bit")
+    found.tell("us_per_message_quoted", 1e6 / figures.median(in_quoted), "us a personalised message, quoted-printable")
+    found.tell("stdlib_us_per_message", 1e6 / figures.median(theirs), "us a message by Django's EmailMultiAlternatives")
+    found.ratio("build_vs_stdlib", ours, theirs)
+
+
+def _per_core_second(readers: list[wire.Reader], build: Callable[[], None]) -> float:
+    """Nothing here waits, so processor time says it all, and other programs disturb it less than the wall clock."""
+    return figures.rate(len(readers), build, clock=time.process_time)
+
+
+def _fill(mail: wire.Compiled, readers: list[wire.Reader], now: datetime) -> None:
+    for reader in readers:
+        wire.fill(mail, reader, now=now)
+
+
+def _plain(mail: wire.Compiled, readers: list[wire.Reader], now: datetime) -> None:
+    for reader in readers:
+        wire.mail(mail, reader, now=now).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]

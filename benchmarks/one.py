@@ -1,0 +1,24 @@
+"""One benchmark in this process: python -m benchmarks.one NAME FILE [--quick]; started by `benchmarks`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import django
+
+
+def main(name: str, answer: str, *flags: str) -> None:
+    django.setup()
+    module = importlib.import_module(f"benchmarks.{MODULES.get(name, name)}")
+    found = module.run(quick="--quick" in flags)
+    Path(answer).write_text(json.dumps(found.dump()))
+
+
+MODULES = {"compile": "compiling"}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,25 @@
+"""One of several senders: python -m benchmarks.sender ISSUE MAIL_URL; says "ready", and begins when told."""
+
+from __future__ import annotations
+
+import sys
+
+import django
+
+
+def main(issue: str, url: str) -> None:
+    from django.conf import settings
+
+    from newsletter.models import Issue
+    from workers import sending
+
+    settings.MAIL_ROUTES = [url]
+    Issue.objects.get(pk=issue)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    sending.send(int(issue), seconds=60)
+
+
+if __name__ == "__main__":
+    django.setup()
+    main(*sys.argv[1:])

@@ -1,0 +1,130 @@
+"""`smtp`: claim, build, send and record, from the plan to the last answer, against a loop of EmailMultiAlternatives.
+
+Both talk to the same sink. The plain loop keeps its connection, like ours, gets its words ready, and records nothing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from datetime import datetime
+
+from django.conf import settings
+from django.core.mail import get_connection
+from django.utils import timezone
+
+from benchmarks import figures, people, reference, sinks
+from benchmarks.figures import ROUNDS, Findings
+from newsletter import editions
+from newsletter.models import Issue, IssueStatus, Newsletter
+from workers import ledger, sending, wire
+from workers.models import Delivery, Outcome
+
+SENDERS = 2
+
+
+def run(*, quick: bool) -> Findings:
+    found, now = Findings(), timezone.now()
+    count, few = (1_000, 20) if quick else (5_000, 60)
+    newsletter = reference.newsletter()
+    people.readers(newsletter, count, now=now)
+    with sinks.sink() as sink:
+        settings.MAIL_ROUTES = [sink.url]
+        one_warm_up(newsletter, sink, few)
+        ours, theirs, several, core_us = [], [], [], []
+        for _ in range(ROUNDS):
+            cpu = time.process_time()
+            ours.append(send(found, begun(newsletter), sink, count=count))
+            core_us.append((time.process_time() - cpu) / count * 1e6)
+            theirs.append(plain(newsletter, sink, few, now=now))
+            if not quick:
+                several.append(send_by_several(found, begun(newsletter), sink, count=count))
+    found.tell("readers", count, "readers a round")
+    found.tell("messages_per_s", figures.median(ours), "messages/s, one sender, recorded")
+    found.tell("core_us_per_message", figures.median(core_us), "us of one core a message, one sender")
+    if several:
+        found.tell("messages_per_s_two_senders", figures.median(several), f"messages/s, {SENDERS} senders, recorded")
+    found.tell("naive_messages_per_s", figures.median(theirs), "messages/s, EmailMultiAlternatives and smtplib")
+    found.tell("recorded_exactly", not found.faults, "every reader once at the sink and once in the ledger")
+    found.ratio("smtp_vs_naive", ours, theirs)
+    return found
+
+
+def begun(newsletter: Newsletter) -> Issue:
+    """An issue that is sending: frozen and planned, nothing claimed yet."""
+    now = timezone.now()
+    issue = reference.due(newsletter, now=now)
+    editions.freeze(issue, now=now)
+    ledger.begin(issue, now=now)
+    return issue
+
+
+def one_warm_up(newsletter: Newsletter, sink: sinks.Sink, few: int) -> None:
+    issue = begun(newsletter)
+    sending.send(issue.pk, seconds=0.3)
+    Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.CANCELLED)
+    plain(newsletter, sink, few // 4, now=timezone.now())
+    sink.report()
+
+
+def send(found: Findings, issue: Issue, sink: sinks.Sink, *, count: int) -> float:
+    """Messages a second by the sender of the product, in this process."""
+    speed = figures.rate(count, lambda: sending.send(issue.pk, seconds=60))
+    check(found, issue, sink.report(), count=count)
+    return speed
+
+
+def check(found: Findings, issue: Issue, came: sinks.Report, *, count: int) -> None:
+    told = ledger.equation(issue)
+    rows = Delivery.objects.filter(issue=issue, outcome=Outcome.ACCEPTED).count()
+    found.must(
+        (told.audience, told.accepted, rows) == (count, count, count) and told.adds_up,
+        f"the ledger of issue {issue.pk} has {told.accepted} and {rows} accepted of {count}",
+    )
+    found.must(
+        (came.messages, came.ids) == (count, count),
+        f"the sink has {came.messages} messages with {came.ids} ids of {count}",
+    )
+
+
+def plain(newsletter: Newsletter, sink: sinks.Sink, few: int, *, now: datetime) -> float:
+    """Messages a second by the loop that most Django projects write."""
+    edition = newsletter.issues.latest("pk").editions.get(language=reference.LANGUAGE)
+    mail = wire.of_edition(edition, newsletter)
+    readers = people.on_the_wire(few, now=now)
+    connection = get_connection(
+        "django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=sink.port, use_tls=False
+    )
+    connection.open()
+    try:
+        return figures.rate(few, lambda: [connection.send_messages([wire.mail(mail, one, now=now)]) for one in readers])
+    finally:
+        connection.close()
+        sink.report()
+
+
+# --- several senders -------------------------------------------------------------------------------------------------
+
+
+def send_by_several(found: Findings, issue: Issue, sink: sinks.Sink, *, count: int) -> float:
+    """Messages a second by several processes at once; they start together when all are ready."""
+    command = [sys.executable, "-m", "benchmarks.sender", str(issue.pk), sink.url]
+    senders = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(SENDERS)
+    ]
+    for sender in senders:
+        assert sender.stdout is not None
+        sender.stdout.readline()
+    speed = figures.rate(count, lambda: _go(senders))
+    check(found, issue, sink.report(), count=count)
+    return speed
+
+
+def _go(senders: list[subprocess.Popen[str]]) -> None:
+    for sender in senders:
+        assert sender.stdin is not None
+        sender.stdin.write("go\n")
+        sender.stdin.flush()
+    for sender in senders:
+        sender.communicate()

@@ -1,0 +1,127 @@
+"""`track`: pixels and clicks answered by the product's web process, against a Django view that inserts a row.
+
+Then every acknowledged hit must be recorded: after a quiet end, and after kill -9 of all web processes under load.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import cycle
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import Sum
+from django.utils import timezone
+
+from benchmarks import figures, people, reference, web
+from benchmarks.figures import ROUNDS, Findings
+from newsletter.models import Issue, IssueStatus, Tracking
+from subscribers import tokens
+from subscribers.models import Subscription
+from workers import hits, tracking
+from workers.models import Tally
+
+HITS = "workers.hits:application"
+ORM_VIEW = "benchmarks.orm_view:application"
+ORM_SETTINGS = "benchmarks.orm_settings"
+AGENT = {"User-Agent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"}
+
+
+def run(*, quick: bool) -> Findings:
+    found = Findings()
+    issue = sent_issue()
+    seconds = 0.8 if quick else 2.5
+    acknowledged = under_load(found, issue, seconds=seconds)
+    drain(found, acknowledged)
+    after_a_crash(found, issue, seconds=seconds)
+    one_by_one(found, 500 if quick else 4_000)
+    return found
+
+
+def sent_issue() -> Issue:
+    """Counted together: all readers share one token."""
+    now = timezone.now()
+    issue = reference.draft(reference.newsletter(tracking=Tracking.AGGREGATE), now=now)
+    reference.frozen(issue, now=now)
+    Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.SENT, sent_at=now)
+    return issue
+
+
+def pixels(issue: Issue) -> Iterator[bytes]:
+    return cycle([web.request("GET", f"/t/{tokens.hit(issue.pk, 0)}.gif", headers=AGENT)])
+
+
+def clicks(issue: Issue) -> Iterator[bytes]:
+    token = tokens.hit(issue.pk, 0)
+    return cycle([web.request("GET", f"/l/{number}/{token}", headers=AGENT) for number in range(1, 13)])
+
+
+def under_load(found: Findings, issue: Issue, *, seconds: float) -> int:
+    """Both servers run all the time; only one has work at once. Returns how many hits ours acknowledged."""
+    loads: dict[str, list[web.Load]] = {"pixel": [], "click": [], "plain": []}
+    with web.serving(HITS) as ours, web.serving(ORM_VIEW, DJANGO_SETTINGS_MODULE=ORM_SETTINGS) as plain:
+        warm = web.load(ours.port, pixels(issue), seconds=0.3)
+        web.load(plain.port, pixels(issue), seconds=0.3)
+        for _ in range(ROUNDS):
+            loads["pixel"].append(web.load(ours.port, pixels(issue), seconds=seconds))
+            loads["plain"].append(web.load(plain.port, pixels(issue), seconds=seconds))
+            loads["click"].append(web.load(ours.port, clicks(issue), seconds=seconds))
+    for name, expected in (("pixel", 200), ("click", 302), ("plain", 200)):
+        odd = sum(one.answered - one.statuses[expected] + one.unanswered for one in loads[name])
+        found.must(not odd, f"{odd} {name} requests got no answer, or another than {expected}")
+    for name, words in (("pixel", "pixels/s"), ("click", "redirects/s"), ("plain", "pixels/s by a view with INSERT")):
+        found.tell(f"{name}_per_s", figures.median(one.per_s for one in loads[name]), words)
+        found.tell(
+            f"{name}_p99_ms", figures.median(one.wait_ms(0.99) for one in loads[name]), "ms, 99 of 100 waited less"
+        )
+    found.ratio("hits_vs_orm_view", *([one.per_s for one in loads[name]] for name in ("pixel", "plain")))
+    found.ratio("redirects_vs_orm_view", *([one.per_s for one in loads[name]] for name in ("click", "plain")))
+    return warm.answered + sum(one.answered for name in ("pixel", "click") for one in loads[name])
+
+
+def recorded() -> int:
+    return int(Tally.objects.aggregate(hits=Sum("count", default=0))["hits"])
+
+
+def drain(found: Findings, acknowledged: int) -> None:
+    speed = figures.rate(acknowledged, lambda: tracking.drain(now=timezone.now()))
+    found.tell("drained_per_s", speed, "hits/s loaded by the drain")
+    found.tell("acknowledged", acknowledged, "hits acknowledged")
+    found.tell("recorded", recorded(), "hits recorded")
+    found.must(recorded() == acknowledged, f"{acknowledged} hits acknowledged, {recorded()} recorded")
+
+
+def after_a_crash(found: Findings, issue: Issue, *, seconds: float) -> None:
+    """What was recorded may be more than what was acknowledged, by the answers that were on their way; never less."""
+    before = recorded()
+    with web.serving(HITS) as server:
+        bang = threading.Timer(seconds / 2, server.kill)
+        bang.start()
+        load = web.load(server.port, pixels(issue), seconds=seconds)
+        bang.join()
+    tracking.drain(now=timezone.now())
+    lost = max(0, load.answered - (recorded() - before))
+    found.tell("lost_by_kill", lost, f"of {load.answered:,} acknowledged hits lost by kill -9 of all web processes")
+    found.must(load.answered > 0 and load.unanswered > 0, "the crash did not come under load")
+    found.must(not lost, f"{lost} acknowledged hits were lost by kill -9")
+
+
+def one_by_one(found: Findings, readers: int) -> None:
+    """Hits of readers who agreed to be measured are kept as events, and looked at for machines."""
+    now = timezone.now()
+    newsletter = reference.newsletter(slug="satu", list_id="satu.kabarlintas.example", tracking=Tracking.INDIVIDUAL)
+    people.readers(newsletter, readers, now=now)
+    issue = reference.draft(newsletter, now=now)
+    reference.frozen(issue, now=now)
+    spool = hits.HitSpool(Path(settings.TRACKING_SPOOL))
+    ids = list(Subscription.objects.filter(newsletter=newsletter).values_list("pk", flat=True))
+    for number, link in ((number, link) for link in (0, 1) for number in ids):
+        kind = tracking.CLICKED if link else tracking.OPENED
+        moment = now + timedelta(milliseconds=number % 60_000)
+        hit = tracking.Hit(kind, issue.pk, moment, link=link, subscription=number, agent=AGENT["User-Agent"])
+        spool.append(hit.pack())
+    spool._close()
+    speed = figures.rate(2 * readers, lambda: tracking.drain(now=timezone.now()))
+    found.tell("drained_one_by_one_per_s", speed, f"hits/s loaded by the drain, {readers:,} readers measured singly")
