@@ -158,8 +158,7 @@ def test_on_a_phone_tray_and_preview_open_over_the_page(open_page, issue):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
-@pytest.mark.parametrize("language", ["id", "en"])
+@pytest.mark.parametrize(("look", "language"), [("light", "id"), ("dark", "en")])
 def test_no_page_has_an_accessibility_defect_or_scrolls_sideways(open_page, live_server, issue, look, language):
     page = open_page(color_scheme=look, viewport={"width": 390, "height": 844})
     names = ["studio-start", "issue-list", "article-list", "source-list", "settings-newsletters", "audit"]
