@@ -305,3 +305,12 @@ def event(kind, *, response="", description="", reason=None, raw=None):
 )
 def test_s31_bounces_are_told_apart_by_reason_not_by_first_digit(response, reason, raw, kind):
     assert feedback.kind_of(event("bounced", response=response, reason=reason, raw=raw)) == kind
+
+
+def test_t43_a_provider_without_metadata_brings_the_token_back_as_a_tag():
+    bounced = event("bounced", response="550 5.1.1 user unknown")
+    bounced.tags, bounced.metadata = [tokens.event_mac(7, 1234)], {}
+
+    report = feedback.read(bounced, esp_name="MailerSend", now=NOW)
+
+    assert (report.issue, report.subscription, report.kind) == (7, 1234, "bounced")
