@@ -165,10 +165,13 @@ def verify() -> Broken | None:
             return Broken(event.pk, str(wrong))
         count += 1
         seal = _seal(count, bytes(event.mac), key)
+        if count == head.count and not keys.same(seal, bytes(head.mac)):
+            return Broken(event.pk, "the end of the chain does not match")
     if count < head.count:
         return Broken(None, f"{head.count - count} rows are missing at the end")
-    if not keys.same(seal, bytes(head.mac)):
-        return Broken(None, "the end of the chain does not match: rows were removed or added there")
+    # Events added while we walked are known to the head by now; others never were.
+    if count > head.count and not ConsentHead.objects.filter(pk=1, count__gte=count).exists():
+        return Broken(None, "the end of the chain does not match")
     return None
 
 
@@ -183,7 +186,7 @@ def _key_of(event: ConsentEvent, seal: bytes) -> bytes:
         raise _Wrong(f"its key {event.key_id} is unknown; put the former SECRET_KEY into SECRET_KEY_FALLBACKS")
     proven = [key for key in chain_keys if keys.same(_mac(event, seal, key), bytes(event.mac))]
     if not proven:
-        raise _Wrong("it or the words it rests on were altered, or a row before it was removed")
+        raise _Wrong("it was altered, or its words were, or a row before it was removed")
     personal_keys = [key for key_id, key in keys.all_keys(PERSONAL) if key_id == event.key_id]
     if not any(_personal_matches(event, key) for key in personal_keys):
         raise _Wrong("a personal field was altered")

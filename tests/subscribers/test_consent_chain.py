@@ -131,6 +131,20 @@ def test_c01_words_altered_later_show_at_the_first_event_that_rests_on_them(ungu
     assert consent.verify().event == events[0].pk
 
 
+def test_c02_events_added_while_the_chain_is_walked_are_no_fault(monkeypatch):
+    events = make_events()
+    prove = consent._key_of
+
+    def add_one_meanwhile(event, seal):
+        if event.pk == events[0].pk:
+            make_events(1)
+        return prove(event, seal)
+
+    monkeypatch.setattr(consent, "_key_of", add_one_meanwhile)
+
+    assert consent.verify() is None
+
+
 def test_c02_two_rows_that_changed_places_are_found(unguarded):
     first, second, *_ = make_events()
 
