@@ -109,6 +109,15 @@ def preview(request: HttpRequest, issue_id: int) -> HttpResponse:
     return response
 
 
+@require_safe
+def checked(request: HttpRequest, issue_id: int) -> HttpResponse:
+    """The checks by themselves: they take longer than a save, so a save does not wait for them."""
+    issue = access.issue(request, issue_id)
+    language = _language(issue, request.GET)
+    context = {"issue": issue, "language": language, **_checked(issue, language)}
+    return render(request, "studio/composer/_checked.html", context)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def history(request: HttpRequest, issue_id: int) -> HttpResponse:
     """What the issue said before, by whom; a POST makes an old version the newest."""
@@ -249,6 +258,8 @@ def _answer(
         return _page(request, issue, language, read=read, conflict=conflict, note=note, status=status)
     context = _context(request, issue, language, read=read, conflict=conflict, note=note)
     context |= {"is_whole": is_whole, "focus": focus, "is_saved": status == 200}
+    if is_whole:
+        context["tray"] = articles_page.tray(issue)
     response = render(request, "studio/composer/_saved.html", context, status=status)
     if status == 200:
         response["HX-Trigger"] = "preview-stale"
@@ -266,6 +277,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     context = _context(request, issue, language, read=read, conflict=conflict, note=note)
+    context |= {"tray": articles_page.tray(issue), **_checked(issue, language)}
     return render(request, "studio/composer/compose.html", context, status=status)
 
 
@@ -307,8 +319,6 @@ def _context(
         "may_undo": may_undo,
         "may_redo": may_redo,
         "inbox": shown,
-        "tray": articles_page.tray(issue),
-        **_checked(issue, language),
     }
 
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("issues/new/", issue_list.create, name="issue-create"),
     path("issues/<int:issue_id>/compose/", composer.compose, name="issue-compose"),
     path("issues/<int:issue_id>/preview/", composer.preview, name="issue-preview"),
+    path("issues/<int:issue_id>/checks/", composer.checked, name="issue-checks"),
     path("issues/<int:issue_id>/autosave/", composer.autosave, name="issue-autosave"),
     path("issues/<int:issue_id>/undo/", composer.undo, name="issue-undo"),
     path("issues/<int:issue_id>/redo/", composer.redo, name="issue-redo"),

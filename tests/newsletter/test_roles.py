@@ -22,6 +22,7 @@ MATRIX = {
     "issue-create": ("post", "", ALL, 403),
     "issue-compose": ("get", "issue", ALL, 404),
     "issue-preview": ("get", "issue", ALL, 404),
+    "issue-checks": ("get", "issue", ALL, 404),
     "issue-autosave": ("post", "issue", ALL, 404),
     "issue-undo": ("post", "issue", ALL, 404),
     "issue-redo": ("post", "issue", ALL, 404),

@@ -76,6 +76,16 @@ def test_typing_is_saved_without_a_click_and_shows_in_the_preview(open_page, iss
     expect(page.locator("#b001-headline")).to_have_value("Jalur autogate di Denpasar")
 
 
+def test_the_checks_follow_what_is_typed(open_page, issue):
+    page = open_page("issue-compose", issue.pk)
+
+    page.fill("#b002-headline", "[TK] judul")
+
+    expect(page.locator("#checks")).to_contain_text("Stops sending")
+    page.fill("#b002-headline", "Paspor hilang, apa yang dilakukan")
+    expect(page.locator("#checks")).not_to_contain_text("Stops sending")
+
+
 def test_blocks_are_moved_removed_and_brought_back_by_keyboard(open_page, issue):
     page = open_page("issue-compose", issue.pk)
 

@@ -444,12 +444,19 @@ def test_the_preview_speaks_each_language_and_look(studio, issue):
 
 
 def test_a_check_leads_to_its_block(studio, issue):
-    form = form_of(issue, **{"b002.headline": "[TK] judul"})
+    post(studio, "issue-autosave", issue, form_of(issue, **{"b002.headline": "[TK] judul"}), htmx=True)
 
-    response = post(studio, "issue-autosave", issue, form, htmx=True)
+    for name in ("issue-checks", "issue-compose"):
+        page = studio.get(reverse(name, args=[issue.pk])).text
 
-    assert 'href="#b002"' in response.text
-    assert "Stops sending" in response.text
+        assert 'href="#b002"' in page
+        assert "Stops sending" in page
+
+
+def test_a_check_of_the_other_language_leads_there(studio, issue):
+    post(studio, "issue-autosave", issue, form_of(issue, "en", **{"b002.headline": "TKTK title"}), htmx=True)
+
+    assert 'href="?language=en#b002"' in studio.get(reverse("issue-checks", args=[issue.pk])).text
 
 
 def test_every_answer_of_the_composer_speaks_indonesian_too(studio, issue):

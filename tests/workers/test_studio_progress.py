@@ -137,7 +137,6 @@ def test_the_page_polls_while_sending_and_works_without_script(client):
     html = client.get(to("progress", issue)).content.decode()
 
     assert 'hx-trigger="every 2s"' in html
-    assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in html
     assert ">Refresh</a>" in html
 
 
