@@ -93,7 +93,7 @@ async def serve() -> None:
     while await orders.readline():
         told, Session.tally = Session.tally, Tally()
         figures = {"messages": told.messages, "size": told.size, "ids": len(told.ids)}
-        answer({**figures, "first_at": told.first_at, "last_at": told.last_at})
+        answer({**figures, "first_at": told.first_at, "last_at": told.last_at, "cpu_s": time.process_time()})
 
 
 def answer(told: object) -> None:
@@ -111,6 +111,8 @@ class Report:
     ids: int
     first_at: float
     last_at: float
+    cpu_s: float
+    """Processor time of the sink since it started."""
 
 
 class Sink:

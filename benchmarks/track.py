@@ -36,7 +36,7 @@ def run(*, quick: bool) -> Findings:
     acknowledged = under_load(found, issue, seconds=seconds)
     drain(found, acknowledged)
     after_a_crash(found, issue, seconds=seconds)
-    one_by_one(found, 500 if quick else 4_000)
+    one_by_one(found, 200 if quick else 2_000)
     return found
 
 

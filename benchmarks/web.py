@@ -105,6 +105,8 @@ class Load:
     seconds: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
     waits_s: list[float] = field(default_factory=list)
+    requests: list[bytes] = field(default_factory=list)
+    """What each of `waits_s` was the wait for."""
     unanswered: int = 0
 
     @property
@@ -115,8 +117,10 @@ class Load:
     def per_s(self) -> float:
         return self.answered / self.seconds
 
-    def wait_ms(self, share: float) -> float:
-        return figures.percentile(self.waits_s, share) * 1000
+    def wait_ms(self, share: float, *, holding: bytes = b"") -> float:
+        """The wait that `share` of the requests did not exceed, of those that hold these bytes."""
+        waits = [wait for wait, wanted in zip(self.waits_s, self.requests, strict=True) if holding in wanted]
+        return figures.percentile(waits, share) * 1000
 
 
 class Connection:
@@ -126,10 +130,10 @@ class Connection:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
-        self.got, self.sent_at = b"", 0.0
+        self.wanted, self.got, self.sent_at = b"", b"", 0.0
 
     def send(self, wanted: bytes) -> None:
-        self.got, self.sent_at = b"", time.perf_counter()
+        self.wanted, self.got, self.sent_at = wanted, b"", time.perf_counter()
         self.socket.send(wanted)
 
     def receive(self) -> int:
@@ -182,6 +186,7 @@ def _turn(
         now = time.perf_counter()
         done.statuses[status] += 1
         done.waits_s.append(now - connection.sent_at)
+        done.requests.append(connection.wanted)
         if now < until:
             connection.send(next(requests))
             return True

@@ -470,14 +470,11 @@ def withdraw(
     """Stop a newsletter, at once. False if it had stopped before; harmless to repeat."""
     with transaction.atomic():
         lock()
-        moved = (
-            Subscription.objects.filter(pk=subscription.pk)
-            .exclude(status=SubscriptionStatus.UNSUBSCRIBED)
-            .update(status=SubscriptionStatus.UNSUBSCRIBED, ended_at=now, paused_until=None, may_track=False)
-        )
+        running = Subscription.objects.filter(pk=subscription.pk).exclude(status=SubscriptionStatus.UNSUBSCRIBED)
+        measured = running.filter(may_track=True).exists()
+        moved = running.update(status=SubscriptionStatus.UNSUBSCRIBED, ended_at=now, paused_until=None, may_track=False)
         if not moved:
             return False
-        measured = subscription.may_track
         subscription.refresh_from_db()
         step = Step(
             subscription,
@@ -534,11 +531,14 @@ def can_undo(subscription: Subscription, *, now: datetime) -> bool:
 
 
 def give_reason(subscription: Subscription, *, reason: str, now: datetime) -> None:
-    """Why somebody left, in one of REASONS; an event of its own, since events never change."""
+    """Why somebody left, in one of REASONS; an event of its own, since events never change. Only the first one counts."""
     if reason not in REASONS:
         raise ValueError(f"{reason!r} is none of {REASONS}")
     with transaction.atomic():
-        append(Step(subscription, ConsentAction.WITHDRAWN, evidence={"reason": reason}), now=now)
+        lock()
+        said = ConsentEvent.objects.filter(subscription=subscription.pk, evidence__has_key="reason")
+        if not said.filter(occurred_at__gte=subscription.ended_at or now).exists():
+            append(Step(subscription, ConsentAction.WITHDRAWN, evidence={"reason": reason}), now=now)
 
 
 def set_measurement(

@@ -15,10 +15,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
 
-class UnknownKey(LookupError):
-    """The key id belongs to no secret we have: the token is foreign, or its SECRET_KEY is gone."""
-
-
 @lru_cache(maxsize=64)
 def _key_id(secret: str) -> int:
     return hashlib.sha256(b"warta key id\0" + secret.encode()).digest()[0]
@@ -35,14 +31,6 @@ def current_id() -> int:
 
 def current(purpose: str, length: int = 32) -> bytes:
     return _derive(settings.SECRET_KEY, purpose, length)
-
-
-def by_id(purpose: str, key_id: int, length: int = 32) -> bytes:
-    """The key that `key_id` names. Raises UnknownKey."""
-    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        if _key_id(secret) == key_id:
-            return _derive(secret, purpose, length)
-    raise UnknownKey(f"No secret has the key id {key_id}")
 
 
 def all_keys(purpose: str, length: int = 32) -> list[tuple[int, bytes]]:

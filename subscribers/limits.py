@@ -61,7 +61,7 @@ def _is_network(text: str) -> bool:
 
 def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ip = ipaddress.ip_address(address)
+        ip = ipaddress.ip_address(address.partition("%")[0])  # a link-local address may name its interface
     except ValueError:
         return None
     return getattr(ip, "ipv4_mapped", None) or ip

@@ -175,7 +175,22 @@ def without_query(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
         return ""
     clean = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
-    return clean if len(clean) <= 1000 and clean.isprintable() else ""
+    return clean if len(clean) <= 1000 and clean.isprintable() and " " not in clean else ""
+
+
+def known_page(url: str, *, form: SignupForm, newsletters: Iterable[Newsletter]) -> str:
+    """`url` if it is a page of ours, of the publisher or of a registered site; else empty.
+
+    Mails say where somebody signed up, so a visitor must not be able to choose words for a stranger's mailbox.
+    """
+    clean = without_query(url)
+    known = {settings.SITE_URL, *form.allowed_origins, *(_origin(one.site_url) for one in newsletters if one.site_url)}
+    return clean if _origin(clean) in known else ""
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 # --- what a visitor sent ---------------------------------------------------------------------------------------------
@@ -197,6 +212,7 @@ def accept(
 ) -> SignupRequest:
     """Keep what a visitor sent; a trapped robot's goes no further. Raises addresses.Invalid."""
     address = addresses.parse(email)
+    newsletters = list(newsletters)
     with transaction.atomic():
         request = SignupRequest.objects.create(
             email=address.email,
@@ -204,7 +220,7 @@ def accept(
             is_resend=is_resend,
             form=form,
             language=language if language in LANGUAGES else LANGUAGES[0],
-            page_url=without_query(page_url),
+            page_url=known_page(page_url, form=form, newsletters=newsletters),
             ip=ip or None,
             network=limits.network(ip),
             user_agent="".join(filter(str.isprintable, user_agent))[:200],

@@ -47,7 +47,7 @@ def _choose(request: HttpRequest, subscription: Subscription, *, now: datetime) 
     """Carry out what the reader chose; each change as a sentence."""
     reader = subscription.subscriber
     visitor = pages.visitor(request)
-    step = request.POST.get("do", "save")
+    step = request.POST.get("do", "")
     if step == "all":
         return [
             _("%(title)s: stopped, as of now.") % {"title": one.newsletter.title_in(translation.get_language())}
@@ -60,7 +60,7 @@ def _choose(request: HttpRequest, subscription: Subscription, *, now: datetime) 
         )
         return [_("We may write to you again.")] if lifted else []
     sent = forms.Choices(request.POST)
-    if not sent.is_valid():
+    if step != "save" or not sent.is_valid():
         return []
     return [
         *_choose_newsletters(subscription, sent.ids("newsletters"), now=now, visitor=visitor),

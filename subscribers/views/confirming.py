@@ -8,10 +8,7 @@ from django.utils import timezone, translation
 
 from newsletter.models import Article
 from subscribers import consent, tokens
-from subscribers.models import (
-    SignupRequest,
-    Subscription,
-)
+from subscribers.models import Purpose, SignupRequest, Subscription
 from subscribers.views import pages
 
 
@@ -59,6 +56,9 @@ def _ask_to_confirm(request: HttpRequest, found: SignupRequest) -> HttpResponse:
             {"title": one.newsletter.title_in(language), "description": one.newsletter.description_in(language)}
             for one in waiting
         ],
+        "measurement": found.consent_texts.filter(
+            purpose=Purpose.MEASUREMENT, newsletter__in=[one.newsletter_id for one in waiting]
+        ),
         "language_name": translation.get_language_info(found.language)["name_translated"],
         "page_title": _page_title(found.page_url),
         "forgotten_at": found.created_at + consent.PENDING_LIFE,

@@ -31,7 +31,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         return pages.lost(request, language=pages.language_for(request), kind="test", status=200)
     subscription = Subscription.objects.select_related("subscriber", "newsletter").filter(pk=subscription_id).first()
     with translation.override(pages.language_for(request, subscription.language if subscription else "")):
-        if request.POST.get("List-Unsubscribe") == "One-Click":
+        if request.POST.get("List-Unsubscribe", "").strip() == "One-Click":
             return _one_click(request, subscription, issue_id=issue_id, now=now)
         if subscription is None or subscription.subscriber.erased_at is not None:
             return pages.show(request, "unsubscribed", {"newsletter": Newsletter.objects.first(), "erased": True})

@@ -33,8 +33,6 @@ def privacy(request: HttpRequest) -> HttpResponse:
             ],
             "contact": next((one.reply_to or one.from_email for one in newsletters), ""),
             "own_notices": sorted({one.privacy_url for one in newsletters if one.privacy_url}),
-            "link_days": consent.LINK_LIFE.days,
-            "pending_days": consent.PENDING_LIFE.days,
             "pending": ngettext("%(count)d day", "%(count)d days", consent.PENDING_LIFE.days)
             % {"count": consent.PENDING_LIFE.days},
         }

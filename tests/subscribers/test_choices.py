@@ -46,6 +46,18 @@ def test_s66_a_look_at_the_choices_changes_nothing(client, method):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("body", ["", "x=1", "language=en"])
+def test_a_body_that_no_button_sent_stops_nothing(client, body):
+    siti, link = make_siti()
+
+    answer = client.post(link, body, content_type="application/x-www-form-urlencoded")
+
+    siti.refresh_from_db()
+    assert (answer.status_code, siti.status) == (200, SubscriptionStatus.SUBSCRIBED)
+    assert not ConsentEvent.objects.exists()
+
+
+@pytest.mark.django_db
 def test_t12_the_page_shows_a_masked_address_and_no_history(client):
     siti, link = make_siti()
 

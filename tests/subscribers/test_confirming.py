@@ -229,6 +229,18 @@ def test_t10_an_unsubscribe_token_confirms_nothing(client):
     assert Subscription.objects.get().status == SubscriptionStatus.PENDING
 
 
+def test_c03_the_page_before_the_button_says_that_measurement_was_ticked(client):
+    form = make_form(make_newsletter(tracking="individual"))
+    words = texts_of(form, measurement=True)[-1].text
+
+    without = client.get(link_to(make_request(form, email="siti@contoh.id"))).content.decode()
+    ticked = client.get(
+        link_to(make_request(form, email="john@contoh.id", consent_texts=texts_of(form, measurement=True)))
+    ).content.decode()
+
+    assert (words in without, words in ticked) == (False, True)
+
+
 def test_c03_measurement_starts_only_if_it_was_agreed_to(client):
     form = make_form(make_newsletter(tracking="individual"))
     without = make_request(form, email="siti@contoh.id")

@@ -192,6 +192,18 @@ def test_t10_a_lost_key_is_named_not_called_tampering(settings):
     assert "SECRET_KEY_FALLBACKS" in broken.reason
 
 
+def test_leaving_ends_measurement_that_was_agreed_to_in_the_meantime():
+    newsletter = make_newsletter(tracking="individual")
+    siti = make_reader(newsletter)
+    stale = type(siti).objects.get(pk=siti.pk)
+    consent.set_measurement(siti, agrees=True, now=NOW)
+
+    consent.withdraw(stale, now=NOW)
+
+    ended = ConsentEvent.objects.filter(purpose=Purpose.MEASUREMENT, action=ConsentAction.WITHDRAWN)
+    assert ended.count() == 1
+
+
 def test_verify_consent_says_that_all_is_well():
     make_events(2)
     out = io.StringIO()

@@ -44,6 +44,14 @@ def test_s13_one_click_stops_at_once_in_both_encodings(encoding):
     assert (event.action, event.evidence) == ("withdrawn", {"issue": 12})
 
 
+def test_s13_a_line_end_after_the_body_does_no_harm(client):
+    siti, link = make_link()
+
+    client.post(link, "List-Unsubscribe=One-Click\r\n", content_type="application/x-www-form-urlencoded")
+
+    assert status(siti) == SubscriptionStatus.UNSUBSCRIBED
+
+
 @pytest.mark.parametrize("body", ["", "do=", "List-Unsubscribe=", "List-Unsubscribe=Two-Click", "x=1"])
 def test_s13_any_other_body_is_a_browser_form_and_changes_nothing(client, body):
     siti, link = make_link()
@@ -231,6 +239,16 @@ def test_a_reason_is_kept_as_an_event_of_its_own(client):
     assert "Thank you for telling us why." in page
     assert [event.evidence for event in ConsentEvent.objects.all()] == [{"issue": 12}, {"reason": "too_often"}]
     assert consent.verify() is None
+
+
+def test_a_reason_is_kept_once_for_each_leaving(client):
+    _siti, link = make_link()
+
+    for step in ("stop", "reason", "reason", "undo", "stop", "reason", "reason"):
+        client.post(link, {"do": step, "reason": "too_often"})
+
+    reasons = [event.evidence for event in ConsentEvent.objects.all() if "reason" in event.evidence]
+    assert reasons == [{"reason": "too_often"}, {"reason": "too_often"}]
 
 
 @pytest.mark.parametrize("reason", [{}, {"reason": "x" * 500}])

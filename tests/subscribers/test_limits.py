@@ -45,6 +45,7 @@ def test_s72_behind_a_trusted_proxy_the_last_foreign_address_counts(settings, fo
         ("192.0.2.9", "192.0.2.0/24"),
         ("::ffff:192.0.2.9", "192.0.2.0/24"),
         ("2001:db8:1:2::9", "2001:db8:1::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
         ("", ""),
     ],
 )

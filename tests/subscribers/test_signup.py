@@ -43,6 +43,36 @@ def test_a_sign_up_is_kept_and_leads_to_the_check_your_inbox_page(client):
     assert [text.purpose for text in kept.consent_texts.all()] == ["newsletter"]
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "https://You have won! Go to prize.example/x",
+        "https://prize.example/",
+        "https://kabarlintas.example.prize.example/",
+        "https://kabarlintas.example/You have won",
+        "http://kabarlintas.example/",
+        "javascript:alert(1)",
+    ],
+)
+def test_t24_a_visitor_cannot_choose_what_a_strangers_mail_says(client, page):
+    post(client, make_form(), page=page)
+
+    assert SignupRequest.objects.get().page_url == ""
+
+
+def test_c02_a_page_of_ours_or_of_a_registered_site_is_kept(client):
+    form = make_form(allowed_origins=["https://mitra.example"])
+
+    for page in ("https://mitra.example/a", "http://127.0.0.1:8000/subscribe/", PAGE):
+        post(client, form, page=page)
+
+    assert list(SignupRequest.objects.order_by("pk").values_list("page_url", flat=True)) == [
+        "https://mitra.example/a",
+        "http://127.0.0.1:8000/subscribe/",
+        PAGE,
+    ]
+
+
 def masked(answer) -> tuple:
     """An answer without what is random in every one: the request's id, and the time stamp of the box."""
     body = re.sub(rb"check-inbox/[\w-]+/", b"check-inbox/ID/", answer.content)
