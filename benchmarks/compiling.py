@@ -94,8 +94,8 @@ def _speed(found: Findings, edition: Edition, *, quick: bool) -> None:
     mail = wire.of_edition(edition, edition.issue.newsletter, eight_bit=True)
     quoted = wire.of_edition(edition, edition.issue.newsletter, eight_bit=False)
     now = timezone.now()
-    many = people.on_the_wire(5_000 if quick else 20_000, now=now)
-    few = many[: 25 if quick else 100]
+    many = people.on_the_wire(2_000 if quick else 10_000, now=now)
+    few = many[: 20 if quick else 100]
     ours, in_quoted, theirs = [], [], []
     for _ in range(ROUNDS):
         ours.append(_per_core_second(many, lambda: _fill(mail, many, now)))

@@ -36,7 +36,7 @@ class Pace(NamedTuple):
 
 def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
-    count, few = (1_000, 20) if quick else (5_000, 60)
+    count, few = (600, 15) if quick else (3_000, 60)
     newsletter = reference.newsletter()
     people.readers(newsletter, count, now=now)
     ours, theirs, several = [], [], []

@@ -33,9 +33,10 @@ def run(*, quick: bool) -> Findings:
     found = Findings()
     issue = sent_issue()
     seconds = 0.8 if quick else 2.5
-    acknowledged = under_load(found, issue, seconds=seconds)
-    drain(found, acknowledged)
-    after_a_crash(found, issue, seconds=seconds)
+    with web.serving(HITS) as ours, web.serving(ORM_VIEW, DJANGO_SETTINGS_MODULE=ORM_SETTINGS) as plain:
+        acknowledged = under_load(found, issue, ours, plain, seconds=seconds)
+        drain(found, acknowledged)
+        after_a_crash(found, issue, ours, seconds=seconds)
     one_by_one(found, 200 if quick else 2_000)
     return found
 
@@ -58,16 +59,15 @@ def clicks(issue: Issue) -> Iterator[bytes]:
     return cycle([web.request("GET", f"/l/{number}/{token}", headers=AGENT) for number in range(1, 13)])
 
 
-def under_load(found: Findings, issue: Issue, *, seconds: float) -> int:
+def under_load(found: Findings, issue: Issue, ours: web.Server, plain: web.Server, *, seconds: float) -> int:
     """Both servers run all the time; only one has work at once. Returns how many hits ours acknowledged."""
     loads: dict[str, list[web.Load]] = {"pixel": [], "click": [], "plain": []}
-    with web.serving(HITS) as ours, web.serving(ORM_VIEW, DJANGO_SETTINGS_MODULE=ORM_SETTINGS) as plain:
-        warm = web.load(ours.port, pixels(issue), seconds=0.3)
-        web.load(plain.port, pixels(issue), seconds=0.3)
-        for _ in range(ROUNDS):
-            loads["pixel"].append(web.load(ours.port, pixels(issue), seconds=seconds))
-            loads["plain"].append(web.load(plain.port, pixels(issue), seconds=seconds))
-            loads["click"].append(web.load(ours.port, clicks(issue), seconds=seconds))
+    warm = web.load(ours.port, pixels(issue), seconds=0.3)
+    web.load(plain.port, pixels(issue), seconds=0.3)
+    for _ in range(ROUNDS):
+        loads["pixel"].append(web.load(ours.port, pixels(issue), seconds=seconds))
+        loads["plain"].append(web.load(plain.port, pixels(issue), seconds=seconds))
+        loads["click"].append(web.load(ours.port, clicks(issue), seconds=seconds))
     for name, expected in (("pixel", 200), ("click", 302), ("plain", 200)):
         odd = sum(one.answered - one.statuses[expected] + one.unanswered for one in loads[name])
         found.must(not odd, f"{odd} {name} requests got no answer, or another than {expected}")
@@ -93,14 +93,13 @@ def drain(found: Findings, acknowledged: int) -> None:
     found.must(recorded() == acknowledged, f"{acknowledged} hits acknowledged, {recorded()} recorded")
 
 
-def after_a_crash(found: Findings, issue: Issue, *, seconds: float) -> None:
+def after_a_crash(found: Findings, issue: Issue, server: web.Server, *, seconds: float) -> None:
     """What was recorded may be more than what was acknowledged, by the answers that were on their way; never less."""
     before = recorded()
-    with web.serving(HITS) as server:
-        bang = threading.Timer(seconds / 2, server.kill)
-        bang.start()
-        load = web.load(server.port, pixels(issue), seconds=seconds)
-        bang.join()
+    bang = threading.Timer(seconds / 2, server.kill)
+    bang.start()
+    load = web.load(server.port, pixels(issue), seconds=seconds)
+    bang.join()
     tracking.drain(now=timezone.now())
     lost = max(0, load.answered - (recorded() - before))
     found.tell("lost_by_kill", lost, f"of {load.answered:,} acknowledged hits lost by kill -9 of all web processes")
