@@ -15,31 +15,11 @@ from django.utils.translation import gettext as _
 from email_validator import EmailNotValidError, validate_email
 
 ROLES = frozenset(
-    [
-        "abuse",
-        "adminc",
-        "bounce",
-        "bounces",
-        "daemon",
-        "devnull",
-        "donotreply",
-        "ftp",
-        "hostmaster",
-        "listserv",
-        "mailerdaemon",
-        "majordomo",
-        "noc",
-        "noreply",
-        "null",
-        "postmaster",
-        "root",
-        "security",
-        "spam",
-        "usenet",
-        "uucp",
-        "webmaster",
-        "www",
-    ]
+    {
+        *("abuse", "adminc", "bounce", "bounces", "daemon", "devnull", "donotreply", "ftp", "hostmaster", "listserv"),
+        *("mailerdaemon", "majordomo", "noc", "noreply", "null", "postmaster", "root", "security", "spam", "usenet"),
+        *("uucp", "webmaster", "www"),
+    }
 )
 """Without hyphens, dots and underscores."""
 DOTLESS_DOMAINS = frozenset({"gmail.com", "googlemail.com"})

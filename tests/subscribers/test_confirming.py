@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from newsletter.models import Article, Issue, IssueStatus
@@ -81,6 +83,14 @@ def test_the_page_is_gone_after_a_day(client):
     assert answer.status_code == 404
     assert "This page is no longer here" in answer.content.decode()
     assert "siti@contoh.id" not in answer.content.decode()
+
+
+def test_a_made_up_address_of_the_page_is_not_found_on_any_database(client):
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get("/check-inbox/%00/")
+
+    assert answer.status_code == 404
+    assert not any("signuprequest" in query["sql"] for query in queries), "PostgreSQL takes no NUL in text"
 
 
 def test_send_again_works_after_a_minute(client):
@@ -231,7 +241,7 @@ def test_t10_an_unsubscribe_token_confirms_nothing(client):
 
 def test_c03_the_page_before_the_button_says_that_measurement_was_ticked(client):
     form = make_form(make_newsletter(tracking="individual"))
-    words = texts_of(form, measurement=True)[-1].text
+    words = consent.current_text(form.newsletters.get(), "measurement", "id").text
 
     without = client.get(link_to(make_request(form, email="siti@contoh.id"))).content.decode()
     ticked = client.get(
