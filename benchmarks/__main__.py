@@ -24,6 +24,7 @@ MOST_S = {False: 290.0, True: 150.0}
 
 def main() -> int:
     asked = arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was made is taken away again
     names = [name for name in NAMES if name in (asked.names or NAMES)]
     before, started = machine.load_average(), time.monotonic()
     found: dict[str, Findings] = {}
@@ -36,6 +37,9 @@ def main() -> int:
                     found[name] = run(name, place, quick=asked.quick, most_s=left_s)
     except throwaway.CannotPrepare as error:
         say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("Stopped; the throwaway databases are gone.")
         return 1
     report = compose(found, quick=asked.quick, before=before, seconds=time.monotonic() - started)
     print(figures.table(found))
