@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from newsletter.models import Article
-from subscribers import consent, tokens
+from subscribers import addresses, consent, tokens
 from subscribers.models import Purpose, SignupRequest, Subscription
 from subscribers.views import pages
 
@@ -40,7 +40,7 @@ def _expired(request: HttpRequest, found: SignupRequest | None) -> HttpResponse:
     language = pages.language_for(request, found.language if found else "")
     if found is not None and found.confirmed_at is not None:
         with translation.override(language):
-            return _confirmed(request, found, _of(found), is_first=False)
+            return _confirmed(request, found, _of(found), is_first=False, is_live=False)
     return pages.lost(request, language=language, kind="expired", status=410)
 
 
@@ -86,9 +86,12 @@ def _of(found: SignupRequest) -> list[Subscription]:
 
 
 def _confirmed(
-    request: HttpRequest, found: SignupRequest, running: list[Subscription], *, is_first: bool
+    request: HttpRequest, found: SignupRequest, running: list[Subscription], *, is_first: bool, is_live: bool = True
 ) -> HttpResponse:
-    """The page after the button; also what a second click shows, which changes nothing."""
+    """The page after the button; also what a second click shows, which changes nothing.
+
+    A link whose time is over neither names the address nor opens the choices (T-10).
+    """
     if not running:
         return pages.lost(request, language=translation.get_language() or "", kind="ended", status=200)
     language = translation.get_language() or found.language
@@ -97,9 +100,10 @@ def _confirmed(
         "newsletter": newsletters[0],
         "found": found,
         "is_first": is_first,
+        "email": found.email if is_live else addresses.masked(found.email),
         "titles": [newsletter.title_in(language) for newsletter in newsletters],
         "latest": pages.latest(newsletters, language, most=1),
-        "preferences_url": reverse("preferences", args=[tokens.preferences(running[0].pk)]),
+        "preferences_url": reverse("preferences", args=[tokens.preferences(running[0].pk)]) if is_live else "",
         "success_url": found.form.success_url if found.form else "",
     }
     return pages.show(request, "confirmed", context)

@@ -220,6 +220,18 @@ def test_s71_the_link_works_for_seven_days_and_then_says_how_to_go_on(client):
     assert Subscription.objects.get().status == SubscriptionStatus.PENDING
 
 
+def test_t10_a_used_link_whose_time_is_over_names_no_address_and_opens_no_choices(client):
+    request = make_request(now=timezone.now() - 8 * 24 * HOUR)
+    consent.confirm(request, now=timezone.now() - 7 * 24 * HOUR)
+
+    page = client.get(link_to(request) + "?lang=en").content.decode()
+
+    assert "You are already subscribed" in page
+    assert "s•••@contoh.id" in page
+    assert "siti@contoh.id" not in page
+    assert "/p/" not in page
+
+
 @pytest.mark.parametrize("token", ["x", "a" * 38, "%00", "é", "A" * 3000])
 def test_a_foreign_link_gets_a_calm_page(client, token):
     make_form()
