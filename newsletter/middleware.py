@@ -1,4 +1,4 @@
-"""Which language a page speaks, and what is logged when a page fails."""
+"""Which language a page speaks, which addresses are none, and what is logged when a page fails."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
@@ -52,6 +53,17 @@ def any_host_may_unsubscribe(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.method == "POST" and request.path.startswith("/u/"):
             request.META["HTTP_HOST"] = own
+        return get_response(request)
+
+    return middleware
+
+
+def refuse_nul(get_response: Handler) -> Handler:
+    """No address of ours holds a NUL, and PostgreSQL fails on one in a query."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequest("NUL in the address")
         return get_response(request)
 
     return middleware
