@@ -33,12 +33,12 @@ class Tally:
     last_at: float = 0.0
     ids: set[bytes] = field(default_factory=set)
 
-    def count(self, message: bytes) -> None:
+    def count(self, message: bytearray) -> None:
         self.last_at = time.monotonic()
         self.first_at = self.first_at or self.last_at
         self.messages += 1
-        self.size += len(message)
-        if found := MESSAGE_ID.search(message[:HEADER_BYTES]):
+        self.size += len(message) - 3  # without the dot that ends it
+        if found := MESSAGE_ID.search(bytes(message[:HEADER_BYTES])):
             self.ids.add(found[1])
 
 
@@ -52,7 +52,7 @@ class Session(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.waiting = bytearray()
-        self.is_body, self.searched = False, 0
+        self.is_body = False
         transport.write(b"220 sink ready\r\n")
 
     def data_received(self, data: bytes) -> None:
@@ -67,19 +67,17 @@ class Session(asyncio.Protocol):
         self.waiting = rest
         verb = bytes(line[:4]).upper()
         self.transport.write(self.replies.get(verb, b"250 ok\r\n"))
-        self.is_body, self.searched = verb == b"DATA", 0
+        self.is_body = verb == b"DATA"
         if verb == b"QUIT":
             self.transport.close()
         return True
 
     def _body(self) -> bool:
-        end = self.waiting.find(END, self.searched)
-        if end < 0:
-            self.searched = max(0, len(self.waiting) - len(END))
+        """Only the end is looked at: nobody may send on before our answer, for we offer no PIPELINING."""
+        if not self.waiting.endswith(END):
             return False
-        Session.tally.count(bytes(self.waiting[: end + 2]))
-        del self.waiting[: end + len(END)]
-        self.is_body = False
+        Session.tally.count(self.waiting)
+        self.waiting, self.is_body = bytearray(), False
         self.transport.write(b"250 2.0.0 ok\r\n")
         return True
 
