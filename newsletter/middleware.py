@@ -59,11 +59,11 @@ def any_host_may_unsubscribe(get_response: Handler) -> Handler:
 
 
 def refuse_nul(get_response: Handler) -> Handler:
-    """No address of ours holds a NUL, and PostgreSQL fails on one in a query."""
+    """No parameter of ours holds a NUL, and PostgreSQL fails on one."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
-            raise BadRequest("NUL in the address")
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequest("NUL in a parameter")
         return get_response(request)
 
     return middleware

