@@ -69,7 +69,7 @@ def parse_public(text: str) -> Address:
     """`parse` for the public form: addresses that belong to a function are refused too."""
     address = parse(text)
     if address.is_role:
-        raise Invalid(_("This address belongs to a function, not to a person. Please use your own address."))
+        raise Invalid(_("This address belongs to a role or department, not to a person. Please use your own address."))
     return address
 
 

@@ -258,7 +258,8 @@ def _load_individual(hits: list[Hit]) -> None:
         batch_size=500,
     )
     _add([(_tally_key_of(hit, language, agent_class(hit.agent)), 1) for hit, language in _with_language(hits)])
-    for issue, subscription in sorted({(hit.issue, hit.subscription) for hit in hits}):
+    clickers = {(hit.issue, hit.subscription) for hit in hits if hit.kind == CLICKED}
+    for issue, subscription in sorted(clickers):
         _recognise_bursts(issue, subscription)
         _note_first_click(issue, subscription)
 

@@ -81,7 +81,7 @@ def test_s01_what_cannot_be_sent_to_is_refused_with_a_hint(typed, words):
 
 @pytest.mark.parametrize("local", ["abuse", "Postmaster", "noreply", "no-reply", "no_reply", "mailer-daemon", "root+x"])
 def test_s74_addresses_of_a_function_are_refused_on_the_public_form_only(local):
-    with pytest.raises(addresses.Invalid, match="belongs to a function"):
+    with pytest.raises(addresses.Invalid, match="belongs to a role or department"):
         addresses.parse_public(f"{local}@contoh.id")
 
     assert addresses.parse(f"{local}@contoh.id").is_role

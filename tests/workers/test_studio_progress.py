@@ -366,7 +366,7 @@ def test_readers_who_are_not_uncertain_are_not_sent_to_again(client):
 
     answer = client.post(to("send-again", issue), {"reader": [people[0].pk]}, follow=True)
 
-    assert "Nobody of them is uncertain any more" in answer.content.decode()
+    assert "None of them is uncertain any more" in answer.content.decode()
     assert not Batch.objects.filter(is_retry=True).exists()
 
 

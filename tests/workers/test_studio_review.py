@@ -278,7 +278,7 @@ def test_t66_a_time_that_clocks_skip_is_refused(client, checked):
     answer = client.post(to("schedule", issue), fields(page, when="at", on="2027-03-28", at="02:30"))
 
     assert answer.status_code == 422
-    assert "Clocks skip this time" in answer.content.decode()
+    assert "The clocks jump over this time" in answer.content.decode()
 
 
 def test_showing_a_time_comes_back_with_the_ticks_and_changes_nothing(client, letter, checked):

@@ -85,7 +85,7 @@ class DecisionForm(TimeForm):
             return
         moment = self.moment(self.plan)
         if moment is None:
-            self.add_error("at", _("Clocks skip this time on that day. Choose another one."))
+            self.add_error("at", _("The clocks jump over this time on that day. Choose another one."))
         elif moment <= self.plan.now:
             self.add_error("on", _("This time has passed. Choose a later one, or “Now”."))
         elif moment > self.plan.now + FURTHEST:

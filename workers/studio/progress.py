@@ -141,7 +141,7 @@ def send_again(request: HttpRequest, issue_id: int) -> HttpResponse:
         messages.error(request, str(error))
         return redirect("issue-progress", issue.pk)
     if not asked:
-        messages.warning(request, _("Nobody of them is uncertain any more, so nothing was sent."))
+        messages.warning(request, _("None of them is uncertain any more, so nothing was sent."))
         return redirect("issue-progress", issue.pk)
     said = ngettext(
         "It goes out once more to %(count)s reader. Your click is recorded.",
