@@ -278,7 +278,9 @@ def unsubscribe(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         if left:
             _record(request, "reader-unsubscribed", person, found.newsletter, reason)
     if left:
-        messages.success(request, _("The subscription to %(newsletter)s ended at once.") % {"newsletter": found.newsletter})
+        messages.success(
+            request, _("The subscription to %(newsletter)s ended at once.") % {"newsletter": found.newsletter}
+        )
     else:
         messages.warning(request, _("It had ended before; nothing changed."))
     return redirect("subscriber", public_id)
