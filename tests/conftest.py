@@ -7,7 +7,6 @@ import datetime
 import hypothesis
 import pytest
 
-
 # Machines differ and are busy: no test fails because it was slow.
 hypothesis.settings.register_profile("warta", deadline=None)
 hypothesis.settings.load_profile("warta")
