@@ -171,7 +171,7 @@ def test_s72_a_trapped_robot_gets_the_same_answer_and_goes_no_further(client, bo
     [
         ("dé@example.net", "letters from a to z"),
         ("siti@contoh,id", "comma"),
-        ("postmaster@contoh.id", "belongs to a function"),
+        ("postmaster@contoh.id", "belongs to a role or department"),
         ("", "Please enter your e-mail address"),
     ],
 )
