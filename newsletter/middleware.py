@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
@@ -37,8 +40,8 @@ def _wanted(request: HttpRequest) -> str:
     asked = request.GET.get("lang", "")
     if asked in LANGUAGES:
         return asked
-    if request.user.is_authenticated:
-        return request.user.language
+    if request.path.startswith("/studio/") and request.user.is_authenticated:
+        return request.user.language  # elsewhere the session stays unread, so that no reader's page touches a cookie
     for accepted in request.headers.get("Accept-Language", "").split(","):
         code = accepted.partition(";")[0].strip().lower().partition("-")[0]
         if code in LANGUAGES:
@@ -82,3 +85,22 @@ def log_failures(get_response: Handler) -> Handler:
         return response
 
     return middleware
+
+
+class ClosedByDefault(LoginRequiredMiddleware):
+    """Every view asks for a login unless it is marked public; on a public one the session is not even looked at.
+
+    Django looks first and asks for the mark afterwards, and then answers a dead session cookie with Set-Cookie, which
+    a one-click unsubscribe must not do (RFC 8058).
+    """
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
+        if not getattr(view_func, "login_required", True):
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)

@@ -7,6 +7,7 @@ A wrong value stops the start with one line that names the variable, what is wro
 import os
 import secrets
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,6 +55,15 @@ def yes_or_no(name: str, *, default: bool) -> bool:
 
 def words(name: str) -> list[str]:
     return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def networks(name: str) -> list[str]:
+    for word in words(name):
+        try:
+            ip_network(word, strict=False)
+        except ValueError:
+            raise wrong(name, f"{word!r} is no network", "Write addresses such as 10.0.0.5 or 10.0.0.0/24.") from None
+    return words(name)
 
 
 def folder(name: str, default: Path) -> Path:
@@ -149,7 +159,7 @@ SITE_HOST = urlsplit(SITE_URL).hostname or ""
 EMBEDDED = SITE_HOST in LOOPBACK_HOSTS
 MAIL_ROUTES = mail_routes("MAIL_URL", "mailbox:" if EMBEDDED else "")
 INBOUND_DOMAIN = text("INBOUND_DOMAIN")
-TRUSTED_PROXIES = words("TRUSTED_PROXIES")
+TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
 TRACKING_SPOOL = folder("TRACKING_SPOOL", VAR_DIR / "spool" / "hits")
 SEND_SPOOL = folder("SEND_SPOOL", VAR_DIR / "spool" / "send")
 MAILBOX_DIR = VAR_DIR / "mail"
@@ -206,7 +216,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "newsletter.middleware.language",
     "newsletter.middleware.refuse_nul",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "newsletter.middleware.ClosedByDefault",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",

@@ -11,9 +11,7 @@ import ipaddress
 import struct
 from datetime import UTC, datetime, timedelta
 
-from django.conf import settings
-from django.http import HttpRequest
-
+from newsletter import visitors
 from subscribers import keys
 from subscribers.models import SignupForm, SignupRequest
 
@@ -35,41 +33,9 @@ class OldStamp(ValueError):
     """The page was open for days; the visitor is asked to press the button once more."""
 
 
-def client_address(request: HttpRequest) -> str:
-    """The visitor's address: the peer's, or behind a trusted proxy the last one in X-Forwarded-For that is not ours."""
-    address = str(request.META.get("REMOTE_ADDR", ""))
-    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    while forwarded and _is_trusted(address):
-        address = forwarded.pop()
-    return str(_ip(address) or "")
-
-
-def _is_trusted(address: str) -> bool:
-    ip = _ip(address)
-    return ip is not None and any(
-        ip in ipaddress.ip_network(proxy, strict=False) for proxy in settings.TRUSTED_PROXIES if _is_network(proxy)
-    )
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
-def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])  # a link-local address may name its interface
-    except ValueError:
-        return None
-    return getattr(ip, "ipv4_mapped", None) or ip
-
-
 def network(address: str) -> str:
     """The /24 or /48 an address is in, which is as much of a visitor as one line or one household has."""
-    ip = _ip(address)
+    ip = visitors.parsed(address)
     if ip is None:
         return ""
     return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))

@@ -28,6 +28,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.db import DatabaseError, close_old_connections
 from django.utils.encoding import iri_to_uri
 
+from newsletter import visitors
 from newsletter.models import Issue, Link, Tracking
 from subscribers import limits, tokens
 from workers import processes, spool, tracking
@@ -278,7 +279,7 @@ class Application:
 
 
 def network(environ: Environ) -> str:
-    address = limits.client_address(WSGIRequest(environ))
+    address = visitors.client_address(WSGIRequest(environ))
     return limits.network(address) if address else ""
 
 

@@ -35,7 +35,7 @@ SUFFIX = ".hits"
 BURST = timedelta(seconds=2)
 BURST_LINKS = 3
 """So many different links of one reader within BURST were followed by a machine."""
-RECORDS_AT_ONCE = 20_000
+RECORDS_AT_ONCE = 2_000
 
 # --- one hit ---------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from newsletter.roles import Action
 
 
 def editor(request: HttpRequest) -> Editor:
-    """Whoever is logged in; LoginRequiredMiddleware has seen to it that somebody is."""
+    """Whoever is logged in; `ClosedByDefault` has seen to it that somebody is."""
     return cast("Editor", request.user)
 
 

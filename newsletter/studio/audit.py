@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address, ip_network
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -17,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from newsletter import roles
+from newsletter import roles, visitors
 from newsletter.models import AuditEntry, Editor, Issue, Newsletter, Role
 from newsletter.studio import access
 
@@ -80,30 +78,8 @@ def record(request: HttpRequest, action: str, *, newsletter: Newsletter | None, 
         subject=subject,
         detail=detail,
         occurred_at=timezone.now(),
-        ip=client_address(request),
+        ip=visitors.client_address(request) or None,
     )
-
-
-def client_address(request: HttpRequest) -> str | None:
-    """The peer, or behind our own proxies the last address that is not theirs."""
-    path = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    address = str(request.META.get("REMOTE_ADDR", ""))
-    while path and _is_ours(address):
-        address = path.pop()
-    return address if _parsed(address) else None
-
-
-def _parsed(address: str) -> bool:
-    try:
-        ip_address(address)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_ours(address: str) -> bool:
-    proxies = (ip_network(proxy, strict=False) for proxy in settings.TRUSTED_PROXIES)
-    return _parsed(address) and any(ip_address(address) in network for network in proxies)
 
 
 @require_safe

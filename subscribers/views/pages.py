@@ -14,9 +14,9 @@ from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from newsletter import content, editions
+from newsletter import content, editions, visitors
 from newsletter.models import Issue, IssueStatus, Newsletter
-from subscribers import limits, signup
+from subscribers import signup
 
 View = Callable[..., HttpResponse]
 READING = ("GET", "HEAD", "OPTIONS")
@@ -70,7 +70,7 @@ def lost(request: HttpRequest, *, language: str, kind: str = "link", status: int
 
 def visitor(request: HttpRequest) -> dict[str, Any]:
     return {
-        "ip": limits.client_address(request) or None,
+        "ip": visitors.client_address(request) or None,
         "user_agent": request.headers.get("User-Agent", "")[:200],
     }
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from newsletter import visitors
 from newsletter.models import Newsletter
 from subscribers import forms, limits, signup
 from subscribers.models import (
@@ -83,7 +84,7 @@ def _take(request: HttpRequest, form: SignupForm, *, is_foreign: bool) -> HttpRe
     sent = forms.Signup(request.POST, form=form)
     language = pages.language_for(request, request.POST.get("language", ""))
     with translation.override(language):
-        address = limits.client_address(request)
+        address = visitors.client_address(request)
         if limits.too_many(limits.network(address), now=now) or limits.too_many_for_form(form, now=now):
             logger.warning("sign-ups limited", extra={"form": form.pk})
             return _again(request, sent, {"busy": _too_many()}, language=language, status=429)
@@ -115,7 +116,7 @@ def _accept(request: HttpRequest, sent: forms.Signup, *, language: str, trap: bo
         language=language,
         page_url=sent.cleaned_data["page"],
         consent_texts=texts,
-        ip=limits.client_address(request),
+        ip=visitors.client_address(request),
         user_agent=request.headers.get("User-Agent", ""),
         trap=trap,
         now=now,

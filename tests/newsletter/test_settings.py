@@ -40,6 +40,7 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         ({**PRODUCTION, "MAIL_URL": "pigeon://coop"}, "MAIL_URL: 'pigeon' is no kind of route"),
         ({"MAIL_URL": "postmark://token@"}, "SITE_URL: mail would leave this machine with http links"),
         ({"DATABASE_URL": "mysql://root@localhost/warta"}, "DATABASE_URL: it names no database we know"),
+        ({"TRUSTED_PROXIES": "10.0.0.5,proxy"}, "TRUSTED_PROXIES: 'proxy' is no network"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: 'LOUD' is no level"),
         ({"VAR_DIR": "/proc/nowhere"}, "VAR_DIR: cannot make the folder /proc/nowhere"),
     ],

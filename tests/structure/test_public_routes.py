@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 PUBLIC = {
@@ -52,9 +53,39 @@ def routes(resolver=None, prefix: str = ""):
             yield prefix + str(entry.pattern), entry
 
 
+WITHOUT_CSRF_TOKEN = {
+    "check-inbox",
+    "check-inbox-resend",
+    "preferences",
+    "signup-post",
+    "subscription-confirm",
+    "unsubscribe",
+    "webhook-tracking",
+}
+"""A token in the address or a provider's signature is the authority here; no cookie is (docs/decisions/0004)."""
+
+
 def is_public(entry: URLPattern) -> bool:
     return not getattr(entry.callback, "login_required", True)
 
 
 def test_exactly_these_pages_are_public():
     assert {f"{entry.name} {path}" for path, entry in routes() if is_public(entry)} == PUBLIC
+
+
+def test_exactly_these_pages_take_a_post_without_a_csrf_token():
+    exempt = {entry.name for path, entry in routes() if getattr(entry.callback, "csrf_exempt", False)}
+
+    assert exempt == WITHOUT_CSRF_TOKEN
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/u/foreign/", "/p/foreign/", "/c/foreign/", "/subscribe/", "/privacy/"])
+def test_a_readers_page_neither_sets_nor_answers_a_cookie_even_a_dead_one(client, path):
+    client.cookies["sessionid"] = "a" * 32
+
+    response = client.get(path)
+
+    assert "Set-Cookie" not in response.headers
+    assert not response.cookies
+    assert "Cookie" not in response.headers.get("Vary", "")

@@ -7,6 +7,7 @@ import datetime
 import pytest
 from django.test import RequestFactory
 
+from newsletter import visitors
 from subscribers import limits
 from subscribers.models import SignupRequest
 from tests.makers import NOW
@@ -20,7 +21,7 @@ def visit(peer: str, forwarded: str = ""):
 def test_s72_without_trusted_proxies_the_peer_is_the_visitor(settings):
     settings.TRUSTED_PROXIES = []
 
-    assert limits.client_address(visit("192.0.2.9", "198.51.100.7")) == "192.0.2.9"
+    assert visitors.client_address(visit("192.0.2.9", "198.51.100.7")) == "192.0.2.9"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_s72_without_trusted_proxies_the_peer_is_the_visitor(settings):
 def test_s72_behind_a_trusted_proxy_the_last_foreign_address_counts(settings, forwarded, address):
     settings.TRUSTED_PROXIES = ["10.0.0.0/24"]
 
-    assert limits.client_address(visit("10.0.0.9", forwarded)) == address
+    assert visitors.client_address(visit("10.0.0.9", forwarded)) == address
 
 
 @pytest.mark.parametrize(
