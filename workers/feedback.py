@@ -202,7 +202,8 @@ def _raise_status(report: Report, *, now: datetime) -> None:
     # Whatever is reported of a mail, it did leave; a reader of whom nobody was sure is settled by that.
     ledger.answer(report.issue, {report.subscription: Outcome.ACCEPTED}, now=now)
     if status := EVENT_STATUS.get(report.kind):
-        ledger.raise_status(report.issue, report.subscription, status, at=report.occurred_at)
+        word = ledger.Word(status, report.occurred_at, report.code, report.detail)
+        ledger.raise_status(report.issue, report.subscription, word)
     if report.kind == DELIVERED:
         earlier = Q(delivered_at__isnull=True) | Q(delivered_at__gt=report.occurred_at)
         delivery = Delivery.objects.filter(issue_id=report.issue, subscription=report.subscription)

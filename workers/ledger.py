@@ -82,6 +82,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """What an event says about a delivery."""
+
+    status: str
+    at: datetime
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Equation:
     """audience = accepted + refused + deferred + skipped + uncertain + waiting."""
 
@@ -418,8 +428,8 @@ def _write(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
     _count(batch.pk, Counter(str(entry.outcome) for entry in fresh))
     again = [entry for entry in entries if entry.subscription in known]
     _raise(batch.issue_id, [(known[entry.subscription], entry) for entry in again], now=now)
-    for reader, (status, at) in early.items():
-        raise_status(batch.issue_id, reader, status, at=at)
+    for reader, word in early.items():
+        raise_status(batch.issue_id, reader, word)
 
 
 def _known(batch: Batch, ids: Sequence[int]) -> dict[int, Delivery]:
@@ -539,26 +549,31 @@ def _move_counts(moves: Mapping[tuple[int, str, str], int]) -> None:
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-def _early_events(batch: Batch, ids: Sequence[int]) -> dict[int, tuple[str, datetime]]:
-    """The highest status that providers reported of these readers before their rows were written, and when."""
+def _early_events(batch: Batch, ids: Sequence[int]) -> dict[int, Word]:
+    """The highest word that providers gave of these readers before their rows were written."""
     rows = Event.objects.filter(
         issue=batch.issue_id, subscription__range=(ids[0], ids[-1]), kind__in=list(EVENT_STATUS)
     )
-    wanted, found = frozenset(ids), dict[int, tuple[str, datetime]]()
-    for reader, kind, at in rows.values_list("subscription", "kind", "occurred_at"):
-        status = EVENT_STATUS[kind]
-        best = found[reader][0] if reader in found else DeliveryStatus.NONE
+    wanted, found = frozenset(ids), dict[int, Word]()
+    for event in rows.order_by("pk").only("subscription", "kind", "occurred_at", "code", "detail"):
+        reader, status = event.subscription, EVENT_STATUS[event.kind]
+        best = found[reader].status if reader in found else DeliveryStatus.NONE
         if reader in wanted and STATUS_RANK[status] > STATUS_RANK[DeliveryStatus(best)]:
-            found[reader] = (status, at)
+            found[reader] = Word(status, event.occurred_at, event.code, event.detail)
     return found
 
 
-def raise_status(issue_id: int, subscription: int, status: str, *, at: datetime) -> bool:
-    """Raise what events tell of a delivery; a lower one than it has changes nothing. True if it was raised."""
-    lower = [name for name, rank in STATUS_RANK.items() if rank < STATUS_RANK[DeliveryStatus(status)]]
-    fields: dict[str, Any] = {"status": status}
-    if status == DeliveryStatus.DELIVERED:
-        fields["delivered_at"] = at
+def raise_status(issue_id: int, subscription: int, word: Word) -> bool:
+    """Raise what events tell of a delivery; a lower one than it has changes nothing. True if it was raised.
+
+    A bounce brings its own answer, which takes the place of the one that accepted the mail.
+    """
+    lower = [name for name, rank in STATUS_RANK.items() if rank < STATUS_RANK[DeliveryStatus(word.status)]]
+    fields: dict[str, Any] = {"status": word.status}
+    if word.status == DeliveryStatus.DELIVERED:
+        fields["delivered_at"] = word.at
+    if word.status == DeliveryStatus.BOUNCED:
+        fields |= {"code": word.code, "detail": word.detail}
     here = Delivery.objects.filter(issue=issue_id, subscription=subscription, status__in=lower)
     return bool(here.update(**fields))
 

@@ -119,6 +119,8 @@ def _subject(entry: AuditEntry, names: dict[int, str], numbers: dict[int, int]) 
         return _("Issue %(number)s") % {"number": numbers[int(key)]}
     if kind == "editor" and key.isdecimal():
         return names.get(int(key)) or _("a former editor")
+    if kind == "demo":
+        return _("the demo data")
     if kind == "newsletter" and entry.newsletter:
         return entry.newsletter.title
     return entry.subject

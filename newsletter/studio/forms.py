@@ -176,12 +176,13 @@ class NewsletterForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
         languages = self.instance.languages or ["id"]
         self.fields["default_language"].initial = languages[0]
         self.fields["more_languages"].initial = languages
-        for code, name in language_choices():
+        for code, _name in settings.LANGUAGES:
             words = self.instance.translations.get(code, {})
             title = forms.CharField(required=False, max_length=80, initial=words.get("title", ""))
-            title.label = _("Title in %(language)s") % {"language": name}
+            language = get_language_info(code)["name_translated"]
+            title.label = _("Title in %(language)s") % {"language": language}
             about = forms.CharField(required=False, max_length=200, initial=words.get("description", ""))
-            about.label = _("In one sentence, in %(language)s") % {"language": name}
+            about.label = _("In one sentence, in %(language)s") % {"language": language}
             for field in (title, about):
                 field.widget.attrs.update({"class": "input", "lang": code})
             self.fields[f"title_{code}"], self.fields[f"description_{code}"] = title, about

@@ -88,6 +88,26 @@ def test_s32_a_hard_bounce_suppresses_the_address_at_once(client, issue, siti):
     assert "@" not in event.detail
 
 
+def test_a_bounced_mail_carries_the_answer_of_the_bounce_and_not_that_of_its_acceptance(client, issue, siti):
+    delivery = deliver(issue, siti, code="250", detail="")
+
+    post(client, body("hard_bounce", tokens.event_mac(issue.pk, siti.pk)))
+
+    delivery.refresh_from_db()
+    assert delivery.code == "5.1.1"
+    assert delivery.detail == Event.objects.get().detail != ""
+
+
+def test_a_later_delivered_does_not_take_the_bounces_answer_away(client, issue, siti):
+    delivery = deliver(issue, siti, code="250")
+    post(client, body("hard_bounce", tokens.event_mac(issue.pk, siti.pk)))
+
+    feedback.record(report(issue, siti, "delivered", after_s=60), now=NOW)
+
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.code) == ("bounced", "5.1.1")
+
+
 def test_s32_a_full_mailbox_is_counted_and_not_suppressed(client, issue, siti):
     delivery = deliver(issue, siti)
 

@@ -354,14 +354,14 @@ def test_an_answer_of_the_provider_settles_an_uncertain_reader():
 
 def test_an_event_that_came_before_the_record_is_applied_with_it():
     issue, readers = make_sending_issue(readers=2)
-    for kind in ("bounced", "delivered"):
-        Event.objects.create(issue=issue.pk, subscription=readers[0].pk, kind=kind, occurred_at=NOW)
+    for kind, code in (("bounced", "5.1.1"), ("delivered", "250")):
+        Event.objects.create(issue=issue.pk, subscription=readers[0].pk, kind=kind, code=code, occurred_at=NOW)
     claim = take(issue)
 
     ledger.record(claim, entries(claim, "uncertain"), now=NOW)
 
     siti, budi = Delivery.objects.order_by("subscription")
-    assert (siti.outcome, siti.status) == ("accepted", "bounced")
+    assert (siti.outcome, siti.status, siti.code) == ("accepted", "bounced", "5.1.1")
     assert (budi.outcome, budi.status) == ("uncertain", "")
     assert equation(issue) == (1, 0, 0, 0, 1, 0)
 
