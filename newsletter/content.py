@@ -17,6 +17,9 @@ Policy = Literal["required", "optional", "fallback"]
 """What to do where a block has no words in a language: refuse to send, leave it out, or show the default language's."""
 
 
+LOCAL_TIME = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})?$"
+
+
 def new_id() -> str:
     """A short random block id, safe in CSS classes, ids and URLs."""
     return "b" + secrets.token_hex(4)
@@ -51,6 +54,14 @@ class StoryWords(Part):
         return bool(self.headline and self.url)
 
 
+class Seen(Part):
+    """What an article said when a block took its words: a later reading of it is compared with this."""
+
+    title: str = ""
+    summary: str = ""
+    url: str = ""
+
+
 class TextWords(Part):
     heading: str = ""
     body: str = ""
@@ -78,6 +89,58 @@ class QuoteWords(Part):
         return bool(self.quote)
 
 
+class ImageWords(Part):
+    image_alt: str = ""
+    caption: str = ""
+    facts: str = ""
+    """A little HTML: what an infographic says, for readers who do not see it."""
+    url: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.image_alt)
+
+
+class VideoWords(Part):
+    headline: str = ""
+    summary: str = ""
+    url: str = ""
+    duration: str = ""
+    """As players show it: 3:45."""
+    transcript_url: str = ""
+    image_alt: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.headline and self.url)
+
+
+class Question(Part):
+    question: str = ""
+    answer: str = ""
+    """A little HTML."""
+
+
+class FaqWords(Part):
+    heading: str = ""
+    questions: list[Question] = []
+
+    @property
+    def is_complete(self) -> bool:
+        return any(one.question and one.answer for one in self.questions)
+
+
+class EventWords(Part):
+    headline: str = ""
+    summary: str = ""
+    place: str = ""
+    url: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.headline)
+
+
 class DividerWords(Part):
     @property
     def is_complete(self) -> bool:
@@ -89,23 +152,29 @@ class BlockBase(Part):
     policy: dict[Language, Policy] = {}
 
 
-class Lead(BlockBase):
+class FromArticle(BlockBase):
+    """A block that tells an article of ours."""
+
+    article: int | None = None
+    seen: dict[Language, Seen] = {}
+    keeps_gone: bool = False
+    """An editor decided to tell it although its page is gone."""
+
+
+class Lead(FromArticle):
     kind: Literal["lead"] = "lead"
-    article: int | None = None
     picture: Picture | None = None
     words: dict[Language, StoryWords] = {}
 
 
-class Story(BlockBase):
+class Story(FromArticle):
     kind: Literal["story"] = "story"
-    article: int | None = None
     picture: Picture | None = None
     words: dict[Language, StoryWords] = {}
 
 
-class Brief(BlockBase):
+class Brief(FromArticle):
     kind: Literal["brief"] = "brief"
-    article: int | None = None
     words: dict[Language, StoryWords] = {}
 
 
@@ -130,13 +199,47 @@ class Button(BlockBase):
     words: dict[Language, ButtonWords] = {}
 
 
+class Image(BlockBase):
+    kind: Literal["image"] = "image"
+    picture: Picture | None = None
+    is_decorative: bool = False
+    """Says nothing that needs words; it has no alt text then, and cannot be a link."""
+    words: dict[Language, ImageWords] = {}
+
+
+class Video(BlockBase):
+    """A still picture that links to where the video is; mail plays none."""
+
+    kind: Literal["video"] = "video"
+    picture: Picture | None = None
+    words: dict[Language, VideoWords] = {}
+
+
+class Faq(BlockBase):
+    kind: Literal["faq"] = "faq"
+    words: dict[Language, FaqWords] = {}
+
+
+class Event(BlockBase):
+    kind: Literal["event"] = "event"
+    starts_at: str = Field(default="", pattern=LOCAL_TIME)
+    """What clocks in the newsletter's zone show: 2026-12-01T09:00."""
+    ends_at: str = Field(default="", pattern=LOCAL_TIME)
+    words: dict[Language, EventWords] = {}
+
+
 class Divider(BlockBase):
     kind: Literal["divider"] = "divider"
     words: dict[Language, DividerWords] = {}
 
 
-Block = Annotated[Lead | Story | Brief | Text | Notice | Quote | Button | Divider, Field(discriminator="kind")]
-Words = StoryWords | TextWords | ButtonWords | QuoteWords | DividerWords
+Block = Annotated[
+    Lead | Story | Brief | Text | Image | Video | Notice | Faq | Quote | Event | Button | Divider,
+    Field(discriminator="kind"),
+]
+Words = (
+    StoryWords | TextWords | ImageWords | VideoWords | FaqWords | EventWords | ButtonWords | QuoteWords | DividerWords
+)
 KINDS: dict[str, type[BlockBase]] = {kind.model_fields["kind"].default: kind for kind in get_args(get_args(Block)[0])}
 
 
@@ -159,7 +262,7 @@ class Document(Part):
         return next((block for block in self.blocks if block.id == block_id), None)
 
     def article_ids(self) -> list[int]:
-        return [block.article for block in self.blocks if isinstance(block, (Lead, Story, Brief)) and block.article]
+        return [block.article for block in self.blocks if isinstance(block, FromArticle) and block.article]
 
 
 def parse(data: dict[str, Any]) -> Document:
@@ -176,9 +279,11 @@ def words_in(block: Block, language: Language, default: Language) -> tuple[Words
 
     None where the block is left out: it has no words here, and its policy is not to fall back.
     """
-    own = block.words.get(language)
+    own: Words | None = block.words.get(language)
     if isinstance(block, Divider):
         return DividerWords(), language
+    if isinstance(block, Image) and block.is_decorative and block.picture:
+        return own or ImageWords(), language
     if own is not None and own.is_complete:
         return own, language
     other = block.words.get(default)

@@ -235,7 +235,13 @@ def story(article: Article, newsletter: Newsletter, *, is_lead: bool) -> content
         if language in newsletter.languages
     }
     kind = content.Lead if is_lead else content.Story
-    return kind(article=article.pk, picture=picture(article.image) if is_lead else None, words=words)
+    seen = {language: seen_now(twin) for language, twin in twins.items() if language in words}
+    return kind(article=article.pk, picture=picture(article.image) if is_lead else None, words=words, seen=seen)
+
+
+def seen_now(article: Article) -> content.Seen:
+    """What the article says now, to compare a later reading with."""
+    return content.Seen(title=article.title, summary=article.summary, url=article.url)
 
 
 def picture(file: MediaFile | None) -> content.Picture | None:

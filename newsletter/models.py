@@ -121,6 +121,10 @@ class Newsletter(models.Model):
     hold_s = models.PositiveSmallIntegerField(_("hold"), default=120)
     first_batch = models.PositiveSmallIntegerField(_("first small batch"), default=50)
     four_eyes = models.BooleanField(_("a second person approves"), default=False)
+    cadence = models.JSONField(default=dict, blank=True)
+    """When issues usually leave and drafts are prepared, as `newsletter.cadence` reads it; {} has no rhythm."""
+    draft_rule = models.JSONField(default=dict, blank=True)
+    """Which articles a prepared draft takes, as `newsletter.drafting` reads it; {} prepares none."""
     created_at = models.DateTimeField(default=timezone.now)
 
     objects: ClassVar[models.Manager[Newsletter]] = NewsletterQuerySet.as_manager()
@@ -197,10 +201,30 @@ class MediaFile(models.Model):
     size = models.PositiveIntegerField(help_text="bytes")
     alt = models.CharField(max_length=300, blank=True)
     source_url = models.URLField(max_length=1000, blank=True)
+    newsletters = models.ManyToManyField(Newsletter, related_name="media", blank=True)
+    """Whose picture library shows it."""
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
         return self.file.name or ""
+
+
+class SavedBlock(models.Model):
+    """A block kept for other issues of a newsletter, such as an opening or a sponsor's notice."""
+
+    newsletter = models.ForeignKey(Newsletter, models.CASCADE, related_name="saved_blocks")
+    name = models.CharField(max_length=80)
+    content = models.JSONField()
+    """One block of `newsletter.content`."""
+    created_by = models.ForeignKey("Editor", models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class SourceKind(models.TextChoices):
@@ -256,6 +280,10 @@ class Article(models.Model):
     state = models.CharField(max_length=8, choices=ArticleState, default=ArticleState.LIVE)
     alternates = models.JSONField(default=dict)
     """The same article in other languages (hreflang): {"en": url}."""
+    looked_at = models.DateTimeField(null=True)
+    """When its page was last read again because an issue tells it."""
+    look_error = models.CharField(max_length=300, blank=True)
+    """Why that reading failed, in words; "" if it did not."""
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -263,6 +291,54 @@ class Article(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class CandidateState(models.TextChoices):
+    WAITING = "waiting", _("Waiting to be read")
+    SKIPPED = "skipped", _("Skipped")
+    TAKEN = "taken", _("Taken")
+
+
+class Candidate(models.Model):
+    """An address that may become an article: pasted and waiting to be read, or left out, and why."""
+
+    newsletter = models.ForeignKey(Newsletter, models.CASCADE, related_name="candidates")
+    url = models.URLField(max_length=1000)
+    title = models.CharField(max_length=300, blank=True)
+    state = models.CharField(max_length=8, choices=CandidateState, default=CandidateState.WAITING)
+    reason = models.CharField(max_length=300, blank=True)
+    """Why it was left out, in words for people."""
+    article = models.ForeignKey(Article, models.CASCADE, null=True, related_name="candidates")
+    """Once it is one; a skipped candidate with an article was set aside by an editor."""
+    source = models.ForeignKey(Source, models.SET_NULL, null=True, related_name="+")
+    asked_by = models.ForeignKey("Editor", models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["newsletter", "url"], name="one_candidate_per_newsletter_and_url"),
+            models.CheckConstraint(condition=Q(state__in=CandidateState.values), name="candidate_state_known"),
+        ]
+        indexes = [models.Index(fields=["state", "created_at"], name="candidate_waiting")]
+
+    def __str__(self) -> str:
+        return self.title or self.url
+
+
+class LinkLook(models.Model):
+    """What a link of an issue answered when it was last tried."""
+
+    hash = models.CharField(max_length=64, unique=True)
+    """SHA-256 of the address, which may be too long for an index."""
+    url = models.URLField(max_length=2000)
+    is_fine = models.BooleanField()
+    reason = models.CharField(max_length=300, blank=True)
+    looked_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.url
 
 
 class IssueStatus(models.TextChoices):
@@ -302,6 +378,13 @@ class Issue(models.Model):
     approved_at = models.DateTimeField(null=True)
     scheduled_at = models.DateTimeField(null=True)
     scheduled_by = models.ForeignKey(Editor, models.SET_NULL, null=True, related_name="+")
+    prepared_for = models.DateTimeField(null=True)
+    """The slot of the newsletter's cadence that a prepared draft was made for."""
+    look_asked_at = models.DateTimeField(null=True)
+    """When somebody last wanted the slow checks: articles read again, links tried, spam score."""
+    looked_at = models.DateTimeField(null=True)
+    look = models.JSONField(default=dict, blank=True)
+    """What the slow checks found, as `newsletter.looks` writes it."""
     tested_at = models.DateTimeField(null=True)
     tested_version = models.PositiveIntegerField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -327,6 +410,11 @@ class Issue(models.Model):
         ordering = ["-created_at", "-pk"]
         constraints = [
             models.UniqueConstraint(fields=["newsletter", "number"], name="one_issue_per_number"),
+            models.UniqueConstraint(
+                fields=["newsletter", "prepared_for"],
+                condition=Q(prepared_for__isnull=False),
+                name="one_prepared_draft_per_slot",
+            ),
             models.CheckConstraint(condition=Q(status__in=IssueStatus.values), name="issue_status_known"),
             models.CheckConstraint(
                 condition=~Q(status=IssueStatus.SCHEDULED) | Q(scheduled_at__isnull=False),

@@ -195,6 +195,7 @@ INSTALLED_APPS = [
     "anymail",
     "csp",
     "django_htmx",
+    "django_prose_editor",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from newsletter import checks, content, editions, issues, roles
 from newsletter.models import Issue
-from newsletter.studio import access, articles_page, documents
+from newsletter.studio import access, articles_page, documents, steps
 
 PREVIEW_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; script-src 'none'; "
@@ -159,30 +159,11 @@ def _version(request: HttpRequest) -> int:
 
 
 def _step(request: HttpRequest, issue: Issue, do: str) -> tuple[Issue, str]:
-    """Take a step on the stored blocks, as a revision of its own; with the id of the block to look at next.
-
-    Besides the steps of `documents`: article:12, and again:12 for an article that another issue has used.
-    """
+    """Take a step on the stored blocks, as a revision of its own; with the id of the block to look at next."""
     document = content.parse(issue.content)
-    verb, _colon, key = do.partition(":")
-    if verb in {"article", "again"}:
-        focus = _add_article(issue, document, key, again=verb == "again")
-    else:
-        focus = documents.step(document, do)
+    focus = steps.take(issue, document, do)
     moved = issues.save(issue, document, version=issue.version, editor=access.editor(request), now=timezone.now())
     return moved, focus
-
-
-def _add_article(issue: Issue, document: content.Document, key: str, *, again: bool) -> str:
-    article = articles_page.for_newsletter(issue.newsletter).filter(pk=int(key) if key.isdecimal() else 0).first()
-    if article is None:
-        raise documents.BadForm("article")
-    used = article.issues.kept().exclude(pk=issue.pk).order_by("-created_at").first()
-    if used and not again:
-        raise issues.AlreadyUsed(used)
-    block = issues.story(article, issue.newsletter, is_lead=not document.blocks)
-    document.blocks.append(block)
-    return block.id
 
 
 def _store(request: HttpRequest, issue: Issue, document: content.Document) -> Issue:

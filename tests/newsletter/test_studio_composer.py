@@ -224,7 +224,7 @@ def test_blocks_move_and_go(studio, issue, step, order, htmx):
     assert ids(issue) == order
 
 
-@pytest.mark.parametrize("kind", list(content.KINDS))
+@pytest.mark.parametrize("kind", list(documents.KINDS))
 def test_a_block_of_every_kind_can_be_added_and_typed_into(studio, issue, kind):
     post(studio, "issue-autosave", issue, form_of(issue, do=f"add:{kind}"))
     added = stored(issue).blocks[-1]
