@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter import feeds, fetching, pages, pictures
@@ -36,7 +38,8 @@ FIELDS = (
     *("title", "summary", "author", "section", "language", "image_url", "image_alt", "published_at", "updated_at"),
     *("reading_minutes", "content_hash", "alternates"),
 )
-PAGE_KNOWS_BETTER = ("summary", "author", "language", "image_url", "image_alt", "published_at")
+PAGE_KNOWS_BETTER = ("title", "summary", "author", "language", "image_url", "image_alt", "published_at")
+NOT_FOUND = re.compile(r"\b(404|not found|no longer available|tidak ditemukan|tidak tersedia)\b", re.IGNORECASE)
 BINARY = frozenset({"application/pdf", "application/zip", "application/octet-stream", "application/msword"})
 
 
@@ -64,6 +67,17 @@ class Read:
     page: pages.Page | None = None
     feed: feeds.Feed | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One more reading of an article's page."""
+
+    url: str
+    read: Read | None = None
+    is_gone: bool = False
+    error: str = ""
+    """Why it gave no article, in English words that are msgids."""
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -131,20 +145,89 @@ def add_by_url(url: str, *, newsletter: Newsletter, now: datetime) -> Article:
 
 
 def refresh(article: Article, *, now: datetime) -> Article:
-    """Read the article's page again. It becomes gone if the page is; other failures leave it as it was."""
-    try:
-        found = read_url(article.url)
-    except fetching.Gone:
-        Article.objects.filter(pk=article.pk).update(state=ArticleState.GONE)
-        article.state = ArticleState.GONE
-        return article
-    except (fetching.Refused, fetching.TryLater):
-        return article
-    if found.page is None or found.reason:
-        return article
-    data = replace(found.page.article, url=article.url, guid=article.guid, content_hash="")
-    article, _outcome = upsert(data, source=article.source, now=now)
-    return _with_picture(article)
+    """Read the article's page again, and keep when that was and why it failed, if it did.
+
+    It becomes gone if the page is, or if something else stands there now; a site that is down changes nothing.
+    """
+    return keep(article, look(article.url), now=now)
+
+
+def look(url: str) -> Look:
+    """What stands at an article's address now. Network only, no database; failures are said in English, as msgids."""
+    with translation.override("en"):
+        try:
+            found = read_url(url)
+        except fetching.Gone as error:
+            return Look(url, is_gone=True, error=str(error))
+        except (fetching.Refused, fetching.TryLater) as error:
+            return Look(url, error=str(error))
+        return Look(url, read=found, error=found.reason)
+
+
+def keep(article: Article, seen: Look, *, now: datetime) -> Article:
+    """Store what a look at the article's page brought."""
+    facts: dict[str, object] = {"looked_at": now, "look_error": ""}
+    page = seen.read.page if seen.read else None
+    if seen.is_gone or (seen.read is not None and _is_unpublished(article, seen.read)):
+        facts["state"] = ArticleState.GONE
+    elif page is None or seen.error:
+        facts["look_error"] = (seen.error or "This is a feed rather than an article.")[:300]
+    else:
+        url, guid = _place_now(article, page.article.url, asked=seen.url, led_to=seen.read.url if seen.read else "")
+        data = replace(page.article, url=url, guid=guid, content_hash="")
+        article, _outcome = upsert(data, source=article.source, now=now)
+        article = _with_picture(article)
+    Article.objects.filter(pk=article.pk).update(**facts)
+    for name, value in facts.items():
+        setattr(article, name, value)
+    return article
+
+
+def _is_unpublished(article: Article, found: Read) -> bool:
+    """Whether something else stands where the article was: the front page, a notice that nothing is there, a list.
+
+    A page that merely gives nothing to read (a login, a challenge, only script) is no proof of that.
+    """
+    here, asked = urlsplit(found.url), urlsplit(article.url)
+    if here.path in {"", "/"} and asked.path not in {"", "/"}:
+        return True
+    if found.page is None or not found.reason:
+        return False
+    if (here.hostname, here.path.rstrip("/")) != (asked.hostname, asked.path.rstrip("/")):
+        return article.reading_minutes is not None
+    title = found.page.article.title
+    has_text = found.page.article.reading_minutes is not None
+    return bool(NOT_FOUND.search(title)) or (has_text and not _shares_a_word(title, article.title))
+
+
+def _shares_a_word(one: str, other: str) -> bool:
+    first, second = (set(re.findall(r"\w{2,}", text.casefold())) for text in (one, other))
+    return bool(first & second)
+
+
+def _place_now(article: Article, url: str, *, asked: str, led_to: str) -> tuple[str, str]:
+    """Address and guid that the article has from now on: those of the page it was redirected to, if it was.
+
+    A newer row for that page gives way as long as no issue tells it: it is the same article.
+    """
+    if not led_to or _bare(led_to) == _bare(asked):
+        return article.url, article.guid
+    other = Article.objects.filter(url=url).exclude(pk=article.pk).first()
+    guid = other.guid if other else article.guid
+    with transaction.atomic():
+        if other is not None:
+            if other.issues.exists():
+                return article.url, article.guid
+            other.delete()
+        Article.objects.filter(pk=article.pk).update(url=url, guid=guid)
+    article.url, article.guid = url, guid
+    return url, guid
+
+
+def _bare(url: str) -> str:
+    """An address without what makes no other page of it: scheme, www, campaign, last slash."""
+    parts = urlsplit(canonical(url))
+    return f"{(parts.hostname or '').removeprefix('www.')}{parts.path.rstrip('/')}?{parts.query}"
 
 
 def upsert(data: ArticleData, *, source: Source | None, now: datetime, language: str = "") -> tuple[Article, str]:
@@ -347,6 +430,8 @@ def _with_page(item: ArticleData, *, outcome: Collected) -> ArticleData:
     page = found.page.article
     facts = {name: getattr(item, name) for name in FIELDS if getattr(item, name) not in ("", None, {})}
     better = {name: getattr(page, name) for name in PAGE_KNOWS_BETTER if getattr(page, name)}
+    if item.title and not _shares_a_word(page.title, item.title):
+        better.pop("title", None)  # the page's title is about something else, such as the site
     return replace(page, guid=item.guid, **{**facts, **better, "content_hash": item.content_hash})
 
 
