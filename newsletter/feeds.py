@@ -1,4 +1,4 @@
-"""RSS, Atom, JSON Feed and (news) sitemap bytes into ArticleData. No database, no network.
+"""RSS, Atom, JSON Feed and (news) sitemap bytes into ArticleData; sitemaps in robots.txt. No database, no network.
 
 Whatever the bytes are, the outcome is a Feed or BrokenFeed.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from html.entities import html5
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 from lxml import etree
@@ -32,6 +33,7 @@ MOST_ITEMS = 500
 """Of the newest; a feed with more is an archive."""
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_READ = 10_000
+MOST_SITEMAPS = 100
 MEDIA = "http://search.yahoo.com/mrss/"
 ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
 RDF_ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
@@ -349,3 +351,12 @@ def _sitemap_item(row: dict[str, str], *, base: str, zone: tzinfo) -> ArticleDat
             if language_code(code) and (found := web_address(address, base=base))
         },
     )
+
+
+def sitemaps_in_robots(body: bytes, *, url: str) -> list[str]:
+    """The sitemaps that the robots.txt from `url` lists: those named after news first, otherwise in its order."""
+    lines = (line.partition("#")[0] for line in decoded(body[: 512 * 1024]).splitlines())
+    named = (line.partition(":") for line in lines)
+    found = (web_address(value.strip(), base=url) for name, _, value in named if name.strip().lower() == "sitemap")
+    sitemaps = list(dict.fromkeys(address for address in found if address))[:MOST_SITEMAPS]
+    return sorted(sitemaps, key=lambda address: "news" not in urlsplit(address).path.lower())

@@ -265,3 +265,22 @@ def test_dates_in_the_spellings_that_feeds_use(said, expected):
     feed = read(rss(f"<item><title>a</title><link>/a</link><pubDate>{said}</pubDate></item>"))
 
     assert feed.items[0].published_at == expected
+
+
+def test_robots_txt_names_sitemaps_with_those_of_news_first():
+    robots = (
+        b"User-agent: *\nDisallow: /cari\nSitemap: https://kabar.example/peta.xml\n"
+        b"SITEMAP : /peta-2.xml # lama\r\nsitemap: https://kabar.example/news-sitemap.xml\n"
+        b"Sitemap: https://kabar.example/peta.xml\nSitemap: javascript:alert(1)\nSitemap:\n# Sitemap: /x.xml\n"
+    )
+
+    assert feeds.sitemaps_in_robots(robots, url="https://kabar.example/robots.txt") == [
+        "https://kabar.example/news-sitemap.xml",
+        "https://kabar.example/peta.xml",
+        "https://kabar.example/peta-2.xml",
+    ]
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe\x00", b"<html><p>404</p>", b"Sitemap: " * 9000, bytes(range(256))])
+def test_what_is_no_robots_txt_names_no_sitemap(body):
+    assert feeds.sitemaps_in_robots(body, url="https://kabar.example/robots.txt") == []

@@ -276,23 +276,3 @@ def test_markup_in_fields_becomes_plain_words():
 
     assert article.title == "Paspor & visa"
     assert article.summary == "a b c"
-
-
-def test_a_site_names_itself_its_feeds_languages_logo_and_colour():
-    site = pages.read_site(
-        page(
-            '<title>Kabar Lintas – berita imigrasi</title><meta name="theme-color" content="#0E5A55">'
-            '<link rel="alternate" type="application/rss+xml" href="/umpan.xml">'
-            '<link rel="alternate" type="application/rss+xml" title="Comments" href="/komentar.xml">'
-            '<link rel="alternate" hreflang="en" href="/en/"><link rel="apple-touch-icon" href="/ikon.png">'
-        ),
-        url="https://kabar.example/",
-    )
-
-    assert site == pages.Site(
-        name="Kabar Lintas",
-        feeds=["https://kabar.example/umpan.xml"],
-        languages=["id", "en"],
-        logo_url="https://kabar.example/ikon.png",
-        accent="#0E5A55",
-    )
