@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import F, Max
@@ -27,6 +27,7 @@ TEMPLATE_VERSION = "1"
 """Raised when the look of mails changes: approvals given for the old look lapse."""
 COALESCE = timedelta(seconds=10)
 ORDER, ENVELOPE = "(order)", "(envelope)"
+Told = TypeVar("Told", content.Lead, content.Story, content.Brief)
 
 
 class WrongState(Exception):
@@ -171,12 +172,16 @@ def _walk(issue: Issue, step: int, *, version: int, editor: Editor | None, now: 
 
 
 def _remember(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
-    """Write a revision; quick successive saves of the same block by the same person become one."""
+    """Write a revision; quick successive saves of the same block by the same person become one.
+
+    One that was sent as a test stays, so that the review page can say what changed since.
+    """
     last, before = [*issue.revisions.order_by("-number")[:2], None, None][:2]
     at_the_top = last is not None and last.number == issue.revision_head
     if last and at_the_top and last.content == issue.content:
         return
-    if last and before and at_the_top and last.editor == editor and now - last.saved_at < COALESCE:
+    was_tested = last is not None and issue.tested_at is not None and issue.tested_at >= last.saved_at
+    if last and before and at_the_top and not was_tested and last.editor == editor and now - last.saved_at < COALESCE:
         touched = differences(last.content, issue.content)
         if ORDER not in touched and touched == differences(before.content, last.content):
             Revision.objects.filter(pk=last.pk).update(content=issue.content, saved_at=now)
@@ -224,6 +229,14 @@ def story(article: Article, newsletter: Newsletter, *, is_lead: bool) -> content
         twin = Article.objects.filter(url=url).first()
         if twin and language not in twins:
             twins[language] = twin
+    if is_lead:
+        return told(twins, newsletter, kind=content.Lead)
+    return told(twins, newsletter, kind=content.Story)
+
+
+def told(twins: dict[str, Article], newsletter: Newsletter, *, kind: type[Told]) -> Told:
+    """A block of `kind` that tells an article, given in each language it exists in; the first one is the original."""
+    article = next(iter(twins.values()))
     words = {
         language: content.StoryWords(
             headline=twin.title,
@@ -234,9 +247,11 @@ def story(article: Article, newsletter: Newsletter, *, is_lead: bool) -> content
         for language, twin in twins.items()
         if language in newsletter.languages
     }
-    kind = content.Lead if is_lead else content.Story
     seen = {language: seen_now(twin) for language, twin in twins.items() if language in words}
-    return kind(article=article.pk, picture=picture(article.image) if is_lead else None, words=words, seen=seen)
+    block = kind(article=article.pk, words=words, seen=seen)
+    if isinstance(block, content.Lead):
+        block.picture = picture(article.image)
+    return block
 
 
 def seen_now(article: Article) -> content.Seen:
@@ -258,10 +273,11 @@ def _escape(text: str) -> str:
 
 
 def digest(issue: Issue) -> str:
-    """What an approval is bound to: words, audience, sender, postal address, tracking and look."""
+    """What an approval is bound to: words, languages, audience, sender, postal address, tracking and look."""
     newsletter = issue.newsletter
     decided = {
         "content": issue.content,
+        "languages": newsletter.languages,
         "audience": issue.audience,
         "from": [newsletter.brand, newsletter.from_name, newsletter.from_email, newsletter.reply_to],
         "postal_address": newsletter.postal_address,

@@ -1,0 +1,354 @@
+"""Prepared drafts: at the set time the rule of a newsletter picks new articles, and one draft for the coming slot is there.
+
+Nothing here sends, schedules or approves. What was picked, and why, can be said in words; every pick can be taken out.
+What stays from the last issue: blocks of it that are also among the saved blocks (a greeting, a standing notice) come
+along, before the articles or after them, as they stood.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from newsletter import articles, cadence, content, issues
+from newsletter.articledata import plain, shortened
+from newsletter.models import (
+    EDITABLE,
+    Article,
+    ArticleState,
+    Candidate,
+    CandidateState,
+    Editor,
+    Issue,
+    IssueStatus,
+    Newsletter,
+)
+
+logger = logging.getLogger(__name__)
+
+MOST_LOOKED_AT = 300
+"""Of the newest articles; a rule picks from them."""
+LONGEST_SUBJECT, LONGEST_PREHEADER = 78, 100
+OUT = (IssueStatus.SCHEDULED, IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
+A_WEEK = timedelta(days=8)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which of the new articles a draft takes: the newest, within these bounds."""
+
+    most: int = 5
+    per_section: int = 2
+    """At most so many of one section; 0 sets no bound. Articles without a section are not counted."""
+    fewest: int = 3
+    """With fewer to pick there is no draft."""
+    briefs: int = 0
+    """So many of the last picks are told in brief."""
+    without: tuple[str, ...] = ()
+    """Sections left out."""
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.fewest <= self.most and 0 <= self.briefs < self.most and self.per_section >= 0):
+            raise ValueError(f"These bounds leave nothing to pick: {self!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "without": list(self.without)}
+
+
+@dataclass(frozen=True)
+class Story:
+    """An article with its versions in other languages; the one in the newsletter's first language comes first."""
+
+    twins: dict[str, Article]
+
+    @property
+    def article(self) -> Article:
+        return next(iter(self.twins.values()))
+
+    @property
+    def at(self) -> datetime:
+        return published(self.article)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is new since the last issue, and what the rule takes of it."""
+
+    new: list[Story]
+    picks: list[Story]
+    last: Issue | None
+    """The issue since which it is new; None where none has gone out yet."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of preparing: a draft, or a week too thin for one."""
+
+    newsletter: Newsletter
+    slot: datetime
+    issue: Issue | None
+    picked: int
+    new: int
+
+    @property
+    def is_thin(self) -> bool:
+        return self.issue is None
+
+
+def read(stored: Mapping[str, Any]) -> Rule | None:
+    """What `Newsletter.draft_rule` holds; None where no drafts are prepared. Raises ValueError for what is no rule."""
+    if not stored:
+        return None
+    try:
+        return Rule(**{**stored, "without": tuple(stored.get("without", ()))})
+    except TypeError as error:
+        raise ValueError(f"This is no rule: {stored!r}") from error
+
+
+# --- when ------------------------------------------------------------------------------------------------------------
+
+
+def prepare_due(*, now: datetime, tell: Callable[[Outcome], object]) -> int:
+    """Prepare the draft of every newsletter whose time has come; how many drafts were made.
+
+    `tell` gets each outcome in the transaction that made it, so that what it writes is there if the draft is. A thin
+    week is told each time: only who hears it knows whether it was said before.
+    """
+    made = 0
+    for newsletter in Newsletter.objects.exclude(cadence={}).exclude(draft_rule={}):
+        try:
+            with transaction.atomic():
+                outcome = prepare(newsletter, now=now)
+                if outcome is not None:
+                    tell(outcome)
+                    made += outcome.issue is not None
+        except IntegrityError:  # another worker made it in the meantime
+            logger.info("draft prepared by another worker", extra={"newsletter": newsletter.pk})
+        except ValueError:
+            logger.exception("cadence or rule of a newsletter cannot be read", extra={"newsletter": newsletter.pk})
+    return made
+
+
+def prepare(newsletter: Newsletter, *, now: datetime) -> Outcome | None:
+    """Make the draft for the coming slot if its time has come; None if it has not, or if there is one.
+
+    Slots that have passed are left alone: after days without a worker only the coming one gets its draft.
+    """
+    rhythm, rule = cadence.read(newsletter.cadence), read(newsletter.draft_rule)
+    if rhythm is None or rule is None:
+        return None
+    slot = rhythm.next_slot(now, zone=newsletter.zone)
+    if now < rhythm.preparation(slot):
+        return None
+    with transaction.atomic():
+        Newsletter.objects.select_for_update().get(pk=newsletter.pk)
+        if is_there(newsletter, slot, rhythm=rhythm):
+            return None
+        found = survey(newsletter, rule)
+        if len(found.picks) < rule.fewest:
+            return Outcome(newsletter, slot, None, len(found.picks), len(found.new))
+        issue = _make(newsletter, found, rule=rule, slot=slot, editor=None, now=now)
+    logger.info("draft prepared", extra={"issue": issue.pk, "newsletter": newsletter.pk})
+    return Outcome(newsletter, slot, issue, len(found.picks), len(found.new))
+
+
+def start(newsletter: Newsletter, *, editor: Editor | None, now: datetime) -> Issue:
+    """The first draft of a new newsletter, whatever the day: what the rule picks, for the coming slot if there is one."""
+    rule = read(newsletter.draft_rule) or Rule()
+    slot = cadence.next_slot(newsletter.cadence, after=now, zone=newsletter.zone)
+    with transaction.atomic():
+        return _make(newsletter, survey(newsletter, rule), rule=rule, slot=slot, editor=editor, now=now)
+
+
+def is_there(newsletter: Newsletter, slot: datetime, *, rhythm: cadence.Cadence) -> bool:
+    """Whether the slot has its issue: a prepared one, even if somebody threw it away, or one begun or scheduled by hand."""
+    before = _slot_before(slot, rhythm)
+    kept = newsletter.issues.kept()
+    return (
+        newsletter.issues.filter(prepared_for=slot).exists()
+        or kept.filter(scheduled_at__gt=before, scheduled_at__lte=slot).exists()
+        or kept.filter(status__in=EDITABLE, created_at__gt=before, articles__isnull=False).exists()
+    )
+
+
+def _slot_before(slot: datetime, rhythm: cadence.Cadence) -> datetime:
+    zone = slot.tzinfo
+    assert zone is not None, "slots know their zone"  # noqa: S101
+    before = rhythm.next_slot(slot - A_WEEK, zone=zone)
+    while (following := rhythm.next_slot(before, zone=zone)) < slot:
+        before = following
+    return before
+
+
+# --- what ------------------------------------------------------------------------------------------------------------
+
+
+def survey(newsletter: Newsletter, rule: Rule, *, draft: Issue | None = None) -> Survey:
+    """What is new, and what `rule` takes of it; articles that only `draft` tells count as new."""
+    last = newsletter.issues.kept().filter(status__in=OUT, articles__isnull=False).order_by("-number").first()
+    new = new_stories(newsletter, last=last, draft=draft)
+    return Survey(new, picked(new, rule), last)
+
+
+def new_stories(newsletter: Newsletter, *, last: Issue | None, draft: Issue | None = None) -> list[Story]:
+    """Stories since the last issue was begun that no issue tells and nobody set aside, the newest first.
+
+    Since it was begun, not since it was sent: what came while that draft lay ready was in neither.
+    """
+    found = articles.search(newsletter=newsletter).filter(state=ArticleState.LIVE)
+    if last is not None:
+        since = last.created_at
+        found = found.filter(Q(published_at__gt=since) | Q(published_at__isnull=True, created_at__gt=since))
+    newest = list(found.select_related("image")[:MOST_LOOKED_AT])
+    addresses = {url for article in newest for url in article.alternates.values()}
+    twins = Article.objects.filter(url__in=addresses, state=ArticleState.LIVE).select_related("image")
+    together = {article.pk: article for article in (*newest, *twins)}
+    gone = set(_told(newsletter, draft).values_list("pk", flat=True)) | set(
+        Candidate.objects.filter(
+            newsletter=newsletter, state=CandidateState.SKIPPED, article__isnull=False
+        ).values_list("article", flat=True)
+    )
+    listed = {article.pk for article in newest}
+    return [
+        story
+        for story in stories(together.values(), newsletter)
+        if not any(twin.pk in gone for twin in story.twins.values())
+        and any(twin.pk in listed for twin in story.twins.values())
+    ]
+
+
+def _told(newsletter: Newsletter, draft: Issue | None) -> QuerySet[Article]:
+    """Articles that an issue of this newsletter tells; what another newsletter told is new here."""
+    kept = newsletter.issues.kept()
+    return Article.objects.filter(issues__in=kept.exclude(pk=draft.pk) if draft else kept)
+
+
+def stories(found: Iterable[Article], newsletter: Newsletter) -> list[Story]:
+    """One story for each article in the newsletter's first language, with its twins; the newest first.
+
+    Without a version in the first language there is no story: most readers could not be told it.
+    """
+    first = newsletter.default_language
+    by_url = {article.url: article for article in found}
+    originals = [article for article in by_url.values() if (article.language or first) == first]
+    translated = {
+        (url, article.language): article for article in by_url.values() for url in article.alternates.values()
+    }
+    grouped = []
+    for article in originals:
+        twins = {first: article}
+        for language in newsletter.languages[1:]:
+            twin = by_url.get(article.alternates.get(language, "")) or translated.get((article.url, language))
+            if twin is not None and twin.language == language:
+                twins[language] = twin
+        grouped.append(Story(twins))
+    return sorted(grouped, key=lambda story: (story.at, story.article.pk or 0), reverse=True)
+
+
+def published(article: Article) -> datetime:
+    return article.published_at or article.created_at
+
+
+def picked(new: list[Story], rule: Rule) -> list[Story]:
+    """The newest of `new` that the rule allows, the newest first."""
+    left_out = {name.casefold() for name in rule.without}
+    taken: list[Story] = []
+    sections: Counter[str] = Counter()
+    for story in new:
+        section = story.article.section.casefold()
+        if section in left_out or (section and rule.per_section and sections[section] >= rule.per_section):
+            continue
+        taken.append(story)
+        sections[section] += 1
+        if len(taken) == rule.most:
+            break
+    return taken
+
+
+# --- the draft -------------------------------------------------------------------------------------------------------
+
+
+def _make(
+    newsletter: Newsletter, found: Survey, *, rule: Rule, slot: datetime | None, editor: Editor | None, now: datetime
+) -> Issue:
+    issue = issues.create(newsletter, editor=editor, now=now)
+    if slot is not None:
+        Issue.objects.filter(pk=issue.pk).update(prepared_for=slot)  # unique: a second worker fails here
+    before, after = standing(found.last) if found.last else ([], [])
+    made = document(newsletter, found.picks, briefs=rule.briefs, before=before, after=after)
+    return issues.save(issue, made, version=issue.version, editor=editor, now=now)
+
+
+def document(
+    newsletter: Newsletter,
+    picks: list[Story],
+    *,
+    briefs: int = 0,
+    before: Iterable[content.Block] = (),
+    after: Iterable[content.Block] = (),
+) -> content.Document:
+    """The picks as an issue: the first one leads, the last `briefs` are told in brief; subject and preview line proposed."""
+    told: list[content.Block] = []
+    for place, story in enumerate(picks):
+        if place == 0:
+            told.append(issues.told(story.twins, newsletter, kind=content.Lead))
+        elif place >= len(picks) - briefs:
+            told.append(issues.told(story.twins, newsletter, kind=content.Brief))
+        else:
+            told.append(issues.told(story.twins, newsletter, kind=content.Story))
+    envelopes = {language: envelope(picks, language) for language in newsletter.languages}
+    return content.Document(envelopes=envelopes, blocks=[*before, *told, *after])
+
+
+def envelope(picks: list[Story], language: str) -> content.Envelope:
+    """A subject and a preview line made from headlines, to be replaced; empty where nothing is told in `language`."""
+    told = [story.twins[language] for story in picks if language in story.twins]
+    if not told:
+        return content.Envelope()
+    subject = shortened(plain(told[0].title), most=LONGEST_SUBJECT)
+    headlines = [plain(article.title) for article in told[1:4]]
+    with translation.override(language):
+        line = _("Also: %(headlines)s") % {"headlines": _fitting(headlines)} if headlines else ""
+    if len(line) < LONGEST_PREHEADER // 2:
+        line = f"{line} · {plain(told[0].summary)}".strip(" ·")
+    return content.Envelope(subject=subject, preheader=shortened(line, most=LONGEST_PREHEADER))
+
+
+def _fitting(headlines: list[str]) -> str:
+    """As many headlines as the preview line holds; at least the first."""
+    said = headlines[0]
+    for headline in headlines[1:]:
+        if len(said) + len(headline) + 10 > LONGEST_PREHEADER:
+            break
+        said = f"{said}; {headline}"
+    return said
+
+
+def standing(last: Issue) -> tuple[list[content.Block], list[content.Block]]:
+    """Blocks of `last` that are among the saved blocks too: those before its first article, and all others."""
+    kept = [
+        _said(saved) for saved in last.newsletter.saved_blocks.filter(deleted_at=None).values_list("content", flat=True)
+    ]
+    before: list[content.Block] = []
+    after: list[content.Block] = []
+    has_article = False
+    for block in content.parse(last.content).blocks:
+        if isinstance(block, content.FromArticle):
+            has_article = True
+        elif _said(block.model_dump(mode="json")) in kept:
+            (after if has_article else before).append(block.model_copy(update={"id": content.new_id()}, deep=True))
+    return before, after
+
+
+def _said(block: Mapping[str, Any]) -> dict[str, Any]:
+    """What a block says, whichever it is: without its id, and without what is empty."""
+    return {name: value for name, value in block.items() if name != "id" and value not in ("", None, {}, [], False)}
