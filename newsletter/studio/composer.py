@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from newsletter import checks, content, editions, issues, roles
 from newsletter.models import Issue
-from newsletter.studio import access, articles_page, documents, steps
+from newsletter.studio import access, articles_page, documents, guarding, steps
 
 PREVIEW_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; script-src 'none'; "
@@ -291,6 +291,7 @@ def _context(
         "cards": documents.cards(
             document, language=language, default=newsletter.default_language, typed=typed, errors=errors
         ),
+        "guarded": guarding.notes(document, language=language),
         "kinds": documents.KINDS.items(),
         "tones": documents.TONES.items(),
         "policies": documents.POLICIES.items(),

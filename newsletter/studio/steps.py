@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from newsletter import content, issues
 from newsletter.models import Issue
-from newsletter.studio import articles_page, documents
+from newsletter.studio import articles_page, documents, guarding
 
 Step = Callable[[Issue, content.Document, str], str]
 """(issue, its document, what stands behind the colon) -> id of the block to look at. Raises documents.BadForm."""
@@ -42,4 +42,9 @@ def _add_article(issue: Issue, document: content.Document, key: str, *, again: b
     return block.id
 
 
-VERBS: dict[str, Step] = {"article": _article, "again": _article_again}
+VERBS: dict[str, Step] = {
+    "article": _article,
+    "again": _article_again,
+    "take": guarding.take,
+    "keep": guarding.keep,
+}
