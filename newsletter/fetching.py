@@ -70,6 +70,10 @@ class Gone(Refused):
     """The page is not there (any more)."""
 
 
+class KeptOut(Refused):
+    """The page is there, but not for programs, or not without a login."""
+
+
 class TryLater(Exception):
     """It may work in a while; the message tells a person what happened."""
 
@@ -85,6 +89,7 @@ class Limits:
 
 PAGE = Limits()
 IMAGE = Limits(most_bytes=10 * MEGABYTE)
+LINK = Limits(total_s=6)
 
 
 @dataclass(frozen=True)
@@ -116,10 +121,30 @@ def fetch(url: str, *, limits: Limits = PAGE, etag: str = "", last_modified: str
     With `etag` or `last_modified` of an earlier answer, `not_modified` may come back instead of a body.
     """
     deadline = time.monotonic() + limits.total_s
-    headers = _headers(etag, last_modified)
+    return _follow(url, "GET", _headers(etag, last_modified), limits=limits, deadline=deadline)
+
+
+def try_link(url: str, *, limits: Limits = LINK) -> str:
+    """Whether `url` answers, without reading what; returns where its redirects lead. Raises Refused or TryLater.
+
+    Asks with HEAD, and with GET where HEAD fails: not every site knows it.
+    """
+    deadline = time.monotonic() + limits.total_s
+    headers = _headers("", "")
+    try:
+        return _follow(url, "HEAD", headers, limits=limits, deadline=deadline, is_read=False).url
+    except (Refused, TryLater):
+        if time.monotonic() >= deadline:
+            raise
+    return _follow(url, "GET", headers, limits=limits, deadline=deadline, is_read=False).url
+
+
+def _follow(
+    url: str, method: str, headers: dict[str, str], *, limits: Limits, deadline: float, is_read: bool = True
+) -> Fetched:
     target = _target(url)
     for _hop in range(MOST_REDIRECTS + 1):
-        answer = _ask(target, headers, limits=limits, deadline=deadline)
+        answer = _ask(target, method, headers, limits=limits, deadline=deadline, is_read=is_read)
         if isinstance(answer, Fetched):
             return answer
         if target.scheme == "https" and answer.scheme != "https":
@@ -249,16 +274,18 @@ def _resolved(host: str, port: int, *, seconds: float) -> list[str]:
 # --- one request -----------------------------------------------------------------------------------------------------
 
 
-def _ask(target: _Target, headers: dict[str, str], *, limits: Limits, deadline: float) -> Fetched | _Target:
+def _ask(
+    target: _Target, method: str, headers: dict[str, str], *, limits: Limits, deadline: float, is_read: bool
+) -> Fetched | _Target:
     """Send one request; an answer, or the target a redirect leads to."""
     addresses = _addresses(target, deadline=deadline)
     try:
         with _connection(target, addresses, limits=limits, deadline=deadline) as connection:
             host = f"[{target.host}]" if ":" in target.host else target.host
             named = host if target.port == PORTS[target.scheme] else f"{host}:{target.port}"
-            connection.request("GET", target.path, headers={"Host": named, **headers}, preload_content=False)
+            connection.request(method, target.path, headers={"Host": named, **headers}, preload_content=False)
             with contextlib.closing(connection.getresponse()) as response:
-                return _answer(target, response, limits=limits, deadline=deadline)
+                return _answer(target, response, limits=limits, deadline=deadline, is_read=is_read)
     except ssl.SSLCertVerificationError as error:
         raise Refused(_("The site's certificate is not valid, so we cannot be sure it is that site.")) from error
     except urllib3.exceptions.DecodeError as error:
@@ -335,7 +362,7 @@ def _cut(line: socket.socket | None) -> None:
 
 
 def _answer(
-    target: _Target, response: urllib3.response.BaseHTTPResponse, *, limits: Limits, deadline: float
+    target: _Target, response: urllib3.response.BaseHTTPResponse, *, limits: Limits, deadline: float, is_read: bool
 ) -> Fetched | _Target:
     if response.status in REDIRECTS:
         return _target(_led_to(target.url, response.headers.get("Location", "")))
@@ -346,6 +373,8 @@ def _answer(
     )
     if response.status == 304:
         return replace(known, not_modified=True)
+    if not is_read and 200 <= response.status < 300:
+        return known
     _demand_success(response.status)
     content_type = response.headers.get("Content-Type", "")
     found = re.search(r"charset\s*=\s*[\"']?([\w:.-]{2,30})", content_type, re.IGNORECASE)
@@ -374,7 +403,7 @@ def _demand_success(status: int) -> None:
     if status == 429 or status >= 500:
         raise TryLater(_("The site is overloaded or broken just now. Try again later."))
     if status in {401, 402, 403, 407, 451}:
-        raise Refused(_("The site does not let us read this page. It may need a login or keep programs out."))
+        raise KeptOut(_("The site does not let us read this page. It may need a login or keep programs out."))
     if status != 200:
         raise Refused(_("The site gave no page at this address."))
 

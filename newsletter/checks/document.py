@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 
-from newsletter import content, editions
+from newsletter import content, editions, looks
 from newsletter.checks.findings import Defect
 from newsletter.models import MediaFile
 from newsletter.rendering import appearance, links, richtext
@@ -18,7 +20,7 @@ WIDEST_PICTURE = 1_200
 
 def missing(document: content.Document, language: str, default: str) -> Iterator[Defect]:
     """What a reader of `language` would not get, or would get in another language without being told."""
-    name = _language_name(language)
+    name = language_name(language)
     if not any(block.kind != "divider" for block, _words, _spoken in content.shown(document, language, default)):
         yield Defect(_("There is nothing to read in %(language)s.") % {"language": name})
         return
@@ -34,7 +36,7 @@ def missing(document: content.Document, language: str, default: str) -> Iterator
         yield Defect(_("No text is written in %(language)s yet.") % {"language": name}, None, "warns")
 
 
-def _language_name(language: str) -> str:
+def language_name(language: str) -> str:
     try:
         return str(get_language_info(language)["name_translated"])
     except KeyError:
@@ -54,21 +56,32 @@ def foreign_unmarked(rendering: editions.Rendering, document: content.Document, 
             yield Defect(_("A text in another language is not marked as such."), block_id)
 
 
-def unfinished(document: content.Document) -> Iterator[Defect]:
-    """Blocks that somebody began in a language; they would be left out without a word."""
+def unfinished(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
+    """Blocks that somebody began in a language; they, or parts of them, would be left out without a word."""
     for block in document.blocks:
-        for language, words in block.words.items():
-            if words.is_complete or not any(words.model_dump().values()):
+        yield from _unfinished_picture(block, tuple(languages))
+        for language in languages:
+            words = block.words.get(language)
+            if words is None or not any(words.model_dump().values()) or _is_decoration(block):
                 continue
-            yield Defect(f"{_lacks(words)} ({_language_name(language)})", block.id)
+            if not words.is_complete:
+                yield Defect(_lacks(words), block.id, None, language)
+            elif isinstance(words, content.FaqWords):
+                yield from _unanswered(words, block.id, language)
 
 
 def _lacks(words: content.Words) -> str:
     match words:
-        case content.StoryWords(headline=""):
-            return _("This story has no headline.")
+        case content.StoryWords(headline="") | content.VideoWords(headline="") | content.EventWords():
+            return _("This block has no headline.")
         case content.StoryWords():
             return _("This story has no link to its article.")
+        case content.VideoWords():
+            return _("This video has no address, so nobody could watch it.")
+        case content.ImageWords():
+            return _("This picture has no description. Say what it shows.")
+        case content.FaqWords():
+            return _("No question here has an answer.")
         case content.ButtonWords(label=""):
             return _("This button has no words.")
         case content.ButtonWords():
@@ -79,47 +92,125 @@ def _lacks(words: content.Words) -> str:
             return _("This block is not finished.")
 
 
-def wrong_links(document: content.Document) -> Iterator[Defect]:
-    for block in document.blocks:
-        for words in block.words.values():
-            for url in _urls(words):
-                if url and not links.is_safe(links.encoded(url)) and not url.startswith("#"):
-                    message = _("“%(address)s” is not a web address. It has to start with https.")
-                    yield Defect(message % {"address": url[:60]}, block.id)
+def _unanswered(words: content.FaqWords, block: str, language: str) -> Iterator[Defect]:
+    for one in words.questions:
+        if one.question and not _words_of(one.answer):
+            yield Defect(_("“%(question)s” has no answer.") % {"question": one.question[:60]}, block, None, language)
+        elif one.answer and not one.question:
+            yield Defect(_("An answer has no question."), block, None, language)
 
 
-def _urls(words: content.Words) -> Iterator[str]:
-    if isinstance(words, (content.StoryWords, content.ButtonWords)):
-        yield words.url
-    body = words.summary if isinstance(words, content.StoryWords) else getattr(words, "body", "")
+def _words_of(html: str) -> str:
     try:
-        yield from (url for url, _label in richtext.urls(richtext.read(body)))
+        return richtext.words(richtext.read(html))
     except richtext.TooComplex:
-        return  # rendering says so
+        return html  # rendering says so
+
+
+def _unfinished_picture(block: content.Block, languages: tuple[str, ...]) -> Iterator[Defect]:
+    if not isinstance(block, content.Image):
+        return
+    if block.picture is None:
+        yield Defect(_("There is no picture in this block yet."), block.id)
+    elif not block.is_decorative and not any(_has_words(block, language) for language in languages):
+        yield Defect(_("This picture has no description. Say what it shows."), block.id, None, languages[0])
+
+
+def _has_words(block: content.Block, language: str) -> bool:
+    words = block.words.get(language)
+    return words is not None and any(words.model_dump().values())
+
+
+def _is_decoration(block: content.Block) -> bool:
+    return isinstance(block, content.Image) and block.is_decorative
+
+
+def linked_decoration(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
+    for block in document.blocks:
+        for language in languages:
+            words = block.words.get(language)
+            if _is_decoration(block) and isinstance(words, content.ImageWords) and words.url:
+                message = _("A picture that is only decoration cannot be a link. Describe it, or take the link away.")
+                yield Defect(message, block.id, None, language)
+
+
+def wrong_links(document: content.Document) -> Iterator[Defect]:
+    for link in looks.links(document):
+        if not links.is_safe(link.url) and not link.url.startswith("#"):
+            message = _("“%(address)s” is not a web address. It has to start with https.")
+            yield Defect(message % {"address": link.url[:60]}, link.block, None, link.language)
 
 
 def told_twice(document: content.Document) -> Iterator[Defect]:
     seen: set[int] = set()
     for block in document.blocks:
-        article = getattr(block, "article", None)
+        article = block.article if isinstance(block, content.FromArticle) else None
         if article and article in seen:
             yield Defect(_("The same article is in this issue twice."), block.id)
         if article:
             seen.add(article)
 
 
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def picture_of(block: content.Block) -> content.Picture | None:
+    """The picture that a mail shows of this block."""
+    return getattr(block, "picture", None)
+
+
 def heavy_pictures(document: content.Document) -> Iterator[Defect]:
-    pictures: dict[int, content.Lead | content.Story] = {}
-    for block in document.blocks:
-        if isinstance(block, (content.Lead, content.Story)) and block.picture:
-            pictures.setdefault(block.picture.media, block)
+    shown = {picture.media: block.id for block in reversed(document.blocks) if (picture := picture_of(block))}
     total = 0
-    for file in MediaFile.objects.filter(pk__in=pictures):
+    for file in MediaFile.objects.filter(pk__in=shown):
         total += file.size
         if file.width > WIDEST_PICTURE:
-            yield Defect(_("This picture is wider than 1,200 pixels."), pictures[file.pk].id)
-    for block in pictures.values():
-        if not any(getattr(words, "image_alt", "") for words in block.words.values()):
-            yield Defect(_("This picture has no description. Say what it shows."), block.id)
+            yield Defect(_("This picture is wider than 1,200 pixels."), shown[file.pk])
     if total > MOST_PICTURE_BYTES:
         yield Defect(_("The pictures have %(size)s kB together; 600 are quick to load.") % {"size": total // 1000})
+
+
+def without_alternative(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
+    """Drawings whose facts are told nowhere in words, and videos for readers who cannot hear."""
+    for block in document.blocks:
+        for language in languages:
+            words = block.words.get(language)
+            if words is None or not words.is_complete:
+                continue
+            if isinstance(words, content.VideoWords) and not words.transcript_url:
+                message = _("This video has no transcript. Link one for readers who cannot hear it.")
+                yield Defect(message, block.id, None, language)
+            elif isinstance(words, content.ImageWords) and not words.facts and _is_drawing(block):
+                message = _("If this drawing holds facts, such as figures or a map, tell them in words below it.")
+                yield Defect(message, block.id, None, language)
+
+
+def _is_drawing(block: content.Block) -> bool:
+    """Pictures of few colours are stored as PNG."""
+    picture = picture_of(block)
+    return picture is not None and not _is_decoration(block) and picture.path.lower().endswith(".png")
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+def wrong_times(document: content.Document, *, at: datetime, zone: ZoneInfo) -> Iterator[Defect]:
+    """Events without a time, that end before they begin, or that are over when the issue goes out at `at`."""
+    for block in document.blocks:
+        if not isinstance(block, content.Event) or not any(words.is_complete for words in block.words.values()):
+            continue
+        begins, ends = local(block.starts_at, zone), local(block.ends_at, zone)
+        if begins is None:
+            yield Defect(_("This event has no date and time."), block.id, "blocks")
+        elif ends is not None and ends <= begins:
+            yield Defect(_("This event ends before it begins."), block.id, "blocks")
+        elif (ends or begins) < at:
+            yield Defect(_("This event is over by the time the issue goes out."), block.id)
+
+
+def local(moment: str, zone: ZoneInfo) -> datetime | None:
+    """What clocks in `zone` show, as a moment; None for none, or for a day that does not exist."""
+    try:
+        return datetime.fromisoformat(moment).replace(tzinfo=zone) if moment else None
+    except ValueError:
+        return None

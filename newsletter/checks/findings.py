@@ -11,3 +11,6 @@ class Defect(NamedTuple):
     message: str
     block: str | None = None
     severity: Severity | None = None
+    language: str | None = None
+    is_pending: bool = False
+    """Not known yet: a worker has not looked."""

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from lxml.html import HtmlElement
 
 from newsletter import editions
+from newsletter.checks import hosts
 from newsletter.checks.findings import Defect, Severity
 from newsletter.models import Newsletter
 from newsletter.rendering import appearance, colours, richtext, slots
@@ -295,8 +296,9 @@ def small_enough(mail: Mail) -> Iterator[Defect]:
 
 
 def links_are_sound(mail: Mail) -> Iterator[Defect]:
+    own = tuple(hosts.of(url) for url in (mail.newsletter.site_url, settings.SITE_URL))
     for link in mail.rendering.links:
-        yield from _sound(link.url, link.label, link.block)
+        yield from _sound(link.url, link.label, link.block, own)
     ours = (*(anchor.get("href", "") for anchor in mail.anchors), *(image.get("src", "") for image in mail.images))
     for address in ours:
         if (
@@ -309,14 +311,26 @@ def links_are_sound(mail: Mail) -> Iterator[Defect]:
             )
 
 
-def _sound(url: str, label: str, block: str) -> Iterator[Defect]:
-    host = (urlsplit(url).hostname or "").removeprefix("www.")
-    if url.startswith("http:") and not is_ours(url):
+def _sound(url: str, label: str, block: str, own: tuple[str, ...]) -> Iterator[Defect]:
+    if is_ours(url):
+        return
+    host = hosts.of(url)
+    words = {"label": label, "host": host, "own": hosts.imitated(host, own), "said": hosts.said(label)}
+    if url.startswith("http:"):
         message = _("The link “%(label)s” starts with http. Use the secure address that starts with https.")
-        yield Defect(message % {"label": label}, block)
+        yield Defect(message % words, block)
     if host in SHORTENERS:
         message = _("The link “%(label)s” hides its target behind %(host)s. Use the address it leads to.")
-        yield Defect(message % {"label": label, "host": host}, block)
+        yield Defect(message % words, block)
+    if hosts.is_number(host):
+        message = _("The link “%(label)s” leads to a number, %(host)s, rather than to a site with a name.")
+        yield Defect(message % words, block)
+    if words["own"]:
+        message = _("The link “%(label)s” leads to %(host)s, which can be taken for %(own)s.")
+        yield Defect(message % words, block)
+    if words["said"] and hosts.domain(words["said"]) != hosts.domain(host):
+        message = _("The link says %(said)s, but leads to %(host)s.")
+        yield Defect(message % words, block)
 
 
 def is_ours(address: str) -> bool:
@@ -424,6 +438,6 @@ RULES = (
     Rule("E24", "warns", gettext_lazy("The plain text says the same."), text_part_is_equal),
     Rule("E25", "warns", gettext_lazy("No id is used twice."), ids_are_unique),
     Rule("E27", "warns", gettext_lazy("The layout works in Gmail and Outlook."), layout_is_safe),
-    Rule("E28", "warns", gettext_lazy("No line is too long for the wire."), lines_are_short),
+    Rule("E28", "blocks", gettext_lazy("No line is too long for the wire."), lines_are_short),
     Rule("address", "blocks", gettext_lazy("The postal address is there."), address_is_there),
 )

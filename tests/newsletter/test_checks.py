@@ -24,7 +24,12 @@ def _secure_site(settings):
 
 
 def failed(found: list[checks.Check]) -> list[tuple[str, str | None]]:
-    return [(check.id, check.block) for check in found if not check.ok]
+    """What is wrong; not what no worker has looked at yet."""
+    return [(check.id, check.block) for check in found if not check.ok and not check.is_pending]
+
+
+def wrong(issue: Issue, **options) -> list[checks.Check]:
+    return [check for check in checks.run(issue, **options) if not check.ok and not check.is_pending]
 
 
 @pytest.fixture
@@ -193,7 +198,8 @@ def test_e18_embedded_mode_allows_exactly_its_own_loopback_address(settings):
 
     found = checks.inspect(editions.render(issue, "id"), newsletter=issue.newsletter)
 
-    assert failed(found) == [("E18", "b002")]
+    assert failed(found) == [("E18", "b002")] * 2
+    assert "leads to a number" in found[-1].message or any("leads to a number" in one.message for one in found)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +283,7 @@ def test_a_required_language_that_is_missing_blocks():
     document.blocks[1].words = {"id": story_words(2)}
     document.blocks[1].policy = {"en": "required"}
 
-    found = [check for check in checks.run(make_issue(document=document)) if not check.ok]
+    found = wrong(make_issue(document=document))
 
     assert [(check.id, check.severity, check.block, check.language) for check in found] == [
         ("language", "blocks", "b002", "en")
@@ -294,17 +300,19 @@ def test_a_newsletter_without_postal_address_cannot_send():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"url": "https://a.example/x"}, "This story has no headline. (Indonesian)"),
-        ({"headline": "Judul"}, "This story has no link to its article. (Indonesian)"),
+        ({"url": "https://a.example/x"}, "This block has no headline."),
+        ({"headline": "Judul"}, "This story has no link to its article."),
     ],
 )
 def test_a_half_written_block_is_named_rather_than_left_out(words, message):
     document = make_document(stories=2)
     document.blocks[1].words = {"id": content.StoryWords(**words)}
 
-    found = [check for check in checks.run(make_issue(document=document)) if not check.ok]
+    found = wrong(make_issue(document=document))
 
-    assert [(check.id, check.block, check.message) for check in found] == [("headline", "b002", message)]
+    assert [(check.id, check.block, check.message, check.language) for check in found] == [
+        ("headline", "b002", message, "id")
+    ]
 
 
 def test_an_address_that_is_none_is_named():
