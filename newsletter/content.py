@@ -277,12 +277,14 @@ def dump(document: Document) -> dict[str, Any]:
 def words_in(block: Block, language: Language, default: Language) -> tuple[Words, Language] | None:
     """The words that `language` shows for `block`, and the language they are in.
 
-    None where the block is left out: it has no words here, and its policy is not to fall back.
+    None where the block is left out: it has no words here and its policy is not to fall back, or it has no picture to show.
     """
     own: Words | None = block.words.get(language)
     if isinstance(block, Divider):
         return DividerWords(), language
-    if isinstance(block, Image) and block.is_decorative and block.picture:
+    if isinstance(block, Image) and block.picture is None:
+        return None
+    if isinstance(block, Image) and block.is_decorative:
         return own or ImageWords(), language
     if own is not None and own.is_complete:
         return own, language

@@ -5,11 +5,13 @@ Preview, test mail and the mail that is sent come from `render`; the web archive
 
 from __future__ import annotations
 
+import hmac
 import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from html import escape
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,9 +23,10 @@ from django.db import transaction
 from django.template import loader
 from django.urls import reverse
 from django.utils import formats, timezone, translation
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
-from newsletter import content
+from newsletter import content, stills
 from newsletter.issues import TEMPLATE_VERSION
 from newsletter.models import Edition, Issue, Link, Newsletter, Tracking
 from newsletter.rendering import blocks, colours, mjml, plaintext, richtext, slots
@@ -142,8 +145,9 @@ def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_h
             preheader=richtext.plain(envelope.preheader),
             values=_frame_values(issue, language, tracked=tracked),
             picture_url=picture_url,
+            still_url=still_url,
         )
-        ready = views(words, language=language, default=default, book=book)
+        ready = views(words, language=language, default=default, book=book, issue=issue)
         source = blocks.compose(ready, frame=frame, book=book, render=render_template)
         text = plaintext.compose(ready, frame=frame, book=book, render=render_template)
     try:
@@ -153,10 +157,14 @@ def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_h
     return Rendering(language, frame.subject, frame.preheader, html, text, book.links)
 
 
-def views(words: content.Document, *, language: str, default: str, book: LinkBook) -> tuple[blocks.View, ...]:
-    """The blocks of a document as a reader of `language` sees them. Raises CannotRender."""
+def views(
+    words: content.Document, *, language: str, default: str, book: LinkBook, issue: Issue
+) -> tuple[blocks.View, ...]:
+    """The blocks of the issue's document as a reader of `language` sees them. Raises CannotRender."""
     try:
-        return blocks.views(content.shown(words, language, default), language=language, book=book)
+        return blocks.views(
+            content.shown(words, language, default), language=language, book=book, when=partial(moment, issue)
+        )
     except blocks.WrongBlock as wrong:
         message = _("This text is too long or has too many tags. Paste it again as plain text.")
         raise CannotRender(message, wrong.block) from wrong
@@ -180,6 +188,11 @@ def privacy_url(newsletter: Newsletter) -> str:
 
 def picture_url(picture: content.Picture) -> str:
     return media_url(picture.path)
+
+
+def still_url(picture: content.Picture) -> str:
+    """The address of the picture with a play mark on it."""
+    return media_url(stills.with_play_mark(picture.path)) if media_url(picture.path) else ""
 
 
 def media_url(path: str) -> str:
@@ -209,6 +222,7 @@ def _frame_values(issue: Issue, language: str, *, tracked: bool) -> dict[str, An
         "postal_address": richtext.plain(newsletter.postal_address),
         "direction": direction,
         "start": "right" if direction == "rtl" else "left",
+        "end": "left" if direction == "rtl" else "right",
         "why": slots.slot("why"),
         "preferences_url": f"{settings.SITE_URL}/p/{slots.slot('p')}/",
         "unsubscribe_url": f"{settings.SITE_URL}/u/{slots.slot('u')}/",
@@ -220,14 +234,18 @@ def _frame_values(issue: Issue, language: str, *, tracked: bool) -> dict[str, An
         "palette": palette,
         "c": COLOURS,
         "sans": SANS,
-        "look": richtext.Look(
-            link=f"color:{palette.accent};text-decoration:underline",
-            paragraph="margin:0 0 12px",
-            last="margin:0",
-            listing="margin:0 0 12px;padding:0 0 0 22px",
-            item="margin:0 0 6px",
-        ),
+        "looks": {"ltr": _look(palette, "0 0 0 22px"), "rtl": _look(palette, "0 22px 0 0")},
     }
+
+
+def _look(palette: colours.Palette, listing: str) -> richtext.Look:
+    return richtext.Look(
+        link=f"color:{palette.accent};text-decoration:underline",
+        paragraph="margin:0 0 12px",
+        last="margin:0",
+        listing=f"margin:0 0 12px;padding:{listing}",
+        item="margin:0 0 6px",
+    )
 
 
 def _logo(newsletter: Newsletter) -> dict[str, Any] | None:
@@ -251,6 +269,68 @@ def _cannot(refused: mjml.Refused, issue: Issue) -> CannotRender:
         refused.reason, _("A block cannot be shown in a mail. Write its text again without formatting.")
     )
     return CannotRender(message, refused.block or None)
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+def moment(issue: Issue, event: content.Event, language: str) -> blocks.Moment:
+    """When `event` is, in the active language and the newsletter's zone, and where its calendar file is."""
+    starts_at, ends_at = local(issue.newsletter, event.starts_at), local(issue.newsletter, event.ends_at)
+    if starts_at is None:
+        return blocks.Moment()
+    url = calendar_url(issue, event.id, language)
+    zone = zone_name(starts_at)
+    if ends_at is None or ends_at <= starts_at:
+        return blocks.Moment(_day(starts_at), f"{_clock(starts_at)} {zone}", url)
+    if ends_at.date() == starts_at.date():
+        words = {"start": _clock(starts_at), "end": _clock(ends_at), "zone": zone}
+        return blocks.Moment(_day(starts_at), _("%(start)s to %(end)s %(zone)s") % words, url)
+    first, last = (_("%(date)s, %(time)s") % {"date": _day(one), "time": _clock(one)} for one in (starts_at, ends_at))
+    return blocks.Moment(_("%(start)s to %(end)s %(zone)s") % {"start": first, "end": last, "zone": zone}, "", url)
+
+
+def local(newsletter: Newsletter, clock: str) -> datetime | None:
+    """What a clock in the newsletter's zone shows as a moment; None for what is no date."""
+    try:
+        return datetime.fromisoformat(clock).replace(tzinfo=newsletter.zone) if clock else None
+    except ValueError:
+        return None
+
+
+def _day(moment: datetime) -> str:
+    return formats.date_format(moment, "l, j F Y")
+
+
+def _clock(moment: datetime) -> str:
+    return formats.date_format(moment, "H:i")
+
+
+def zone_name(moment: datetime) -> str:
+    """WIB, WITA, WIT, CET; UTC+7 for a zone without letters."""
+    name = moment.tzname() or ""
+    return f"UTC{name}" if name[:1] in "+-" else name
+
+
+def calendar_url(issue: Issue, block: str, language: str) -> str:
+    """Signed, so that nobody can ask for the events of issues they have not seen."""
+    number = issue.pk or 0  # an issue that is only looked at, and never stored, has no file
+    key = calendar_key(number, block, language)
+    path = reverse("event-calendar", kwargs={"issue": number, "block": block, "language": language, "key": key})
+    return settings.SITE_URL + path
+
+
+def calendar_key(issue: int, block: str, language: str, *, secret: str | None = None) -> str:
+    """128 bits over what a calendar file is about."""
+    signed = salted_hmac("newsletter.editions.calendar", f"{issue}:{block}:{language}", secret, algorithm="sha256")
+    return signed.hexdigest()[:32]
+
+
+def is_calendar_key(key: str, issue: int, block: str, language: str) -> bool:
+    """Also for keys that were made with an older SECRET_KEY."""
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    made = (calendar_key(issue, block, language, secret=secret) for secret in secrets)
+    return any(hmac.compare_digest(key.encode(), one.encode()) for one in made)
 
 
 # --- freezing --------------------------------------------------------------------------------------------------------

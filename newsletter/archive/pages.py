@@ -24,6 +24,8 @@ class Shown:
     body: richtext.Markup
     picture_url: str
     note: str
+    answers: tuple[tuple[str, str], ...] = ()
+    """Questions with their answers as HTML."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,21 @@ def groups(issue: Issue, language: str) -> Iterator[tuple[str, tuple[Shown, ...]
     """(kind, blocks) in order; links lead straight to their target, mended ones to the new one."""
     book = editions.link_book(issue, language, amended=_amended(issue, language))
     ready = editions.views(
-        editions.document(issue), language=language, default=issue.newsletter.default_language, book=book
+        editions.document(issue), language=language, default=issue.newsletter.default_language, book=book, issue=issue
     )
     for kind, together in blocks.grouped(ready):
         yield kind, tuple(_shown(view, book) for view in together)
 
 
 def _shown(view: blocks.View, book: LinkBook) -> Shown:
-    body = richtext.to_html(view.body, lambda url, label: book.href(url, block=view.block, label=label))
-    picture = editions.picture_url(view.picture) if view.picture else ""
-    return Shown(view, body, picture, editions.notes().get(view.language, "") if view.is_foreign else "")
+    def write(body: richtext.Rich) -> richtext.Markup:
+        return richtext.to_html(body, lambda url, label: book.href(url, block=view.block, label=label))
+
+    picture = ""
+    if view.picture:
+        picture = (editions.still_url if view.kind == "video" else editions.picture_url)(view.picture)
+    note = editions.notes().get(view.language, "") if view.is_foreign else ""
+    return Shown(view, write(view.body), picture, note, blocks.answers(view, write))
 
 
 def _amended(issue: Issue, language: str) -> dict[tuple[str, str], str]:

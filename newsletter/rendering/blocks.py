@@ -21,7 +21,8 @@ Shown = Iterable[tuple[content.Block, content.Words, content.Language]]
 
 BLOCKS_GO_HERE = "⟦blocks⟧"
 _QUOTES = "\"'“”„‟«»‘’"
-_PARTED_BY_A_LINE = {"lead", "story", "text", "brief", "quote", "button"}
+_PARTED_BY_A_LINE = {"lead", "story", "text", "brief", "quote", "button", "image", "video", "faq"}
+_BEGINS_WITH_A_LINE = {"lead", "story", "text", "faq"}
 
 
 class WrongBlock(ValueError):
@@ -30,6 +31,29 @@ class WrongBlock(ValueError):
     def __init__(self, block: str, why: str) -> None:
         super().__init__(f"{block}: {why}")
         self.block = block
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When an event is, in words of the mail's language."""
+
+    day: str = ""
+    """The date, or from which to which for an event of several days."""
+    hours: str = ""
+    """With the zone: 08:00 to 12:00 WITA. Empty where `day` says it already."""
+    calendar_url: str = ""
+
+
+When = Callable[[content.Event, content.Language], Moment]
+"""(event, language it is told in) -> when it is."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question of a reader, answered."""
+
+    question: str
+    body: richtext.Rich
 
 
 @dataclass(frozen=True)
@@ -54,6 +78,11 @@ class View:
     source: str = ""
     picture: content.Picture | None = None
     picture_alt: str = ""
+    duration: str = ""
+    transcript_href: str = ""
+    answers: tuple[Answer, ...] = ()
+    place: str = ""
+    moment: Moment = Moment()
 
 
 @dataclass(frozen=True)
@@ -66,15 +95,21 @@ class Frame:
     values: Mapping[str, Any]
     """For the templates: brand, edition, palette, addresses, notes per language …"""
     picture_url: Callable[[content.Picture], str]
+    still_url: Callable[[content.Picture], str]
+    """The same picture with a play mark on it."""
 
 
-def views(shown: Shown, *, language: str, book: LinkBook) -> tuple[View, ...]:
+def _no_moment(event: content.Event, language: content.Language) -> Moment:
+    return Moment()
+
+
+def views(shown: Shown, *, language: str, book: LinkBook, when: When = _no_moment) -> tuple[View, ...]:
     """Blocks ready to show; story links enter the book in reading order. Raises WrongBlock."""
     ready: list[View] = []
     has_heading = False
     for block, words, spoken in shown:
         try:
-            view = _view(block, words, spoken)
+            view = _view(block, words, spoken, book=book, when=when)
         except richtext.TooComplex as error:
             raise WrongBlock(block.id, str(error)) from None
         level = _level(view, is_first=not has_heading)
@@ -85,14 +120,19 @@ def views(shown: Shown, *, language: str, book: LinkBook) -> tuple[View, ...]:
                 view,
                 is_foreign=spoken != language,
                 level=level,
-                has_line=before in _PARTED_BY_A_LINE and view.kind in ("lead", "story", "text") and bool(view.headline),
-                href=book.href(view.url, block=block.id, label=view.headline) if view.url and view.headline else "",
+                has_line=before in _PARTED_BY_A_LINE and view.kind in _BEGINS_WITH_A_LINE and bool(level),
+                href=_href(view, book),
             )
         )
     return tuple(ready)
 
 
-def _view(block: content.Block, words: content.Words, language: str) -> View:
+def _href(view: View, book: LinkBook) -> str:
+    label = view.headline or view.picture_alt
+    return book.href(view.url, block=view.block, label=label) if view.url and label else ""
+
+
+def _view(block: content.Block, words: content.Words, language: str, *, book: LinkBook, when: When) -> View:
     view = View(kind=block.kind, block=block.id, language=language, tone=getattr(block, "tone", ""))
     if isinstance(words, content.StoryWords):
         picture = None if isinstance(block, content.Brief) else getattr(block, "picture", None)
@@ -114,11 +154,54 @@ def _view(block: content.Block, words: content.Words, language: str) -> View:
         return replace(
             view, headline=richtext.plain(words.quote).strip(_QUOTES).strip(), source=richtext.plain(words.source)
         )
+    if isinstance(words, content.FaqWords):
+        pairs = (Answer(richtext.plain(one.question), richtext.read(one.answer)) for one in words.questions)
+        whole = tuple(one for one in pairs if one.question and one.body)
+        return replace(view, headline=richtext.plain(words.heading), answers=whole)
+    if isinstance(block, content.Event) and isinstance(words, content.EventWords):
+        return replace(
+            view,
+            headline=richtext.plain(words.headline),
+            url=words.url,
+            body=richtext.read(words.summary),
+            place=richtext.plain(words.place),
+            moment=when(block, language),
+        )
+    return _with_picture(view, block, words, book)
+
+
+def _with_picture(view: View, block: content.Block, words: content.Words, book: LinkBook) -> View:
+    if isinstance(block, content.Image) and isinstance(words, content.ImageWords):
+        if block.is_decorative:
+            return replace(view, picture=block.picture)
+        return replace(
+            view,
+            url=words.url,
+            body=richtext.read(words.facts),
+            source=richtext.plain(words.caption),
+            picture=block.picture,
+            picture_alt=richtext.plain(words.image_alt),
+        )
+    if isinstance(block, content.Video) and isinstance(words, content.VideoWords):
+        headline = richtext.plain(words.headline)
+        book.href(words.url, block=block.id, label=headline)  # before the transcript's: numbers follow reading order
+        return replace(
+            view,
+            headline=headline,
+            url=words.url,
+            body=richtext.read(words.summary),
+            picture=block.picture,
+            picture_alt=richtext.plain(words.image_alt),
+            duration=richtext.plain(words.duration),
+            transcript_href=book.href(words.transcript_url, block=block.id, label=headline),
+        )
     return view
 
 
 def _level(view: View, *, is_first: bool) -> int:
-    if view.kind in ("quote", "button", "divider") or not view.headline:
+    if view.kind == "faq":
+        return 2
+    if view.kind in ("quote", "button", "divider", "image") or not view.headline:
         return 0
     if view.kind == "brief":
         return 3
@@ -153,18 +236,48 @@ def compose(ready: tuple[View, ...], *, frame: Frame, book: LinkBook, render: Re
 def _part(
     kind: str, together: tuple[View, ...], context: Mapping[str, Any], *, frame: Frame, book: LinkBook, render: Render
 ) -> str:
-    look = frame.values["look"]
+
+    def write(view: View) -> Callable[[richtext.Rich], richtext.Markup]:
+        look = frame.values["looks"][mjml.direction(view.language)]
+        return lambda body: richtext.to_html(body, _hrefs(view, book), look)
+
     items = [
         {
             "view": view,
-            "body": richtext.to_html(view.body, _hrefs(view, book), look),
+            "body": write(view)(view.body),
+            "answers": answers(view, write(view)),
             "language_class": f"lang-{view.language}" if view.is_foreign else "",
             "note": frame.values["notes"].get(view.language, "") if view.is_foreign else "",
-            "picture_url": frame.picture_url(view.picture) if view.picture else "",
+            "picture_url": _picture_url(view, frame),
+            **_side(view.language, frame.language),
         }
         for view in together
     ]
     return render(f"mail/blocks/{kind}.mjml", {**context, "items": items, **items[0]})
+
+
+def _side(spoken: str, language: str) -> dict[str, str]:
+    """On which side a block begins; attributes for tags where that is not the side the mail begins on."""
+    direction = mjml.direction(spoken)
+    start, end = ("right", "left") if direction == "rtl" else ("left", "right")
+    turns = direction != mjml.direction(language)
+    return {
+        "start": start,
+        "end": end,
+        "align": richtext.Markup(f' align="{start}"') if turns else "",
+        "turn": richtext.Markup(f' direction="{direction}"') if turns else "",
+    }
+
+
+def _picture_url(view: View, frame: Frame) -> str:
+    if view.picture is None:
+        return ""
+    return frame.still_url(view.picture) if view.kind == "video" else frame.picture_url(view.picture)
+
+
+def answers(view: View, write: Callable[[richtext.Rich], str]) -> tuple[tuple[str, str], ...]:
+    """Each question with its answer as `write` puts it."""
+    return tuple((one.question, write(one.body)) for one in view.answers)
 
 
 def _hrefs(view: View, book: LinkBook) -> richtext.Href:

@@ -43,7 +43,7 @@ _HTML_TAGS = {"p", "br", "strong", "em", "a", "ul", "ol", "li", "h1", "h2", "h3"
 _VOID = {"br", "img", "meta"}
 # fmt: off
 _ATTRIBUTES = {
-    "align", "alt", "background-color", "border", "border-color", "border-left", "border-radius", "border-width",
+    "align", "alt", "background-color", "border", "border-color", "border-left", "border-radius", "border-right", "border-width",
     "class", "color", "content", "css-class", "dir", "direction", "fluid-on-mobile", "font-family", "font-size",
     "font-style", "font-weight", "height", "href", "inner-padding", "lang", "letter-spacing", "line-height",
     "mj-class", "name", "padding", "padding-bottom", "padding-left", "padding-top", "src", "style", "text-align",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Callable
 
 from newsletter.rendering import blocks, richtext
 from newsletter.rendering.links import LinkBook
@@ -25,10 +26,14 @@ def compose(ready: tuple[blocks.View, ...], *, frame: blocks.Frame, book: LinkBo
 
 
 def _items(together: tuple[blocks.View, ...], frame: blocks.Frame, book: LinkBook) -> list[dict[str, object]]:
+    def write(view: blocks.View) -> Callable[[richtext.Rich], str]:
+        return lambda body: richtext.to_text(body, blocks._hrefs(view, book))
+
     return [
         {
             "view": view,
-            "body": richtext.to_text(view.body, blocks._hrefs(view, book)),
+            "body": write(view)(view.body),
+            "answers": blocks.answers(view, write(view)),
             "underline": "-" * min(len(view.headline), WIDTH),
             "note": frame.values["notes"].get(view.language, "") if view.is_foreign else "",
         }

@@ -182,6 +182,99 @@ def _blocks(picture: content.Picture | None) -> list[content.BlockBase]:
                 ),
             },
         ),
+        content.Image(
+            id="bqueue",
+            picture=picture,
+            words={
+                "id": content.ImageWords(
+                    image_alt="Diagram batang: hari kerja dari antre sampai paspor di tangan di lima kantor",
+                    caption="Sumber: papan layanan kantor imigrasi, diolah redaksi",
+                    facts="<p><strong>Hari kerja, rata-rata Oktober:</strong> Denpasar 8,0; Jakarta Selatan 6,1; Surabaya 4,8; "
+                    "Medan 4,4; Makassar 3,6.</p>",
+                ),
+                "en": content.ImageWords(
+                    image_alt="Bar chart: working days from queue to passport at five offices",
+                    caption="Source: service boards of the offices, worked out by the newsroom",
+                    facts="<p><strong>Working days, average of October:</strong> Denpasar 8.0; South Jakarta 6.1; Surabaya 4.8; "
+                    "Medan 4.4; Makassar 3.6.</p>",
+                    url=f"{SITE}/en/queues",
+                ),
+            },
+        ),
+        content.Video(
+            id="bvideo",
+            picture=picture,
+            words={
+                "id": content.VideoWords(
+                    headline="Membaca cap masuk di paspor Anda",
+                    summary="<p>Lima tanda di cap masuk, dan yang perlu Anda foto sebelum meninggalkan konter.</p>",
+                    url=f"{SITE}/video/cap-masuk",
+                    duration="2.40",
+                    transcript_url=f"{SITE}/video/cap-masuk/transkrip",
+                    image_alt="Paspor terbuka di samping tombol putar",
+                ),
+                "en": content.VideoWords(
+                    headline="How to read the entry stamp in your passport",
+                    summary="<p>Five marks in the stamp, and what to photograph before you leave the counter.</p>",
+                    url=f"{SITE}/en/video/entry-stamp",
+                    duration="2:40",
+                    transcript_url=f"{SITE}/en/video/entry-stamp/transcript",
+                    image_alt="An open passport beside a play button",
+                ),
+            },
+        ),
+        content.Faq(
+            id="bfaq",
+            words={
+                "id": content.FaqWords(
+                    heading="Tanya jawab: paspor anak berkewarganegaraan ganda",
+                    questions=[
+                        content.Question(
+                            question="Sampai usia berapa boleh memegang dua paspor?",
+                            answer="<p>Sampai 18 tahun, dengan waktu memilih sampai 21 tahun.</p>",
+                        ),
+                        content.Question(
+                            question="Apakah kedua orang tua harus hadir?",
+                            answer="<p>Tidak. Satu orang tua cukup, dengan surat persetujuan bermeterai dari yang lain. "
+                            f'<a href="{SITE}/surat">Unduh contoh surat persetujuan</a>.</p>',
+                        ),
+                    ],
+                ),
+                "en": content.FaqWords(
+                    heading="Questions and answers: passports of children with two nationalities",
+                    questions=[
+                        content.Question(
+                            question="Until which age may one hold two passports?",
+                            answer="<p>Until 18, with time to choose until 21.</p>",
+                        ),
+                        content.Question(
+                            question="Must both parents come?",
+                            answer="<p>No. One parent is enough, with a stamped letter of consent from the other. "
+                            f'<a href="{SITE}/en/letter">Get a model letter of consent</a>.</p>',
+                        ),
+                    ],
+                ),
+            },
+        ),
+        content.Event(
+            id="bevent",
+            starts_at="2026-11-28T08:00",
+            ends_at="2026-11-28T12:00",
+            words={
+                "id": content.EventWords(
+                    headline="Paspor simpatik di kantor imigrasi Denpasar",
+                    summary="<p>Gratis, bawa KTP dan kartu keluarga.</p>",
+                    place="Jalan D.I. Panjaitan 3, Denpasar",
+                    url=f"{SITE}/paspor-simpatik",
+                ),
+                "en": content.EventWords(
+                    headline="Passport day at the Denpasar immigration office",
+                    summary="<p>Free of charge; bring your identity card and family card.</p>",
+                    place="Jalan D.I. Panjaitan 3, Denpasar",
+                    url=f"{SITE}/en/passport-day",
+                ),
+            },
+        ),
         content.Quote(
             id="bquote",
             words={

@@ -120,8 +120,8 @@ def test_pictures_come_from_our_own_site_with_their_description():
 
     images = re.findall(r"<img [^>]*>", editions.render(issue, "en").html)
 
-    assert len(images) == 2
-    assert all(' src="https://surat.example/media/images/' in image for image in images)
+    assert len(images) == 4
+    assert all(re.search(r' src="https://surat\.example/media/(?:images|stills)/', image) for image in images)
     assert ' alt="People walk through autogates in the arrivals hall"' in images[0]
     assert ' width="536"' in images[0]
 

@@ -25,6 +25,7 @@ PUBLIC = {
     "demo-feed demo/feed.xml",
     "demo-feed-en demo/en/feed.xml",
     "demo-picture demo/pictures/<slug:name>.png",
+    "event-calendar archive/events/<int:issue>/<slug:block>/<slug:language>/<slug:key>.ics",
     "healthz healthz",
     "login admin/login/",
     "mailbox mailbox/",

@@ -1,0 +1,103 @@
+"""`/archive/events/…`: an event of an issue as a calendar file (RFC 5545). Public; the key in its address is the permission."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from newsletter import content, editions
+from newsletter.models import Issue
+from newsletter.rendering import links, richtext
+
+LONGEST_LINE = 75
+"""Octets, without the line break (section 3.1)."""
+
+
+@login_not_required
+@require_safe
+def event(request: HttpRequest, issue: int, block: str, language: str, key: str) -> HttpResponse:
+    """The file of one event; 404 without the right key, and once the event is gone from the issue."""
+    if not editions.is_calendar_key(key, issue, block, language):
+        raise Http404
+    found = get_object_or_404(Issue.objects.select_related("newsletter"), pk=issue)
+    response = HttpResponse(file(found, block, language), content_type="text/calendar; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{block}.ics"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def file(issue: Issue, block_id: str, language: str) -> str:
+    """The calendar with its one event. Raises Http404 where the issue has no such event with a date and a name."""
+    try:
+        block = editions.document(issue).block(block_id)
+    except editions.CannotRender:
+        raise Http404 from None
+    if not isinstance(block, content.Event):
+        raise Http404
+    shown = content.words_in(block, language, issue.newsletter.default_language)
+    starts_at = editions.local(issue.newsletter, block.starts_at)
+    if shown is None or starts_at is None or not isinstance(shown[0], content.EventWords):
+        raise Http404
+    words, spoken = shown[0], shown[1]
+    ends_at = editions.local(issue.newsletter, block.ends_at)
+    lines = [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//Warta//Newsletter//EN",
+        "CALSCALE:GREGORIAN",
+        "METHOD:PUBLISH",
+        "BEGIN:VEVENT",
+        f"UID:{issue.pk}-{block.id}@{settings.SITE_HOST}",
+        f"DTSTAMP:{_utc(issue.edited_at)}",
+        f"DTSTART:{_utc(starts_at)}",
+        *([f"DTEND:{_utc(ends_at)}"] if ends_at and ends_at > starts_at else []),
+        f"SUMMARY;LANGUAGE={spoken}:{_escaped(richtext.plain(words.headline))}",
+        *_told(words),
+        f"ORGANIZER;CN={_quoted(issue.newsletter.brand)}:mailto:{issue.newsletter.from_email}",
+        "END:VEVENT",
+        "END:VCALENDAR",
+    ]
+    return "".join(f"{folded(line)}\r\n" for line in lines)
+
+
+def _told(words: content.EventWords) -> list[str]:
+    place, url = richtext.plain(words.place), links.encoded(words.url)
+    summary = richtext.to_text(richtext.read(words.summary), lambda _url, _label: "")
+    return [
+        *([f"DESCRIPTION:{_escaped(summary)}"] if summary else []),
+        *([f"LOCATION:{_escaped(place)}"] if place else []),
+        *([f"URL:{url}"] if links.is_safe(url) else []),
+    ]
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _escaped(words: str) -> str:
+    """A TEXT value (section 3.3.11)."""
+    for sign in ("\\", ";", ","):
+        words = words.replace(sign, f"\\{sign}")
+    return words.replace("\n", "\\n")
+
+
+def _quoted(words: str) -> str:
+    """A parameter's value (section 3.2): no quotes and no controls, whatever a person typed."""
+    return '"' + richtext.plain(words).replace('"', "'") + '"'
+
+
+def folded(line: str) -> str:
+    """At most 75 octets a line, a blank before each further one, never within a character (section 3.1)."""
+    lines, current = [], ""
+    for sign in line:
+        if len((current + sign).encode()) > LONGEST_LINE:
+            lines.append(current)
+            current = " "
+        current += sign
+    return "\r\n".join([*lines, current])
