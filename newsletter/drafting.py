@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from newsletter import articles, cadence, content, issues
 from newsletter.articledata import plain, shortened
@@ -272,6 +273,34 @@ def picked(new: list[Story], rule: Rule) -> list[Story]:
         if len(taken) == rule.most:
             break
     return taken
+
+
+# --- in words --------------------------------------------------------------------------------------------------------
+
+
+def in_words(rule: Rule) -> str:
+    """The rule as editors read it."""
+    figures = {"most": rule.most, "share": rule.per_section}
+    if rule.per_section:
+        said = [_("The %(most)s newest articles since the last issue, at most %(share)s of a section.") % figures]
+    else:
+        said = [_("The %(most)s newest articles since the last issue.") % figures]
+    if rule.without:
+        said.append(_("Without %(sections)s.") % {"sections": ", ".join(rule.without)})
+    if rule.briefs:
+        briefs = ngettext("The last one in brief.", "The last %(count)s in brief.", rule.briefs)
+        said.append(briefs % {"count": rule.briefs})
+    return " ".join(said)
+
+
+def lacking(issue: Issue) -> dict[str, int]:
+    """For each language but the first: how many articles of `issue` are not told in it; languages that lack none are left out."""
+    told = [block for block in content.parse(issue.content).blocks if isinstance(block, content.FromArticle)]
+    counts = {
+        language: sum(not (language in block.words and block.words[language].is_complete) for block in told)
+        for language in issue.newsletter.languages[1:]
+    }
+    return {language: count for language, count in counts.items() if count}
 
 
 # --- the draft -------------------------------------------------------------------------------------------------------

@@ -22,10 +22,11 @@ from django.db.models import F
 from django.template import loader
 from django.urls import reverse
 from django.utils import translation
+from django.utils.translation import get_language_info, ngettext
 from django.utils.translation import gettext as _
 
-from newsletter import editions
-from newsletter.models import Editor, Issue, IssueStatus, Newsletter
+from newsletter import content, drafting, editions
+from newsletter.models import EDITABLE, Editor, Issue, IssueStatus, Newsletter
 from newsletter.rendering import colours, mjml, plaintext
 from subscribers import consent, signup, suppression, tokens
 from subscribers.models import Notice, NoticeKind, Subscription, SubscriptionStatus
@@ -270,7 +271,11 @@ def _invitation(notice: Notice, now: datetime) -> Mail:
 
 
 def _alert(notice: Notice, now: datetime) -> Mail:
-    """Something an editor should know: `payload` names the issue, as "storm" or as "paused"."""
+    """Something an editor should know: `payload` names the issue, as "storm", "paused" or "draft", or a "thin" week."""
+    if "draft" in notice.payload:
+        return _draft(notice)
+    if "thin" in notice.payload:
+        return _thin_week(notice)
     editor = _editor(notice)
     issue = Issue.objects.filter(pk=notice.payload.get("storm") or notice.payload.get("paused")).first()
     if issue is None:
@@ -287,6 +292,58 @@ def _alert(notice: Notice, now: datetime) -> Mail:
         "url": f"{settings.SITE_URL}/studio/",
     }
     return Mail(editor.email, issue.newsletter, subject, "alert", values, {})
+
+
+def _draft(notice: Notice) -> Mail:
+    """A draft was prepared; `payload` has its figures at that moment."""
+    editor, newsletter = _editor(notice), _newsletter(notice)
+    issue = newsletter.issues.kept().filter(pk=notice.payload["draft"], status__in=EDITABLE).first()
+    if issue is None:
+        raise NotNeeded("The draft is gone, or on its way already.")
+    figures = {"number": issue.number, "picked": notice.payload["picked"], "new": notice.payload["new"]}
+    ready = ngettext(
+        "Draft #%(number)s is ready: %(picked)s of %(new)s new article picked by your rule",
+        "Draft #%(number)s is ready: %(picked)s of %(new)s new articles picked by your rule",
+        notice.payload["new"],
+    )
+    lacks = [
+        ngettext("%(count)s needs a version in %(language)s", "%(count)s need a version in %(language)s", count)
+        % {"count": count, "language": get_language_info(language)["name_translated"]}
+        for language, count in drafting.lacking(issue).items()
+    ]
+    told = content.parse(issue.content).blocks
+    first = newsletter.default_language
+    rule = drafting.read(newsletter.draft_rule)
+    values = {
+        "name": editor.get_short_name(),
+        "lacks": lacks,
+        "rule": drafting.in_words(rule) if rule else "",
+        "headlines": [block.words[first].headline for block in told if isinstance(block, content.FromArticle)],
+        "first": first,
+        "slot": issue.prepared_for,
+        "zone": newsletter.zone,
+        "url": settings.SITE_URL + reverse("issue-compose", args=[issue.pk]),
+    }
+    subject = "; ".join([ready % figures, *lacks])
+    return Mail(editor.email, newsletter, subject, "draft", values, {})
+
+
+def _thin_week(notice: Notice) -> Mail:
+    """There were too few articles for a draft."""
+    editor, newsletter = _editor(notice), _newsletter(notice)
+    rule, slot = drafting.read(newsletter.draft_rule), datetime.fromisoformat(notice.payload["slot"])
+    if rule is None or newsletter.issues.kept().filter(prepared_for=slot).exists():
+        raise NotNeeded("There is a draft after all.")
+    values = {
+        "name": editor.get_short_name(),
+        "picked": notice.payload["picked"],
+        "fewest": rule.fewest,
+        "slot": slot,
+        "zone": newsletter.zone,
+        "url": f"{settings.SITE_URL}{reverse('article-list')}?newsletter={newsletter.slug}",
+    }
+    subject = _("No draft for %(title)s: too few new articles") % {"title": newsletter.title_in(notice.language)}
+    return Mail(editor.email, newsletter, subject, "thin_week", values, {})
 
 
 def _editor(notice: Notice) -> Editor:

@@ -28,6 +28,7 @@ ENTRIES = (
     Entry("recover", "recover", timedelta(seconds=15), "lost leases, deferred readers and the end of an issue"),
     Entry("recount", "recount", timedelta(seconds=15), "the progress page and the reports follow the hits"),
     Entry("collect articles", "collect", timedelta(minutes=1), "new articles are there when an editor looks"),
+    Entry("prepare drafts", "prepare", timedelta(minutes=1), "the draft is there at the minute the settings promise"),
     Entry(
         "forget", "forget", timedelta(days=1), "what need not be kept goes, while few people read",
         at=crontab(hour="2", minute="30"),

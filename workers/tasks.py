@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from newsletter import articles
 from subscribers import signup
-from workers import health, notices, reports, retention, sending
+from workers import health, notices, preparing, reports, retention, sending
 from workers.celery import Queue, app, is_stopping
 
 
@@ -53,6 +53,11 @@ def recount(**_: object) -> int:
 @app.task(name="collect", queue=Queue.FETCH, soft_time_limit=240, time_limit=300)
 def collect(**_: object) -> int:
     return articles.collect_due(now=timezone.now())
+
+
+@app.task(name="prepare")
+def prepare(**_: object) -> int:
+    return preparing.run(now=timezone.now())
 
 
 @app.task(name="forget")

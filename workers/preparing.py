@@ -1,0 +1,40 @@
+"""Prepared drafts, and the mails that tell editors of them: written in one transaction, so that neither is without the other."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from newsletter import drafting
+from newsletter.models import Membership
+from subscribers.models import Notice, NoticeKind
+
+
+def run(*, now: datetime) -> int:
+    """Prepare what is due, and tell everybody who writes for the newsletter; how many drafts were made."""
+    return drafting.prepare_due(now=now, tell=partial(_tell, now=now))
+
+
+def _tell(outcome: drafting.Outcome, *, now: datetime) -> None:
+    payload: dict[str, object] = {"picked": outcome.picked, "new": outcome.new}
+    if outcome.issue is not None:
+        payload["draft"] = outcome.issue.pk
+    else:
+        slot = outcome.slot.isoformat()
+        said = Notice.objects.filter(kind=NoticeKind.ALERT, payload__thin=outcome.newsletter.pk, payload__slot=slot)
+        if said.exists():
+            return
+        payload |= {"thin": outcome.newsletter.pk, "slot": slot}
+    members = Membership.objects.filter(newsletter=outcome.newsletter, editor__is_active=True)
+    Notice.objects.bulk_create(
+        Notice(
+            kind=NoticeKind.ALERT,
+            editor=member.editor,
+            newsletter=outcome.newsletter,
+            language=member.editor.language,
+            payload=payload,
+            due_at=now,
+            created_at=now,
+        )
+        for member in members.select_related("editor")
+    )
