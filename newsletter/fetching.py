@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -76,6 +77,9 @@ class KeptOut(Refused):
 
 class TryLater(Exception):
     """It may work in a while; the message tells a person what happened."""
+
+    after_s: float = 0
+    """The pause that the site asks for (Retry-After); 0 if it named none."""
 
 
 @dataclass(frozen=True)
@@ -375,7 +379,7 @@ def _answer(
         return replace(known, not_modified=True)
     if not is_read and 200 <= response.status < 300:
         return known
-    _demand_success(response.status)
+    _demand_success(response.status, retry_after=response.headers.get("Retry-After", ""))
     content_type = response.headers.get("Content-Type", "")
     found = re.search(r"charset\s*=\s*[\"']?([\w:.-]{2,30})", content_type, re.IGNORECASE)
     return replace(
@@ -397,15 +401,26 @@ def _led_to(url: str, place: str) -> str:
         return ""
 
 
-def _demand_success(status: int) -> None:
+def _demand_success(status: int, *, retry_after: str = "") -> None:
     if status in {404, 410}:
         raise Gone(_("There is no page at this address (any more)."))
     if status == 429 or status >= 500:
-        raise TryLater(_("The site is overloaded or broken just now. Try again later."))
+        overloaded = TryLater(_("The site is overloaded or broken just now. Try again later."))
+        overloaded.after_s = _pause_s(retry_after)
+        raise overloaded
     if status in {401, 402, 403, 407, 451}:
         raise KeptOut(_("The site does not let us read this page. It may need a login or keep programs out."))
     if status != 200:
         raise Refused(_("The site gave no page at this address."))
+
+
+def _pause_s(retry_after: str) -> float:
+    """Retry-After in seconds from now: a number, or a date (RFC 9110 section 10.2.3); 0 for anything else."""
+    if retry_after.strip().isdecimal():
+        return float(retry_after.strip()[:9])
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    return 0.0
 
 
 def _body(response: urllib3.response.BaseHTTPResponse, *, limits: Limits, deadline: float) -> bytes:

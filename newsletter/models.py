@@ -241,7 +241,12 @@ class Source(models.Model):
     etag = models.CharField(max_length=200, blank=True)
     last_modified = models.CharField(max_length=60, blank=True)
     fetched_at = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(null=True)
+    """When it is read again; None is at once. Later and later while it fails, or as its site asks for."""
+    failures = models.PositiveSmallIntegerField(default=0)
+    """Readings in a row that failed."""
     error = models.CharField(max_length=300, blank=True)
+    """Why the last reading failed, in English words that are msgids."""
     is_active = models.BooleanField(default=True)
 
     class Meta:

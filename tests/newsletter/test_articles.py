@@ -12,6 +12,7 @@ from PIL import Image
 
 from newsletter import articles, issues
 from newsletter.articledata import ArticleData
+from newsletter.articles import sources
 from newsletter.models import Article, ArticleState, MediaFile, Source
 from tests.makers import make_issue, make_newsletter
 from tests.newsletter.web import serving
@@ -139,7 +140,7 @@ def test_t32_a_date_in_the_future_counts_as_now(web, source, now):
 
 
 def test_a_sitemap_is_continued_where_the_last_reading_stopped(web, source, now, monkeypatch):
-    monkeypatch.setattr(articles, "MOST_PAGES", 2)
+    monkeypatch.setattr(sources, "MOST_PAGES", 2)
     urls = "".join(f"<url><loc>{web.origin}/demo/{n}</loc></url>" for n in (1, 2, 3))
     web.put("/demo/umpan.xml", f"<urlset>{urls}</urlset>", kind="application/xml", ETag='"x"')
     for number in (1, 2, 3):

@@ -1,0 +1,97 @@
+"""What stands at an address: an article, a feed, or neither and why. Asks the network and never the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from newsletter import feeds, fetching, pages
+
+BINARY = frozenset({"application/pdf", "application/zip", "application/octet-stream", "application/msword"})
+
+
+@dataclass(frozen=True)
+class Read:
+    """What an address holds: an article, a feed, or neither and why."""
+
+    kind: str
+    """article, feed or none."""
+    url: str
+    page: pages.Page | None = None
+    feed: feeds.Feed | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One more reading of an article's page."""
+
+    url: str
+    read: Read | None = None
+    is_gone: bool = False
+    error: str = ""
+    """Why it gave no article, in English words that are msgids."""
+
+
+def read_url(url: str, *, limits: fetching.Limits = fetching.PAGE) -> Read:
+    """Fetch an address and say what it holds. Raises fetching.Refused and fetching.TryLater."""
+    return understand(fetching.fetch(typed(url), limits=limits))
+
+
+def understand(fetched: fetching.Fetched) -> Read:
+    """Say what these bytes hold. Never raises for what they are."""
+    if feeds.is_feed(fetched.body, content_type=fetched.content_type):
+        return _as_feed(fetched)
+    if fetched.content_type.startswith(("image/", "video/", "audio/", "font/")) or fetched.content_type in BINARY:
+        return Read(
+            "none", fetched.url, reason=_("This is a file rather than a page. Paste the address of an article.")
+        )
+    page = pages.read(fetched.body, url=fetched.url, charset=fetched.charset, language=fetched.language, zone=_zone())
+    return Read("none" if page.reason else "article", fetched.url, page=page, reason=page.reason)
+
+
+def _as_feed(fetched: fetching.Fetched) -> Read:
+    try:
+        feed = as_feed(fetched)
+    except feeds.BrokenFeed as error:
+        return Read("none", fetched.url, reason=str(error))
+    return Read("feed", fetched.url, feed=feed)
+
+
+def as_feed(fetched: fetching.Fetched) -> feeds.Feed:
+    """These bytes as a feed or sitemap. Raises feeds.BrokenFeed."""
+    return feeds.read(
+        fetched.body, url=fetched.url, content_type=fetched.content_type, charset=fetched.charset, zone=_zone()
+    )
+
+
+def look(url: str) -> Look:
+    """What stands at an article's address now. Network only, no database; failures are said in English, as msgids."""
+    with translation.override("en"):
+        try:
+            found = read_url(url)
+        except fetching.Gone as error:
+            return Look(url, is_gone=True, error=str(error))
+        except (fetching.Refused, fetching.TryLater) as error:
+            return Look(url, error=str(error))
+        return Look(url, read=found, error=found.reason)
+
+
+def look_at_site(url: str) -> pages.Site:
+    """Name, feeds, languages, logo and accent of a site. Raises fetching.Refused and fetching.TryLater."""
+    fetched = fetching.fetch(typed(url))
+    return pages.read_site(fetched.body, url=fetched.url, charset=fetched.charset)
+
+
+def typed(url: str) -> str:
+    """An address as people type it; without a scheme it is https."""
+    url = url.strip()
+    return url if "://" in url[:10] or url.lower().startswith(("javascript:", "data:", "file:")) else f"https://{url}"
+
+
+def _zone() -> ZoneInfo:
+    return ZoneInfo(settings.TIME_ZONE)
