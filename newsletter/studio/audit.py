@@ -130,6 +130,7 @@ def _detail(entry: AuditEntry) -> str:
     detail = entry.detail
     if "fields" in detail:
         labels = {field.name: str(field.verbose_name) for field in Newsletter._meta.concrete_fields}
+        labels |= {"cadence": _("rhythm"), "draft_rule": _("rule of prepared drafts")}
         return ", ".join(labels[name] for name in detail["fields"] if name in labels)
     if "to" in detail:
         roles_in_words = dict(Role.choices)

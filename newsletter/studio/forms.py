@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from newsletter.models import ACCENT, Editor, Newsletter, Role
 from newsletter.rendering import colours
+from newsletter.studio.rhythm import RhythmFields
 
 THEMES = {"system": gettext_lazy("As the device"), "light": gettext_lazy("Light"), "dark": gettext_lazy("Dark")}
 INDONESIA = [
@@ -104,7 +105,7 @@ class InviteForm(StudioFormMixin, forms.Form):
 # --- newsletters -----------------------------------------------------------------------------------------------------
 
 
-class NewsletterForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg]
+class NewsletterForm(StudioFormMixin, RhythmFields, forms.ModelForm):  # type: ignore[type-arg]
     """All settings of one newsletter. Titles in other languages are fields of their own, kept in `translations`."""
 
     default_language = forms.ChoiceField(
@@ -173,6 +174,7 @@ class NewsletterForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["postal_address"].required = True
+        self.begin_with(self.instance)
         languages = self.instance.languages or ["id"]
         self.fields["default_language"].initial = languages[0]
         self.fields["more_languages"].initial = languages
@@ -218,6 +220,7 @@ class NewsletterForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
     def save(self, commit: bool = True) -> Newsletter:
         newsletter = self.instance
         newsletter.languages = self.cleaned_data["languages"]
+        newsletter.cadence, newsletter.draft_rule = self.cleaned_data["cadence"], self.cleaned_data["draft_rule"]
         newsletter.translations = {
             code: words for code in newsletter.languages[1:] if any((words := self._words(code)).values())
         }

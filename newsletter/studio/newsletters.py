@@ -8,16 +8,17 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from newsletter import roles
+from newsletter import drafting, roles
 from newsletter.models import EDITABLE, IssueStatus, Membership, Newsletter, Role
 from newsletter.rendering import colours
-from newsletter.studio import access, audit
+from newsletter.studio import access, audit, rhythm
 from newsletter.studio.forms import NewsletterForm
 
-VOIDING = frozenset({"brand", "from_name", "from_email", "reply_to", "postal_address", "tracking"})
+VOIDING = frozenset({"brand", "from_name", "from_email", "reply_to", "postal_address", "tracking", "languages"})
 """A change of one of these ends the approval of issues not yet sent (see `issues.digest`)."""
 
 
@@ -99,8 +100,15 @@ def _form_page(request: HttpRequest, form: NewsletterForm, *, status: int) -> Ht
         "form": form,
         "newsletter": stored,
         "colour": _colour(str(form["accent"].value() or "")),
+        "said": rhythm.sentences(stored or _usual(), now=timezone.now()),
+        "sections": rhythm.sections(stored) if stored else [],
     }
     return render(request, "studio/settings/newsletter.html", context, status=status)
+
+
+def _usual() -> Newsletter:
+    """What the form of a new newsletter proposes."""
+    return Newsletter(cadence=rhythm.USUAL.to_json(), draft_rule=drafting.Rule().to_json())
 
 
 def _colour(accent: str) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from newsletter.studio import accounts, articles_page, audit, composer, editors, issue_list, newsletters, week
+from newsletter.studio import accounts, articles_page, audit, composer, editors, issue_list, newsletters, rhythm, week
 
 urlpatterns = [
     path("", week.page, name="studio-start"),
@@ -28,6 +28,7 @@ urlpatterns = [
     path("settings/newsletters/", newsletters.listing, name="settings-newsletters"),
     path("settings/newsletters/new/", newsletters.create, name="settings-newsletter-create"),
     path("settings/newsletters/<slug:slug>/", newsletters.edit, name="settings-newsletter"),
+    path("settings/rhythm/", rhythm.said, name="settings-rhythm"),
     path("settings/editors/", editors.listing, name="settings-editors"),
     path("settings/editors/invite/", editors.invite, name="settings-editor-invite"),
     path("settings/editors/<int:membership_id>/invite/", editors.invite_again, name="settings-editor-invite-again"),
