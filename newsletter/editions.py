@@ -396,18 +396,22 @@ def _write(issue: Issue, renderings: list[Rendering], *, tracked: bool, now: dat
 # --- previews --------------------------------------------------------------------------------------------------------
 
 
-def preview_html(issue: Issue, language: str, *, dark: bool = False, images: bool = True) -> str:
-    """What a reader would see, with made-up tokens. `dark` shows the dark look whatever the browser prefers."""
+def preview_html(issue: Issue, language: str, *, dark: bool = False, images: bool = True, name: str = "") -> str:
+    """What a reader would see, with made-up tokens; `name` is what that reader is called.
+
+    `dark` shows the dark look whatever the browser prefers.
+    """
     html = render(issue, language).html
     if dark:
         html = html.replace(DARK_RULES, "@media all")
     if not images:
         html = re.sub(r'(<img [^>]*?)\ssrc="[^"]*"', r"\1", html)
-    return slots.fill(slots.split(html), _samples(issue, language, escaped=True))
+    return slots.fill(slots.split(html), {**_samples(issue, language, escaped=True), "name": escape(name)})
 
 
-def preview_text(issue: Issue, language: str) -> str:
-    return slots.fill(slots.split(render(issue, language).text), _samples(issue, language, escaped=False))
+def preview_text(issue: Issue, language: str, *, name: str = "") -> str:
+    samples = {**_samples(issue, language, escaped=False), "name": name}
+    return slots.fill(slots.split(render(issue, language).text), samples)
 
 
 def _samples(issue: Issue, language: str, *, escaped: bool) -> dict[str, str]:

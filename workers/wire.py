@@ -25,14 +25,18 @@ from django.utils import formats, timezone, translation
 from django.utils.translation import gettext as _
 
 from newsletter.models import Edition, Newsletter, Tracking
-from newsletter.rendering import slots
+from newsletter.rendering import mjml, slots
 from subscribers import tokens
 from subscribers.models import LegalBasis, Subscription
 
 LONGEST_LINE = 900
 """SMTP allows 998 bytes; some relays count differently."""
-LONGEST_SLOT = {"hit": 40, "u": 60, "p": 60, "why": 400}
+LONGEST_NAME = 60
+"""Characters. Whoever fills in more wants to be read, not greeted: such a name is not put into words."""
+LONGEST_SLOT = {"hit": 40, "u": 60, "p": 60, "why": 400, "name": mjml.LONGEST_FIELD}
 _CONTROLS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of what stands around them."""
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f]")
 _ATOM = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]+")
 _ADDRESS = re.compile(r"[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]{1,64}@[A-Za-z0-9.-]{1,255}")
@@ -93,6 +97,8 @@ class Compiled:
     static: tuple[bytes, ...]
     names: tuple[str, ...]
     """`static[0] + value(names[0]) + static[1] + …`"""
+    fields: tuple[str, ...]
+    """Those of the names that are merge fields: "name:…_plain", "name:…_html"."""
     quoted: bool
     shared_hit: str
     bodies: tuple[slots.Segments, slots.Segments] = field(repr=False)
@@ -147,6 +153,7 @@ def compiled(words: Words, newsletter: Newsletter, *, eight_bit: bool = False) -
         headers=headers,
         static=tuple(chain.pieces),
         names=tuple(chain.names),
+        fields=tuple({name: None for name in chain.names if ":" in name}),
         quoted=quoted,
         shared_hit=tokens.hit(words.issue, 0),
         bodies=bodies,
@@ -248,7 +255,7 @@ def _write_bodies(chain: _Chain, bodies: tuple[slots.Segments, slots.Segments], 
 def _write_plain(chain: _Chain, body: slots.Segments, *, kind: str) -> None:
     chain.add(body.static[0].replace("\n", "\r\n"))
     for name, static in zip(body.slots, body.static[1:], strict=True):
-        chain.slot(f"{name}_{kind}" if name == "why" else name)
+        chain.slot(f"{name}_{kind}" if name == "why" or ":" in name else name)
         chain.add(static.replace("\n", "\r\n"))
 
 
@@ -259,7 +266,7 @@ def _write_quoted(chain: _Chain, body: slots.Segments, *, kind: str) -> None:
     for place, (name, static) in enumerate(zip(body.slots, body.static[1:], strict=True)):
         if not chain.pieces[-1].endswith(b"\r\n"):
             chain.add("=\r\n")
-        chain.slot(f"{name}_{kind}" if name == "why" else name)
+        chain.slot(f"{name}_{kind}" if name == "why" or ":" in name else name)
         if static and not static.startswith("\n"):
             chain.add("=\r\n")
         chain.add(quoted_printable(static, goes_on=place < last))
@@ -385,10 +392,36 @@ def fill(mail: Compiled, reader: Reader, *, now: datetime) -> Copy:
         "why_plain": _encoded(why_text, mail.quoted),
         "why_html": _encoded(why_html, mail.quoted),
     }
+    if mail.fields:
+        values.update(_fields(mail, reader))
     pieces: list[bytes] = [b""] * (2 * len(mail.names) + 1)
     pieces[::2] = mail.static
     pieces[1::2] = [values[name] for name in mail.names]
     return Copy(sender(mail, reader), recipient, message_id, b"".join(pieces))
+
+
+def _fields(mail: Compiled, reader: Reader) -> dict[str, bytes]:
+    """The reader's own words for each merge field, or those that stand in for them."""
+    name, found = called(reader), {}
+    for key in mail.fields:
+        field, _mark, kind = key.rpartition("_")
+        fallback = _fallback(field)
+        found[key] = (
+            _written(escape(name) if kind == "html" else name, mail.quoted) if name else _encoded(fallback, mail.quoted)
+        )
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _fallback(field: str) -> str:
+    parted = slots.parted(field)
+    return parted[1] if parted else ""
+
+
+def called(reader: Reader) -> str:
+    """What to call a reader in a sentence; "" where only the fallback will do."""
+    name = clean(_TURNING.sub("", reader.name)) if reader.name else ""
+    return name if len(name) <= LONGEST_NAME else ""
 
 
 def mail(wire: Compiled, reader: Reader, *, now: datetime) -> EmailMultiAlternatives:
@@ -400,10 +433,9 @@ def mail(wire: Compiled, reader: Reader, *, now: datetime) -> EmailMultiAlternat
         "p": tokens.preferences(reader.id),
         "hit": hit(wire, reader),
     }
-    text, html = (
-        slots.fill(body, {**values, "why": sentence})
-        for body, sentence in zip(wire.bodies, (why_text, why_html), strict=True)
-    )
+    name = called(reader)
+    own = ({"why": why_text, "name": name}, {"why": why_html, "name": escape(name)})
+    text, html = (slots.fill(body, {**values, **words}) for body, words in zip(wire.bodies, own, strict=True))
     headers = {name: slots.fill(value, values).replace("\r\n", "") for name, value in wire.headers}
     headers["Message-ID"] = tokens.message_id(wire.words.issue, reader.id, wire.domain)
     newsletter = wire.newsletter
@@ -449,9 +481,11 @@ def date(now: datetime) -> bytes:
     return _date(int(now.timestamp()))
 
 
-@lru_cache(maxsize=4096)
-def _encoded(sentence: str, quoted: bool) -> bytes:
-    return quoted_printable(sentence, goes_on=True) if quoted else sentence.encode()
+def _written(words: str, quoted: bool) -> bytes:
+    return quoted_printable(words, goes_on=True) if quoted else words.encode()
+
+
+_encoded = lru_cache(maxsize=4096)(_written)
 
 
 def why(mail: Compiled, reader: Reader) -> tuple[str, str]:

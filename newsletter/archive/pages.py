@@ -72,7 +72,9 @@ def groups(issue: Issue, language: str) -> Iterator[tuple[str, tuple[Shown, ...]
 
 def _shown(view: blocks.View, book: LinkBook) -> Shown:
     def write(body: richtext.Rich) -> richtext.Markup:
-        return richtext.to_html(body, lambda url, label: book.href(url, block=view.block, label=label))
+        return richtext.to_html(
+            body, lambda url, label: book.href(url, block=view.block, label=label), merge=richtext.only_words
+        )
 
     picture = ""
     if view.picture:

@@ -113,6 +113,9 @@ def _of_document(issue: Issue, document: content.Document, *, now: datetime) -> 
     return [
         *_checks("headline", "blocks", documents.unfinished(document, languages), _("No block is left half-written.")),
         *_checks("link", "blocks", documents.wrong_links(document), _("Every address can be opened.")),
+        *_checks(
+            "name", "blocks", documents.nameless(document, languages), _("Readers without a name are greeted, too.")
+        ),
         *_checks("twice", "warns", documents.told_twice(document), _("Nothing is told twice.")),
         *_checks("decoration", "blocks", decoration, _("What is only decoration is no link.")),
         *_checks("event", "warns", times, _("Events are still to come.")),

@@ -151,6 +151,29 @@ def told_twice(document: content.Document) -> Iterator[Defect]:
             seen.add(article)
 
 
+def nameless(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
+    """Merge fields without the words that stand in for a reader who gave no name."""
+    message = _("A place for the reader's name has no words for readers who gave none. Write some, such as “reader”.")
+    for block in document.blocks:
+        for language in languages:
+            if any(not fallback for text in _rich(block.words.get(language)) for _name, fallback in _fields(text)):
+                yield Defect(message, block.id, None, language)
+
+
+def _rich(words: content.Words | None) -> Iterator[str]:
+    for name in ("summary", "body", "facts"):
+        yield getattr(words, name, "")
+    if isinstance(words, content.FaqWords):
+        yield from (one.answer for one in words.questions)
+
+
+def _fields(html: str) -> list[tuple[str, str]]:
+    try:
+        return list(richtext.merges(richtext.read(html)))
+    except richtext.TooComplex:
+        return []  # rendering says so
+
+
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from newsletter.rendering import appearance, colours, richtext, slots
 
 HARD_LIMIT, SOFT_LIMIT, FOOTER_LIMIT = 102_000, 75_000, 90_000
 LONGEST_LINE = 998
-FILLED = {"hit": "h" * 40, "u": "u" * 80, "p": "p" * 80, "why": "w" * 300}
+FILLED = {"hit": "h" * 40, "u": "u" * 80, "p": "p" * 80, "why": "w" * 300, "name": "n" * 240}
 """What slots take at most, for sizes."""
 
 GENERIC = frozenset(

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from newsletter import content
-from newsletter.rendering import mjml, richtext
+from newsletter.rendering import mjml, richtext, slots
 from newsletter.rendering.links import LinkBook
 
 Render = Callable[[str, Mapping[str, Any]], str]
@@ -239,7 +239,7 @@ def _part(
 
     def write(view: View) -> Callable[[richtext.Rich], richtext.Markup]:
         look = frame.values["looks"][mjml.direction(view.language)]
-        return lambda body: richtext.to_html(body, _hrefs(view, book), look)
+        return lambda body: richtext.to_html(body, _hrefs(view, book), look, slots.field)
 
     items = [
         {

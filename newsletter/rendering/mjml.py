@@ -31,6 +31,8 @@ LONGEST_LINE = 900
 TIMEOUT_S = 20
 ROOM = LONGEST_LINE - 300
 """Bytes of a line before slots are filled."""
+LONGEST_FIELD = 360
+"""Bytes that a reader's name takes at most (`workers.wire`)."""
 MEMORY = 1024**3
 MODULE = "newsletter.rendering.mjml"
 
@@ -250,7 +252,7 @@ _PIECE = re.compile(
   | \ *<[^\s<>"]+            # the beginning of a tag
   | \ *[\w:-]+="[^"]*"(?:\ */?>)?  # an attribute, with the end of its tag
   | \ */?>                   # the end of a tag
-  | \ *⟦\w+⟧                 # a slot
+  | \ *⟦[\w:-]+⟧             # a slot
   | \ *[^\s<>"⟦]+            # a word
   | .""",
     re.VERBOSE | re.DOTALL,
@@ -287,12 +289,17 @@ def wrapped(html: str) -> str:
     return "\n".join(line for line in lines if line.strip())
 
 
+def _size(text: str) -> int:
+    """Bytes of `text`, with room for what its merge fields may become."""
+    return len(text.encode()) + LONGEST_FIELD * text.count(f"{slots.OPEN}name:")
+
+
 def _short_lines(line: str) -> list[str]:
-    if len(line.encode()) <= ROOM:
+    if _size(line) <= ROOM:
         return [line]
     short, current = [], ""
     for unit in _units(line):
-        if current.strip() and len((current + unit).encode()) > ROOM:
+        if current.strip() and _size(current + unit) > ROOM:
             short.append(current.rstrip(" "))
             current = unit.lstrip(" ")
         else:
@@ -305,7 +312,7 @@ def _units(line: str) -> list[str]:
     units = [""]
     for piece in _PIECE.findall(line):
         for part in _cut(piece):
-            if part.startswith(" ") or len((units[-1] + part).encode()) > ROOM:
+            if part.startswith(" ") or _size(units[-1] + part) > ROOM:
                 units.append(part)
             else:
                 units[-1] += part

@@ -6,12 +6,12 @@ import re
 import textwrap
 from collections.abc import Callable
 
-from newsletter.rendering import blocks, richtext
+from newsletter.rendering import blocks, richtext, slots
 from newsletter.rendering.links import LinkBook
 
 WIDTH = 76
-_LONG_WORD = re.compile(r"\S{200,}")
-"""Nobody writes these, but a line on the wire must not grow with them."""
+_LONG_WORD = re.compile(rf"{slots.OPEN}\S*?{slots.CLOSE}|[^\s{slots.OPEN}{slots.CLOSE}]{{200,}}")
+"""Nobody writes these, but a line on the wire must not grow with them. Slots stay whole."""
 
 
 def compose(ready: tuple[blocks.View, ...], *, frame: blocks.Frame, book: LinkBook, render: blocks.Render) -> str:
@@ -27,7 +27,7 @@ def compose(ready: tuple[blocks.View, ...], *, frame: blocks.Frame, book: LinkBo
 
 def _items(together: tuple[blocks.View, ...], frame: blocks.Frame, book: LinkBook) -> list[dict[str, object]]:
     def write(view: blocks.View) -> Callable[[richtext.Rich], str]:
-        return lambda body: richtext.to_text(body, blocks._hrefs(view, book))
+        return lambda body: richtext.to_text(body, blocks._hrefs(view, book), slots.field)
 
     return [
         {
@@ -61,4 +61,4 @@ def _wrapped(line: str) -> list[str]:
 
 
 def _cut(word: re.Match[str]) -> str:
-    return word[0] if "://" in word[0] else " ".join(textwrap.wrap(word[0], 200))
+    return word[0] if "://" in word[0] or word[0].startswith(slots.OPEN) else " ".join(textwrap.wrap(word[0], 200))

@@ -1,6 +1,7 @@
 """Editors' inline HTML, read into paragraphs and lists of runs, and written again for a mail, a page or plain text.
 
-Nesting ends here: however deep the input, what comes out is two levels. Allowed: p, br, strong, em, a, ul, ol, li.
+Nesting ends here: however deep the input, what comes out is two levels. Allowed: p, br, strong, em, a, ul, ol, li, and
+`<span data-merge="name">friend</span>`: a reader's own words, or the visible ones where we have none.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import nh3
 
 from newsletter.rendering import slots
 
-TAGS = {"p", "br", "strong", "em", "a", "ul", "ol", "li"}
+TAGS = {"p", "br", "strong", "em", "a", "ul", "ol", "li", "span"}
+MERGE = "data-merge"
+LONGEST_FALLBACK = 60
 MOST_CHARACTERS = 100_000
 MOST_TAGS = 1_000
 _BREAK = "\n"
@@ -26,6 +29,8 @@ _BLANKS = re.compile(r"[ \t\r\n\f]+")
 
 Href = Callable[[str, str], str]
 """(url, words of the link) -> what to write, or "" for a link that may not be one."""
+Merge = Callable[[str, str], str]
+"""(field, fallback as HTML) -> HTML."""
 
 
 class TooComplex(ValueError):
@@ -48,6 +53,8 @@ class Run(NamedTuple):
     strong: bool = False
     em: bool = False
     href: str = ""
+    merge: str = ""
+    """The field whose value goes here; `text` is the fallback."""
 
 
 Runs = tuple[Run, ...]
@@ -91,6 +98,7 @@ def read(html: str) -> Rich:
         _NEVER.sub("", html),
         tags=TAGS,
         attributes={"a": {"href"}},
+        tag_attribute_values={"span": {MERGE: set(slots.FIELDS)}},
         url_schemes={"http", "https", "mailto"},
         link_rel=None,
     )
@@ -105,6 +113,11 @@ class _Pen:
     strong: int = 0
     em: int = 0
     hrefs: list[str] = field(default_factory=list)
+    spans: list[bool] = field(default_factory=list)
+    """Of the open spans, whether each is a merge field."""
+    merge: str = ""
+    words: list[str] = field(default_factory=list)
+    """Of the merge field that is open."""
 
 
 class _Reader(HTMLParser):
@@ -119,7 +132,11 @@ class _Reader(HTMLParser):
         self._items: list[Runs] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "br":
+        if tag == "span":
+            self._open_span(dict(attrs).get(MERGE) or "")
+        elif self._pen.merge:
+            return  # a name is a few words: nothing begins within it
+        elif tag == "br":
             self._runs.append(Run(_BREAK))
         elif tag == "strong":
             self._pen.strong += 1
@@ -134,8 +151,24 @@ class _Reader(HTMLParser):
                     self._items = []
                 self._lists.append(tag == "ol")
 
+    def _open_span(self, field: str) -> None:
+        begins = bool(field) and not self._pen.merge
+        self._pen.spans.append(begins)
+        if begins:
+            self._pen.merge, self._pen.words = field, []
+
+    def _close_span(self) -> None:
+        if self._pen.spans and self._pen.spans.pop():
+            words = _BLANKS.sub(" ", "".join(self._pen.words)).strip()[:LONGEST_FALLBACK].strip()
+            self._runs.append(self._run(words)._replace(merge=self._pen.merge))
+            self._pen.merge = ""
+
     def handle_endtag(self, tag: str) -> None:
-        if tag == "strong":
+        if tag == "span":
+            self._close_span()
+        elif self._pen.merge:
+            return
+        elif tag == "strong":
             self._pen.strong = max(0, self._pen.strong - 1)
         elif tag == "em":
             self._pen.em = max(0, self._pen.em - 1)
@@ -150,8 +183,14 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         text = _BLANKS.sub(" ", slots.without_marks(data))
+        if self._pen.merge:
+            self._pen.words.append(text)
+        else:
+            self._runs.append(self._run(text))
+
+    def _run(self, text: str) -> Run:
         href = self._pen.hrefs[-1].strip() if self._pen.hrefs else ""
-        self._runs.append(Run(text, self._pen.strong > 0, self._pen.em > 0, href))
+        return Run(text, self._pen.strong > 0, self._pen.em > 0, href)
 
     def _end_of_runs(self) -> None:
         runs = _trimmed(self._runs)
@@ -164,6 +203,8 @@ class _Reader(HTMLParser):
             self._blocks.append(Paragraph(runs))
 
     def finish(self) -> Rich:
+        while self._pen.spans:
+            self._close_span()
         while self._lists:
             self.handle_endtag("ul")
         self._end_of_runs()
@@ -172,15 +213,25 @@ class _Reader(HTMLParser):
 
 def _trimmed(runs: list[Run]) -> Runs:
     """Without blanks and breaks at either end; none at all where nothing can be seen."""
-    while runs and not runs[0].text.strip():
+    while runs and not _is_seen(runs[0]):
         runs = runs[1:]
-    while runs and not runs[-1].text.strip():
+    while runs and not _is_seen(runs[-1]):
         runs = runs[:-1]
     if not runs:
         return ()
     runs[0] = runs[0]._replace(text=runs[0].text.lstrip(" "))
     runs[-1] = runs[-1]._replace(text=runs[-1].text.rstrip(" "))
     return tuple(runs)
+
+
+def _is_seen(run: Run) -> bool:
+    return bool(run.text.strip() or run.merge)
+
+
+def merges(rich: Rich) -> Iterator[tuple[str, str]]:
+    """Each merge field as (field, fallback)."""
+    for runs in _all_runs(rich):
+        yield from ((run.merge, run.text) for run in runs if run.merge)
 
 
 def urls(rich: Rich) -> Iterator[tuple[str, str]]:
@@ -202,17 +253,27 @@ def words(rich: Rich) -> str:
     return " ".join("".join(run.text for run in runs) for runs in _all_runs(rich))
 
 
-def to_html(rich: Rich, href: Href, look: Look | None = None) -> Markup:
-    """Well-formed HTML (also as XML)."""
+def chip(field: str, fallback: str) -> str:
+    """The element itself: what editors' words are stored with."""
+    return f'<span {MERGE}="{field}">{fallback}</span>'
+
+
+def only_words(field: str, fallback: str) -> str:
+    """The fallback, for pages that are the same for everybody."""
+    return fallback
+
+
+def to_html(rich: Rich, href: Href, look: Look | None = None, merge: Merge = chip) -> Markup:
+    """Well-formed HTML (also as XML). Written with neither look nor other `merge`, it is what `read` can read again."""
     look = look or Look()
     pieces = []
     for number, block in enumerate(rich, start=1):
         style = look.last if number == len(rich) else look.paragraph
         if isinstance(block, Paragraph):
-            pieces.append(f"<p{_style(style)}>{_html(block.runs, href, look)}</p>")
+            pieces.append(f"<p{_style(style)}>{_html(block.runs, href, look, merge)}</p>")
             continue
         tag = "ol" if block.is_ordered else "ul"
-        items = "".join(f"<li{_style(look.item)}>{_html(runs, href, look)}</li>" for runs in block.items)
+        items = "".join(f"<li{_style(look.item)}>{_html(runs, href, look, merge)}</li>" for runs in block.items)
         pieces.append(f"<{tag}{_style(look.listing)}>{items}</{tag}>")
     return Markup("".join(pieces))
 
@@ -221,42 +282,47 @@ def _style(style: str) -> str:
     return f' style="{style}"' if style else ""
 
 
-def _html(runs: Runs, href: Href, look: Look) -> str:
+def _html(runs: Runs, href: Href, look: Look, merge: Merge) -> str:
     pieces = []
     for url, group in groupby(runs, key=lambda run: run.href):
         stretch = list(group)
-        inner = "".join(map(_styled, stretch))
+        inner = "".join(_styled(run, merge) for run in stretch)
         label = "".join(run.text for run in stretch).strip()
         target = href(url, label) if url and label else ""
         pieces.append(f'<a href="{escape(target)}"{_style(look.link)}>{inner}</a>' if target else inner)
     return "".join(pieces)
 
 
-def _styled(run: Run) -> str:
-    if run.text == _BREAK:
+def _styled(run: Run, merge: Merge) -> str:
+    if run.text == _BREAK and not run.merge:
         return "<br />"
     inner = escape(run.text, quote=False).replace("\xa0", "&#160;")
+    inner = merge(run.merge, inner) if run.merge else inner
     inner = f"<em>{inner}</em>" if run.em else inner
     return f"<strong>{inner}</strong>" if run.strong else inner
 
 
-def to_text(rich: Rich, href: Href) -> str:
+def to_text(rich: Rich, href: Href, merge: Merge = only_words) -> str:
     """Plain text: paragraphs parted by an empty line, list items with a dash or number, links after their words."""
     pieces = []
     for block in rich:
         if isinstance(block, Paragraph):
-            pieces.append(_text(block.runs, href))
+            pieces.append(_text(block.runs, href, merge))
             continue
         marks = (f"{number}. " if block.is_ordered else "- " for number in range(1, len(block.items) + 1))
-        pieces.append("\n".join(mark + _text(runs, href) for mark, runs in zip(marks, block.items, strict=False)))
+        pieces.append(
+            "\n".join(mark + _text(runs, href, merge) for mark, runs in zip(marks, block.items, strict=False))
+        )
     return "\n\n".join(pieces)
 
 
-def _text(runs: Runs, href: Href) -> str:
+def _text(runs: Runs, href: Href, merge: Merge) -> str:
     pieces = []
     for url, group in groupby(runs, key=lambda run: run.href):
-        label = "".join(run.text for run in group)
-        target = href(url, label.strip()) if url and label.strip() else ""
+        stretch = list(group)
+        words = "".join(run.text for run in stretch).strip()
+        label = "".join(merge(run.merge, run.text) if run.merge else run.text for run in stretch)
+        target = href(url, words) if url and words else ""
         if not target:
             pieces.append(label)
         elif label.strip() in (url, target):

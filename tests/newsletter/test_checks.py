@@ -345,3 +345,15 @@ def test_a_block_that_cannot_be_rendered_is_named():
 def test_editors_are_not_asked_to_mend_what_only_we_can():
     assert checks.Check("E05", "blocks", False, "").is_system
     assert not checks.Check("E09", "warns", False, "").is_system
+
+
+def test_a_place_for_a_name_needs_words_for_readers_without_one():
+    document = make_document(stories=1)
+    document.blocks[0].words["en"].summary = '<p>Hello <span data-merge="name"></span>!</p>'
+
+    found = checks.run(make_issue(document=document))
+
+    missing = [check for check in found if check.id == "name"]
+    assert [(check.ok, check.severity, check.block, check.language) for check in missing] == [
+        (False, "blocks", "b001", "en")
+    ]

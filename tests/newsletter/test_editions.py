@@ -416,3 +416,48 @@ def _serious(chromium, html: str, *, dark: bool) -> list[str]:
     too_wide = page.evaluate("document.documentElement.scrollWidth") > 375
     page.close()
     return [rule["id"] for rule in violations if rule["impact"] in ("serious", "critical")] + ["too wide"] * too_wide
+
+
+# --- merge fields ----------------------------------------------------------------------------------------------------
+
+GREETING = '<p>Halo <span data-merge="name">Sahabat & kawan</span>, ini kabar pekan ini.</p>'
+
+
+def test_a_readers_name_has_a_place_in_mail_and_text_with_words_for_those_without():
+    issue = make_issue(document=one_block(content.Text(id="bhalo", words={"id": content.TextWords(body=GREETING)})))
+
+    assert "Halo Sahabat &amp; kawan, ini" in editions.preview_html(issue, "id")
+    assert "Halo Sahabat & kawan, ini" in editions.preview_text(issue, "id")
+    assert "Halo &lt;b&gt;Siti, ini" in editions.preview_html(issue, "id", name="<b>Siti")
+    assert "Halo <b>Siti, ini" in editions.preview_text(issue, "id", name="<b>Siti")
+
+
+@pytest.mark.parametrize("kind", ["summary", "facts", "answer"])
+def test_a_merge_field_may_stand_in_every_text_with_formatting(kind):
+    blocks = {
+        "summary": content.Story(
+            words={"id": content.StoryWords(headline="Kabar", url=gallery.SITE, summary=GREETING)}
+        ),
+        "facts": content.Image(
+            picture=content.Picture(media=1, path="a.png", width=800, height=400),
+            words={"id": content.ImageWords(image_alt="Peta", facts=GREETING)},
+        ),
+        "answer": content.Faq(
+            words={"id": content.FaqWords(questions=[content.Question(question="Apa?", answer=GREETING)])}
+        ),
+    }
+
+    rendering = editions.render(make_issue(document=one_block(blocks[kind])), "id")
+
+    assert [key for key in slots.split(rendering.html).slots if key.startswith("name:")]
+    assert [key for key in slots.split(rendering.text).slots if key.startswith("name:")]
+
+
+def test_e28_many_long_names_make_no_line_too_long():
+    many = '<span data-merge="name">Sahabat</span> dan ' * 40
+    issue = make_issue(document=one_block(content.Text(id="bhalo", words={"id": content.TextWords(body=many)})))
+
+    html = editions.render(issue, "id").html
+
+    longest = slots.fill(slots.split(html), {"hit": "", "u": "", "p": "", "why": "", "name": "n" * 360})
+    assert max(len(line.encode()) for line in longest.split("\n")) < 998

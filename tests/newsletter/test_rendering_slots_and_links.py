@@ -26,6 +26,21 @@ def test_a_slot_that_nobody_can_fill_is_refused(text):
         slots.split(text)
 
 
+@pytest.mark.parametrize("name", ["name:====", "name:é", "name:a b", "email:YQ", "name:YQ:x", "name:_w"])
+def test_a_merge_field_that_nobody_wrote_is_refused(name):
+    with pytest.raises(slots.UnknownSlot):
+        slots.split(f"⟦{name}⟧")
+
+
+@given(st.text())
+def test_a_merge_field_carries_any_words_and_gives_way_to_a_readers_own(words):
+    segments = slots.split(f"Halo {slots.field('name', words)}!")
+
+    assert slots.fill(segments, {}) == f"Halo {words}!"
+    assert slots.fill(segments, {"name": ""}) == f"Halo {words}!"
+    assert slots.fill(segments, {"name": "Siti"}) == "Halo Siti!"
+
+
 @given(st.text())
 def test_words_without_marks_never_hold_a_slot(words):
     assert slots.split(slots.without_marks(words)).slots == ()

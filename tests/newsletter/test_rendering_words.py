@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.rendering import plaintext, richtext
+from newsletter.rendering import plaintext, richtext, slots
 
 
 def as_is(url: str, label: str) -> str:
@@ -84,3 +84,65 @@ def test_long_lines_of_plain_text_are_wrapped_but_addresses_never():
     assert "\n  butir" in text
     assert "\n\n\n" not in text
     assert all(len(line) <= 200 for line in text.splitlines())
+
+
+# --- merge fields ----------------------------------------------------------------------------------------------------
+
+CHIP = '<p>Halo <span data-merge="name">Sahabat</span>, apa kabar?</p>'
+
+
+def test_a_merge_field_is_kept_with_the_words_that_stand_in_for_it():
+    rich = richtext.read(CHIP)
+
+    assert richtext.to_html(rich, as_is) == CHIP
+    assert list(richtext.merges(rich)) == [("name", "Sahabat")]
+    assert richtext.to_html(rich, as_is, merge=richtext.only_words) == "<p>Halo Sahabat, apa kabar?</p>"
+    assert richtext.to_text(rich, as_is) == "Halo Sahabat, apa kabar?"
+    assert richtext.words(rich) == "Halo Sahabat, apa kabar?"
+
+
+@pytest.mark.parametrize(
+    ("html", "clean"),
+    [
+        ('<span data-merge="email">x</span>', "<p>x</p>"),
+        ('<span data-merge="name" onclick="x" class="y">x</span>', '<p><span data-merge="name">x</span></p>'),
+        ('<span class="y">x</span>', "<p>x</p>"),
+        ('<span data-merge="name"></span>', '<p><span data-merge="name"></span></p>'),
+        ('<span data-merge="name">⟦u⟧{{7*7}}</span>', '<p><span data-merge="name">u{{7*7}}</span></p>'),
+        (
+            '<span data-merge="name">a<span data-merge="name">b</span>c</span>',
+            '<p><span data-merge="name">abc</span></p>',
+        ),
+        ('<span data-merge="name">a<br><strong>b</strong><p>c', '<p><span data-merge="name">abc</span></p>'),
+        (
+            '<strong><span data-merge="name">a</span></strong>',
+            '<p><strong><span data-merge="name">a</span></strong></p>',
+        ),
+        ('<span data-merge="name">&lt;b&gt;&amp;</span>', '<p><span data-merge="name">&lt;b&gt;&amp;</span></p>'),
+        (
+            '<span data-merge="name">a</span><span data-merge="name">b</span>',
+            '<p><span data-merge="name">a</span><span data-merge="name">b</span></p>',
+        ),
+        (f'<span data-merge="name">{"x" * 200}</span>', f'<p><span data-merge="name">{"x" * 60}</span></p>'),
+    ],
+)
+def test_t24_only_known_fields_become_merge_fields(html, clean):
+    assert richtext.to_html(richtext.read(html), as_is) == clean
+
+
+@given(st.text(st.sampled_from("<>/=\"' spandt-mergeliu⟦⟧:b"), max_size=120))
+def test_what_is_written_can_be_read_again(words):
+    html = f'<span data-merge="name">{words}</span> {words}'
+
+    once = richtext.to_html(richtext.read(html), as_is)
+
+    assert richtext.to_html(richtext.read(once), as_is) == once
+
+
+def test_a_merge_field_is_never_broken_in_plain_text():
+    field = slots.field("name", "warga sekalian yang budiman dan terhormat di mana pun berada")
+
+    text = plaintext.tidy(f"{'kata ' * 14}{field}, {'x' * 900}{field}{'y' * 900}")
+
+    assert slots.split(text).slots == (field[1:-1], field[1:-1])
+    assert all(len(line) <= 420 for line in text.splitlines())

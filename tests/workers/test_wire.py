@@ -263,6 +263,50 @@ def test_long_lines_are_never_sent_as_eight_bit():
     assert "kata kata" in body(copy, "html")
 
 
+GREETING = "Halo {field}, <b>apa</b> kabar?"
+
+
+def greeted(name: str, *, kind: str, eight_bit: bool = False) -> str:
+    words = make_words(
+        text=GREETING.format(field=slots.field("name", "Sahabat & kawan")),
+        html=GREETING.format(field=slots.field("name", "Sahabat &amp; kawan")),
+    )
+    reader = wire.Reader(5, "siti@pembaca.example", name, NOW)
+    return body(wire.fill(wire.compiled(words, make_sender(), eight_bit=eight_bit), reader, now=NOW), kind)
+
+
+@pytest.mark.parametrize("eight_bit", [False, True])
+@pytest.mark.parametrize(
+    ("name", "text", "html"),
+    [
+        ("", "Sahabat & kawan", "Sahabat &amp; kawan"),
+        ("Siti Nurhaliza", "Siti Nurhaliza", "Siti Nurhaliza"),
+        ("  Ñandú\r\n\tBudi ", "Ñandú Budi", "Ñandú Budi"),
+        ("{{7*7}} {% load x %}", "{{7*7}} {% load x %}", "{{7*7}} {% load x %}"),
+        ("<mj-raw>", "<mj-raw>", "&lt;mj-raw&gt;"),
+        ("<script>alert(1)</script>", "<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ('" onload="x', '" onload="x', "&quot; onload=&quot;x"),
+        ("⟦u⟧", "⟦u⟧", "⟦u⟧"),
+        ("Si\u202eti", "Siti", "Siti"),
+        ("x" * 61, "Sahabat & kawan", "Sahabat &amp; kawan"),
+    ],
+)
+def test_t24_a_readers_name_stands_in_a_mail_exactly_as_it_is(name, text, html, eight_bit):
+    assert greeted(name, kind="plain", eight_bit=eight_bit) == f"Halo {text}, <b>apa</b> kabar?"
+    assert greeted(name, kind="html", eight_bit=eight_bit) == f"Halo {html}, <b>apa</b> kabar?"
+
+
+def test_providers_get_the_same_name():
+    words = make_words(text=f"Halo {slots.field('name', 'kawan')}", html=f"<p>Halo {slots.field('name', 'kawan')}</p>")
+    compiled = wire.compiled(words, make_sender())
+
+    named = wire.mail(compiled, wire.Reader(5, "siti@pembaca.example", "A & B", NOW), now=NOW)
+    unnamed = wire.mail(compiled, wire.Reader(5, "siti@pembaca.example", "", NOW), now=NOW)
+
+    assert (named.body, named.alternatives[0][0]) == ("Halo A & B", "<p>Halo A &amp; B</p>")
+    assert (unnamed.body, unnamed.alternatives[0][0]) == ("Halo kawan", "<p>Halo kawan</p>")
+
+
 names = st.text(max_size=60)
 lines = st.lists(
     st.text(st.characters(exclude_characters="\r\n\x00⟦⟧", exclude_categories=("Cs", "Cc")), max_size=120)
