@@ -1,0 +1,227 @@
+"""A mail server that takes everything and counts by Message-ID, in a process of its own: python -m workers.crashing.sink.
+
+It shares nothing with the rest: no database, no settings. On stdout it says its two ports: one for mail, and one for
+orders, a JSON object a line: {"marks": {"100": "before", "200": "after"}} makes it stand still at these counts, before or
+after it has answered that message, until {"go": true}; {"report": true} asks for all it knows. It ends when its stdin closes.
+
+`started()` and `Orders` are the other side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+END = b"\r\n.\r\n"
+RECIPIENT = re.compile(rb"RCPT TO:\s*<([^>]*)>", re.IGNORECASE)
+MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
+TAKEN = b"250 2.0.0 ok\r\n"
+REPLIES = {b"EHLO": b"250-sink\r\n250 8BITMIME\r\n", b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
+
+
+class Count:
+    """Everything that was taken, for all connections, and whether all stand still."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.ids: Counter[str] = Counter()
+        self.recipients: Counter[str] = Counter()
+        self.marks: dict[int, str] = {}
+        self.sessions: set[Session] = set()
+        self.is_still = False
+        self.tell: Callable[[object], None] = lambda _told: None
+
+    def take(self, recipient: str, message: bytes) -> str:
+        """Count a message; "before" or "after" if everything stands still at it, else ""."""
+        found = MESSAGE_ID.search(message[:4096])
+        self.messages += 1
+        self.ids[found[1].decode() if found else ""] += 1
+        self.recipients[recipient] += 1
+        where = self.marks.pop(self.messages, "")
+        if where:
+            self.is_still = True
+            self.tell({"mark": self.messages, "where": where})
+        return where
+
+    def go_on(self) -> None:
+        self.is_still = False
+        for session in list(self.sessions):
+            session.go_on()
+
+
+class Session(asyncio.Protocol):
+    """Enough of RFC 5321 for a client that behaves and dies."""
+
+    def __init__(self, count: Count) -> None:
+        self.count = count
+        self.waiting = bytearray()
+        self.unsaid = b""
+        self.recipient = ""
+        self.is_body = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101
+        self.transport = transport
+        self.count.sessions.add(self)
+        transport.write(b"220 sink ready\r\n")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.count.sessions.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.waiting += data
+        self.go_on()
+
+    def go_on(self) -> None:
+        if self.unsaid and not self.count.is_still:
+            self.transport.write(self.unsaid)
+            self.unsaid = b""
+        while not self.count.is_still and (self._body() if self.is_body else self._command()):
+            pass
+
+    def _command(self) -> bool:
+        line, found, rest = self.waiting.partition(b"\r\n")
+        if not found:
+            return False
+        self.waiting = rest
+        verb = bytes(line[:4]).upper()
+        if named := RECIPIENT.match(bytes(line)):
+            self.recipient = named[1].decode()
+        self.is_body = verb == b"DATA"
+        self.transport.write(REPLIES.get(verb, b"250 ok\r\n"))
+        if verb == b"QUIT":
+            self.transport.close()
+        return True
+
+    def _body(self) -> bool:
+        """Nobody may send on before our answer, for we offer no PIPELINING: the end is at the end."""
+        if not self.waiting.endswith(END):
+            return False
+        where = self.count.take(self.recipient, bytes(self.waiting))
+        self.waiting, self.is_body = bytearray(), False
+        if where == "before":
+            self.unsaid = TAKEN
+        else:
+            self.transport.write(TAKEN)
+        return True
+
+
+class Control(asyncio.Protocol):
+    """The line by which orders come in."""
+
+    def __init__(self, count: Count) -> None:
+        self.count = count
+        self.waiting = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101
+        self.transport = transport
+        self.count.tell = self._tell
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self.waiting = (self.waiting + data).split(b"\n")
+        for line in lines:
+            self._obey(json.loads(line))
+
+    def _obey(self, order: dict[str, Any]) -> None:
+        if "marks" in order:
+            self.count.marks = {int(count): where for count, where in order["marks"].items()}
+        elif "go" in order:
+            self.count.go_on()
+        else:
+            told = {"messages": self.count.messages, "ids": self.count.ids, "recipients": self.count.recipients}
+            self._tell(told)
+
+    def _tell(self, told: object) -> None:
+        self.transport.write(json.dumps(told).encode() + b"\n")
+
+
+async def serve() -> None:
+    count, loop = Count(), asyncio.get_running_loop()
+    mail = await loop.create_server(lambda: Session(count), "127.0.0.1", 0)
+    orders = await loop.create_server(lambda: Control(count), "127.0.0.1", 0)
+    ports = {"mail": mail.sockets[0].getsockname()[1], "orders": orders.sockets[0].getsockname()[1]}
+    sys.stdout.write(json.dumps(ports) + "\n")
+    sys.stdout.flush()
+    stdin = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
+    await stdin.read()
+
+
+# --- the other side --------------------------------------------------------------------------------------------------
+
+
+class Ports(NamedTuple):
+    mail: int
+    orders: int
+
+
+@contextmanager
+def started() -> Iterator[Ports]:
+    """A running sink; it ends with this context, or with this process."""
+    command = [sys.executable, "-m", "workers.crashing.sink"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    try:
+        assert process.stdout is not None  # noqa: S101
+        yield Ports(**json.loads(process.stdout.readline()))
+    finally:
+        process.communicate()
+
+
+class Orders:
+    """A connection to a sink's port for orders."""
+
+    def __init__(self, port: int) -> None:
+        self._line = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._waiting = b""
+
+    def stand_still_at(self, marks: Mapping[int, str]) -> None:
+        """At these counts, "before" or "after" the answer."""
+        self._say({"marks": marks})
+
+    def go_on(self) -> None:
+        self._say({"go": True})
+
+    def stands_at(self, *, seconds: float) -> int | None:
+        """The count at which it stands still, or None if it does not within `seconds`."""
+        self._line.settimeout(seconds)
+        try:
+            return int(self._told()["mark"])
+        except TimeoutError:
+            return None
+
+    def report(self) -> dict[str, Any]:
+        """Messages, Message-IDs and recipients with their counts."""
+        self._line.settimeout(30)
+        self._say({"report": True})
+        while "ids" not in (told := self._told()):
+            pass
+        return told
+
+    def close(self) -> None:
+        self._line.close()
+
+    def _say(self, order: object) -> None:
+        self._line.sendall(json.dumps(order).encode() + b"\n")
+
+    def _told(self) -> dict[str, Any]:
+        while b"\n" not in self._waiting:
+            data = self._line.recv(1 << 20)
+            if not data:
+                raise ConnectionError("The counting mail server has ended.")
+            self._waiting += data
+        line, _, self._waiting = self._waiting.partition(b"\n")
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

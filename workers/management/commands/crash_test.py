@@ -1,0 +1,110 @@
+"""Kill what sends, at random, and count at a mail server of its own whether anybody got an issue twice or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from workers.crashing import place, scene, sink
+from workers.crashing.crew import Crew
+from workers.crashing.trial import Broken, Trial, Verdict, close_connections
+from workers.management.commands import run
+
+FEWEST_READERS = 100
+CREW = ("prompt", "bulk")
+
+
+class Command(BaseCommand):
+    help = (
+        "Sends an issue to made-up readers from a throwaway database, folder and broker, kills workers, broker and "
+        "database connections with kill -9 at random moments, and compares the ledger with a mail server that knows "
+        "nothing of it. Ends with one JSON line. Exit code 0 if nobody was lost and nobody got two, else 1. "
+        "DATABASE_URL and BROKER_URL choose the kinds of database and broker; what is in them is never touched."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--readers", type=int, default=2000, help="how many readers; default 2000")
+        parser.add_argument("--kills", type=int, default=5, help="how often something is killed; default 5")
+        parser.add_argument("--seed", type=int, help="repeats the choices of an earlier run; else a new one is drawn")
+        parser.add_argument("--within", type=int, default=900, metavar="S", help="give up after; default 900 seconds")
+        parser.add_argument("--inside", type=int, metavar="PORT", help="for its own use: go on in the throwaway place")
+
+    def handle(
+        self, *args: object, readers: int, kills: int, seed: int | None, within: int, inside: int | None, **options: Any
+    ) -> None:
+        if readers < FEWEST_READERS or not 0 <= kills <= readers // 4:
+            raise CommandError(
+                f"--readers {readers} --kills {kills} cannot be done: take at least {FEWEST_READERS} readers, and at most "
+                "a quarter as many kills.",
+                returncode=2,
+            )
+        seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+        if inside is None:
+            self._outside(readers=readers, kills=kills, seed=seed, within=within)
+        else:
+            self._inside(readers=readers, kills=kills, seed=seed, within=within, port=inside)
+
+    # --- outside: make the place, and go on there in a process that knows nothing else ---
+
+    def _outside(self, *, readers: int, kills: int, seed: int, within: int) -> None:
+        try:
+            urls = {"database_url": os.environ.get("DATABASE_URL", ""), "broker_url": settings.BROKER_URL}
+            with place.made(**urls) as here, sink.started() as ports:
+                self.say(
+                    f"Crash test: {readers:,} readers, {kills} kills, seed {seed}; {here.database}, {here.broker}, "
+                    "SMTP to a mail server of its own."
+                )
+                variables = {**here.environment, "MAIL_URL": f"smtp://127.0.0.1:{ports.mail}?tls=off"}
+                command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "crash_test"]
+                command += ["--readers", str(readers), "--kills", str(kills), "--seed", str(seed)]
+                command += ["--within", str(within), "--inside", str(ports.orders)]
+                done = subprocess.run(command, env=variables, check=False)  # noqa: S603 (our own command)
+        except place.CannotPrepare as error:
+            raise CommandError(str(error)) from None
+        if done.returncode:
+            raise SystemExit(done.returncode)
+
+    # --- inside ---
+
+    def _inside(self, *, readers: int, kills: int, seed: int, within: int, port: int) -> None:
+        call_command("migrate", verbosity=0)
+        issue = scene.scheduled(readers=readers, now=timezone.now())
+        commands = {part.name: part.command for part in run.parts("127.0.0.1", settings.PORT) if part.name in CREW}
+        log = settings.VAR_DIR / "workers.log"
+        crew, orders = Crew(commands, environment=os.environ, log=log), sink.Orders(port)
+        trial, started = Trial(issue, crew, orders, chance=random.Random(seed), say=self.say), time.monotonic()  # noqa: S311
+        try:
+            verdict = trial.run(readers=readers, kills=kills, within_s=within)
+        except Broken as error:
+            self.say(log.read_text(errors="replace")[-2000:])
+            raise CommandError(str(error)) from None
+        finally:
+            crew.stop()
+            orders.close()
+            close_connections()
+        self._tell(verdict, seconds=time.monotonic() - started)
+
+    def _tell(self, verdict: Verdict, *, seconds: float) -> None:
+        self.say(
+            f"{verdict.readers:>9,} readers in {seconds:.0f} s: {verdict.accepted:,} accepted, {verdict.uncertain:,} uncertain and named."
+        )
+        self.say(f"{verdict.lost:>9,} lost\n{verdict.doubled:>9,} doubled")
+        self.say(json.dumps(asdict(verdict)))
+        if not verdict.holds:
+            raise SystemExit(1)
+
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
