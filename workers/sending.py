@@ -11,9 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from email.utils import make_msgid
 from pathlib import Path
 
 from django.conf import settings
@@ -32,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 TASK_S = 20.0
 ASK_EVERY_S = 0.25
-TEST_S = 10.0
 
 
 # --- beginning -------------------------------------------------------------------------------------------------------
@@ -368,76 +365,3 @@ def send_again(issue: Issue, subscription_ids: Iterable[int], *, editor: Editor 
     if stored.status not in {IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT}:
         raise issues.wrong_state(issue)
     return ledger.send_again(issue, subscription_ids, editor=editor, now=now)
-
-
-@dataclass(frozen=True, slots=True)
-class TestResult:
-    """What the provider said about one test mail. `str()` is a sentence for the editor."""
-
-    __test__ = False
-
-    email: str
-    language: str
-    ok: bool
-    code: str = ""
-    detail: str = ""
-
-    def __str__(self) -> str:
-        words = {"email": self.email, "language": self.language, "answer": f"{self.code} {self.detail}".strip()}
-        if self.ok:
-            return _("Test sent to %(email)s (%(language)s).") % words
-        return _("The test to %(email)s (%(language)s) was not sent: %(answer)s") % words
-
-
-def send_test(issue: Issue, *, to: list[str], editor: Editor | None, now: datetime) -> list[TestResult]:
-    """Send every language of the issue as it is to these addresses, now, by the first route.
-
-    It makes no delivery and no figures: links are not tracked, and the tokens in it belong to nobody. Takes at most
-    about ten seconds.
-    """
-    deadline, results = tick() + TEST_S, []
-    route = routes.first()
-    for language in editions.languages(issue):
-        for email in to:
-            results.append(_test(issue, language, email, route, deadline=deadline, now=now))
-    with transaction.atomic():
-        if any(result.ok for result in results):
-            Issue.objects.filter(pk=issue.pk).update(tested_at=now, tested_version=issue.version)
-        issues.audit("issue-tested", issue, editor=editor, now=now, mails=len(results))
-    return results
-
-
-def _test(
-    issue: Issue, language: str, email: str, route: routes.Route, *, deadline: float, now: datetime
-) -> TestResult:
-    try:
-        letter = _test_letter(issue, language, email, route, now=now)
-        route.open()
-        result = route.send(letter, deadline=deadline)
-    except editions.CannotRender as error:
-        return TestResult(email, language, False, detail=str(error))
-    except wire.Unsendable:
-        return TestResult(email, language, False, detail=_("Mail cannot be addressed to this."))
-    except routes.TooLate:
-        return TestResult(email, language, False, detail=_("It took too long. Try it again."))
-    except (routes.TryLater, routes.Refused) as problem:
-        return TestResult(email, language, False, detail=str(problem))
-    return TestResult(email, language, result.outcome == "accepted", result.code, result.detail)
-
-
-def _test_letter(issue: Issue, language: str, email: str, route: routes.Route, *, now: datetime) -> routes.Letter:
-    """A copy for nobody (subscription 0) under a Message-ID of its own, marked as a test in its subject."""
-    done = editions.render(issue, language)
-    with translation.override(language):
-        subject = _("[Test] %(subject)s") % {"subject": done.subject}
-    words = wire.Words(issue.pk, language, subject, done.html, done.text)
-    mail = wire.compiled(words, issue.newsletter)
-    reader = wire.Reader(0, email, confirmed_at=now)
-    own_id = make_msgid(domain=mail.domain)
-    if route.capabilities.takes == "message":
-        message = wire.mail(mail, reader, now=now)
-        message.extra_headers["Message-ID"] = own_id
-        return routes.Letter(wire.sender(mail, reader), wire.ascii_address(email), own_id, message=message)
-    copy = wire.fill(mail, reader, now=now)
-    data = copy.data.replace(copy.message_id.encode(), own_id.encode(), 1)
-    return routes.Letter(copy.sender, copy.recipient, own_id, data)

@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from newsletter.models import AuditEntry, Edition, IssueStatus, Link
+from newsletter.models import Edition, IssueStatus, Link
 from subscribers import audience, tokens
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
-from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader, make_scheduled_issue
+from tests.makers import NOW, make_editor, make_newsletter, make_reader, make_scheduled_issue
 from tests.workers.mailing import make_sending_issue, parse, smtp_server
 from workers import ledger, preflight, routes, sending, spool
 from workers.models import Batch, BatchStatus, Delivery, Outcome, Route
@@ -457,7 +457,7 @@ def test_a_wake_up_for_an_issue_that_is_gone_does_nothing():
 
 
 def test_an_issue_that_was_stopped_and_edited_is_frozen_anew():
-    from newsletter import content, issues
+    from newsletter import content, issues, looks
 
     newsletter = make_newsletter()
     make_reader(newsletter)
@@ -469,40 +469,9 @@ def test_an_issue_that_was_stopped_and_edited_is_frozen_anew():
     later = NOW + timedelta(minutes=5)
     issue = issues.save(issue, document, version=issue.version, editor=None, now=later)
     issue = issues.approve(issue, editor=None, now=later)
-    issues.schedule(issue, at=later, editor=None, now=later)
+    issue = issues.schedule(issue, at=later, editor=None, now=later)
+    looks.keep(issue, {}, now=later)
 
     assert sending.begin_due(now=later + timedelta(seconds=1)) == [issue.pk]
 
     assert Edition.objects.get(issue=issue, language="id").subject == "Judul yang sudah dibetulkan"
-
-
-# --- tests -----------------------------------------------------------------------------------------------------------
-
-
-def test_t65_a_test_goes_only_to_whom_it_is_for_and_makes_no_figures(sink):
-    newsletter = make_newsletter()
-    make_reader(newsletter)
-    issue = make_issue(newsletter)
-    ayu = make_editor(newsletter)
-
-    results = sending.send_test(issue, to=[ayu.email], editor=ayu, now=NOW)
-
-    assert [(result.language, result.ok) for result in results] == [("id", True), ("en", True)]
-    assert sink.recipients == [ayu.email, ayu.email]
-    assert len(set(sink.message_ids)) == 2
-    assert Delivery.objects.count() == 0
-    issue.refresh_from_db()
-    assert (issue.tested_at, issue.tested_version) == (NOW, issue.version)
-    assert "@" not in str(AuditEntry.objects.get(action="issue-tested").detail)
-
-
-def test_a_failed_test_shows_the_providers_own_answer(sink):
-    issue = make_issue()
-    sink.on_rcpt = lambda _address: "550 5.7.1 relaying denied"
-
-    [first, _second] = sending.send_test(issue, to=["ayu@k.example"], editor=None, now=NOW)
-
-    assert not first.ok
-    assert "550 5.7.1 5.7.1 relaying denied" in str(first)
-    issue.refresh_from_db()
-    assert issue.tested_at is None

@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.urls import reverse
+from lxml import html as lxml_html
 
-from newsletter import content, issues
+from newsletter import content, issues, looks
 from newsletter.checks import Check
-from newsletter.models import AuditEntry, Issue, IssueStatus, Role
+from newsletter.models import AuditEntry, Issue, IssueStatus, Membership, Role
 from subscribers import suppression
 from subscribers.models import SubscriptionStatus, SuppressionReason
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter, make_reader
-from workers import ledger, preflight, sending
-from workers.models import Batch
-from workers.studio import decision
+from workers import ledger, preflight, sending, testmail
+from workers.models import Batch, Route
+from workers.studio import against, contents, decision, timing
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +79,11 @@ def sent_issue(letter, number_of_readers=3, *, scheduled_at=NOW - timedelta(days
     return Issue.objects.get(pk=issue.pk)
 
 
+def begin():
+    """Every issue that is due by now, without waiting for a worker's look at its articles and links."""
+    return [issue for minutes in (3, 6) for issue in sending.begin_due(now=NOW + timedelta(minutes=minutes))]
+
+
 # --- one figure ------------------------------------------------------------------------------------------------------
 
 
@@ -95,7 +101,8 @@ def test_t65_sentence_button_equation_and_plan_name_one_figure(client, letter, c
 
     page = client.get(to("review", issue))
     client.post(to("schedule", issue), fields(page, when="now"))
-    sending.begin_due(now=NOW + timedelta(minutes=3))
+    looks.keep(issue, {}, now=NOW + timedelta(minutes=2))
+    begin()
 
     html = page.content.decode()
     readers = page.context["plan"].readers
@@ -106,6 +113,58 @@ def test_t65_sentence_button_equation_and_plan_name_one_figure(client, letter, c
     assert "3 in Indonesian, 2 in English" in html
     assert sum(batch.size for batch in Batch.objects.filter(issue=issue)) == 5
     assert ledger.equation(issue).audience == 5
+
+
+def test_the_sentence_says_who_when_in_what_and_who_not(client, letter, checked):
+    for number in range(5):
+        make_reader(letter, language="en" if number < 2 else "id")
+    make_reader(letter, status=SubscriptionStatus.PAUSED)
+    gone, angry = make_reader(letter), make_reader(letter)
+    suppression.suppress(gone.subscriber.email_key, reason=SuppressionReason.BOUNCED, now=NOW)
+    suppression.suppress(angry.subscriber.email_key, reason=SuppressionReason.COMPLAINED, now=NOW)
+    Route.objects.create(name="smtp-1", kind="smtp", priority=0, rate=0.05)
+    log_in(client, letter, name="Ayu Lestari")
+    issue = issues.approve(make_issue(letter), editor=make_editor(letter, name="Rizky Pratama"), now=NOW)
+
+    sentence = lxml_html.document_fromstring(client.get(to("review", issue)).content.decode()).get_element_by_id("verdict")
+
+    for other in sentence.find_class("now") + sentence.find_class("at"):
+        other.drop_tree()
+    assert " ".join(sentence.text_content().split()) == (
+        "Tomorrow at 08:00 WIB, 5 readers get Ringkasan mingguan #1: 3 in Indonesian, 2 in English. "
+        "Not sent to 3 (1 paused, 1 bounced, 1 complained). It takes about 2 min. Approved by Rizky Pratama. "
+        "No test was sent."
+    )
+
+
+def test_one_reader_gets_it(client, letter, checked):
+    make_reader(letter)
+    log_in(client, letter)
+
+    assert "<strong>1 reader</strong> gets" in client.get(to("review", make_issue(letter))).content.decode()
+
+
+def test_an_audience_nobody_understands_is_named_and_breaks_no_page(client, letter):
+    issue = make_issue(letter)
+    Issue.objects.filter(pk=issue.pk).update(audience={"zodiac": "leo"})
+    log_in(client, letter)
+
+    page = client.get(to("review", issue))
+
+    assert page.status_code == 200
+    assert "The choice of readers cannot be understood." in page.content.decode()
+
+
+def test_whoever_may_see_addresses_can_see_who_gets_nothing(client, letter, checked):
+    make_reader(letter)
+    make_reader(letter, status=SubscriptionStatus.PAUSED)
+    issue, link = make_issue(letter), f"{reverse('subscriber-list')}?newsletter={letter.slug}&amp;status=paused"
+    log_in(client, letter, role=Role.EDITOR)
+    seen = client.get(to("review", issue)).content.decode()
+    log_in(client, letter, role=Role.WRITER)
+
+    assert link in seen
+    assert link not in client.get(to("review", issue)).content.decode()
 
 
 def test_a_reader_of_a_language_without_edition_counts_in_the_first_one(letter):
@@ -194,14 +253,14 @@ def test_without_a_rhythm_the_next_morning_at_eight_is_proposed(client, letter, 
 def test_the_usual_time_is_the_last_one_a_rhythm_later(letter):
     sent_issue(letter, scheduled_at=NOW - timedelta(days=3))
 
-    assert decision.usual_slot(letter, now=NOW) == (NOW + timedelta(days=4), True)
+    assert timing.slot(make_issue(letter), now=NOW) == timing.Slot(NOW + timedelta(days=4), is_usual=True)
 
 
 def test_a_daily_letter_goes_out_every_day(letter):
     sent_issue(letter, scheduled_at=NOW - timedelta(days=2))
     sent_issue(letter, scheduled_at=NOW - timedelta(days=1))
 
-    assert decision.usual_slot(letter, now=NOW + timedelta(minutes=1))[0] == NOW + timedelta(days=1)
+    assert timing.slot(make_issue(letter), now=NOW + timedelta(minutes=1)).moment == NOW + timedelta(days=1)
 
 
 def test_the_usual_hour_stays_on_the_clock_when_clocks_change():
@@ -209,9 +268,9 @@ def test_the_usual_hour_stays_on_the_clock_when_clocks_change():
     before = datetime(2026, 10, 20, 6, 0, tzinfo=UTC)  # 07:00 in summer time
     sent_issue(london, scheduled_at=before)
 
-    slot, _known = decision.usual_slot(london, now=before + timedelta(days=1))
+    slot = timing.slot(make_issue(london), now=before + timedelta(days=1))
 
-    assert slot.astimezone(UTC) == datetime(2026, 10, 27, 7, 0, tzinfo=UTC)  # 07:00 in winter time
+    assert slot.moment.astimezone(UTC) == datetime(2026, 10, 27, 7, 0, tzinfo=UTC)  # 07:00 in winter time
 
 
 def test_a_time_of_ones_own_is_in_the_newsletters_zone(client, checked):
@@ -291,6 +350,35 @@ def test_showing_a_time_comes_back_with_the_ticks_and_changes_nothing(client, le
 
     assert answer.headers["Location"].endswith("?when=at&on=2026-11-27&at=09%3A00&ticks=E19.b001.id")
     assert not AuditEntry.objects.exists()
+
+
+def test_the_rhythm_of_the_newsletter_is_the_time_proposed(client, letter, checked):
+    letter.cadence = {"days": [3], "at": "06:30", "days_before": 1, "prepared_at": "09:00"}
+    letter.save()
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    page = client.get(to("review", issue))
+    client.post(to("schedule", issue), fields(page))
+
+    issue.refresh_from_db()
+    assert "Thursday 26 November 06:30\u00a0WIB" in page.content.decode()
+    assert "The usual time, in 1\u00a0day 23\u00a0h" in page.content.decode()
+    assert issue.scheduled_at == datetime(2026, 11, 25, 23, 30, tzinfo=UTC)
+
+
+def test_after_nine_in_the_evening_now_is_not_chosen_and_says_why(client, letter, checked, monkeypatch):
+    late = datetime(2026, 11, 24, 15, 10, tzinfo=UTC)  # 22:10 in Jakarta
+    monkeypatch.setattr("django.utils.timezone.now", lambda: late)
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    page = lxml_html.document_fromstring(client.get(to("review", issue)).content.decode())
+
+    assert page.xpath("//input[@name='when'][@checked]/@value") == ["slot"]
+    assert "It is 22:10\u00a0WIB: most readers sleep." in page.text_content()
 
 
 # --- checks ----------------------------------------------------------------------------------------------------------
@@ -542,7 +630,7 @@ STEPS = {
 @pytest.mark.parametrize("role", list(Role.values))
 @pytest.mark.parametrize("name", list(STEPS))
 def test_t61_who_may_take_which_step(client, letter, checked, monkeypatch, role, name):
-    monkeypatch.setattr(sending, "send_test", lambda *args, **kwargs: [])
+    monkeypatch.setattr(testmail, "send", lambda *args, **kwargs: [])
     method, may = STEPS[name]
     issue = make_issue(letter)
     log_in(client, letter, role=role)
@@ -575,6 +663,69 @@ def test_a_writer_sees_why_the_button_is_not_hers(client, letter, checked):
     assert "a publisher or administrator sends" in client.get(to("review", issue)).content.decode()
 
 
+VOIDING = {
+    "content": None,
+    "audience": None,
+    "languages": ["id"],
+    "brand": "Kabar Baru",
+    "from_name": "Redaksi Baru",
+    "from_email": "baru@kabarlintas.example",
+    "reply_to": "jawab@kabarlintas.example",
+    "postal_address": "Redaksi Kabar Lintas, Jl. Baru No. 2, Jakarta 12345",
+    "tracking": "off",
+    "template version": None,
+}
+"""What an approval is bound to (decision 8), and another value of it."""
+
+
+def change_one(ingredient, issue, monkeypatch):
+    if ingredient == "content":
+        Issue.objects.filter(pk=issue.pk).update(content=content.dump(make_document(stories=2)))
+    elif ingredient == "audience":
+        Issue.objects.filter(pk=issue.pk).update(audience={"language": "id"})
+    elif ingredient == "template version":
+        monkeypatch.setattr(issues, "TEMPLATE_VERSION", "next")
+    else:
+        setattr(issue.newsletter, ingredient, VOIDING[ingredient])
+        issue.newsletter.save()
+
+
+@pytest.mark.parametrize("ingredient", list(VOIDING))
+def test_8_an_approval_ends_with_a_change_of_any_ingredient(client, letter, checked, monkeypatch, ingredient):
+    make_reader(letter)
+    issue = issues.approve(make_issue(letter), editor=None, now=NOW)
+    log_in(client, letter)
+    before = client.get(to("review", issue)).context["plan"].is_approved
+
+    change_one(ingredient, issue, monkeypatch)
+
+    plan = client.get(to("review", issue)).context["plan"]
+    assert (before, plan.is_approved, plan.approval_lapsed) == (True, False, True)
+
+
+@pytest.mark.parametrize("ingredient", list(VOIDING))
+def test_8_a_scheduled_issue_is_held_back_with_the_reason(letter, checked, monkeypatch, ingredient):
+    make_reader(letter)
+    issue = issues.approve(make_issue(letter), editor=None, now=NOW)
+    issue = issues.schedule(issue, at=NOW, editor=None, now=NOW)
+
+    change_one(ingredient, issue, monkeypatch)
+    begun = begin()
+
+    issue.refresh_from_db()
+    assert (begun, issue.status) == ([], IssueStatus.PAUSED)
+    assert issue.pause_reason.startswith("Ada yang berubah sejak edisi ini disetujui")
+
+
+def test_8_what_readers_do_not_notice_leaves_the_approval(client, letter, checked):
+    issue = issues.approve(make_issue(letter), editor=None, now=NOW)
+    letter.first_batch, letter.hold_s, letter.description = 20, 60, "Baru"
+    letter.save()
+    log_in(client, letter)
+
+    assert client.get(to("review", issue)).context["plan"].is_approved
+
+
 # --- test mails ------------------------------------------------------------------------------------------------------
 
 
@@ -597,7 +748,7 @@ def test_by_htmx_only_the_test_box_comes_back(client, letter, checked):
     issue = make_issue(letter)
     editor = log_in(client, letter)
 
-    answer = client.post(to("test", issue), {}, headers={"HX-Request": "true"})
+    answer = client.post(to("test", issue), {}, headers={"HX-Request": "true", "HX-Target": "test-box"})
 
     html = answer.content.decode().strip()
     assert html.startswith('<section class="sec" aria-labelledby="test" id="test-box">')
@@ -605,8 +756,8 @@ def test_by_htmx_only_the_test_box_comes_back(client, letter, checked):
 
 
 def test_the_providers_refusal_is_shown_as_it_is(client, letter, checked, monkeypatch):
-    said = [sending.TestResult("ayu@kabarlintas.example", "id", False, "554", "Sender <b>rejected</b>")]
-    monkeypatch.setattr(sending, "send_test", lambda *args, **kwargs: said)
+    said = [testmail.Result("ayu@kabarlintas.example", "id", False, "554", "Sender <b>rejected</b>")]
+    monkeypatch.setattr(testmail, "send", lambda *args, **kwargs: said)
     issue = make_issue(letter)
     log_in(client, letter)
 
@@ -615,16 +766,121 @@ def test_the_providers_refusal_is_shown_as_it_is(client, letter, checked, monkey
     assert "554 Sender &lt;b&gt;rejected&lt;/b&gt;" in html
 
 
-def test_what_changed_since_the_test_is_named(client, letter, checked):
+def test_further_addresses_get_the_test_too_and_are_there_next_time(client, letter, checked):
     issue = make_issue(letter)
-    Issue.objects.filter(pk=issue.pk).update(tested_at=NOW + timedelta(minutes=1), tested_version=issue.version)
+    editor = log_in(client, letter)
+
+    answer = client.post(to("test", issue), {"to": "rizky@k.example; BUDI@K.example\nrizky@k.example"}, follow=True)
+
+    said = answer.content.decode()
+    assert [said.count(f"Test sent to {one} (") for one in (editor.email, "rizky@k.example", "BUDI@k.example")] == [
+        2
+    ] * 3
+    assert "rizky@k.example; BUDI@K.example\nrizky@k.example</textarea>" in said
+    assert "rizky@k.example" not in answer.redirect_chain[0][0]
+
+
+def test_addresses_typed_survive_a_look_at_another_time(client, letter, checked):
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    answer = client.post(to("review", issue), {"when": "at", "to": "rizky@k.example"}, follow=True)
+
+    assert "rizky@k.example</textarea>" in answer.content.decode()
+    assert "rizky" not in answer.redirect_chain[0][0]
+
+
+def test_addresses_stay_with_their_newsletter(client, letter, checked):
+    other = make_newsletter()
+    editor = log_in(client, letter)
+    Membership.objects.create(editor=editor, newsletter=other, role=Role.WRITER)
+    client.post(to("test", make_issue(letter)), {"to": "rizky@k.example"})
+
+    assert "rizky@k.example</textarea>" not in client.get(to("review", make_issue(other))).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("rizky@", "“rizky@”: There is something missing beside the @."),
+        (" ".join(f"a{number}@k.example" for number in range(6)), "A test goes to at most 5 further addresses."),
+        ("marah@k.example", "marah@k.example is not to get mail from us any more, not even a test."),
+        ("x" * 1001, "at most 1000 characters"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true", "HX-Target": "test-box"}])
+def test_addresses_that_will_not_do_are_refused_beside_their_field(client, letter, checked, headers, typed, says):
+    suppression.suppress("marah@k.example", reason=SuppressionReason.COMPLAINED, now=NOW)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    answer = client.post(to("test", issue), {"to": typed}, headers=headers)
+
+    assert answer.status_code == 422
+    page = lxml_html.document_fromstring(answer.content.decode())
+    assert says in page.get_element_by_id("to-error").text_content()
+    assert page.get_element_by_id("to").get("aria-invalid") == "true"
+    assert not AuditEntry.objects.filter(action="issue-tested").exists()
+
+
+def test_too_many_tests_are_refused_in_words(client, letter, checked):
+    issue = make_issue(letter)
+    editor = log_in(client, letter)
+    AuditEntry.objects.create(action="issue-tested", actor=editor, detail={"mails": 60}, occurred_at=NOW)
+
+    answer = client.post(to("test", issue), {}, follow=True)
+
+    assert "You sent 60 test mails within ten minutes." in answer.content.decode()
+
+
+def test_from_the_composer_a_line_comes_back(client, letter, checked):
+    issue = make_issue(letter)
+    editor = log_in(client, letter)
+
+    answer = client.post(to("test", issue), {}, headers={"HX-Request": "true"})
+
+    said = lxml_html.fragment_fromstring(answer.content.decode().strip())
+    assert said.get("role") == "status"
+    assert said.text_content().count(f"Test sent to {editor.email}") == 2
+
+
+def test_from_the_composer_without_script_one_comes_back_to_it(client, letter, checked):
+    issue = make_issue(letter)
+    log_in(client, letter)
+    compose = reverse("issue-compose", args=[issue.pk])
+
+    answer = client.post(to("test", issue), {}, headers={"Referer": f"http://testserver{compose}?language=en"})
+
+    assert answer.headers["Location"] == compose
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_an_issue_on_its_way_is_not_tested(client, letter, checked, headers):
+    issue = make_issue(letter)
+    Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.SENT)
+    log_in(client, letter)
+
+    answer = client.post(to("test", issue), {}, headers=headers, follow=True)
+
+    assert "Issue 1 is “Sent” by now" in answer.content.decode()
+    assert not AuditEntry.objects.exists()
+
+
+def test_the_page_says_how_long_ago_the_test_was_and_what_changed_since(client, letter, checked, monkeypatch):
+    issue = make_issue(letter)
+    log_in(client, letter)
+    client.post(to("test", issue))
     document = content.parse(issue.content)
-    document.blocks[1].words["id"].headline = "Denpasar tambah kuota akhir pekan"
-    issues.save(issue, document, version=issue.version, editor=None, now=NOW + timedelta(minutes=5))
+    document.blocks[0].words["id"].url = "https://kabarlintas.example/id/baru"
+    issues.save(issue, document, version=issue.version, editor=None, now=NOW)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(minutes=3))
 
-    state = decision.test_state(Issue.objects.get(pk=issue.pk))
+    page = lxml_html.document_fromstring(client.get(to("review", issue)).content.decode())
 
-    assert (state.is_current, state.changed) == (False, ("Denpasar tambah kuota akhir pekan",))
+    box = " ".join(page.get_element_by_id("test-box").text_content().split())
+    assert "Tested 3 min ago. 1 link changed since your test." in box
+    assert "Imigrasi buka jalur autogate ke-1: now leads to kabarlintas.example/id/baru" in box
+    assert "1 link changed since your test." in page.get_element_by_id("verdict").text_content()
 
 
 # --- what each language gets, against the last issue -----------------------------------------------------------------
@@ -637,7 +893,7 @@ def test_the_matrix_says_what_each_language_gets(letter):
         block.policy["en"] = policy
     del document.envelopes["en"]
 
-    rows = decision.matrix(make_issue(letter, document=document))
+    rows = contents.matrix(make_issue(letter, document=document))
 
     assert [[cell.text for cell in row.cells] for row in rows] == [
         ["37 characters", "From the first language"],
@@ -649,13 +905,54 @@ def test_the_matrix_says_what_each_language_gets(letter):
     assert rows[1].title == "Imigrasi buka jalur autogate ke-1"
 
 
+def test_each_language_says_how_many_of_the_blocks_it_has(letter):
+    document = make_document(stories=3)
+    del document.blocks[1].words["en"]
+    document.blocks[1].policy["en"] = "optional"
+
+    rows = contents.matrix(make_issue(letter, document=document))
+
+    assert contents.coverage(rows) == ["all 3 blocks", "2 of 3 blocks"]
+
+
+def test_every_kind_of_block_has_a_name_on_the_page(client, letter, checked):
+    document = content.Document(blocks=[kind() for kind in content.KINDS.values()])
+    log_in(client, letter)
+
+    page = client.get(to("review", make_issue(letter, document=document)))
+
+    assert page.status_code == 200
+    assert "questions and answers" in page.content.decode()
+
+
+@pytest.mark.parametrize(("changed", "says"), [([], "unchanged"), (["from_email", "hold_s"], "sender's address")])
+def test_a_sender_that_changed_since_the_last_issue_is_named(client, letter, checked, changed, says):
+    sent_issue(letter)
+    AuditEntry.objects.create(
+        action="settings-changed", newsletter=letter, detail={"fields": changed}, occurred_at=NOW - timedelta(days=1)
+    )
+    log_in(client, letter)
+
+    page = lxml_html.document_fromstring(client.get(to("review", make_issue(letter))).content.decode())
+
+    assert says in page.find_class("vs")[0].text_content()
+
+
+def test_a_note_to_a_few_is_no_measure_for_the_next_issue(letter):
+    regular = sent_issue(letter, 10000)
+    note = sent_issue(letter, 40, scheduled_at=NOW - timedelta(days=1))
+    Issue.objects.filter(pk=note.pk).update(audience={"got_issue": regular.pk})
+
+    assert against.last_issue(make_issue(letter)) == regular
+
+
 def test_the_issue_is_compared_with_the_last_one(letter):
     last = sent_issue(letter, 10982)
     document = make_document(stories=2)
     document.blocks.append(content.Notice(words={"id": content.TextWords(heading="Awas penipuan")}))
     issue = make_issue(letter, document=document)
 
-    rows = decision.comparisons(issue, last, count=11026)
+    rows = against.comparisons(issue, last, count=11026)
 
     assert (rows[0].before, rows[0].now) == ("10,982", "11,026")
     assert (rows[2].before, rows[2].now, rows[2].why) == ("3", "3", "new: notice")

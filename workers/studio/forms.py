@@ -1,18 +1,23 @@
-"""What the review page sends: the choice of a time, and the words and figures it was made on."""
+"""What the review page sends: the choice of a time, the words and figures it was made on, and who gets a test."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from newsletter.studio.forms import StudioFormMixin
-from workers.studio import decision, wording
+from subscribers import addresses, suppression
+from workers import testmail
+from workers.studio import decision, timing, wording
 
 FURTHEST = timedelta(days=366)
+MOST_TYPED = 1000
 DRIFT = 0.02
 """Readers come and go while a page is open; more than this share of them is worth a second look."""
 
@@ -35,7 +40,7 @@ class TimeForm(StudioFormMixin, forms.Form):
     def moment(self, plan: decision.Decision) -> datetime | None:
         """The date and time fields as one moment; None where either is missing or the clocks skip it."""
         on, at = self.cleaned_data.get("on"), self.cleaned_data.get("at")
-        return decision.local_moment(on, at, plan.issue.newsletter) if on and at else None
+        return timing.local_moment(on, at, plan.issue.newsletter) if on and at else None
 
 
 class DecisionForm(TimeForm):
@@ -72,7 +77,7 @@ class DecisionForm(TimeForm):
         choice = self.cleaned_data.get("when") or "slot"
         if choice == "slot":
             said = _moment(self.cleaned_data.get("said_slot"))
-            if said != self.plan.slot[0]:
+            if said != self.plan.slot.moment:
                 self.add_error("when", _("The time named here has passed. The button now names the next one."))
         elif choice == "at":
             self._check_chosen_time()
@@ -118,3 +123,35 @@ def _moment(text: str | None) -> datetime | None:
         return parse_datetime(text or "")
     except ValueError:
         return None
+
+
+class AddressesForm(StudioFormMixin, forms.Form):
+    """Who else gets a test: addresses parted by commas, spaces or lines."""
+
+    to = forms.CharField(required=False, max_length=MOST_TYPED)
+
+    def clean_to(self) -> list[str]:
+        typed = [part for part in re.split(r"[\s,;]+", self.cleaned_data["to"]) if part]
+        found = {address.key: address.email for address in map(_address, typed)}
+        if len(found) > testmail.MOST_FURTHER:
+            raise forms.ValidationError(
+                ngettext(
+                    "A test goes to at most %(count)s further address.",
+                    "A test goes to at most %(count)s further addresses.",
+                    testmail.MOST_FURTHER,
+                )
+                % {"count": testmail.MOST_FURTHER}
+            )
+        for key, email in found.items():
+            if suppression.is_suppressed(key):
+                raise forms.ValidationError(
+                    _("%(email)s is not to get mail from us any more, not even a test.") % {"email": email}
+                )
+        return list(found.values())
+
+
+def _address(typed: str) -> addresses.Address:
+    try:
+        return addresses.parse(typed)
+    except addresses.Invalid as problem:
+        raise forms.ValidationError(_("“%(typed)s”: %(problem)s") % {"typed": typed[:80], "problem": problem}) from None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -19,10 +20,13 @@ from newsletter.models import Issue
 from newsletter.roles import Action
 from newsletter.studio import access
 from newsletter.templatetags.warta import zone_name
-from workers import sending
-from workers.studio import decision, wording
+from workers import testmail
+from workers.studio import against, contents, since, wording
 from workers.studio.decision import Decision
-from workers.studio.forms import DecisionForm, TimeForm
+from workers.studio.forms import MOST_TYPED, AddressesForm, DecisionForm, TimeForm
+
+ADDRESSES = "test_addresses"
+"""In the session: whom this editor sends tests to, as typed, by newsletter."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,6 +36,7 @@ def review(request: HttpRequest, issue_id: int) -> HttpResponse:
     if not issue.is_editable:
         return redirect("issue-progress", issue.pk)
     if request.method == "POST":
+        _remember_addresses(request, issue)
         return _back(issue, request.POST)
     return _page(request, _plan(issue, request.GET, now=timezone.now()))
 
@@ -49,7 +54,7 @@ def _plan(issue: Issue, sent: QueryDict, *, now: datetime) -> Decision:
 
 def _page(request: HttpRequest, plan: Decision, form: DecisionForm | None = None, **more: Any) -> HttpResponse:
     editor, newsletter = access.editor(request), plan.issue.newsletter
-    last = plan.last
+    last, rows = plan.last, contents.matrix(plan.issue)
     context = {
         "issue": plan.issue,
         "newsletter": newsletter,
@@ -58,19 +63,30 @@ def _page(request: HttpRequest, plan: Decision, form: DecisionForm | None = None
         "form": form,
         "options": plan.options(),
         "shares": _shares(plan),
-        "matrix": decision.matrix(plan.issue),
+        "matrix": rows,
+        "columns": list(zip(plan.readers.shares, contents.coverage(rows), strict=False)),
         "last": last,
-        "comparisons": decision.comparisons(plan.issue, last, count=plan.readers.count) if last else [],
-        "tested": decision.test_state(plan.issue),
-        "editor": editor,
+        "comparisons": against.comparisons(plan.issue, last, count=plan.readers.count) if last else [],
+        "changed_settings": against.changed_settings(plan.issue, last) if last else [],
         "may_approve": roles.may(editor, Action.APPROVE, newsletter),
         "may_send": roles.may(editor, Action.SEND, newsletter),
         "stands_in_the_way": _stands_in_the_way(plan, may_send=roles.may(editor, Action.SEND, newsletter)),
+        "may_see_people": roles.may(editor, Action.SEE_PEOPLE, newsletter),
         "zone_name": zone_name(plan.custom, newsletter.zone),
+        "look": _look_address(plan.issue),
+        **_test_box(request, plan),
         **more,
     }
-    status = 422 if form is not None and form.errors else 200
+    status = 422 if "problem" in more or (form is not None and form.errors) else 200
     return render(request, "studio/sending/review.html", context, status=status)
+
+
+def _look_address(issue: Issue) -> str:
+    """Where to ask whether links and articles are being read again; "" where nothing answers that."""
+    try:
+        return reverse("issue-look", args=[issue.pk])
+    except NoReverseMatch:
+        return ""
 
 
 def _shares(plan: Decision) -> str:
@@ -156,19 +172,73 @@ def _decide(request: HttpRequest, plan: Decision) -> None:
 
 @require_POST
 def test(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """Send every language to the editor who asks, inside the request, and show the provider's own answer."""
+    """Send every language to the editor who asks and to whom they name, and show the provider's own answers."""
     issue = access.issue(request, issue_id, Action.WRITE)
-    editor, now = access.editor(request), timezone.now()
     if not issue.is_editable:
-        messages.error(request, str(issues.wrong_state(issue)))
-        return redirect("issue-progress", issue.pk)
-    results = sending.send_test(issue, to=[editor.email], editor=editor, now=now)
-    issue = access.issue(request, issue_id, Action.WRITE)
+        return _tested(request, issue, [], problem=str(issues.wrong_state(issue)))
+    _remember_addresses(request, issue)
+    form = AddressesForm(request.POST)
+    if not form.is_valid():
+        return _tested(request, issue, [], problem=str(form.errors["to"][0]), is_about_addresses=True)
+    editor = access.editor(request)
+    everybody = list(dict.fromkeys([editor.email, *form.cleaned_data["to"]]))
+    try:
+        results = testmail.send(issue, to=everybody, editor=editor, now=timezone.now())
+    except testmail.TooMany as problem:
+        return _tested(request, issue, [], problem=str(problem))
+    return _tested(request, access.issue(request, issue_id, Action.WRITE), results)
+
+
+def _tested(
+    request: HttpRequest,
+    issue: Issue,
+    results: list[testmail.Result],
+    *,
+    problem: str = "",
+    is_about_addresses: bool = False,
+) -> HttpResponse:
+    """What became of a test, where it was asked for: in the review page's box, in a line of the composer, as a page."""
     if request.headers.get("HX-Request"):
-        plan = _plan(issue, request.POST, now=now)
-        tested = decision.test_state(issue)
-        context = {"issue": issue, "zone": issue.newsletter.zone, "editor": editor, "results": results}
-        return render(request, "studio/sending/_test.html", context | {"plan": plan, "tested": tested})
+        context = {"issue": issue, "zone": issue.newsletter.zone, "results": results, "problem": problem}
+        if request.headers.get("HX-Target") != "test-box":
+            return render(request, "studio/sending/_tested.html", context)
+        plan = _plan(issue, request.POST, now=timezone.now())
+        context |= _test_box(request, plan) | {"plan": plan, "is_about_addresses": is_about_addresses}
+        return render(request, "studio/sending/_test.html", context, status=422 if problem else 200)
+    if is_about_addresses and not _came_from_composer(request, issue):
+        plan = _plan(issue, request.POST, now=timezone.now())
+        return _page(request, plan, problem=problem, is_about_addresses=True)
+    if problem:
+        messages.error(request, problem)
     for result in results:
         messages.add_message(request, messages.SUCCESS if result.ok else messages.ERROR, str(result))
+    if not issue.is_editable:
+        return redirect("issue-progress", issue.pk)
+    if _came_from_composer(request, issue):
+        return redirect("issue-compose", issue.pk)
     return _back(issue, request.POST)
+
+
+def _came_from_composer(request: HttpRequest, issue: Issue) -> bool:
+    return urlsplit(request.headers.get("Referer", "")).path == reverse("issue-compose", args=[issue.pk])
+
+
+def _test_box(request: HttpRequest, plan: Decision) -> dict[str, Any]:
+    editor = access.editor(request)
+    return {
+        "editor": editor,
+        "tested": since.tested(plan.issue, editor=editor),
+        "tested_when": wording.past(plan.issue.tested_at, plan.issue.newsletter.zone, now=plan.now)
+        if plan.issue.tested_at
+        else "",
+        "further": request.session.get(ADDRESSES, {}).get(str(plan.issue.newsletter_id), ""),
+        "most_further": testmail.MOST_FURTHER,
+    }
+
+
+def _remember_addresses(request: HttpRequest, issue: Issue) -> None:
+    """Keep what was typed, right or wrong, for this editor's next test of the newsletter."""
+    if "to" in request.POST:
+        typed = request.POST["to"].strip()[:MOST_TYPED]
+        kept = {**request.session.get(ADDRESSES, {}), str(issue.newsletter_id): typed}
+        request.session[ADDRESSES] = kept

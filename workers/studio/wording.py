@@ -53,6 +53,28 @@ def day(moment: datetime, zone: ZoneInfo, *, now: datetime) -> str:
     return formats.date_format(local, "l j F Y" if ahead > 300 else "l j F")
 
 
+def day_and_clock(moment: datetime, zone: ZoneInfo, *, now: datetime) -> str:
+    """ "Tomorrow, Tuesday 07:00 WIB", or the day in full."""
+    local, words = timezone.localtime(moment, zone), day(moment, zone, now=now)
+    is_near = (local.date() - timezone.localtime(now, zone).date()).days in {0, 1}
+    named = f"{words}, {formats.date_format(local, 'l')}" if is_near else words
+    return f"{named} {clock(moment, zone)}"
+
+
+def past(moment: datetime, zone: ZoneInfo, *, now: datetime) -> str:
+    """For what was done: "3 min ago" within the hour, "today, 16:51 WIB", "yesterday, …", else with the day."""
+    minutes = int((now - moment).total_seconds() // 60)
+    if minutes < 1:
+        return _("just now")
+    if minutes < 60:
+        return _("%(span)s ago") % {"span": _minutes(minutes)}
+    local, time = timezone.localtime(moment, zone), clock(moment, zone)
+    days = (timezone.localtime(now, zone).date() - local.date()).days
+    if days < 2:
+        return (_("today, %(time)s") if days == 0 else _("yesterday, %(time)s")) % {"time": time}
+    return f"{formats.date_format(local, 'j F')}, {time}"
+
+
 def short_moment(moment: datetime, zone: ZoneInfo, *, now: datetime) -> str:
     """For a button: "Thu 08:00 WIB" within a week, "26 Nov 08:00 WIB" after it."""
     local = timezone.localtime(moment, zone)

@@ -1,0 +1,80 @@
+"""When an issue may go out: its usual slot, and moments as the clocks of its newsletter show them. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from newsletter import cadence
+from newsletter.models import Issue, IssueStatus, Newsletter
+
+FIRST_SLOT = time(8, 0)
+"""Proposed where no issue went out yet."""
+EVENING, MORNING = 21, 5
+"""Between these hours nothing is proposed by itself, unless the newsletter's rhythm says so."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    moment: datetime
+    is_usual: bool
+    """There is a rhythm; else it is the next morning."""
+
+
+def slot(issue: Issue, *, now: datetime) -> Slot:
+    """The moment to propose: what the draft was prepared for, the next slot of the rhythm, or as the last issues."""
+    newsletter, taken = issue.newsletter, _taken(issue)
+    if issue.prepared_for and issue.prepared_for > now and issue.prepared_for not in taken:
+        return Slot(timezone.localtime(issue.prepared_for, newsletter.zone), is_usual=True)
+    rhythm = _rhythm(newsletter)
+    if rhythm is None:
+        return _as_before(newsletter, now=now)
+    moment = rhythm.next_slot(now, zone=newsletter.zone)
+    while moment in taken:
+        moment = rhythm.next_slot(moment, zone=newsletter.zone)
+    return Slot(moment, is_usual=True)
+
+
+def _taken(issue: Issue) -> set[datetime]:
+    """When other issues of the newsletter leave."""
+    others = Issue.objects.filter(newsletter=issue.newsletter, status=IssueStatus.SCHEDULED).exclude(pk=issue.pk)
+    return {at for at in others.values_list("scheduled_at", flat=True) if at}
+
+
+def _rhythm(newsletter: Newsletter) -> cadence.Cadence | None:
+    try:
+        return cadence.read(newsletter.cadence)
+    except ValueError:
+        return None  # the settings page says so
+
+
+def _as_before(newsletter: Newsletter, *, now: datetime) -> Slot:
+    """The last issue's hour, as many days later as it came after the one before; a week, where it was the first."""
+    zone = newsletter.zone
+    sent = newsletter.issues.filter(status=IssueStatus.SENT, scheduled_at__isnull=False).order_by("-scheduled_at")
+    past = [timezone.localtime(at, zone) for at in sent.values_list("scheduled_at", flat=True)[:2] if at]
+    if not past:
+        tomorrow = timezone.localtime(now, zone).date() + timedelta(days=1)
+        return Slot(datetime.combine(tomorrow, FIRST_SLOT, tzinfo=zone), is_usual=False)
+    every = min(31, max(1, (past[0].date() - past[1].date()).days)) if len(past) == 2 else 7
+    moment = past[0].replace(second=0, microsecond=0)
+    if is_night(moment, zone):
+        moment = moment.replace(hour=FIRST_SLOT.hour, minute=FIRST_SLOT.minute)
+    while moment <= now:
+        moment = datetime.combine(moment.date() + timedelta(days=every), moment.time(), tzinfo=zone)
+    return Slot(moment, is_usual=True)
+
+
+def is_night(moment: datetime, zone: ZoneInfo) -> bool:
+    """Whether most readers sleep at `moment`, by the newsletter's clocks."""
+    return not MORNING <= timezone.localtime(moment, zone).hour < EVENING
+
+
+def local_moment(on: date, at: time, newsletter: Newsletter) -> datetime | None:
+    """The moment that clocks in the newsletter's zone show `on` and `at`; None where they skip it."""
+    moment = datetime.combine(on, at, tzinfo=newsletter.zone)
+    there_and_back = moment.astimezone(timezone.get_fixed_timezone(0)).astimezone(newsletter.zone)
+    return moment if there_and_back.replace(tzinfo=None) == moment.replace(tzinfo=None) else None
