@@ -25,7 +25,9 @@ def with_play_mark(path: str) -> str:
 
     `path` itself where the picture cannot be read: a video without a mark is better than none.
     """
-    marked = f"{FOLDER}/{PurePosixPath(path).stem}.jpg"
+    if not path:
+        return path
+    marked = f"{FOLDER}/{PurePosixPath(path).with_suffix('.jpg')}"
     if default_storage.exists(marked):
         return marked
     try:

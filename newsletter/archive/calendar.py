@@ -68,7 +68,10 @@ def file(issue: Issue, block_id: str, language: str) -> str:
 
 def _told(words: content.EventWords) -> list[str]:
     place, url = richtext.plain(words.place), links.encoded(words.url)
-    summary = richtext.to_text(richtext.read(words.summary), lambda _url, _label: "")
+    try:
+        summary = richtext.to_text(richtext.read(words.summary), lambda _url, _label: "")
+    except richtext.TooComplex:
+        summary = ""
     return [
         *([f"DESCRIPTION:{_escaped(summary)}"] if summary else []),
         *([f"LOCATION:{_escaped(place)}"] if place else []),
