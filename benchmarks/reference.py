@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import cycle, islice
 
-from newsletter import content, editions, issues
+from newsletter import content, editions, issues, looks
 from newsletter.models import Edition, Issue, Newsletter, Tracking
 
 SITE = "https://kabarlintas.example"
@@ -94,9 +94,11 @@ def draft(of: Newsletter, *, now: datetime) -> Issue:
 
 
 def due(of: Newsletter, *, now: datetime) -> Issue:
-    """An approved issue whose time has come."""
+    """An approved issue whose time has come, and that was looked at."""
     approved = issues.approve(draft(of, now=now), editor=None, now=now)
-    return issues.schedule(approved, at=now, editor=None, now=now)
+    issue = issues.schedule(approved, at=now, editor=None, now=now)
+    looks.keep(issue, {}, now=now)
+    return issue
 
 
 def frozen(issue: Issue, *, now: datetime) -> Edition:

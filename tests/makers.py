@@ -6,7 +6,7 @@ import datetime
 from itertools import count
 from typing import Any
 
-from newsletter import content, issues
+from newsletter import content, issues, looks
 from newsletter.models import Editor, Issue, Membership, Newsletter, Role
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 
@@ -89,9 +89,11 @@ def make_issue(
 
 
 def make_scheduled_issue(newsletter: Newsletter | None = None, **fields: Any) -> Issue:
-    """An issue whose time has come: scheduled for NOW."""
+    """An issue whose time has come: scheduled for NOW, and looked at."""
     issue = issues.approve(make_issue(newsletter, **fields), editor=None, now=NOW)
-    return issues.schedule(issue, at=NOW, editor=None, now=NOW)
+    issue = issues.schedule(issue, at=NOW, editor=None, now=NOW)
+    looks.keep(issue, {"links": {}}, now=NOW)
+    return issue
 
 
 def make_reader(

@@ -1,6 +1,6 @@
 """What must hold before an issue may begin: `newsletter.checks`, plus what needs readers or bytes on the wire.
 
-The review page shows it; `sending.begin_due` enforces it.
+The review page shows it; `sending.begin_due` enforces it. What takes long was found before by `workers.checking`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from newsletter import checks, editions
-from newsletter.checks import Check
+from newsletter.checks import Check, looked, mail
+from newsletter.issues import TEMPLATE_VERSION
 from newsletter.models import Issue, Tracking
 from newsletter.rendering import slots
 from subscribers import audience, tokens
@@ -24,16 +25,35 @@ from workers import routes, wire
 
 HARD_LIMIT, SOFT_LIMIT = 102_000, 75_000
 LONGEST_LINE = 998
+HIGHEST_SCORE = 1.0
 LONGEST_NAME = "Ñ" * 60
 
 
-def run(issue: Issue) -> list[Check]:
+def run(issue: Issue, *, now: datetime | None = None) -> list[Check]:
     """All checks of `issue`, what blocks it first."""
-    found = [*checks.run(issue), *_readers(issue), *_sender(issue), *_route()]
-    for language in editions.languages(issue):
-        found += _on_the_wire(issue, language)
-    order = {"blocks": 0, "warns": 1, "suggests": 2}
-    return sorted(found, key=lambda check: (check.ok, order[check.severity]))
+    now = now or timezone.now()
+    wired = [check for language in editions.languages(issue) for check in _on_the_wire(issue, language, now=now)]
+    known = {(check.id, check.language) for check in wired}
+    found = [
+        *(check for check in checks.run(issue, now=now) if (check.id, check.language) not in known),
+        *_readers(issue),
+        *_sender(issue),
+        *_route(),
+        *wired,
+        *_spam(issue, now=now),
+        _look(),
+    ]
+    return checks.sort(found)
+
+
+CRITERIA: dict[str, checks.Severity] = {
+    **{rule.id: rule.severity for rule in mail.RULES if rule.id.startswith("E")},
+    "E19": "warns",
+    "E26": "warns",
+    "E29": "warns",
+    "E30": "warns",
+}
+"""Every criterion of a mail, and what it does where it is not met."""
 
 
 def blocking(issue: Issue) -> list[Check]:
@@ -77,10 +97,10 @@ def _route() -> Iterator[Check]:
 # --- bytes -----------------------------------------------------------------------------------------------------------
 
 
-def _on_the_wire(issue: Issue, language: str) -> Iterator[Check]:
-    """E16, E23 and E28 on a real copy with a long name and tokens of full length."""
+def _on_the_wire(issue: Issue, language: str, *, now: datetime) -> Iterator[Check]:
+    """E16, E23 and E28 on a real copy with a long name and tokens of full length; instead of those on its rendering."""
     try:
-        copy = sample(issue, language, now=timezone.now())
+        copy = sample(issue, language, now=now)
     except (editions.CannotRender, wire.Unsendable, slots.UnknownSlot):
         return  # said by another check
     mail = message_from_bytes(copy.data, policy=policy.default)
@@ -132,3 +152,37 @@ def _lines(raw: bytes, language: str) -> Check:
         return Check("E28", "blocks", True, _("No line of the finished mail is too long."), None, language)
     message = _("A line of the finished mail has %(length)s bytes; 997 are allowed.") % {"length": longest}
     return Check("E28", "blocks", False, message, None, language)
+
+
+# --- what was found before -------------------------------------------------------------------------------------------
+
+
+def _spam(issue: Issue, *, now: datetime) -> Iterator[Check]:
+    """E29, from what `workers.checking` wrote."""
+    said = (issue.look or {}).get("spam", {})
+    if said.get("is_installed") is False:
+        yield Check("E29", "warns", True, _("SpamAssassin is not installed here, so no score was asked for."))
+        return
+    for language in editions.languages(issue):
+        found = said.get("scores", {}).get(language)
+        if found is None or said.get("version") != issue.version:
+            message = _("The finished mail has no spam score yet.")
+            yield Check("E29", "suggests", False, message, None, language, is_pending=True)
+            continue
+        ok = found["score"] <= HIGHEST_SCORE
+        figures = {"score": found["score"], "age": looked.age(datetime.fromisoformat(found["at"]), now=now)}
+        if ok:
+            words = _("SpamAssassin gives the finished mail %(score)s points; up to 1 is good. %(age)s") % figures
+        else:
+            figures["rules"] = ", ".join(found["rules"])
+            words = (
+                _("SpamAssassin gives the finished mail %(score)s points, and up to 1 is good: %(rules)s. %(age)s")
+                % figures
+            )
+        yield Check("E29", "warns", ok, words, None, language)
+
+
+def _look() -> Check:
+    """E30 is a matter of our tests: golden mails and their pictures in three widths, light, dark and without images."""
+    message = _("The looks of all blocks were compared with their pictures when templates %(version)s were made.")
+    return Check("E30", "warns", True, message % {"version": TEMPLATE_VERSION})

@@ -24,6 +24,7 @@ ENTRIES = (
     Entry("send notices", "notify", timedelta(seconds=1), "a visitor waits for the confirmation mail"),
     Entry("begin due issues", "begin", timedelta(seconds=1), "an issue leaves at its minute, not after it"),
     Entry("wake senders", "dispatch", timedelta(seconds=1), "free slots take waiting batches, whatever was lost"),
+    Entry("look at issues", "look", timedelta(seconds=1), "an editor waits for the links, or an issue for its begin"),
     Entry("beat", "beat", timedelta(seconds=5), "/readyz tells whether workers do their ticks"),
     Entry("recover", "recover", timedelta(seconds=15), "lost leases, deferred readers and the end of an issue"),
     Entry("recount", "recount", timedelta(seconds=15), "the progress page and the reports follow the hits"),

@@ -19,7 +19,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from newsletter import editions, issues
+from newsletter import editions, issues, looks
 from newsletter.models import Edition, Editor, Issue, IssueStatus, Link
 from subscribers import audience
 from workers import ledger, pace, preflight, routes, spool, wire
@@ -36,7 +36,10 @@ ASK_EVERY_S = 0.25
 
 
 def begin_due(*, now: datetime) -> list[int]:
-    """Freeze, check and plan every issue whose time has come. Returns the ids of those that are sending now."""
+    """Freeze, check and plan every issue whose time has come. Returns the ids of those that are sending now.
+
+    An issue waits up to a minute for a fresh look at its articles and links, which a worker takes; no longer.
+    """
     due = Issue.objects.filter(status=IssueStatus.SCHEDULED, scheduled_at__lte=now)
     return [issue.pk for issue in due.select_related("newsletter").order_by("scheduled_at") if _begin(issue, now=now)]
 
@@ -44,7 +47,7 @@ def begin_due(*, now: datetime) -> list[int]:
 def _begin(issue: Issue, *, now: datetime) -> bool:
     """The outermost loop: one broken issue must not keep the others waiting, nor be tried every second."""
     try:
-        return begin(issue, now=now)
+        return looks.may_begin(issue, now=now) and begin(issue, now=now)
     except DatabaseError:
         raise
     except Exception:

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from newsletter import articles
 from subscribers import signup
-from workers import health, notices, preparing, reports, retention, sending
+from workers import checking, health, notices, preparing, reports, retention, sending
 from workers.celery import Queue, app, is_stopping
 
 
@@ -33,6 +33,20 @@ def dispatch(**_: object) -> int:
 @app.task(name="send", queue=Queue.BULK)
 def send(*, issue_id: int, **_: object) -> int:
     return sending.send(issue_id, is_stopping=is_stopping)
+
+
+@app.task(name="look")
+def look(**_: object) -> int:
+    """A second message for the same issue finds it taken."""
+    waiting = checking.due(now=timezone.now())
+    for issue_id in waiting:
+        check.apply_async(kwargs={"issue_id": issue_id}, expires=2)
+    return len(waiting)
+
+
+@app.task(name="check", queue=Queue.FETCH, soft_time_limit=100, time_limit=110)
+def check(*, issue_id: int, **_: object) -> int:
+    return checking.check(issue_id, now=timezone.now())
 
 
 @app.task(name="beat")

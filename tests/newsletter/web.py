@@ -16,6 +16,8 @@ class Web:
     port: int
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    headed: list[str] = field(default_factory=list)
+    """Paths asked for with HEAD."""
 
     @property
     def origin(self) -> str:
@@ -46,6 +48,15 @@ def serving() -> Iterator[Web]:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+
+        def do_HEAD(self) -> None:
+            web.headed.append(self.path)
+            answer = web.answers.get(self.path, (404, {}, b""))
+            status, headers = (405, {}) if callable(answer) else answer[:2]
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
 
         def log_message(self, *args: object) -> None:
             pass

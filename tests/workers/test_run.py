@@ -321,6 +321,8 @@ def test_a_confirmation_mail_never_waits_behind_an_issue(celery_facts):
         "notify": "prompt",
         "begin": "prompt",
         "dispatch": "prompt",
+        "look": "prompt",
+        "check": "fetch",
         "send": "bulk",
         "beat": "prompt",
         "recover": "prompt",

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from newsletter import issues
 from newsletter.models import Issue, IssueStatus
-from workers import ledger, sending
+from workers import checking, ledger, sending
 from workers.models import Outcome
 
 BAR = 30
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         if not wait:
             self.stdout.write(f"Issue {issue} goes out now; the workers send it.")
             return
+        checking.check(issue, now=timezone.now())
         sending.begin_due(now=timezone.now())
         self._see_through(issue)
 
