@@ -105,6 +105,20 @@ class Outcome:
         return self.issue is None
 
 
+@dataclass(frozen=True)
+class Coming:
+    """The next slot of a newsletter that prepares drafts, and what stands there now."""
+
+    newsletter: Newsletter
+    slot: datetime
+    prepared_at: datetime
+    rule: Rule
+    found: Survey | None
+    """What the rule finds now; None where the slot has its issue."""
+    is_thin: bool
+    """The time to prepare is over, and there were too few articles."""
+
+
 def read(stored: Mapping[str, Any]) -> Rule | None:
     """What `Newsletter.draft_rule` holds; None where no drafts are prepared. Raises ValueError for what is no rule."""
     if not stored:
@@ -168,6 +182,30 @@ def start(newsletter: Newsletter, *, editor: Editor | None, now: datetime) -> Is
     slot = cadence.next_slot(newsletter.cadence, after=now, zone=newsletter.zone)
     with transaction.atomic():
         return _make(newsletter, survey(newsletter, rule), rule=rule, slot=slot, editor=editor, now=now)
+
+
+def coming(newsletter: Newsletter, *, now: datetime) -> Coming | None:
+    """What stands in the next slot; None for a newsletter that prepares no drafts."""
+    rhythm, rule = cadence.read(newsletter.cadence), read(newsletter.draft_rule)
+    if rhythm is None or rule is None:
+        return None
+    slot = rhythm.next_slot(now, zone=newsletter.zone)
+    prepared_at = rhythm.preparation(slot)
+    found = None if is_there(newsletter, slot, rhythm=rhythm) else survey(newsletter, rule)
+    is_thin = found is not None and now >= prepared_at and len(found.picks) < rule.fewest
+    return Coming(newsletter, slot, prepared_at, rule, found, is_thin)
+
+
+def pick_again(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
+    """Fill a draft anew by the rule as things stand now; undo brings back what was in it.
+
+    Raises issues.Conflict and issues.WrongState.
+    """
+    newsletter = issue.newsletter
+    rule = read(newsletter.draft_rule) or Rule()
+    found = survey(newsletter, rule, draft=issue)
+    made = _document(newsletter, found, rule=rule)
+    return issues.save(issue, made, version=issue.version, editor=editor, now=now)
 
 
 def is_there(newsletter: Newsletter, slot: datetime, *, rhythm: cadence.Cadence) -> bool:
@@ -312,9 +350,13 @@ def _make(
     issue = issues.create(newsletter, editor=editor, now=now)
     if slot is not None:
         Issue.objects.filter(pk=issue.pk).update(prepared_for=slot)  # unique: a second worker fails here
-    before, after = standing(found.last) if found.last else ([], [])
-    made = document(newsletter, found.picks, briefs=rule.briefs, before=before, after=after)
+    made = _document(newsletter, found, rule=rule)
     return issues.save(issue, made, version=issue.version, editor=editor, now=now)
+
+
+def _document(newsletter: Newsletter, found: Survey, *, rule: Rule) -> content.Document:
+    before, after = standing(found.last) if found.last else ([], [])
+    return document(newsletter, found.picks, briefs=rule.briefs, before=before, after=after)
 
 
 def document(

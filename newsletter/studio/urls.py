@@ -17,6 +17,7 @@ urlpatterns = [
     path("issues/<int:issue_id>/copy/", composer.copy, name="issue-copy"),
     path("issues/<int:issue_id>/history/", composer.history, name="issue-history"),
     path("issues/<int:issue_id>/delete/", issue_list.delete, name="issue-delete"),
+    path("issues/<int:issue_id>/pick-again/", week.pick_again, name="issue-pick-again"),
     path("issues/<int:issue_id>/bring-back/", issue_list.bring_back, name="issue-bring-back"),
     path("articles/", articles_page.listing, name="article-list"),
     path("articles/add/", articles_page.add, name="article-add"),

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import content, roles
+from newsletter import content, drafting, issues, roles
 from newsletter.models import EDITABLE, Editor, Issue, IssueStatus, Newsletter, Source
 from newsletter.studio import access, documents, newsletters
+from newsletter.templatetags.warta import when
 
 ON_THE_WAY = (*EDITABLE, IssueStatus.SCHEDULED, IssueStatus.SENDING, IssueStatus.PAUSED)
 
@@ -143,6 +146,10 @@ def _own_needs(editor: Editor, mine: list[Newsletter]) -> Iterable[Need]:
         yield Need(title, issue.pause_reason or _("Somebody paused it."), url, "circle-pause", "danger")
     for issue in current.filter(status__in=EDITABLE):
         yield from _untranslated(issue)
+    for newsletter in mine:
+        coming = drafting.coming(newsletter, now=timezone.now())
+        if coming is not None and coming.is_thin:
+            yield _thin(coming)
     for source in Source.objects.filter(newsletter__in=mine, is_active=True).exclude(error="")[:5]:
         url = f"{reverse('source-list')}?newsletter={source.newsletter.slug}"
         yield Need(_("A feed could not be read"), source.error, url, "rss")
@@ -151,6 +158,23 @@ def _own_needs(editor: Editor, mine: list[Newsletter]) -> Iterable[Need]:
             title = _("Issue %(number)s waits for approval") % {"number": issue.number}
             url = address("issue-review", issue.pk) or reverse("issue-compose", args=[issue.pk])
             yield Need(title, _("Somebody asked for a second pair of eyes."), url, "eye")
+
+
+def _thin(coming: drafting.Coming) -> Need:
+    title = _("No draft for %(title)s: too few new articles") % {"title": coming.newsletter.title}
+    url = f"{reverse('article-list')}?newsletter={coming.newsletter.slug}"
+    return Need(title, thin_in_words(coming), url, "calendar-x")
+
+
+def thin_in_words(coming: drafting.Coming) -> str:
+    picks = len(coming.found.picks) if coming.found else 0
+    said = ngettext(
+        "For %(moment)s your rule finds %(picked)s article, and you want at least %(fewest)s. Nothing is sent.",
+        "For %(moment)s your rule finds %(picked)s articles, and you want at least %(fewest)s. Nothing is sent.",
+        picks,
+    )
+    moment = when(coming.slot, coming.newsletter.zone)
+    return said % {"moment": moment, "picked": picks, "fewest": coming.rule.fewest}
 
 
 def _untranslated(issue: Issue) -> Iterable[Need]:
@@ -184,17 +208,22 @@ def page(request: HttpRequest) -> HttpResponse:
     me = access.editor(request)
     mine = roles.newsletters(me, roles.Action.WRITE)
     current = Issue.objects.kept().filter(newsletter__in=mine).select_related("newsletter")
-    drafts = list(current.filter(status__in=ON_THE_WAY).order_by("-edited_at")[:4])
+    now = timezone.now()
+    drafts = _prepared_first(list(current.filter(status__in=ON_THE_WAY).order_by("-edited_at")[:8]))
+    ahead = _ahead(mine, now=now) if not drafts else None
     last = current.filter(status=IssueStatus.SENT).order_by("-sent_at").first()
     mine_to_set_up = roles.newsletters(me, roles.Action.ADMINISTER)
     steps = steps_of(mine_to_set_up[0]) if mine_to_set_up else []
     context = {
         "section": "start",
         "mine": mine,
-        "now": timezone.now(),
+        "now": now,
         "zone": mine[0].zone if mine else timezone.get_default_timezone(),
-        "lead": _card(drafts[0]) if drafts else None,
-        "others": drafts[1:],
+        "lead": _card(drafts[0], now=now) if drafts else None,
+        "others": drafts[1:4],
+        "ahead": ahead,
+        "thin": thin_in_words(ahead) if ahead and ahead.is_thin else "",
+        "has_own": any(not letter.is_demo for letter in mine),
         "needs": needs_of(me, mine),
         "steps": steps,
         "steps_done": sum(step.is_done for step in steps),
@@ -207,7 +236,31 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "studio/start.html", context)
 
 
-def _card(issue: Issue) -> dict[str, Any]:
+def _prepared_first(drafts: list[Issue]) -> list[Issue]:
+    """A prepared draft that waits for somebody, ahead of what was touched last."""
+    return sorted(drafts, key=lambda issue: not (issue.prepared_for is not None and issue.is_editable))
+
+
+def _ahead(mine: list[Newsletter], *, now: datetime) -> drafting.Coming | None:
+    """The slot that comes first, where no draft is there yet."""
+    slots = [coming for newsletter in mine if (coming := drafting.coming(newsletter, now=now))]
+    return min(slots, key=lambda coming: coming.slot, default=None)
+
+
+@require_POST
+def pick_again(request: HttpRequest, issue_id: int) -> HttpResponse:
+    """Fill the prepared draft anew, with what came since."""
+    issue = access.issue(request, issue_id)
+    try:
+        drafting.pick_again(issue, editor=access.editor(request), now=timezone.now())
+    except (issues.Conflict, issues.WrongState):
+        messages.error(request, _("Somebody changed this issue a moment ago. Open it and look."))
+    else:
+        messages.success(request, _("Picked again. Undo in the composer brings back what was in it."))
+    return redirect("studio-start")
+
+
+def _card(issue: Issue, *, now: datetime) -> dict[str, Any]:
     """A draft with its picks: headline, and the languages it is told in."""
     default = issue.newsletter.default_language
     document = content.parse(issue.content)
@@ -223,6 +276,34 @@ def _card(issue: Issue) -> dict[str, Any]:
         "language": default,
         "picks": picks[:7],
         "more": max(0, len(picks) - 7),
+        **_prepared(issue, document, now=now),
+    }
+
+
+def _prepared(issue: Issue, document: content.Document, *, now: datetime) -> dict[str, Any]:
+    """For a prepared draft: what of the new articles is in it, and why."""
+    rule = drafting.read(issue.newsletter.draft_rule)
+    if issue.prepared_for is None or rule is None or not issue.is_editable:
+        return {}
+    found = drafting.survey(issue.newsletter, rule, draft=issue)
+    told, new = set(document.article_ids()), {story.article.pk for story in found.new}
+    figures = {"picked": len(told & new), "new": len(new)}
+    is_untouched = issue.edited_by_id is None
+    if is_untouched:
+        said = ngettext(
+            "%(picked)s of %(new)s new article, picked by your rule.",
+            "%(picked)s of %(new)s new articles, picked by your rule.",
+            len(new),
+        )
+    else:
+        said = ngettext("%(picked)s of %(new)s new article.", "%(picked)s of %(new)s new articles.", len(new))
+    return {
+        "is_prepared": True,
+        "said": said % figures,
+        "rule": drafting.in_words(rule) if is_untouched else "",
+        "slot": issue.prepared_for,
+        "is_late": issue.prepared_for <= now,
+        "may_pick_again": is_untouched and told != {story.article.pk for story in found.picks},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from newsletter import issues
+from newsletter import content, drafting, issues
 from newsletter.models import Article, AuditEntry, Editor, Issue, IssueStatus, Link, MediaFile, Newsletter, Source
 from subscribers import consent, guards, signup
 from subscribers.models import (
@@ -26,7 +27,7 @@ from subscribers.models import (
     Suppression,
 )
 from tests.makers import make_newsletter
-from workers import ledger, reports
+from workers import ledger, preflight, reports
 from workers.demo import history, people, removal, stories
 from workers.models import Batch, Delivery, Event, Route, Tally
 
@@ -61,7 +62,7 @@ def test_the_seed_comes_whole_and_a_second_run_changes_nothing(seed, settings):
     assert sent.count() == 4
     assert all(issue.sent_at < timezone.now() and issue.accepted_count > 10 for issue in sent)
     assert all(ledger.equation(issue).adds_up for issue in sent)
-    assert Issue.objects.get(status=IssueStatus.DRAFT).articles.count() >= 2
+    _a_draft_was_prepared(Issue.objects.get(status=IssueStatus.DRAFT))
     assert reports.issue_report(sent.order_by("pk").first()).bounced == 3
     assert sum(issue.click_count for issue in sent) > 0
 
@@ -95,6 +96,20 @@ def test_the_seed_comes_whole_and_a_second_run_changes_nothing(seed, settings):
     assert consent.verify() is None
     assert guards.missing(connection) == frozenset()
     assert "nothing to do" in seed("--remove")
+
+
+def _a_draft_was_prepared(draft: Issue) -> None:
+    """For the coming slot, by the rule, with nothing in the way of sending it."""
+    slot = timezone.localtime(draft.prepared_for, draft.newsletter.zone)
+    assert (slot.weekday(), slot.hour) == (1, 7)
+    assert timedelta(0) < slot - timezone.now() <= timedelta(days=7)
+    document = content.parse(draft.content)
+    assert [block.kind for block in document.blocks] == ["text", "lead", "story", "story", "story", "story"]
+    assert document.envelopes["id"].subject == "Paspor elektronik atau biasa: mana yang Anda butuhkan?"
+    assert all(40 <= len(envelope.preheader) <= 100 for envelope in document.envelopes.values())
+    assert preflight.blocking(draft) == []
+    found = drafting.survey(draft.newsletter, drafting.read(draft.newsletter.draft_rule), draft=draft)
+    assert (len(found.picks), len(found.new)) == (5, 6)
 
 
 def _real_reader() -> Newsletter:

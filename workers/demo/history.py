@@ -20,8 +20,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from newsletter import content, editions, issues
-from newsletter.models import Article, Issue, IssueStatus, Link, Newsletter
+from newsletter import content, drafting, editions, issues
+from newsletter.models import Article, Issue, IssueStatus, Link, Newsletter, SavedBlock
 from subscribers import consent, signup, tokens
 from subscribers.models import (
     ConsentText,
@@ -42,6 +42,8 @@ from workers.models import AgentClass, Delivery, Outcome, Route
 READERS = 400
 LENGTH = timedelta(days=182)
 A_WHILE = timedelta(days=7)
+EARLY = timedelta(days=4)
+"""Weekly issues are begun so long before they leave; what was published since is new for the next one."""
 BROWSERS = (
     "Mozilla/5.0 (Linux; Android 15; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
@@ -194,8 +196,9 @@ class _History:
 
     def _weekly(self, number: int) -> Callable[[datetime], None]:
         def what(at: datetime) -> None:
-            chosen = self._fresh(before=at, most=2)  # so that some are left for a visitor to try
-            self._issue(self.made.weekly, chosen, INTROS["weekly"][number], at=at)
+            begun = at - EARLY
+            chosen = self._fresh(before=begun, most=2)  # so that some are left for a visitor to try
+            self._issue(self.made.weekly, chosen, INTROS["weekly"][number], begun=begun, at=at)
 
         return what
 
@@ -206,7 +209,7 @@ class _History:
         chosen = chosen or list(
             Article.objects.filter(language="id", published_at__lt=at).order_by("-published_at")[:2]
         )
-        self._issue(self.made.rules, chosen, INTROS["rules"][0], at=at)
+        self._issue(self.made.rules, chosen, INTROS["rules"][0], begun=at - timedelta(hours=16), at=at)
 
     def _fresh(self, *, before: datetime, most: int) -> list[Article]:
         found = Article.objects.filter(
@@ -216,10 +219,12 @@ class _History:
         self.used |= {article.pk for article in chosen}
         return chosen
 
-    def _issue(self, newsletter: Newsletter, chosen: list[Article], intro: dict[str, str], *, at: datetime) -> None:
+    def _issue(
+        self, newsletter: Newsletter, chosen: list[Article], intro: dict[str, str], *, begun: datetime, at: datetime
+    ) -> None:
         """Write, approve, send, and let everybody react."""
         self.admit()
-        issue = self.written(newsletter, chosen, intro, at=at - timedelta(hours=16))
+        issue = self.written(newsletter, chosen, intro, at=begun)
         issue = issues.approve(issue, editor=self.made.publisher, now=at - timedelta(hours=15))
         with _clock_at(at):
             editions.freeze(issue, now=at)
@@ -333,17 +338,20 @@ class _History:
     # --- the end
 
     def finish(self) -> None:
-        """The last sign-ups, a few who pause, and the draft of the next issue."""
+        """The last sign-ups, a few who pause, and the prepared draft of the next issue, which opens as the last one did."""
         self.admit()
         pausing = Subscription.objects.filter(newsletter=self.made.weekly, status=SubscriptionStatus.SUBSCRIBED)
         chosen = list(pausing.order_by("pk").values_list("pk", flat=True)[20:200:30])
         Subscription.objects.filter(pk__in=chosen).update(
             status=SubscriptionStatus.PAUSED, paused_until=self.now + timedelta(days=30)
         )
-        fresh = self._fresh(before=self.now, most=3)
-        if fresh:
-            draft = self.written(self.made.weekly, fresh, INTROS["weekly"][2], at=self.now)
-            self.tell(f"Draft of “{self.made.weekly.title}” #{draft.number} with {len(fresh)} articles")
+        words = {language: content.TextWords(body=body) for language, body in INTROS["weekly"][2].items()}
+        greeting = content.Text(words=words).model_dump(mode="json")
+        SavedBlock.objects.create(
+            newsletter=self.made.weekly, name="Sapaan", content=greeting, created_by=self.made.publisher
+        )
+        draft = drafting.start(self.made.weekly, editor=None, now=self.now)
+        self.tell(f"Prepared draft of “{self.made.weekly.title}” #{draft.number}, {draft.articles.count()} articles")
         for issue in Issue.objects.filter(newsletter__is_demo=True, status=IssueStatus.SENT):
             reports.recount_issue(issue)
 

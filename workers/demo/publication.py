@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 
 from django.conf import settings
 
-from newsletter import articles
+from newsletter import articles, drafting
+from newsletter.cadence import Cadence
 from newsletter.models import Editor, Membership, Newsletter, Role, Source, Tracking
 from subscribers import consent
 from subscribers.models import Purpose, SignupForm
@@ -33,6 +34,8 @@ NEWSLETTERS: tuple[dict[str, object], ...] = (
             }
         },
         "tracking": Tracking.AGGREGATE,
+        "cadence": Cadence(days=(1,), at=time(7), days_before=1, prepared_at=time(9)).to_json(),
+        "draft_rule": drafting.Rule().to_json(),
     },
     {
         "slug": "perubahan-aturan",
