@@ -157,7 +157,14 @@ def _store(issue: Issue, data: dict[str, Any], *, version: int, editor: Editor |
             raise WrongState(_("This issue can no longer be edited. Stop it first."))
         raise Conflict(stored)
     stored.articles.set(Article.objects.filter(pk__in=content.parse(data).article_ids()))
+    if added := _pictures(data) - _pictures(issue.content):
+        stored.newsletter.media.add(*MediaFile.objects.filter(pk__in=added))
     return stored
+
+
+def _pictures(data: dict[str, Any]) -> set[int]:
+    """The pictures that a stored document shows; a newsletter's library has all of them."""
+    return {block["picture"]["media"] for block in data.get("blocks", []) if block.get("picture")}
 
 
 def _walk(issue: Issue, step: int, *, version: int, editor: Editor | None, now: datetime) -> Issue:

@@ -6,6 +6,7 @@ Every step is a POST of the whole form and works without script; htmx gets only 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, QueryDict
@@ -14,16 +15,20 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import checks, content, editions, issues, roles
-from newsletter.models import Issue
-from newsletter.studio import access, articles_page, documents, guarding, steps
+from newsletter import checks, content, editions, issues, library, roles
+from newsletter.models import Article, Issue, Newsletter
+from newsletter.studio import access, documents, guarding, steps, tray, turns
 
 PREVIEW_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; script-src 'none'; "
     "form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin"
 )
+INVERTED = (
+    "<style>html{background:#fff;filter:invert(1) hue-rotate(180deg)}img{filter:invert(1) hue-rotate(180deg)}</style>"
+)
+"""What mail programs do that turn every colour round, as some do on phones; pictures stay as they are."""
 RECENT_REVISIONS = 20
 FIELD_OF_CHECK = {"E20": "preheader", "E21": "subject"}
 
@@ -33,32 +38,36 @@ def compose(request: HttpRequest, issue_id: int) -> HttpResponse:
     issue = access.issue(request, issue_id)
     if not issue.is_editable:
         return _locked(request, issue)
-    return _page(request, issue, _language(issue, request.GET))
+    return _page(request, issue, language_of(issue, request.GET))
 
 
 @require_POST
 def autosave(request: HttpRequest, issue_id: int) -> HttpResponse:
     """Save the posted form; with `do`, take one step on its blocks as well."""
     issue = access.issue(request, issue_id)
-    language = _language(issue, request.POST)
-    do, focus = request.POST.get("do", ""), ""
+    language = language_of(issue, request.POST)
+    do, focus = _asked(request.POST), ""
     try:
-        read = _read(request, issue, language)
+        read = read_form(request, issue, language)
         if read.errors:
-            return _answer(request, issue, language, read=read, status=422)
-        issue = _store(request, issue, read.document)
+            return answer(request, issue, language, read=read, status=422)
+        issue = store(request, issue, read.document)
+        if do.startswith("pick:"):
+            return go(request, _pictures(issue, language, do.removeprefix("pick:")))
         if do:
             issue, focus = _step(request, issue, do)
     except documents.BadForm:
         return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
+    except documents.NotPossible as why:
+        return answer(request, issue, language, note=str(why))
     except issues.AlreadyUsed as used:
         note = _("Used in #%(number)s already. Choose “Use again” to add it once more.") % {"number": used.issue.number}
-        return _answer(request, issue, language, note=note)
+        return answer(request, issue, language, note=note)
     except issues.Conflict as conflict:
-        return _answer(request, issue, language, read=read, conflict=conflict.current, status=409)
+        return answer(request, issue, language, read=read, conflict=conflict.current, status=409)
     except issues.WrongState as wrong:
-        return _answer(request, issue, language, read=read, note=str(wrong), status=409)
-    return _answer(request, issue, language, focus=focus, is_whole=bool(do))
+        return answer(request, issue, language, read=read, note=str(wrong), status=409)
+    return answer(request, issue, language, focus=focus, is_whole=bool(do), is_removed=do.startswith("remove:"))
 
 
 @require_POST
@@ -75,9 +84,9 @@ def redo(request: HttpRequest, issue_id: int) -> HttpResponse:
 def copy(request: HttpRequest, issue_id: int) -> HttpResponse:
     """Keep what was typed as a draft of its own, when somebody else saved the issue meanwhile."""
     issue = access.issue(request, issue_id)
-    language = _language(issue, request.POST)
+    language = language_of(issue, request.POST)
     try:
-        read = _read(request, issue, language)
+        read = read_form(request, issue, language)
     except documents.BadForm:
         return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
     twin = issues.copy(issue, read.document, editor=access.editor(request), now=timezone.now())
@@ -86,20 +95,22 @@ def copy(request: HttpRequest, issue_id: int) -> HttpResponse:
         _("This is your version, kept as issue %(new)s. Issue %(old)s is as the other editor left it.")
         % {"new": twin.number, "old": issue.number},
     )
-    return _go(request, _address(twin, language))
+    return go(request, address(twin, language))
 
 
 @require_safe
 def preview(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The mail itself, in a policy of its own: its inline styles hold, and nothing in it can run."""
     issue = access.issue(request, issue_id)
-    language = _language(issue, request.GET)
+    language = language_of(issue, request.GET)
     try:
         if request.GET.get("view") == "text":
             body = _as_page(editions.preview_text(issue, language), language)
         else:
             is_dark, images = request.GET.get("look") == "dark", request.GET.get("images") != "off"
             body = editions.preview_html(issue, language, dark=is_dark, images=images)
+            if request.GET.get("look") == "inverted":
+                body = body.replace("</head>", f"{INVERTED}</head>", 1)
     except editions.CannotRender as error:
         body = _as_page(str(error), language)
     response = HttpResponse(body)
@@ -113,37 +124,30 @@ def preview(request: HttpRequest, issue_id: int) -> HttpResponse:
 def checked(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The checks by themselves: they take longer than a save, so a save does not wait for them."""
     issue = access.issue(request, issue_id)
-    language = _language(issue, request.GET)
+    language = language_of(issue, request.GET)
     context = {"issue": issue, "language": language, **_checked(issue, language)}
     return render(request, "studio/composer/_checked.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def history(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """What the issue said before, by whom; a POST makes an old version the newest."""
+@require_safe
+def tray_rows(request: HttpRequest, issue_id: int) -> HttpResponse:
+    """What the tray holds for the words of its search; without script, the page itself."""
     issue = access.issue(request, issue_id)
-    if request.method == "POST":
-        return _restore(request, issue)
-    revisions = list(issue.revisions.select_related("editor").order_by("-number")[:100])
-    rows = [
-        {
-            "revision": revision,
-            "said": _in_words(before.content if before else {}, revision.content, issue.newsletter.default_language),
-            "is_head": revision.number == issue.revision_head,
-        }
-        for revision, before in zip(revisions, [*revisions[1:], None], strict=True)
-    ]
-    return render(request, "studio/composer/history.html", {"section": "issues", "issue": issue, "rows": rows})
+    language = language_of(issue, request.GET)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect(address(issue, language, q=_words(request)))
+    found = {"issue": issue, "newsletter": issue.newsletter, "language": language}
+    return render(request, "studio/composer/_tray_found.html", found | {"tray": tray.offered(issue, _words(request))})
 
 
 # --- reading and saving ----------------------------------------------------------------------------------------------
 
 
-def _language(issue: Issue, given: QueryDict) -> str:
+def language_of(issue: Issue, given: QueryDict) -> str:
     return issue.newsletter.best_language(given.get("language", ""))
 
 
-def _read(request: HttpRequest, issue: Issue, language: str) -> documents.Read:
+def read_form(request: HttpRequest, issue: Issue, language: str) -> documents.Read:
     stored = content.parse(issue.content)
     older = issue.revisions.order_by("-number").values_list("content", flat=True)[:RECENT_REVISIONS]
     named = set(request.POST.getlist("block"))
@@ -153,72 +157,70 @@ def _read(request: HttpRequest, issue: Issue, language: str) -> documents.Read:
     return documents.read(request.POST, stored, known, language=language)
 
 
-def _version(request: HttpRequest) -> int:
+def posted_version(request: HttpRequest) -> int:
+    """The version of the issue that the form was made of; 0 if it names none."""
     given = request.POST.get("version", "")
     return int(given) if given.isdecimal() and len(given) < 10 else 0
+
+
+def _asked(post: QueryDict) -> str:
+    """The step that is asked for. Enter presses "save": with an address in the search of the tray it adds that page."""
+    do = post.get("do", "")
+    if do not in {"save", "find"}:
+        return do
+    address = tray.as_address(post.get("q", "")) if do == "save" else ""
+    return f"paste:{address}" if address else ""
 
 
 def _step(request: HttpRequest, issue: Issue, do: str) -> tuple[Issue, str]:
     """Take a step on the stored blocks, as a revision of its own; with the id of the block to look at next."""
     document = content.parse(issue.content)
-    focus = steps.take(issue, document, do)
+    verb, _colon, rest = do.partition(":")
+    is_placed = ":" in rest and verb in {"add", "article", "again", "saved"}
+    after = "" if is_placed else request.POST.get("after" if verb == "add" else "tray_after", "")
+    focus = steps.take(issue, document, do, after=after)
     moved = issues.save(issue, document, version=issue.version, editor=access.editor(request), now=timezone.now())
     return moved, focus
 
 
-def _store(request: HttpRequest, issue: Issue, document: content.Document) -> Issue:
+def store(request: HttpRequest, issue: Issue, document: content.Document) -> Issue:
     """Save, unless nothing was changed; the version is compared in both cases."""
-    version = _version(request)
+    version = turns.version(request.POST, issue, editor=access.editor(request))
     if version == issue.version and content.dump(document) == issue.content:
         return issue
-    return issues.save(issue, document, version=version, editor=access.editor(request), now=timezone.now())
+    stored = issues.save(issue, document, version=version, editor=access.editor(request), now=timezone.now())
+    library.remember_words(document, issue.newsletter.default_language)
+    return stored
 
 
 def _walk(request: HttpRequest, issue_id: int, walk: Any) -> HttpResponse:
     """Undo or redo. What was typed and not saved yet is saved first, so that it is the first thing undone."""
     issue = access.issue(request, issue_id)
-    language = _language(issue, request.POST)
+    language = language_of(issue, request.POST)
     note = ""
     try:
-        read = _read(request, issue, language)
+        read = read_form(request, issue, language)
         if request.POST.getlist("block") and not read.errors:
-            issue = _store(request, issue, read.document)
+            issue = store(request, issue, read.document)
             version = issue.version
         else:
-            version = _version(request)
+            version = posted_version(request)
         issue = walk(issue, version=version, editor=access.editor(request), now=timezone.now())
     except documents.BadForm:
         return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
     except issues.NothingThere as nothing:
         note = str(nothing)
     except issues.Conflict as conflict:
-        return _answer(request, issue, language, read=read, conflict=conflict.current, status=409)
+        return answer(request, issue, language, read=read, conflict=conflict.current, status=409)
     except issues.WrongState as wrong:
-        return _answer(request, issue, language, read=read, note=str(wrong), status=409)
-    return _answer(request, issue, language, note=note, is_whole=True)
-
-
-def _restore(request: HttpRequest, issue: Issue) -> HttpResponse:
-    number = request.POST.get("number", "")
-    try:
-        issues.restore(
-            issue,
-            int(number) if number.isdecimal() else 0,
-            version=issue.version,
-            editor=access.editor(request),
-            now=timezone.now(),
-        )
-    except (issues.NothingThere, issues.WrongState) as wrong:
-        messages.error(request, str(wrong))
-        return redirect("issue-history", issue.pk)
-    messages.success(request, _("Version %(number)s is back. Undo takes you to where you were.") % {"number": number})
-    return redirect("issue-compose", issue.pk)
+        return answer(request, issue, language, read=read, note=str(wrong), status=409)
+    return answer(request, issue, language, note=note, is_whole=True)
 
 
 # --- answering -------------------------------------------------------------------------------------------------------
 
 
-def _answer(
+def answer(
     request: HttpRequest,
     issue: Issue,
     language: str,
@@ -228,6 +230,7 @@ def _answer(
     note: str = "",
     focus: str = "",
     is_whole: bool = False,
+    is_removed: bool = False,
     status: int = 200,
 ) -> HttpResponse:
     """The changed parts for htmx; for a plain form the page again, or a redirect to it where all went well."""
@@ -235,16 +238,37 @@ def _answer(
         if status == 200:
             if note:
                 messages.info(request, note)
-            return redirect(_address(issue, language) + (f"#{focus}" if focus else ""))
+            query = {"q": _words(request), "removed": "yes" if is_removed else ""}
+            return redirect(address(issue, language, **query) + (f"#{focus}" if focus else ""))
         return _page(request, issue, language, read=read, conflict=conflict, note=note, status=status)
     context = _context(request, issue, language, read=read, conflict=conflict, note=note)
-    context |= {"is_whole": is_whole, "focus": focus, "is_saved": status == 200}
+    context |= {"is_whole": is_whole, "focus": focus, "is_saved": status == 200, "is_removed": is_removed}
+    context["has_moved"] = issue.version != posted_version(request)
+    if is_whole or context["errors"]:
+        context |= _blocks(request, issue, language, read=read)
     if is_whole:
-        context["tray"] = articles_page.tray(issue)
+        context["tray"] = tray.offered(issue, _words(request))
     response = render(request, "studio/composer/_saved.html", context, status=status)
     if status == 200:
+        turns.remember(request.POST, issue, editor=access.editor(request))
         response["HX-Trigger"] = "preview-stale"
     return response
+
+
+def answer_card(request: HttpRequest, issue: Issue, language: str, block_id: str) -> HttpResponse:
+    """One card that a step changed, with the state that belongs to it; for script."""
+    turns.remember(request.POST, issue, editor=access.editor(request))
+    context = _context(request, issue, language, read=None, conflict=None, note="") | _blocks(request, issue, language)
+    context["card"] = next(card for card in context["cards"] if card.id == block_id)
+    response = render(request, "studio/composer/_card_changed.html", context)
+    response["HX-Trigger"] = "preview-stale"
+    return response
+
+
+def _words(request: HttpRequest) -> str:
+    """What the tray is searched for; an address that was just read is not kept."""
+    words = str(request.POST.get("q", "") if request.method == "POST" else request.GET.get("q", ""))
+    return "" if request.method == "POST" and request.POST.get("do") != "find" and tray.as_address(words) else words
 
 
 def _page(
@@ -258,7 +282,9 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     context = _context(request, issue, language, read=read, conflict=conflict, note=note)
-    context |= {"tray": articles_page.tray(issue), **_checked(issue, language)}
+    context |= _blocks(request, issue, language, read=read)
+    context |= {"tray": tray.offered(issue, _words(request)), **_checked(issue, language)}
+    context["is_removed"] = "removed" in request.GET and context["may_undo"]
     return render(request, "studio/composer/compose.html", context, status=status)
 
 
@@ -271,37 +297,70 @@ def _context(
     conflict: Issue | None,
     note: str,
 ) -> dict[str, Any]:
+    """What every answer shows: state, version, tabs, undo, the line in the inbox."""
     newsletter = issue.newsletter
     stored = content.parse(issue.content)
-    document = read.document if read else stored
-    typed, errors = (read.typed, read.errors) if read else ({}, {})
-    shown = stored.envelope(language, newsletter.default_language)
     may_undo, may_redo = issues.steps(issue)
     return {
         "section": "issues",
         "issue": issue,
         "newsletter": newsletter,
         "language": language,
+        "default": newsletter.default_language,
+        "is_translation": language != newsletter.default_language,
         "tabs": [
             {"code": code, "missing": documents.missing(stored, code), "is_here": code == language}
             for code in editions.languages(issue)
         ],
-        "version": _version(request) if read else issue.version,
-        "envelope": documents.envelope(document, language=language, typed=typed, errors=errors),
-        "cards": documents.cards(
-            document, language=language, default=newsletter.default_language, typed=typed, errors=errors
+        "version": posted_version(request) if read else issue.version,
+        "envelope": documents.envelope(
+            read.document if read else stored,
+            language=language,
+            default=newsletter.default_language,
+            typed=read.typed if read else {},
+            errors=read.errors if read else {},
         ),
-        "guarded": guarding.notes(document, language=language),
-        "kinds": documents.KINDS.items(),
-        "tones": documents.TONES.items(),
-        "policies": documents.POLICIES.items(),
-        "errors": errors,
+        "errors": read.errors if read else {},
         "conflict": conflict,
         "note": note,
         "may_undo": may_undo,
         "may_redo": may_redo,
-        "inbox": shown,
+        "inbox": stored.envelope(language, newsletter.default_language),
     }
+
+
+def _blocks(request: HttpRequest, issue: Issue, language: str, *, read: documents.Read | None = None) -> dict[str, Any]:
+    """The fields: envelope and one card a block, and what is known about them."""
+    newsletter = issue.newsletter
+    document = read.document if read else content.parse(issue.content)
+    typed, errors = (read.typed, read.errors) if read else ({}, {})
+    shared: dict[str, Any] = {
+        "language": language,
+        "default": newsletter.default_language,
+        "typed": typed,
+        "errors": errors,
+    }
+    cards = documents.cards(document, facts=_facts(newsletter, document), **shared)
+    bounds = [*documents.envelope(document, **shared), *(bound for card in cards for bound in card.bounds)]
+    return {
+        "cards": cards,
+        "faults": [bound for bound in bounds if bound.error],
+        "guarded": guarding.notes(document, language=language),
+        "kinds": documents.KINDS.items(),
+        "tones": documents.TONES.items(),
+        "policies": documents.POLICIES.items(),
+        "first_language": documents.language_name(newsletter.default_language),
+        "is_beside": request.method != "POST" or "beside" in request.POST,
+    }
+
+
+def _facts(newsletter: Newsletter, document: content.Document) -> documents.Facts:
+    rows = Article.objects.filter(pk__in=document.article_ids()).values_list("pk", "language", "alternates")
+    return documents.Facts(
+        zone=newsletter.zone,
+        warnings=library.warnings(document),
+        twins={key: frozenset([language, *alternates]) for key, language, alternates in rows},
+    )
 
 
 def _checked(issue: Issue, language: str) -> dict[str, Any]:
@@ -327,18 +386,24 @@ def _place(check: checks.Check, language: str) -> str:
 
 
 def _locked(request: HttpRequest, issue: Issue) -> HttpResponse:
-    context = {"section": "issues", "issue": issue, "language": _language(issue, request.GET)}
+    context = {"section": "issues", "issue": issue, "language": language_of(issue, request.GET)}
     context["tabs"] = editions.languages(issue)
     context["may_send"] = roles.may(access.editor(request), roles.Action.SEND, issue.newsletter)
     return render(request, "studio/composer/locked.html", context)
 
 
-def _address(issue: Issue, language: str) -> str:
-    address = reverse("issue-compose", args=[issue.pk])
-    return address if language == issue.newsletter.default_language else f"{address}?language={language}"
+def address(issue: Issue, language: str, **query: str) -> str:
+    """The composer's page in a language."""
+    here = {"language": language if language != issue.newsletter.default_language else "", **query}
+    kept = urlencode({name: value for name, value in here.items() if value})
+    return reverse("issue-compose", args=[issue.pk]) + (f"?{kept}" if kept else "")
 
 
-def _go(request: HttpRequest, address: str) -> HttpResponse:
+def _pictures(issue: Issue, language: str, block_id: str) -> str:
+    return f"{reverse('issue-images', args=[issue.pk])}?{urlencode({'block': block_id, 'language': language})}"
+
+
+def go(request: HttpRequest, address: str) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponse(headers={"HX-Redirect": address})
     return redirect(address)
@@ -354,20 +419,3 @@ def _as_page(text: str, language: str) -> str:
         _("Text version"),
         text,
     )
-
-
-def _in_words(before: dict[str, Any], after: dict[str, Any], language: str) -> list[str]:
-    """What changed between two versions, a phrase each."""
-    old, new = content.parse(before), content.parse(after)
-    titles = {card.id: card.title or card.label for card in documents.cards(old, language=language, default=language)}
-    titles |= {card.id: card.title or card.label for card in documents.cards(new, language=language, default=language)}
-    old_ids, new_ids = [block.id for block in old.blocks], [block.id for block in new.blocks]
-    changed = issues.differences(before, after)
-    said = [_("Added: %(title)s") % {"title": titles[key]} for key in new_ids if key not in old_ids]
-    said += [_("Removed: %(title)s") % {"title": titles[key]} for key in old_ids if key not in new_ids]
-    said += [_("Changed: %(title)s") % {"title": titles[key]} for key in new_ids if key in changed]
-    if issues.ENVELOPE in changed:
-        said.append(_("Subject or preview text"))
-    if issues.ORDER in changed and not said:
-        said.append(_("Order of the blocks"))
-    return said or [_("Started")]

@@ -1,0 +1,61 @@
+"""An issue's document as a form: fields per block in one language, and back from a POST.
+
+The form is the state: hidden `block` inputs in order, fields named `<block>.<field>`. What a form does not show (other
+languages, article, picture) is taken from the stored blocks.
+"""
+
+from newsletter.studio.documents.cards import (
+    Bound,
+    Card,
+    Facts,
+    Pair,
+    cards,
+    envelope,
+    is_written,
+    language_name,
+    missing,
+    shown_questions,
+)
+from newsletter.studio.documents.kinds import EMPTY, FIELDS, FROM_ARTICLE, KINDS, POLICIES, TONES, WITH_PICTURE, Field
+from newsletter.studio.documents.markup import as_html, as_typed
+from newsletter.studio.documents.reading import (
+    MOST_BLOCKS,
+    MOST_QUESTIONS,
+    BadForm,
+    NotPossible,
+    Read,
+    empty_words,
+    known_blocks,
+    read,
+)
+
+__all__ = [
+    "EMPTY",
+    "FIELDS",
+    "FROM_ARTICLE",
+    "KINDS",
+    "MOST_BLOCKS",
+    "MOST_QUESTIONS",
+    "POLICIES",
+    "TONES",
+    "WITH_PICTURE",
+    "BadForm",
+    "Bound",
+    "Card",
+    "Facts",
+    "Field",
+    "NotPossible",
+    "Pair",
+    "Read",
+    "as_html",
+    "as_typed",
+    "cards",
+    "empty_words",
+    "envelope",
+    "is_written",
+    "known_blocks",
+    "language_name",
+    "missing",
+    "read",
+    "shown_questions",
+]
