@@ -131,7 +131,7 @@ def collect(source: Source, *, now: datetime) -> Collected:
 
 def _pause(failures: int, *, asked_s: float) -> timedelta:
     """How long a site is left alone after `failures` in a row; longer if its answer asked for that (Retry-After)."""
-    ours = min(EVERY * 2 ** min(failures, 10), LATEST)
+    ours = min(EVERY * (1 << min(failures, 10)), LATEST)
     return max(ours, min(timedelta(seconds=asked_s), LONGEST_ASKED))
 
 

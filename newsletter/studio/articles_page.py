@@ -1,38 +1,50 @@
-"""The articles that issues are made of: the list with each one's state in words, adding one, and the feeds they come from."""
+"""The articles that issues are made of: the list, with each one's state in words. What its buttons do is in `gathering`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
 
-from newsletter import articles, issues, roles
-from newsletter.models import EDITABLE, Article, ArticleState, Issue, IssueStatus, Newsletter, Source
-from newsletter.studio import access, audit
+from newsletter import articles, content, guard, roles
+from newsletter.models import (
+    EDITABLE,
+    Article,
+    ArticleState,
+    Candidate,
+    CandidateState,
+    Issue,
+    IssueStatus,
+    Newsletter,
+)
+from newsletter.studio import access, guarding
 from newsletter.studio.forms import StudioFormMixin
 
 A_PAGE = 40
 IN_TRAY = 25
+LEFT_OUT_SHOWN = 20
+LEFT_OUT_FOR = timedelta(days=30)
+"""How long an address that gave no article stands in the list of all; under "Skipped" it stays."""
 STATES: dict[str, Promise] = {
     "": gettext_lazy("All"),
     "new": gettext_lazy("New"),
     "draft": gettext_lazy("In this draft"),
     "used": gettext_lazy("Used"),
+    "skipped": gettext_lazy("Skipped"),
+    "changed": gettext_lazy("Changed"),
     "gone": gettext_lazy("Gone"),
 }
 
@@ -47,11 +59,13 @@ class AddressForm(StudioFormMixin, forms.Form):
     )
 
 
-class SourceForm(AddressForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["url"].label = _("Address of the feed")
-        self.fields["url"].widget.attrs["placeholder"] = "https://"
+class AddressesForm(StudioFormMixin, forms.Form):
+    urls = forms.CharField(
+        label=gettext_lazy("Addresses, one a line"),
+        max_length=60_000,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "placeholder": "https://"}),
+        help_text=gettext_lazy("Up to 100. They are read one after the other while you go on working."),
+    )
 
 
 @dataclass(frozen=True)
@@ -62,8 +76,30 @@ class Row:
     languages: list[str]
     at: datetime
     state: str
-    """new, draft, used or gone."""
+    """new, draft, used, skipped or gone."""
     used_in: Issue | None
+    by: str = ""
+    """Who added it by its address, or set it aside."""
+    picture_fault: str = ""
+    changes: list[guarding.Note] = field(default_factory=list)
+    """What the article says by now and the draft does not."""
+
+    @property
+    def may_choose(self) -> bool:
+        return self.state in {"new", "used", "skipped"}
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An address that is no article, or not yet."""
+
+    candidate: Candidate
+    at: datetime
+    reason: str
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.candidate.state == CandidateState.WAITING
 
 
 # --- reads -----------------------------------------------------------------------------------------------------------
@@ -74,52 +110,104 @@ def for_newsletter(newsletter: Newsletter, words: str = "") -> QuerySet[Article]
 
     One row a story: the twin in another language comes along with the original when that is added.
     """
-    used = Prefetch("issues", Issue.objects.kept().order_by("-created_at"), to_attr="in_issues")
+    used = Prefetch("issues", newsletter.issues.kept().order_by("-created_at"), to_attr="in_issues")
+    asked = Prefetch(
+        "candidates", Candidate.objects.filter(newsletter=newsletter).select_related("asked_by"), to_attr="asked"
+    )
     found = articles.search(words, newsletter=newsletter).annotate(
         original=KeyTextTransform(newsletter.default_language, "alternates")
     )
     is_twin = ~Q(language=newsletter.default_language) & Exists(Article.objects.filter(url=OuterRef("original")))
-    return found.exclude(is_twin).prefetch_related(used)
+    return found.exclude(is_twin).select_related("image").prefetch_related(used, asked)
 
 
 def current_draft(newsletter: Newsletter) -> Issue | None:
     return newsletter.issues.filter(status__in=EDITABLE, deleted_at__isnull=True).order_by("-created_at").first()
 
 
-def rows(found: Iterable[Article], draft: Issue | None) -> list[Row]:
-    return [_row(article, draft) for article in found]
+def rows(
+    found: Iterable[Article], draft: Issue | None, changes: dict[int, list[guarding.Note]] | None = None
+) -> list[Row]:
+    return [_row(article, draft, (changes or {}).get(article.pk, [])) for article in found]
 
 
-def _row(article: Article, draft: Issue | None) -> Row:
+def _row(article: Article, draft: Issue | None, changes: list[guarding.Note]) -> Row:
     in_issues: list[Issue] = article.in_issues  # type: ignore[attr-defined]  # prefetched by for_newsletter
+    asked: list[Candidate] = article.asked  # type: ignore[attr-defined]  # prefetched by for_newsletter
     used_in = next((issue for issue in in_issues if draft is None or issue.pk != draft.pk), None)
     languages = [article.language, *article.alternates] if article.language else list(article.alternates)
     if article.state == ArticleState.GONE:
         state = "gone"
     elif draft is not None and any(issue.pk == draft.pk for issue in in_issues):
         state = "draft"
+    elif any(one.state == CandidateState.SKIPPED for one in asked):
+        state = "skipped"
     else:
         state = "used" if used_in else "new"
-    at = article.published_at or article.created_at
-    return Row(article, list(dict.fromkeys(languages)), at, state, used_in)
+    return Row(
+        article=article,
+        languages=list(dict.fromkeys(languages)),
+        at=article.published_at or article.created_at,
+        state=state,
+        used_in=used_in,
+        by=next((str(one.asked_by) for one in asked if one.asked_by), ""),
+        picture_fault=articles.picture_fault(article) if state in {"new", "draft", "skipped"} else "",
+        changes=changes,
+    )
 
 
 def tray(issue: Issue) -> list[Row]:
-    """What the composer offers: the newest articles that are not in the issue already."""
+    """What the composer offers: the newest articles that are not in the issue already, and that nobody set aside."""
     found = for_newsletter(issue.newsletter).filter(state=ArticleState.LIVE).exclude(issues=issue)
-    return rows(found[:IN_TRAY], issue)
+    return rows(found.exclude(_is_aside(issue.newsletter))[:IN_TRAY], issue)
 
 
-def _in_state(found: QuerySet[Article], state: str, draft: Issue | None) -> QuerySet[Article]:
-    in_draft = Q(issues=draft) if draft else Q(pk__in=[])
+def left_out(newsletter: Newsletter, words: str = "") -> QuerySet[Candidate]:
+    """Addresses that somebody pasted and that are not read yet, and those that gave no article."""
+    found = newsletter.candidates.filter(article__isnull=True).select_related("asked_by")
+    found = found.exclude(state=CandidateState.WAITING, asked_by__isnull=True)  # twins: nobody asked
+    for word in words.split()[:8]:
+        found = found.filter(Q(url__icontains=word) | Q(title__icontains=word))
+    return found
+
+
+def _is_aside(newsletter: Newsletter) -> Exists:
+    return Exists(Candidate.objects.filter(newsletter=newsletter, article=OuterRef("pk"), state=CandidateState.SKIPPED))
+
+
+def _in_state(
+    found: QuerySet[Article], state: str, newsletter: Newsletter, draft: Issue | None, changed: Iterable[int]
+) -> QuerySet[Article]:
     if state == "gone":
         return found.filter(state=ArticleState.GONE)
+    if state == "changed":
+        return found.filter(pk__in=list(changed))
+    if state not in STATES or not state:
+        return found
     live = found.filter(state=ArticleState.LIVE)
+    in_draft = Exists(Issue.objects.filter(pk=draft.pk if draft else 0, articles=OuterRef("pk")))
     if state == "draft":
         return live.filter(in_draft)
-    if state == "used":
-        return live.filter(issues__isnull=False).exclude(in_draft).distinct()
-    return live.filter(issues__isnull=True) if state == "new" else found
+    live = live.exclude(in_draft)
+    if state == "skipped":
+        return live.filter(_is_aside(newsletter))
+    is_used = Exists(newsletter.issues.kept().filter(articles=OuterRef("pk")))
+    live = live.exclude(_is_aside(newsletter))
+    return live.filter(is_used) if state == "used" else live.exclude(is_used)
+
+
+def _changes(draft: Issue | None) -> dict[int, list[guarding.Note]]:
+    """For each article that the draft tells, by the id the list shows: what its pages say by now."""
+    if draft is None:
+        return {}
+    telling = {block.id: getattr(block, "article", None) for block in content.parse(draft.content).blocks}
+    language = draft.newsletter.default_language
+    found: dict[int, list[guarding.Note]] = {}
+    for change in guard.changes(draft):
+        article = telling.get(change.block)
+        if article is not None and change.kind != "unreachable":
+            found.setdefault(article, []).append(guarding.note(change, language=language))
+    return found
 
 
 # --- the list --------------------------------------------------------------------------------------------------------
@@ -127,10 +215,18 @@ def _in_state(found: QuerySet[Article], state: str, draft: Issue | None) -> Quer
 
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
-    return _page(request, _newsletter(request, request.GET.get("newsletter", "")))
+    return page(request, newsletter_of(request, request.GET.get("newsletter", "")))
 
 
-def _newsletter(request: HttpRequest, slug: str) -> Newsletter:
+@require_safe
+def waiting(request: HttpRequest) -> HttpResponse:
+    """How far the pasted addresses are; the list asks for this while some wait."""
+    newsletter = newsletter_of(request, request.GET.get("newsletter", ""))
+    context = {"newsletter": newsletter, "waiting": _waiting(newsletter), "is_asked": True}
+    return render(request, "studio/articles/_waiting.html", context)
+
+
+def newsletter_of(request: HttpRequest, slug: str) -> Newsletter:
     """The one asked for, or the editor's first."""
     if slug:
         return access.newsletter(request, slug, roles.Action.WRITE)
@@ -140,33 +236,77 @@ def _newsletter(request: HttpRequest, slug: str) -> Newsletter:
     return mine[0]
 
 
-def _page(
-    request: HttpRequest, newsletter: Newsletter, *, form: AddressForm | None = None, status: int = 200
+def page(
+    request: HttpRequest,
+    newsletter: Newsletter,
+    *,
+    form: AddressForm | None = None,
+    many: AddressesForm | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     draft = current_draft(newsletter)
-    state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()
-    found = for_newsletter(newsletter)
-    counts = {key: _in_state(found, key, draft).count() for key in STATES}
-    shown = _in_state(for_newsletter(newsletter, words), state if state in STATES else "", draft)
+    state, words = request.GET.get("state", ""), request.GET.get("q", "").replace("\0", "").strip()
+    state = state if state in STATES else ""
+    changes = _changes(draft)
+    shown = _in_state(for_newsletter(newsletter, words), state, newsletter, draft, changes)
     sheet = Paginator(shown, A_PAGE).get_page(request.GET.get("page"))
     last = newsletter.issues.filter(status=IssueStatus.SENT).order_by("-sent_at").first()
+    listed: list[Row | LeftOut] = [*rows(sheet, draft, changes)]
+    if sheet.number == 1 and state in {"", "skipped"}:
+        listed += _left_out_rows(newsletter, words, state)
     context = {
         "section": "articles",
         "newsletter": newsletter,
         "draft": draft,
         "last": last,
-        "bands": _bands(rows(sheet, draft), last),
+        "bands": _bands(sorted(listed, key=lambda row: row.at, reverse=True), last),
+        "can_choose": any(isinstance(row, Row) and row.may_choose for row in listed),
         "sheet": sheet,
-        "states": [{"key": key, "label": label, "count": counts[key]} for key, label in STATES.items()],
+        "states": _counted(newsletter, draft, changes),
         "state": state,
         "q": words,
         "form": form or AddressForm(),
+        "many": many or AddressesForm(),
+        "waiting": _waiting(newsletter),
+        "aside": _just_set_aside(request, newsletter),
         "sources": newsletter.sources.filter(is_active=True).order_by("-fetched_at"),
+        "next_at": newsletter.sources.filter(is_active=True, next_at__isnull=False)
+        .order_by("next_at")
+        .values_list("next_at", flat=True)
+        .first(),
     }
     return render(request, "studio/articles/list.html", context, status=status)
 
 
-def _bands(found: list[Row], last: Issue | None) -> list[dict[str, Any]]:
+def _counted(newsletter: Newsletter, draft: Issue | None, changes: dict[int, Any]) -> list[dict[str, Any]]:
+    found = for_newsletter(newsletter)
+    counts = {key: _in_state(found, key, newsletter, draft, changes).count() for key in STATES}
+    counts["skipped"] += left_out(newsletter).count()
+    return [{"key": key, "label": label, "count": counts[key]} for key, label in STATES.items()]
+
+
+def _left_out_rows(newsletter: Newsletter, words: str, state: str) -> list[LeftOut]:
+    found = left_out(newsletter, words)
+    if state != "skipped":
+        found = found.filter(created_at__gt=timezone.now() - LEFT_OUT_FOR)[:LEFT_OUT_SHOWN]
+    else:
+        found = found[: 5 * LEFT_OUT_SHOWN]
+    return [LeftOut(one, one.created_at, articles.in_words(one.reason)) for one in found]
+
+
+def _waiting(newsletter: Newsletter) -> int:
+    return left_out(newsletter).filter(state=CandidateState.WAITING).count()
+
+
+def _just_set_aside(request: HttpRequest, newsletter: Newsletter) -> Article | None:
+    """The article that was set aside a moment ago, to offer its way back."""
+    key = request.GET.get("aside", "")
+    if not key.isdecimal() or len(key) > 18:
+        return None
+    return for_newsletter(newsletter).filter(_is_aside(newsletter), pk=int(key)).first()
+
+
+def _bands(found: list[Row | LeftOut], last: Issue | None) -> list[dict[str, Any]]:
     """Rows since the last issue apart from older ones; one band without a title where nothing was sent yet."""
     if last is None or last.sent_at is None:
         return [{"title": "", "rows": found}] if found else []
@@ -174,122 +314,3 @@ def _bands(found: list[Row], last: Issue | None) -> list[dict[str, Any]]:
     older = [row for row in found if row.at <= last.sent_at]
     title = _("Since Issue %(number)s") % {"number": last.number}
     return [band for band in ({"title": title, "rows": since}, {"title": _("Older"), "rows": older}) if band["rows"]]
-
-
-@require_POST
-def add(request: HttpRequest) -> HttpResponse:
-    """Read the page behind an address and keep it as an article."""
-    newsletter = _newsletter(request, request.POST.get("newsletter", ""))
-    form = AddressForm(request.POST)
-    if not form.is_valid():
-        return _page(request, newsletter, form=form, status=422)
-    try:
-        article = articles.add_by_url(form.cleaned_data["url"], newsletter=newsletter, now=timezone.now())
-    except articles.NoArticle as error:
-        form.add_error("url", str(error))
-        return _page(request, newsletter, form=form, status=422)
-    messages.success(request, _("“%(title)s” is here.") % {"title": article.title})
-    return redirect(_list(newsletter))
-
-
-@require_POST
-def use(request: HttpRequest) -> HttpResponse:
-    """Put an article into the draft, or into a new issue where there is no draft. A second use wants `again`."""
-    newsletter = _newsletter(request, request.POST.get("newsletter", ""))
-    key = request.POST.get("article", "")
-    article = for_newsletter(newsletter).filter(pk=int(key) if key.isdecimal() else 0).first()
-    if article is None:
-        raise Http404("no such article")
-    me, now = access.editor(request), timezone.now()
-    draft = current_draft(newsletter) or issues.create(newsletter, editor=me, now=now)
-    try:
-        draft = issues.add_article(draft, article, editor=me, now=now, again=request.POST.get("again") == "yes")
-    except issues.AlreadyUsed as used:
-        messages.warning(
-            request,
-            _("“%(title)s” was in #%(number)s. Choose “Use again” if you want it once more.")
-            % {"title": article.title, "number": used.issue.number},
-        )
-        return redirect(_list(newsletter))
-    except issues.Conflict:
-        messages.error(request, _("Somebody else saved the draft at this very moment. Try once more."))
-        return redirect(_list(newsletter))
-    messages.success(
-        request, _("“%(title)s” is in the draft of #%(number)s.") % {"title": article.title, "number": draft.number}
-    )
-    return redirect(_list(newsletter))
-
-
-def _list(newsletter: Newsletter) -> str:
-    return f"{reverse('article-list')}?newsletter={newsletter.slug}"
-
-
-# --- feeds -----------------------------------------------------------------------------------------------------------
-
-
-@require_safe
-def sources(request: HttpRequest) -> HttpResponse:
-    return _sources_page(request, _newsletter(request, request.GET.get("newsletter", "")))
-
-
-def _sources_page(
-    request: HttpRequest, newsletter: Newsletter, *, form: SourceForm | None = None, status: int = 200
-) -> HttpResponse:
-    context = {
-        "section": "articles",
-        "newsletter": newsletter,
-        "sources": newsletter.sources.order_by("-is_active", "pk"),
-        "form": form or SourceForm(),
-    }
-    return render(request, "studio/articles/sources.html", context, status=status)
-
-
-@require_http_methods(["POST"])
-def add_source(request: HttpRequest) -> HttpResponse:
-    newsletter = _newsletter(request, request.POST.get("newsletter", ""))
-    form = SourceForm(request.POST)
-    if not form.is_valid():
-        return _sources_page(request, newsletter, form=form, status=422)
-    try:
-        source = articles.connect(form.cleaned_data["url"], newsletter=newsletter)
-    except articles.NoArticle as error:
-        form.add_error("url", str(error))
-        return _sources_page(request, newsletter, form=form, status=422)
-    audit.record(request, "source-added", newsletter=newsletter, subject=f"newsletter {newsletter.pk}")
-    return _read(request, source)
-
-
-@require_POST
-def read_source(request: HttpRequest, source_id: int) -> HttpResponse:
-    return _read(request, _source(request, source_id))
-
-
-@require_POST
-def stop_source(request: HttpRequest, source_id: int) -> HttpResponse:
-    """Stop reading a feed, or start again; its articles stay."""
-    source = _source(request, source_id)
-    Source.objects.filter(pk=source.pk).update(is_active=not source.is_active)
-    action = "source-removed" if source.is_active else "source-added"
-    audit.record(request, action, newsletter=source.newsletter, subject=f"newsletter {source.newsletter_id}")
-    return redirect(f"{reverse('source-list')}?newsletter={source.newsletter.slug}")
-
-
-def _source(request: HttpRequest, source_id: int) -> Source:
-    source = Source.objects.select_related("newsletter").filter(pk=source_id).first()
-    if source is None:
-        raise Http404("no such feed")
-    access.newsletter(request, source.newsletter.slug, roles.Action.WRITE)
-    return source
-
-
-def _read(request: HttpRequest, source: Source) -> HttpResponse:
-    """Read the feed now, and say what came of it."""
-    outcome = articles.collect(source, now=timezone.now())
-    if outcome.error:
-        messages.error(request, _("The feed could not be read: %(error)s") % {"error": outcome.error})
-    elif outcome.new:
-        said = ngettext("%(count)s new article.", "%(count)s new articles.", outcome.new)
-        messages.success(request, said % {"count": outcome.new})
-    else:
-        messages.success(request, _("The feed was read just now; it has nothing new."))
-    return redirect(f"{reverse('source-list')}?newsletter={source.newsletter.slug}")

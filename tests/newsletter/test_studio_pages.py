@@ -263,7 +263,7 @@ def test_a_second_use_asks_first(studio, newsletter):
 def test_a_pasted_address_becomes_an_article(studio, newsletter, monkeypatch):
     asked = []
 
-    def add_by_url(url, *, newsletter, now):
+    def add_by_url(url, *, newsletter, **_):
         asked.append((url, newsletter))
         return make_article("Dari alamat")
 
@@ -276,7 +276,7 @@ def test_a_pasted_address_becomes_an_article(studio, newsletter, monkeypatch):
 
 
 def test_an_address_without_an_article_says_why_and_stays_typed(studio, monkeypatch):
-    def nothing(url, *, newsletter, now):
+    def nothing(url, **_):
         raise articles.NoArticle("There is no article at this address.")
 
     monkeypatch.setattr(articles, "add_by_url", nothing)
