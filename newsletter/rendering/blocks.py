@@ -84,6 +84,10 @@ class View:
     place: str = ""
     moment: Moment = Moment()
 
+    @property
+    def direction(self) -> str:
+        return mjml.direction(self.language)
+
 
 @dataclass(frozen=True)
 class Frame:

@@ -6,7 +6,9 @@ from typing import Any
 
 from newsletter import content
 from newsletter.models import MediaFile
+from tests.newsletter import gallery_words
 
+LANGUAGES = ("id", "en", "ar", "zh")
 SITE = "https://kabarlintas.example"
 
 
@@ -21,13 +23,14 @@ def document(*, picture: content.Picture | None = None, languages: tuple[str, ..
                 subject="New autogates, online permits, and Saturday service",
                 preheader="Who may use them, how they work, and two answers about children's passports",
             ),
+            **gallery_words.ENVELOPES,
         },
         blocks=[_only(block, languages) for block in _blocks(picture)],
     )
 
 
 def _only(block: content.BlockBase, languages: tuple[str, ...]) -> Any:
-    words = getattr(block, "words")  # noqa: B009 (each kind declares its own)
+    words = {**getattr(block, "words"), **gallery_words.WORDS.get(block.id, {})}  # noqa: B009 (each kind declares its own)
     return block.model_copy(
         update={"words": {language: words[language] for language in languages if language in words}}
     )

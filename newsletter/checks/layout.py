@@ -1,0 +1,46 @@
+"""CSS that a layout must not lean on, from the curated list beside this file (`weak_css.toml`)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+LIST = Path(__file__).with_name("weak_css.toml")
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_BODY = re.compile(r"\{([^{}]*)\}")
+
+
+class Feature(NamedTuple):
+    name: str
+    pattern: re.Pattern[str] | None
+    """Over declarations."""
+    selector: re.Pattern[str] | None
+    """Over what stands before the braces of a style sheet."""
+
+
+@cache
+def features() -> tuple[Feature, ...]:
+    return tuple(
+        Feature(one["name"], _compiled(one.get("pattern")), _compiled(one.get("selector")))
+        for one in tomllib.loads(LIST.read_text())["feature"]
+    )
+
+
+def _compiled(pattern: str | None) -> re.Pattern[str] | None:
+    return re.compile(pattern, re.IGNORECASE) if pattern else None
+
+
+def weak(*, sheets: Iterable[str], attributes: Iterable[str]) -> Iterator[str]:
+    """Names of the features that style sheets and style attributes use, each once."""
+    whole = [_COMMENT.sub("", sheet) for sheet in sheets]
+    declared = ";\n".join([*(body for sheet in whole for body in _BODY.findall(sheet)), *attributes])
+    selected = "\n".join(_BODY.sub("{}", sheet) for sheet in whole)
+    for feature in features():
+        if (feature.pattern and feature.pattern.search(declared)) or (
+            feature.selector and feature.selector.search(selected)
+        ):
+            yield feature.name
