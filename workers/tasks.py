@@ -66,7 +66,8 @@ def recount(**_: object) -> int:
 
 @app.task(name="collect", queue=Queue.FETCH, soft_time_limit=240, time_limit=300)
 def collect(**_: object) -> int:
-    return articles.collect_due(now=timezone.now())
+    """Pasted addresses first: somebody waits for them."""
+    return articles.read_candidates_due(now=timezone.now()) + articles.collect_due(now=timezone.now())
 
 
 @app.task(name="prepare")

@@ -32,7 +32,7 @@ TAKEN_FOR = timedelta(minutes=5)
 """How long a reading worker has before another one tries; also the pause before a twin is tried again."""
 TWIN_TRIED_FOR = timedelta(hours=1)
 MOST_READ = 60
-MOST_SECONDS = 60
+MOST_SECONDS = 40
 
 
 class _NoPage(NoArticle):

@@ -15,10 +15,8 @@ SMALL = 600
 """Pixels across a mail; a picture narrower than this is blown up or leaves a gap."""
 WIDE, TALL = 2.5, 0.75
 """Width by height at which a picture is a strip, or pushes the text off the screen."""
-_NUMBERED = (
-    (re.compile(r"This page has too little text for an article: (?P<words>\d+) words\."), "words"),
-    (re.compile(r"This is larger than (?P<size>\d+) MB, so it is not read\."), "size"),
-)
+NUMBERS = ("words", "size")
+"""What the one number of a stored reason is called in its msgid."""
 
 
 def search(text: str = "", *, newsletter: Newsletter | None = None, language: str = "") -> QuerySet[Article]:
@@ -72,8 +70,9 @@ def picture_fault(article: Article) -> str:
 
 def in_words(reason: str) -> str:
     """A stored reason in the language of whoever reads it: reasons are kept in English, as msgids."""
-    for pattern, name in _NUMBERED:
-        if found := pattern.fullmatch(reason):
-            msgid = reason.replace(found[name], f"%({name})d", 1)
-            return _(msgid) % {name: int(found[name])}
+    if found := re.search(r"\d+", reason):
+        for name in NUMBERS:
+            msgid = reason.replace(found[0], f"%({name})d", 1)
+            if (said := _(msgid)) != msgid:
+                return said % {name: int(found[0])}
     return _(reason) if reason else ""

@@ -30,6 +30,8 @@ LONGEST_ASKED = timedelta(days=1)
 MOST_PAGES = 40
 """Pages of new articles read in one go; a sitemap with more is continued the next time."""
 MOST_SECONDS = 90
+MOST_SECONDS_OF_ALL = 100
+"""After this no further source is begun; the next tick goes on."""
 MOST_SITEMAPS = 3
 LEFT_OUT_FOR = timedelta(days=1)
 """After this a page that gave no article is looked at once more."""
@@ -100,9 +102,11 @@ def collect_due(*, now: datetime) -> int:
 
     Two workers share the work: a source is read by whoever moves its time.
     """
-    new = 0
+    new, ends = 0, time.monotonic() + MOST_SECONDS_OF_ALL
     due = Q(next_at__isnull=True) | Q(next_at__lte=now)
     for source in Source.objects.filter(due, is_active=True).order_by("next_at", "pk")[:50]:
+        if time.monotonic() >= ends:
+            break
         if Source.objects.filter(due, pk=source.pk, is_active=True).update(next_at=now + EVERY):
             new += collect(source, now=now).new
     return new
