@@ -1,71 +1,318 @@
-"""The sent issues as an Atom feed."""
+"""The sent issues as feeds: Atom (RFC 4287), RSS 2.0 and JSON Feed 1.1, with conditional GET.
+
+All three say the same. Addresses are absolute, ids never change, links are direct, and nothing in them knows a reader.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any
+from urllib.parse import urlencode
 
+import nh3
 from django.conf import settings
-from django.contrib.syndication.views import Feed
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.template import loader
 from django.urls import reverse
-from django.utils import translation
-from django.utils.feedgenerator import Atom1Feed
+from django.utils import timezone, translation
+from django.utils.cache import get_conditional_response
+from django.utils.feedgenerator import Atom1Feed, Rss201rev2Feed, rfc3339_date
+from django.utils.http import http_date, quote_etag
 from django.utils.translation import gettext as _
 
 from newsletter import editions
-from newsletter.archive import pages
+from newsletter.archive import pages, sharing
 from newsletter.models import Issue, Newsletter
 
 ISSUES = 20
+FRESH_S = 300
+TAGS = frozenset(
+    {"a", "aside", "b", "blockquote", "br", "em", "figcaption", "figure", "h2", "h3", "hr", "i", "img", "li", "ol", "p"}
+    | {"section", "strong", "ul"}
+)
+ATTRIBUTES = {"a": {"href"}, "img": {"src", "alt", "width", "height"}, "*": {"lang", "dir"}}
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-if TYPE_CHECKING:
-    IssueFeed = Feed[Issue, QuerySet[Issue]]
-else:
-    IssueFeed = Feed
+@dataclass(frozen=True)
+class Entry:
+    """One issue in one language."""
+
+    id: str
+    url: str
+    title: str
+    summary: str
+    html: str
+    language: str
+    author: str
+    author_url: str
+    picture: str
+    published_at: datetime
+    changed_at: datetime
 
 
-class SentIssues(IssueFeed):
-    """The newest issues of all open newsletters, or of one (`?newsletter=`)."""
+@dataclass(frozen=True)
+class Channel:
+    """A feed before it has a form."""
 
-    feed_type = Atom1Feed
+    title: str
+    description: str
+    home: str
+    address: str
+    """Of the feed itself."""
+    language: str
+    author: str
+    author_url: str
+    changed_at: datetime
+    entries: tuple[Entry, ...]
 
-    def get_object(self, request: HttpRequest, *args: object, **kwargs: object) -> QuerySet[Issue]:
-        slug = request.GET.get("newsletter", "")
-        return pages.sent().filter(newsletter__slug=slug) if slug else pages.sent()
 
-    def title(self, issues: QuerySet[Issue]) -> str:
-        first = issues.first()
-        return first.newsletter.brand if first else _("All issues")
+# --- what is in it ---------------------------------------------------------------------------------------------------
 
-    def link(self) -> str:
-        return settings.SITE_URL + reverse("archive-list")
 
-    def feed_url(self) -> str:
-        return settings.SITE_URL + reverse("archive-feed")
+def channel(request: HttpRequest) -> Channel:
+    """The newest issues of all open newsletters, or of one (`?newsletter=`), in the language of `?lang=`.
 
-    def items(self, issues: QuerySet[Issue]) -> QuerySet[Issue]:
-        return issues[:ISSUES]
+    Without `?lang=` one newsletter speaks its first language, several the visitor's. Raises Http404.
+    """
+    newsletter, asked = _newsletter(request), request.GET.get("lang", "")
+    language = asked or (newsletter.default_language if newsletter else translation.get_language() or "")
+    issues = list(_issues(newsletter)[:ISSUES])
+    changes = pages.changes(issues)
+    spoken = newsletter.best_language(language) if newsletter else _spoken(language)
+    with translation.override(spoken):
+        title, description = _about(newsletter, issues, spoken)
+    entries = tuple(_entry(issue, issue.newsletter.best_language(language), changes) for issue in issues)
+    query = {"newsletter": newsletter.slug} if newsletter else {}
+    first = newsletter or (issues[0].newsletter if issues else None)
+    return Channel(
+        title=title,
+        description=description,
+        home=_address("archive-list", {**query, "lang": spoken}),
+        address=_address(
+            str(request.resolver_match.url_name if request.resolver_match else ""), {**query, "lang": spoken}
+        ),
+        language=spoken,
+        author=first.brand if first else title,
+        author_url=first.site_url if first else "",
+        changed_at=max((entry.changed_at for entry in entries), default=_beginning(newsletter)),
+        entries=entries,
+    )
 
-    def item_title(self, item: Issue) -> str:
-        return pages.title(item, self._language(item.newsletter))
 
-    def item_description(self, item: Issue) -> str:
-        return pages.summary(item, self._language(item.newsletter))
+def _newsletter(request: HttpRequest) -> Newsletter | None:
+    slug = request.GET.get("newsletter", "")
+    if not slug:
+        return None
+    found = Newsletter.objects.filter(slug=slug, archive_is_public=True).first()
+    if found is None:
+        raise Http404("no newsletter with an open archive")
+    return found
 
-    def item_link(self, item: Issue) -> str:
-        return f"{editions.web_url(item)}?lang={self._language(item.newsletter)}"
 
-    def item_guid(self, item: Issue) -> str:
-        return editions.web_url(item)
+def _issues(newsletter: Newsletter | None) -> QuerySet[Issue]:
+    sent = pages.sent().select_related("newsletter__logo").prefetch_related("links")
+    return sent.filter(newsletter=newsletter) if newsletter else sent
 
-    def item_pubdate(self, item: Issue) -> datetime | None:
-        return item.sent_at
 
-    def item_updateddate(self, item: Issue) -> datetime | None:
-        return item.sent_at
+def _spoken(language: str) -> str:
+    codes = [code for code, _name in settings.LANGUAGES]
+    return language if language in codes else codes[0]
 
-    def _language(self, newsletter: Newsletter) -> str:
-        return newsletter.best_language(translation.get_language())
+
+def _about(newsletter: Newsletter | None, issues: list[Issue], language: str) -> tuple[str, str]:
+    every = _("Every issue we sent, to read without an address.")
+    if newsletter:
+        title = newsletter.title_in(language)
+        named = title if newsletter.brand in title else f"{newsletter.brand}: {title}"
+        return named, newsletter.description_in(language) or every
+    brands = {issue.newsletter.brand for issue in issues}
+    return (brands.pop() if len(brands) == 1 else _("All issues")), every
+
+
+def _beginning(newsletter: Newsletter | None) -> datetime:
+    """When an empty feed last changed: the day the newsletter began, and the same at each request."""
+    first = newsletter or Newsletter.objects.order_by("created_at").first()
+    return first.created_at if first else datetime(2026, 1, 1, tzinfo=timezone.get_default_timezone())
+
+
+def _entry(issue: Issue, language: str, changes: dict[int, datetime]) -> Entry:
+    newsletter, address = issue.newsletter, editions.web_url(issue)
+    published_at = issue.sent_at or editions.day(issue)
+    picture = sharing.preview(editions.document(issue), language, newsletter.default_language)
+    is_first = language == newsletter.default_language
+    return Entry(
+        id=address if is_first else f"{address}?lang={language}",
+        url=f"{address}?lang={language}",
+        title=_clean(pages.title(issue, language)),
+        summary=_clean(pages.summary(issue, language)),
+        html=_clean(story(issue, language)),
+        language=language,
+        author=newsletter.brand,
+        author_url=newsletter.site_url,
+        picture=picture.url if picture else "",
+        published_at=published_at,
+        changed_at=max(published_at, changes.get(issue.pk, published_at)),
+    )
+
+
+def story(issue: Issue, language: str) -> str:
+    """The issue's blocks as plain HTML: what its page shows, without classes and icons."""
+    with translation.override(language):
+        shown = [
+            loader.render_to_string("archive/_block.html", {"kind": kind, "parts": parts, "page_language": language})
+            for kind, parts in pages.groups(issue, language)
+        ]
+    return nh3.clean(
+        "".join(shown),
+        tags=set(TAGS),
+        attributes={tag: set(names) for tag, names in ATTRIBUTES.items()},
+        clean_content_tags={"script", "style", "svg"},
+        url_schemes={"http", "https", "mailto"},
+        link_rel=None,
+    ).strip()
+
+
+def _clean(text: str) -> str:
+    return _NO_XML.sub("", text)
+
+
+def _address(name: str, query: dict[str, str]) -> str:
+    return f"{settings.SITE_URL}{reverse(name)}?{urlencode(query)}"
+
+
+# --- forms of it -----------------------------------------------------------------------------------------------------
+
+
+class _Rss(Rss201rev2Feed):
+    """With the whole story (content:encoded), beside the summary that RSS itself knows."""
+
+    def rss_attributes(self) -> dict[str, str]:
+        return {
+            **super().rss_attributes(),
+            "xmlns:content": "http://purl.org/rss/1.0/modules/content/",
+            "xmlns:dc": "http://purl.org/dc/elements/1.1/",
+        }
+
+    def latest_post_date(self) -> datetime:
+        changed_at: datetime = self.feed["changed_at"]
+        return changed_at
+
+    def add_item_elements(self, handler: Any, item: dict[str, Any]) -> None:
+        super().add_item_elements(handler, item)
+        handler.addQuickElement("dc:creator", item["creator"])
+        handler.addQuickElement("content:encoded", item["html"])
+
+
+class _Atom(Atom1Feed):
+    def latest_post_date(self) -> datetime:
+        changed_at: datetime = self.feed["changed_at"]
+        return changed_at
+
+    def item_attributes(self, item: dict[str, Any]) -> dict[str, str]:
+        return {"xml:lang": item["language"]}
+
+    def add_item_elements(self, handler: Any, item: dict[str, Any]) -> None:
+        super().add_item_elements(handler, item)
+        handler.addQuickElement("content", item["html"], {"type": "html"})
+
+
+def atom(found: Channel) -> str:
+    return _xml(_Atom, found, author_key="author_name")
+
+
+def rss(found: Channel) -> str:
+    return _xml(_Rss, found, author_key="creator")
+
+
+def _xml(form: type[_Rss] | type[_Atom], found: Channel, *, author_key: str) -> str:
+    feed = form(
+        title=found.title,
+        link=found.home,
+        description=found.description,
+        language=found.language,
+        subtitle=found.description,
+        author_name=found.author,
+        author_link=found.author_url or None,
+        feed_url=found.address,
+        feed_guid=found.address,
+        changed_at=found.changed_at,
+    )
+    for entry in found.entries:
+        feed.add_item(
+            title=entry.title,
+            link=entry.url,
+            description=entry.summary,
+            unique_id=entry.id,
+            unique_id_is_permalink=False,
+            pubdate=entry.published_at,
+            updateddate=entry.changed_at,
+            html=entry.html,
+            language=entry.language,
+            **{author_key: entry.author},
+        )
+    written = io.StringIO()
+    feed.write(written, "utf-8")
+    return written.getvalue()
+
+
+def json_feed(found: Channel) -> str:
+    """JSON Feed 1.1 (jsonfeed.org/version/1.1)."""
+    authors = [{"name": found.author, **({"url": found.author_url} if found.author_url else {})}]
+    feed = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": found.title,
+        "home_page_url": found.home,
+        "feed_url": found.address,
+        "description": found.description,
+        "language": found.language,
+        "authors": authors,
+        "items": [_json_item(entry) for entry in found.entries],
+    }
+    return json.dumps(feed, ensure_ascii=False, indent=1)
+
+
+def _json_item(entry: Entry) -> dict[str, Any]:
+    item = {
+        "id": entry.id,
+        "url": entry.url,
+        "title": entry.title,
+        "summary": entry.summary,
+        "content_html": entry.html,
+        "image": entry.picture,
+        "language": entry.language,
+        "authors": [{"name": entry.author, **({"url": entry.author_url} if entry.author_url else {})}],
+        "date_published": rfc3339_date(entry.published_at),
+        "date_modified": rfc3339_date(entry.changed_at),
+    }
+    return {name: value for name, value in item.items() if value or name == "content_html"}
+
+
+# --- answering -------------------------------------------------------------------------------------------------------
+
+Form = Callable[[Channel], str]
+
+
+def answer(request: HttpRequest, form: Form, content_type: str) -> HttpResponseBase:
+    """The feed, or 304 to whoever has it already."""
+    found = channel(request)
+    body = form(found).encode()
+    etag = quote_etag(hashlib.sha256(body).hexdigest()[:32])
+    response = HttpResponse(body, content_type=f"{content_type}; charset=utf-8")
+    response.headers["ETag"] = etag
+    response.headers["Last-Modified"] = http_date(found.changed_at.timestamp())
+    response.headers["Cache-Control"] = f"public, max-age={FRESH_S}"
+    response.headers["Content-Language"] = found.language
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    known = get_conditional_response(
+        request, etag=etag, last_modified=int(found.changed_at.timestamp()), response=response
+    )
+    return known or response

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from newsletter import content, editions
-from newsletter.models import AuditEntry, Issue, IssueStatus
+from newsletter import editions
+from newsletter.models import AuditEntry, Issue, IssueStatus, Link
 from newsletter.rendering import blocks, richtext
 from newsletter.rendering.links import LinkBook
 
 WORDS_A_MINUTE = 200
+SECTIONS = frozenset({"lead", "story", "text", "brief", "video"})
+"""Kinds that become a section of the page where they have a heading; the others are elements of their own."""
 
 
 @dataclass(frozen=True)
@@ -83,18 +85,29 @@ def _shown(view: blocks.View, book: LinkBook) -> Shown:
     return Shown(view, write(view.body), picture, note, blocks.answers(view, write))
 
 
+def _mended(issue: Issue, language: str) -> list[Link]:
+    """In order; from what was fetched before, where a caller did."""
+    return sorted(
+        (link for link in issue.links.all() if link.amended_url and link.language == language),
+        key=lambda link: link.number,
+    )
+
+
 def _amended(issue: Issue, language: str) -> dict[tuple[str, str], str]:
-    mended = issue.links.filter(language=language).exclude(amended_url="")
-    return {(link.block, link.url): link.amended_url for link in mended}
+    return {(link.block, link.url): link.amended_url for link in _mended(issue, language)}
+
+
+def changes(issues: Iterable[Issue]) -> dict[int, datetime]:
+    """When an issue's page last changed after it was sent, by id; one query."""
+    subjects = {f"issue {issue.pk}": issue.pk for issue in issues}
+    made = AuditEntry.objects.filter(action="link-amended", subject__in=subjects).order_by("occurred_at")
+    return {subjects[subject]: at for subject, at in made.values_list("subject", "occurred_at")}
 
 
 def corrections(issue: Issue, language: str) -> list[Correction]:
     """Links of this issue that now lead elsewhere than its mail said."""
-    made = (
-        AuditEntry.objects.filter(action="link-amended", subject=f"issue {issue.pk}").order_by("-occurred_at").first()
-    )
-    moment = made.occurred_at if made else None
-    mended = issue.links.filter(language=language).exclude(amended_url="").order_by("number")
+    mended = _mended(issue, language)
+    moment = changes([issue]).get(issue.pk) if mended else None
     return [Correction(link.label, link.amended_url, moment) for link in mended]
 
 
@@ -103,12 +116,9 @@ def reading_minutes(shown: list[tuple[str, tuple[Shown, ...]]]) -> int:
     return max(1, round(sum(len(text.split()) for text in texts) / WORDS_A_MINUTE))
 
 
-def picture(document: content.Document) -> str:
-    """The address of the first picture, for share previews; "" without one."""
-    for block in document.blocks:
-        if isinstance(block, (content.Lead, content.Story)) and block.picture:
-            return editions.picture_url(block.picture)
-    return ""
+def years(issues: QuerySet[Issue]) -> list[int]:
+    """The years in which these were sent, newest first, by the clock of the installation."""
+    return [moment.year for moment in issues.order_by().datetimes("sent_at", "year", order="DESC")]
 
 
 def neighbours(issue: Issue) -> tuple[Issue | None, Issue | None]:

@@ -1,48 +1,82 @@
-"""Archive pages: the list of sent issues, and one issue."""
+"""Archive pages: the list of sent issues, one issue, and the feeds."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
+from csp.constants import NONE, SELF
+from csp.decorators import csp
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.views.decorators.http import require_safe
 
 from newsletter import editions
-from newsletter.archive import pages
+from newsletter.archive import feeds, pages, sharing
 from newsletter.models import Issue, Newsletter
+from newsletter.rendering import mjml
 
 ISSUES_A_PAGE = 40
+View = Callable[..., HttpResponseBase]
+
+NOTHING_RUNS = csp(
+    {
+        "default-src": [NONE],
+        "img-src": [SELF],
+        "style-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+)
+"""T-23: whatever an article brought along, no script, frame, font or foreign picture is loaded."""
 
 
-@login_not_required
-@require_safe
+def public(view: View) -> View:
+    """For everybody, to look at only, and under the strictest policy."""
+    return login_not_required(require_safe(NOTHING_RUNS(view)))
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+@public
 def issues(request: HttpRequest) -> HttpResponse:
-    """Every sent issue of every open newsletter, newest first; `?newsletter=` shows one newsletter only."""
+    """Every sent issue of every open newsletter, newest first; `?newsletter=` and `?year=` show a part of them."""
     language = translation.get_language()
     sent = pages.sent()
     newsletter = Newsletter.objects.filter(slug=request.GET.get("newsletter", ""), archive_is_public=True).first()
     if newsletter:
         sent = sent.filter(newsletter=newsletter)
-    page = Paginator(sent, ISSUES_A_PAGE).get_page(request.GET.get("page"))
-    address = settings.SITE_URL + reverse("archive-list")
-    if newsletter:
-        address += f"?newsletter={newsletter.slug}"
+    years = pages.years(sent)
+    year = next((one for one in years if str(one) == request.GET.get("year")), None)
+    page = Paginator(sent.filter(sent_at__year=year) if year else sent, ISSUES_A_PAGE).get_page(request.GET.get("page"))
+    address, query = settings.SITE_URL + reverse("archive-list"), _list_query(newsletter, year)
     codes = [code for code, _ in settings.LANGUAGES]
     context = {
         "page": page,
-        "entries": [_entry(issue, language) for issue in page],
+        "by_year": [(key, list(found)) for key, found in groupby((_entry(one, language) for one in page), _year)],
+        "years": [(one, _list_query(newsletter, one), one == year) for one in years] if len(years) > 1 else [],
+        "all_years": _list_query(newsletter, None),
+        "query": query,
         "newsletter": newsletter,
-        "canonical": _in(address, language),
-        "alternates": _alternates(address, codes),
-        "languages_here": _switches(address, codes, language),
+        "canonical": _in(f"{address}?{query}" if query else address, language),
+        "plain_address": f"{address}?{query}" if query else address,
+        "alternates": _alternates(f"{address}?{query}" if query else address, codes),
+        "languages_here": _switches(f"{address}?{query}" if query else address, codes, language),
     }
     return render(request, "archive/list.html", context)
+
+
+def _list_query(newsletter: Newsletter | None, year: int | None) -> str:
+    parts = [f"newsletter={newsletter.slug}"] if newsletter else []
+    return "&".join([*parts, *([f"year={year}"] if year else [])])
 
 
 def _entry(issue: Issue, language: str) -> dict[str, Any]:
@@ -50,6 +84,7 @@ def _entry(issue: Issue, language: str) -> dict[str, Any]:
     return {
         "issue": issue,
         "language": spoken,
+        "direction": mjml.direction(spoken),
         "title": pages.title(issue, spoken),
         "summary": pages.summary(issue, spoken),
         "edition": editions.edition_line(issue),
@@ -58,42 +93,79 @@ def _entry(issue: Issue, language: str) -> dict[str, Any]:
     }
 
 
-@login_not_required
-@require_safe
+def _year(entry: dict[str, Any]) -> int:
+    return timezone.localtime(entry["issue"].sent_at).year
+
+
+@public
 def issue(request: HttpRequest, year: int, slug: str) -> HttpResponse:
     """One issue as a page, in the language asked for or the nearest the newsletter has."""
-    shown = get_object_or_404(pages.readable(), slug=slug)
+    shown = pages.readable().filter(slug=slug).first()
+    if shown is None:
+        return _not_yet(request)
     if year != editions.day(shown).year:
         return redirect(_path(shown), permanent=True)
     language = shown.newsletter.best_language(request.GET.get("lang", "") or translation.get_language())
     with translation.override(language):
-        return render(request, "archive/issue.html", _context(shown, language))
+        response = render(request, "archive/issue.html", _context(shown, language))
+        response.headers["Content-Language"] = language
+    return response
+
+
+def _not_yet(request: HttpRequest) -> HttpResponse:
+    """From a test mail this address is right and only too early, whichever issue it names; else nothing is there."""
+    if request.GET.get("warta") != "test":
+        raise Http404("no such issue")
+    response = render(request, "archive/test.html")
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
 def _context(issue: Issue, language: str) -> dict[str, Any]:
-    address = editions.web_url(issue)
+    newsletter, address = issue.newsletter, editions.web_url(issue)
+    title, summary = pages.title(issue, language), pages.summary(issue, language)
     blocks = list(pages.groups(issue, language))
     before, after = pages.neighbours(issue)
+    picture = sharing.preview(editions.document(issue), language, newsletter.default_language)
+    canonical, alternates = _in(address, language), _alternates(address, editions.languages(issue))
+    changed_at = pages.changes([issue]).get(issue.pk)
+    facts = sharing.facts(
+        issue,
+        language=language,
+        title=title,
+        summary=summary,
+        address=canonical,
+        alternates=alternates,
+        picture=picture,
+        changed_at=changed_at,
+    )
     return {
         "issue": issue,
-        "newsletter": issue.newsletter,
+        "newsletter": newsletter,
         "page_language": language,
-        "title": pages.title(issue, language),
-        "summary": pages.summary(issue, language),
+        "direction": mjml.direction(language),
+        "title": title,
+        "summary": summary,
         "edition": editions.edition_line(issue),
+        "published": editions.day(issue).isoformat(),
+        "changed": changed_at.isoformat() if changed_at else "",
         "minutes": pages.reading_minutes(blocks),
         "blocks": blocks,
+        "sections": pages.SECTIONS,
         "corrections": pages.corrections(issue, language),
-        "canonical": _in(address, language),
-        "alternates": _alternates(address, editions.languages(issue)),
+        "canonical": canonical,
+        "plain_address": address,
+        "alternates": alternates,
         "languages_here": _switches(address, editions.languages(issue), language),
-        "picture": pages.picture(editions.document(issue)),
-        "privacy_url": editions.privacy_url(issue.newsletter),
+        "picture": picture,
+        "locale": sharing.locale(language),
+        "locales": [sharing.locale(code) for code in editions.languages(issue) if code != language],
+        "facts": sharing.script(facts),
+        "privacy_url": editions.privacy_url(newsletter),
         "before": before and _entry(before, language),
         "after": after and _entry(after, language),
-        "brand": issue.newsletter.brand,
-        "description": issue.newsletter.description_in(language),
-        "archive_address": f"{reverse('archive-list')}?newsletter={issue.newsletter.slug}",
+        "brand": newsletter.brand,
+        "archive_address": f"{reverse('archive-list')}?newsletter={newsletter.slug}&lang={language}",
     }
 
 
@@ -111,7 +183,30 @@ def _alternates(address: str, languages: list[str]) -> list[dict[str, str]]:
 
 def _switches(address: str, languages: list[str], language: str) -> list[dict[str, str]]:
     return [
-        {"code": code, "name": translation.get_language_info(code)["name_local"], "address": _in(address, code)}
-        for code in languages
-        if code != language
+        {"code": code, "name": _own_name(code), "address": _in(address, code)} for code in languages if code != language
     ]
+
+
+def _own_name(language: str) -> str:
+    try:
+        return str(translation.get_language_info(language)["name_local"])
+    except KeyError:
+        return language
+
+
+# --- feeds -----------------------------------------------------------------------------------------------------------
+
+
+@public
+def atom(request: HttpRequest) -> HttpResponseBase:
+    return feeds.answer(request, feeds.atom, "application/atom+xml")
+
+
+@public
+def rss(request: HttpRequest) -> HttpResponseBase:
+    return feeds.answer(request, feeds.rss, "application/rss+xml")
+
+
+@public
+def json(request: HttpRequest) -> HttpResponseBase:
+    return feeds.answer(request, feeds.json_feed, "application/feed+json")

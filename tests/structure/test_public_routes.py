@@ -14,6 +14,8 @@ PUBLIC = {
     "account_reset_password_from_key studio/account/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
     "account_reset_password_from_key_done studio/account/password/reset/key/done/",
     "archive-feed archive/feed.xml",
+    "archive-json archive/feed.json",
+    "archive-rss archive/rss.xml",
     "archive-issue archive/<int:year>/<slug:slug>/",
     "archive-list archive/",
     "check-inbox check-inbox/<slug:public_id>/",

@@ -1,0 +1,114 @@
+"""What an issue's page says to search engines and to services that show a preview of it. Public facts only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from newsletter import content, editions
+from newsletter.models import Issue, Newsletter
+from newsletter.rendering import richtext
+
+LONGEST_HEADLINE = 110
+LOCALES = {"id": "id_ID", "en": "en_US", "ar": "ar_AR", "zh": "zh_CN", "ms": "ms_MY"}
+"""OpenGraph wants a territory; a language that is not here goes without."""
+_ESCAPES = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The picture of a preview."""
+
+    url: str
+    width: int
+    height: int
+    alt: str
+
+
+def preview(document: content.Document, language: str, default: str) -> Preview | None:
+    """The first picture that says something; None without one."""
+    for block, words, _spoken in content.shown(document, language, default):
+        shown = getattr(block, "picture", None)
+        if shown is None or getattr(block, "is_decorative", False):
+            continue
+        alt = richtext.plain(getattr(words, "image_alt", "") or getattr(words, "headline", ""))
+        if url := editions.picture_url(shown):
+            return Preview(url, shown.width, shown.height, alt)
+    return None
+
+
+def locale(language: str) -> str:
+    return LOCALES.get(language, language)
+
+
+def facts(
+    issue: Issue,
+    *,
+    language: str,
+    title: str,
+    summary: str,
+    address: str,
+    alternates: list[dict[str, str]],
+    picture: Preview | None,
+    changed_at: datetime | None,
+) -> dict[str, Any]:
+    """The page in the words of schema.org: a news article in an issue of a periodical."""
+    newsletter = issue.newsletter
+    published = editions.day(issue).isoformat()
+    found: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "NewsArticle",
+        "headline": title if len(title) <= LONGEST_HEADLINE else title[: LONGEST_HEADLINE - 1].rstrip() + "…",
+        "description": summary,
+        "inLanguage": language,
+        "datePublished": published,
+        "dateModified": changed_at.astimezone(newsletter.zone).isoformat() if changed_at else published,
+        "url": address,
+        "mainEntityOfPage": address,
+        "isAccessibleForFree": True,
+        "image": [picture.url] if picture else [],
+        "author": publisher(newsletter),
+        "publisher": publisher(newsletter),
+        "isPartOf": {
+            "@type": "PublicationIssue",
+            "issueNumber": issue.number,
+            "datePublished": published,
+            "isPartOf": {
+                "@type": "Periodical",
+                "name": newsletter.title_in(language),
+                "url": archive_url(newsletter),
+            },
+        },
+        "workTranslation": [
+            {"@type": "NewsArticle", "inLanguage": other["language"], "url": other["address"]}
+            for other in alternates
+            if other["language"] != language
+        ],
+    }
+    return {name: value for name, value in found.items() if value not in ("", [])}
+
+
+def publisher(newsletter: Newsletter) -> dict[str, Any]:
+    found: dict[str, Any] = {"@type": "Organization", "name": newsletter.brand}
+    if newsletter.site_url:
+        found["url"] = newsletter.site_url
+    if newsletter.logo and (url := editions.media_url(newsletter.logo.file.name or "")):
+        found["logo"] = {"@type": "ImageObject", "url": url}
+    return found
+
+
+def archive_url(newsletter: Newsletter) -> str:
+    return f"{settings.SITE_URL}{reverse('archive-list')}?newsletter={newsletter.slug}"
+
+
+def script(found: dict[str, Any]) -> SafeString:
+    """`found` as a block of data, in which no word can end the element. Browsers run nothing of it."""
+    text = json.dumps(found, ensure_ascii=False).translate(_ESCAPES)
+    return format_html('<script type="application/ld+json">{}</script>', mark_safe(text))  # noqa: S308
