@@ -78,14 +78,23 @@ def create(newsletter: Newsletter, *, editor: Editor | None, now: datetime) -> I
     return issue
 
 
-def save(issue: Issue, document: content.Document, *, version: int, editor: Editor | None, now: datetime) -> Issue:
+def save(
+    issue: Issue,
+    document: content.Document,
+    *,
+    version: int,
+    editor: Editor | None,
+    now: datetime,
+    is_step: bool = False,
+) -> Issue:
     """Store `document` if the issue is still at `version`; it is then one higher, and no longer approved.
 
+    What a button did (`is_step`) is undone by itself, without what was typed just before.
     Raises Conflict if it is at another version, WrongState if it may not be edited any more.
     """
     with transaction.atomic():
         stored = _store(issue, content.dump(document), version=version, editor=editor, now=now)
-        _remember(stored, editor=editor, now=now)
+        _remember(stored, editor=editor, now=now, is_step=is_step)
     return stored
 
 
@@ -178,17 +187,18 @@ def _walk(issue: Issue, step: int, *, version: int, editor: Editor | None, now: 
     return stored
 
 
-def _remember(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
+def _remember(issue: Issue, *, editor: Editor | None, now: datetime, is_step: bool = False) -> None:
     """Write a revision; quick successive saves of the same block by the same person become one.
 
-    One that was sent as a test stays, so that the review page can say what changed since.
+    One that was sent as a test stays, so that the review page can say what changed since; a step is one by itself.
     """
     last, before = [*issue.revisions.order_by("-number")[:2], None, None][:2]
     at_the_top = last is not None and last.number == issue.revision_head
     if last and at_the_top and last.content == issue.content:
         return
     was_tested = last is not None and issue.tested_at is not None and issue.tested_at >= last.saved_at
-    if last and before and at_the_top and not was_tested and last.editor == editor and now - last.saved_at < COALESCE:
+    may_join = at_the_top and not was_tested and not is_step
+    if last and before and may_join and last.editor == editor and now - last.saved_at < COALESCE:
         touched = differences(last.content, issue.content)
         if ORDER not in touched and touched == differences(before.content, last.content):
             Revision.objects.filter(pk=last.pk).update(content=issue.content, saved_at=now)

@@ -30,15 +30,44 @@ def store(body: bytes, *, alt: str = "", source_url: str = "", smallest: int = S
     """The MediaFile for these bytes, made if it is new. Raises NoPicture."""
     picture = _opened(body, smallest=smallest)
     data, suffix = _packed(picture)
+    return _kept(data, suffix, size=picture.size, alt=alt, source_url=source_url)
+
+
+def ready(body: bytes, *, smallest: int = SMALLEST) -> tuple[bytes, str, tuple[int, int]]:
+    """What `store` would keep of these bytes, without keeping it: data, jpg or png, and size. Raises NoPicture."""
+    picture = _opened(body, smallest=smallest)
+    return (*_packed(picture), picture.size)
+
+
+def lighter(file: MediaFile, *, most_bytes: int) -> MediaFile:
+    """The same picture in `most_bytes`, or as near as it gets at half its size: packed harder first, then smaller.
+
+    The picture itself where that does not make it lighter.
+    """
+    with file.file.open("rb") as stored:
+        picture = _opened(stored.read(), smallest=1)
+    best, picture_size = _packed(picture), picture.size
+    for share, quality in ((1, 70), (1, 60), (0.8, 70), (0.65, 70), (0.5, 70)):
+        if len(best[0]) <= most_bytes:
+            break
+        smaller = picture.copy()
+        smaller.thumbnail((round(picture.width * share), round(picture.height * share)), Image.Resampling.LANCZOS)
+        tried = _packed(smaller, quality=quality)
+        if len(tried[0]) < len(best[0]):
+            best, picture_size = tried, smaller.size
+    if len(best[0]) >= file.size:
+        return file
+    return _kept(*best, size=picture_size, alt=file.alt, source_url=file.source_url)
+
+
+def _kept(data: bytes, suffix: str, *, size: tuple[int, int], alt: str, source_url: str) -> MediaFile:
     digest = hashlib.sha256(data).hexdigest()
     known = MediaFile.objects.filter(hash=digest).first()
     if known is not None:
         if not known.file.storage.exists(known.file.name or ""):
             known.file.storage.save(known.file.name or "", ContentFile(data))
         return known
-    file = MediaFile(
-        hash=digest, width=picture.width, height=picture.height, size=len(data), alt=alt[:300], source_url=source_url
-    )
+    file = MediaFile(hash=digest, width=size[0], height=size[1], size=len(data), alt=alt[:300], source_url=source_url)
     file.file.save(f"{digest[:20]}.{suffix}", ContentFile(data), save=False)
     try:
         with transaction.atomic():
@@ -91,11 +120,11 @@ def _in_srgb(picture: Image.Image) -> Image.Image:
         return picture
 
 
-def _packed(picture: Image.Image) -> tuple[bytes, str]:
+def _packed(picture: Image.Image, *, quality: int = 82) -> tuple[bytes, str]:
     """PNG for what is transparent, or drawn in few colours and not much larger that way; JPEG for the rest."""
     if picture.mode == "RGBA":
         return _saved(picture, "PNG", optimize=True), "png"
-    photo = _saved(picture, "JPEG", quality=82, optimize=True, progressive=True)
+    photo = _saved(picture, "JPEG", quality=quality, optimize=True, progressive=True)
     if picture.getcolors(FLAT_COLOURS) is not None:
         drawing = _saved(picture, "PNG", optimize=True)
         if len(drawing) < 1.5 * len(photo):

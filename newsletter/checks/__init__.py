@@ -44,6 +44,8 @@ class Check:
     language: str | None = None
     is_pending: bool = False
     """Not known yet: a worker has still to look."""
+    about: str = ""
+    """The address it is about, if one."""
 
     @property
     def is_system(self) -> bool:
@@ -77,6 +79,7 @@ def _checks(
             defect.block,
             defect.language or language,
             defect.is_pending,
+            defect.about,
         )
         for defect in unique
     ]
@@ -120,6 +123,7 @@ def _of_document(issue: Issue, document: content.Document, *, now: datetime) -> 
         *_checks("decoration", "blocks", decoration, _("What is only decoration is no link.")),
         *_checks("event", "warns", times, _("Events are still to come.")),
         *_checks("E17", "warns", documents.heavy_pictures(document), _("Pictures are light and of a common kind.")),
+        *_checks("alt", "warns", documents.undescribed(document, languages), _("Pictures of stories are described.")),
         *_checks("alternative", "suggests", alternatives, _("Videos and drawings can be had in words, too.")),
     ]
 

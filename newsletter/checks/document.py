@@ -193,6 +193,20 @@ def heavy_pictures(document: content.Document) -> Iterator[Defect]:
         yield Defect(_("The pictures have %(size)s kB together; 600 are quick to load.") % {"size": total // 1000})
 
 
+def undescribed(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
+    """Pictures of stories that readers who do not see them would never hear of."""
+    for block in document.blocks:
+        for language in languages:
+            words = block.words.get(language)
+            if (
+                picture_of(block)
+                and isinstance(words, content.StoryWords)
+                and words.is_complete
+                and not words.image_alt
+            ):
+                yield Defect(_("This picture has no description. Say what it shows."), block.id, None, language)
+
+
 def without_alternative(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
     """Drawings whose facts are told nowhere in words, and videos for readers who cannot hear."""
     for block in document.blocks:

@@ -14,3 +14,5 @@ class Defect(NamedTuple):
     language: str | None = None
     is_pending: bool = False
     """Not known yet: a worker has not looked."""
+    about: str = ""
+    """The address it is about, if one."""

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from lxml.html import HtmlElement
 
 from newsletter import editions
-from newsletter.checks import hosts
+from newsletter.checks import hosts, layout
 from newsletter.checks.findings import Defect, Severity
 from newsletter.models import Newsletter
 from newsletter.rendering import appearance, colours, richtext, slots
@@ -74,10 +74,6 @@ PLACEHOLDER = re.compile(
     r"\[TK\]|\bTKTK\b|(?i:lorem ipsum)|\bXXX+\b|\{\{.*?\}\}|\{%.*?%\}|\*\|\w+\|\*|%recipient\.\w+%|\[\[\w+\]\]"
 )
 FILE_NAME = re.compile(r"^\S+\.(?:jpe?g|png|gif|webp|svg|bmp)$|^(?:img|dsc|image|screenshot)[ _-]?\d+", re.IGNORECASE)
-WEAK_LAYOUT = re.compile(
-    r"display\s*:\s*(?:inline-)?(?:flex|grid)|position\s*:\s*(?:absolute|fixed|sticky|relative)|\bcalc\(|\bvar\(|"
-    r"(?<!text-)transform\s*:|clip-path|object-fit|aspect-ratio|background-image|\bgap\s*:|(?:^|[;{\s])inset\s*:"
-)
 
 
 class Mail:
@@ -273,10 +269,10 @@ def zoom_allowed(mail: Mail) -> Iterator[Defect]:
 
 
 def layout_is_safe(mail: Mail) -> Iterator[Defect]:
-    styles = [style.text or "" for style in mail.tree.iter("style")]
-    styles += [element.get("style", "") for element in mail.tree.iter() if isinstance(element.tag, str)]
-    if any(WEAK_LAYOUT.search(style) for style in styles):
-        yield Defect(_("The layout uses something that neither Gmail nor Outlook knows."))
+    sheets = [style.text or "" for style in mail.tree.iter("style")]
+    attributes = [element.get("style", "") for element in mail.tree.iter() if isinstance(element.tag, str)]
+    for name in layout.weak(sheets=sheets, attributes=attributes):
+        yield Defect(_("The layout uses something that neither Gmail nor Outlook knows: %(name)s.") % {"name": name})
 
 
 # --- size, links, words ----------------------------------------------------------------------------------------------
@@ -318,19 +314,19 @@ def _sound(url: str, label: str, block: str, own: tuple[str, ...]) -> Iterator[D
     words = {"label": label, "host": host, "own": hosts.imitated(host, own), "said": hosts.said(label)}
     if url.startswith("http:"):
         message = _("The link “%(label)s” starts with http. Use the secure address that starts with https.")
-        yield Defect(message % words, block)
+        yield Defect(message % words, block, about=url)
     if host in SHORTENERS:
         message = _("The link “%(label)s” hides its target behind %(host)s. Use the address it leads to.")
-        yield Defect(message % words, block)
+        yield Defect(message % words, block, about=url)
     if hosts.is_number(host):
         message = _("The link “%(label)s” leads to a number, %(host)s, rather than to a site with a name.")
-        yield Defect(message % words, block)
+        yield Defect(message % words, block, about=url)
     if words["own"]:
         message = _("The link “%(label)s” leads to %(host)s, which can be taken for %(own)s.")
-        yield Defect(message % words, block)
+        yield Defect(message % words, block, about=url)
     if words["said"] and hosts.domain(words["said"]) != hosts.domain(host):
         message = _("The link says %(said)s, but leads to %(host)s.")
-        yield Defect(message % words, block)
+        yield Defect(message % words, block, about=url)
 
 
 def is_ours(address: str) -> bool:

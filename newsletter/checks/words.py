@@ -36,16 +36,29 @@ SMALL_WORDS = {"id": frozenset(INDONESIAN.split()), "en": frozenset(ENGLISH.spli
 
 def used_subject(issue: Issue, document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
     """The subject of the last issue again: readers would take it for the same mail."""
-    last = issue.newsletter.issues.filter(status=IssueStatus.SENT).exclude(pk=issue.pk).order_by("-sent_at").first()
-    if last is None:
-        return
-    before = last.content.get("envelopes", {})
+    last = last_issue(issue)
+    before = subjects(last)
     for language in languages:
-        old = _levelled(str(before.get(language, {}).get("subject", "")))
         own = document.envelopes.get(language)
-        if old and own and _levelled(own.subject) == old:
+        if last and own and is_same(before.get(language, ""), own.subject):
             message = _("Issue %(number)s had the same subject. Readers would take this for the same mail.")
             yield Defect(message % {"number": last.number}, None, None, language)
+
+
+def last_issue(issue: Issue) -> Issue | None:
+    sent = issue.newsletter.issues.filter(status=IssueStatus.SENT).exclude(pk=issue.pk)
+    return sent.order_by("-sent_at").only("number", "content").first()
+
+
+def subjects(issue: Issue | None) -> dict[str, str]:
+    """What an issue's subject was, by language."""
+    envelopes = issue.content.get("envelopes", {}) if issue else {}
+    return {language: str(envelope.get("subject", "")) for language, envelope in envelopes.items()}
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two subjects say the same, apart from case and punctuation; an empty one is like no other."""
+    return bool(_levelled(one)) and _levelled(one) == _levelled(other)
 
 
 def _levelled(text: str) -> str:

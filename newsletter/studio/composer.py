@@ -17,9 +17,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import checks, content, editions, issues, library, roles
+from newsletter import content, editions, issues, library, roles
 from newsletter.models import Article, Issue, Newsletter
-from newsletter.studio import access, documents, guarding, steps, tray, turns
+from newsletter.studio import access, checking, documents, guarding, steps, tray, turns
 
 PREVIEW_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; script-src 'none'; "
@@ -30,7 +30,6 @@ INVERTED = (
 )
 """What mail programs do that turn every colour round, as some do on phones; pictures stay as they are."""
 RECENT_REVISIONS = 20
-FIELD_OF_CHECK = {"E20": "preheader", "E21": "subject"}
 
 
 @require_safe
@@ -125,7 +124,7 @@ def checked(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The checks by themselves: they take longer than a save, so a save does not wait for them."""
     issue = access.issue(request, issue_id)
     language = language_of(issue, request.GET)
-    context = {"issue": issue, "language": language, **_checked(issue, language)}
+    context = {"issue": issue, "language": language, **checking.panel(issue, language)}
     return render(request, "studio/composer/_checked.html", context)
 
 
@@ -179,7 +178,8 @@ def _step(request: HttpRequest, issue: Issue, do: str) -> tuple[Issue, str]:
     is_placed = ":" in rest and verb in {"add", "article", "again", "saved"}
     after = "" if is_placed else request.POST.get("after" if verb == "add" else "tray_after", "")
     focus = steps.take(issue, document, do, after=after)
-    moved = issues.save(issue, document, version=issue.version, editor=access.editor(request), now=timezone.now())
+    editor, now = access.editor(request), timezone.now()
+    moved = issues.save(issue, document, version=issue.version, editor=editor, now=now, is_step=True)
     return moved, focus
 
 
@@ -283,7 +283,7 @@ def _page(
 ) -> HttpResponse:
     context = _context(request, issue, language, read=read, conflict=conflict, note=note)
     context |= _blocks(request, issue, language, read=read)
-    context |= {"tray": tray.offered(issue, _words(request)), **_checked(issue, language)}
+    context |= {"tray": tray.offered(issue, _words(request)), **checking.panel(issue, language)}
     context["is_removed"] = "removed" in request.GET and context["may_undo"]
     return render(request, "studio/composer/compose.html", context, status=status)
 
@@ -361,28 +361,6 @@ def _facts(newsletter: Newsletter, document: content.Document) -> documents.Fact
         warnings=library.warnings(document),
         twins={key: frozenset([language, *alternates]) for key, language, alternates in rows},
     )
-
-
-def _checked(issue: Issue, language: str) -> dict[str, Any]:
-    """What the checks say, the worst first."""
-    found = checks.run(issue)
-    order = {"blocks": 0, "warns": 1, "suggests": 2}
-    open_checks = sorted((check for check in found if not check.ok), key=lambda check: order[check.severity])
-    rows = [{"check": check, "href": _place(check, language)} for check in open_checks]
-    return {
-        "open_checks": rows,
-        "passed": [check for check in found if check.ok],
-        "blocking": sum(1 for check in open_checks if check.severity == "blocks"),
-    }
-
-
-def _place(check: checks.Check, language: str) -> str:
-    """Where in the composer a check can be answered; "" if nowhere."""
-    anchor = check.block or FIELD_OF_CHECK.get(check.id, "")
-    if not anchor:
-        return ""
-    elsewhere = check.language and check.language != language
-    return f"?language={check.language}#{anchor}" if elsewhere else f"#{anchor}"
 
 
 def _locked(request: HttpRequest, issue: Issue) -> HttpResponse:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import articles, content, issues
 from newsletter.models import Article, Issue
-from newsletter.studio import articles_page, blocks, documents, guarding
+from newsletter.studio import articles_page, blocks, documents, fixing, guarding
 
 Step = Callable[[Issue, content.Document, str], str]
 """(issue, its document, what stands behind the colon) -> id of the block to look at. Raises documents.BadForm."""
@@ -96,4 +96,5 @@ VERBS: dict[str, Step] = {
     "question-down": blocks.question_down,
     "take": guarding.take,
     "keep": guarding.keep,
+    "fix": fixing.step,
 }

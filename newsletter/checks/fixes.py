@@ -1,0 +1,370 @@
+"""What one click can mend: for a check that failed, a change of the document, and words that say what it does.
+
+An `offer` looks and says; its `apply` changes the document it was made for. Undo takes it back as any other step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from newsletter import content, looks
+from newsletter.checks import hosts, mail
+from newsletter.checks.words import is_same
+from newsletter.rendering import links, richtext
+
+LONGEST_SUBJECT, SHORTEST_SUBJECT = 78, 10
+LONGEST_PREHEADER, SHORTEST_PREHEADER = 100, 40
+LONGEST_LABEL = 80
+
+Lighter = Callable[[content.Document, str], int]
+"""(document, block or "" for all) -> how many pictures became lighter."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What fixes may know beside the document."""
+
+    default: str
+    own_hosts: frozenset[str] = frozenset()
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What is told at an address, as far as we know."""
+    descriptions: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """By block and language, what the article says its picture shows."""
+    last_subjects: Mapping[str, str] = field(default_factory=dict)
+    """Of the last issue, by language."""
+    led_to: Mapping[str, str] = field(default_factory=dict)
+    """Where an address led when it was tried."""
+    lighter: Lighter = lambda _document, _block: 0
+
+
+class Fix(NamedTuple):
+    label: str
+    """What pressing the button does."""
+    apply: Callable[[], None]
+
+
+class Place(NamedTuple):
+    """A block in the language whose words its readers get."""
+
+    block: Any
+    language: str
+    words: Any
+
+
+def offer(
+    check: str, document: content.Document, block: str, language: str, *, facts: Facts, about: str = ""
+) -> Fix | None:
+    """What one click can do about `check`; `about` narrows it to one address or phrase."""
+    on_envelope, on_block = ON_ENVELOPE.get(check), ON_BLOCK.get(check)
+    if on_envelope is not None:
+        return on_envelope(document, language or facts.default, facts)
+    if check == "E17":
+        return _lighter(document, block, facts)
+    place = _place(document, block, language or facts.default, facts)
+    return on_block(document, place, facts, about) if on_block and place else None
+
+
+def _place(document: content.Document, block_id: str, language: str, facts: Facts) -> Place | None:
+    block = document.block(block_id)
+    if block is None:
+        return None
+    shown = content.words_in(block, language, facts.default)
+    own = block.words.get(language)
+    if shown is not None:
+        return Place(block, shown[1], shown[0])
+    return Place(block, language, own if own is not None else _empty(block))
+
+
+def _empty(block: Any) -> Any:
+    return content.ImageWords() if isinstance(block, content.Image) else None
+
+
+def _put(place: Place, **fields: Any) -> None:
+    place.block.words[place.language] = place.words.model_copy(update=fields)
+
+
+# --- subject and preview text ----------------------------------------------------------------------------------------
+
+
+def _subject(document: content.Document, language: str, facts: Facts) -> Fix | None:
+    language = language if _own(document, language).subject else facts.default
+    subject = _own(document, language).subject
+    if len(subject) > LONGEST_SUBJECT:
+        return _write(document, language, "subject", shortened(subject, LONGEST_SUBJECT))
+    return _headline(document, language) if len(subject) < SHORTEST_SUBJECT else None
+
+
+def _used_subject(document: content.Document, language: str, facts: Facts) -> Fix | None:
+    is_used = is_same(facts.last_subjects.get(language, ""), _own(document, language).subject)
+    return _headline(document, language) if is_used else None
+
+
+def _headline(document: content.Document, language: str) -> Fix | None:
+    """The first headline as the subject, where it says something else."""
+    subject = _own(document, language).subject
+    for headline, _summary in _told(document, language):
+        short = shortened(headline, LONGEST_SUBJECT)
+        if len(short) >= SHORTEST_SUBJECT and short.casefold() != subject.casefold():
+            return _write(document, language, "subject", short)
+    return None
+
+
+def _preheader(document: content.Document, language: str, facts: Facts) -> Fix | None:
+    language = language if _own(document, language).preheader else _spoken(document, language, facts)
+    own = _own(document, language)
+    if len(own.preheader) > LONGEST_PREHEADER:
+        return _write(document, language, "preheader", shortened(own.preheader, LONGEST_PREHEADER))
+    if len(own.preheader) >= SHORTEST_PREHEADER and own.preheader.casefold() != own.subject.casefold():
+        return None
+    for _headline, summary in _told(document, language):
+        short = shortened(summary, LONGEST_PREHEADER)
+        if len(short) >= SHORTEST_PREHEADER and short.casefold() not in (
+            own.subject.casefold(),
+            own.preheader.casefold(),
+        ):
+            return _write(document, language, "preheader", short)
+    return None
+
+
+def _own(document: content.Document, language: str) -> content.Envelope:
+    return document.envelopes.get(language, content.Envelope())
+
+
+def _spoken(document: content.Document, language: str, facts: Facts) -> str:
+    """`language`, if something is told in it."""
+    return language if next(_told(document, language), None) else facts.default
+
+
+def _told(document: content.Document, language: str) -> Iterator[tuple[str, str]]:
+    """Headline and summary of the stories, in plain words."""
+    for block in document.blocks:
+        words = block.words.get(language)
+        if isinstance(words, content.StoryWords) and words.headline:
+            yield richtext.plain(words.headline), _plain(words.summary)
+
+
+def _plain(html: str) -> str:
+    try:
+        return richtext.plain(richtext.words(richtext.read(html)))
+    except richtext.TooComplex:
+        return ""
+
+
+def _write(document: content.Document, language: str, name: str, text: str) -> Fix:
+    def apply() -> None:
+        document.envelopes[language] = _own(document, language).model_copy(update={name: text})
+
+    return Fix(_("Write “%(words)s”") % {"words": text}, apply)
+
+
+def shortened(text: str, most: int) -> str:
+    """`text`, cut behind a word with an ellipsis where it is longer than `most`; one long word is cut anywhere."""
+    if len(text) <= most:
+        return text
+    head, blank, _rest = text[:most].rpartition(" ")
+    return (head if blank and len(head) > most // 2 else text[: most - 1]).rstrip(" ,.;:–-(“\"'") + "…"
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def _describe(document: content.Document, place: Place, facts: Facts, about: str) -> Fix | None:
+    if not hasattr(place.words, "image_alt") or getattr(place.block, "picture", None) is None:
+        return None
+    known = facts.descriptions.get((place.block.id, place.language), "")
+    words = richtext.plain(known or getattr(place.words, "headline", ""))[:300]
+    if not words or words == place.words.image_alt or mail.FILE_NAME.match(words):
+        return None
+    return Fix(_("Describe it as “%(words)s”") % {"words": words}, lambda: _put(place, image_alt=words))
+
+
+def _unlink(document: content.Document, place: Place, facts: Facts, about: str) -> Fix | None:
+    if not isinstance(place.words, content.ImageWords) or not place.words.url:
+        return None
+    return Fix(_("Take the link away"), lambda: _put(place, url=""))
+
+
+def _lighter(document: content.Document, block: str, facts: Facts) -> Fix:
+    label = _("Make it smaller") if block else _("Make the heaviest smaller")
+    return Fix(label, lambda: _ignore(facts.lighter(document, block)))
+
+
+def _ignore(_result: int) -> None:
+    return
+
+
+# --- links -----------------------------------------------------------------------------------------------------------
+
+
+def _name_links(document: content.Document, place: Place, facts: Facts, about: str) -> Fix | None:
+    """Generic words of links become what is told there, else the site's name."""
+    if place.words is None:
+        return None
+    found = list(_generic(place.words, place.language, facts))
+    if not found:
+        return None
+    label = found[0]
+
+    def apply() -> None:
+        fields: dict[str, Any] = {}
+        for name in ("link_text", "label"):
+            if is_generic(getattr(place.words, name, "")):
+                fields[name] = _named(place.words.url, getattr(place.words, "headline", ""), place.language, facts)
+        _put(place, **fields, **_rich_fields(place.words, _renamed(place.language, facts)))
+
+    return Fix(_("Say “%(words)s”") % {"words": label}, apply)
+
+
+def is_generic(label: str) -> bool:
+    return label.lower().strip(" .…!›»>→:") in mail.GENERIC
+
+
+def _generic(words: Any, language: str, facts: Facts) -> Iterator[str]:
+    """What the generic links of a block would say instead."""
+    for name in ("link_text", "label"):
+        if is_generic(getattr(words, name, "")):
+            yield _named(words.url, getattr(words, "headline", ""), language, facts)
+    for html in looks.rich_texts(words):
+        for url, label in richtext.urls(_read(html)):
+            if is_generic(label):
+                yield _named(url, "", language, facts)
+
+
+def _named(url: str, headline: str, language: str, facts: Facts) -> str:
+    title = richtext.plain(headline or facts.titles.get(links.encoded(url), ""))
+    with translation.override(language):
+        if title:
+            return _("Read: %(headline)s") % {"headline": shortened(title, LONGEST_LABEL)}
+        return _("Go to %(site)s") % {"site": hosts.of(url) or url}
+
+
+def _renamed(language: str, facts: Facts) -> Callable[[richtext.Runs], richtext.Runs]:
+    def rename(runs: richtext.Runs) -> richtext.Runs:
+        found: list[richtext.Run] = []
+        for href, group in groupby(runs, key=lambda run: run.href):
+            stretch = list(group)
+            label = "".join(run.text for run in stretch)
+            if href and is_generic(label):
+                stretch = [stretch[0]._replace(text=_named(href, "", language, facts))]
+            found += stretch
+        return tuple(found)
+
+    return rename
+
+
+def _sound_links(document: content.Document, place: Place, facts: Facts, about: str) -> Fix | None:
+    """The secure address of the publisher's own site, and where a shortener led."""
+    better = {url: to for url in _urls(place.words) if (to := _better(url, facts))}
+    if about and links.encoded(about) not in better:
+        return None
+    if not better:
+        return None
+    to = better[links.encoded(about)] if about else next(iter(better.values()))
+
+    def apply() -> None:
+        fields = {
+            name: better[links.encoded(url)]
+            for name in ("url", "transcript_url")
+            if links.encoded(url := getattr(place.words, name, "")) in better
+        }
+        _put(place, **fields, **_rich_fields(place.words, _led(better)))
+
+    return Fix(_("Use %(address)s") % {"address": to if len(to) <= 60 else to[:59] + "…"}, apply)
+
+
+def _urls(words: Any) -> list[str]:
+    return [links.encoded(url) for url, _label in looks.of_words(words)] if words is not None else []
+
+
+def _better(url: str, facts: Facts) -> str:
+    if url.lower().startswith("http:") and hosts.of(url) in facts.own_hosts:
+        return "https:" + url[5:]
+    to = facts.led_to.get(url, "")
+    return to if hosts.of(url) in mail.SHORTENERS and to.startswith("https:") and hosts.of(to) != hosts.of(url) else ""
+
+
+def _led(better: Mapping[str, str]) -> Callable[[richtext.Runs], richtext.Runs]:
+    return lambda runs: tuple(run._replace(href=better.get(links.encoded(run.href), run.href)) for run in runs)
+
+
+# --- blocks ----------------------------------------------------------------------------------------------------------
+
+
+def _once(document: content.Document, place: Place, facts: Facts, about: str) -> Fix | None:
+    article = getattr(place.block, "article", None)
+    first = next((block for block in document.blocks if article and getattr(block, "article", None) == article), None)
+    if first is None or first is place.block:
+        return None
+    return Fix(_("Remove this one"), lambda: document.blocks.remove(place.block))
+
+
+def _fallback(document: content.Document, place: Place, facts: Facts, about: str) -> Fix | None:
+    """Words for readers of whom we know no name."""
+    if place.words is None:
+        return None
+    with translation.override(place.language):
+        word = _("reader")
+
+    def filled(runs: richtext.Runs) -> richtext.Runs:
+        return tuple(run._replace(text=word) if run.merge and not run.text.strip() else run for run in runs)
+
+    label = _("Write “%(words)s” for them") % {"words": word}
+    return Fix(label, lambda: _put(place, **_rich_fields(place.words, filled)))
+
+
+# --- rich text -------------------------------------------------------------------------------------------------------
+
+
+def _read(html: str) -> richtext.Rich:
+    try:
+        return richtext.read(html)
+    except richtext.TooComplex:
+        return ()
+
+
+def _rich_fields(words: Any, change: Callable[[richtext.Runs], richtext.Runs]) -> dict[str, Any]:
+    """The texts of a block that `change` makes different, by the name of their field."""
+    fields: dict[str, Any] = {}
+    for name in ("summary", "body", "facts"):
+        text = getattr(words, name, "")
+        if text and (new := _changed(text, change)) != text:
+            fields[name] = new
+    if isinstance(words, content.FaqWords):
+        answers = [one.model_copy(update={"answer": _changed(one.answer, change)}) for one in words.questions]
+        if answers != words.questions:
+            fields["questions"] = answers
+    return fields
+
+
+def _changed(html: str, change: Callable[[richtext.Runs], richtext.Runs]) -> str:
+    rich = _read(html)
+    new = tuple(
+        replace(block, items=tuple(change(runs) for runs in block.items))
+        if isinstance(block, richtext.Listing)
+        else replace(block, runs=change(block.runs))
+        for block in rich
+    )
+    return html if new == rich else str(richtext.to_html(new, lambda url, _label: url))
+
+
+ON_ENVELOPE: dict[str, Callable[[content.Document, str, Facts], Fix | None]] = {
+    "E20": _preheader,
+    "E21": _subject,
+    "subject": _used_subject,
+}
+ON_BLOCK: dict[str, Callable[[content.Document, Place, Facts, str], Fix | None]] = {
+    "E07": _describe,
+    "alt": _describe,
+    "headline": _describe,
+    "E09": _name_links,
+    "E18": _sound_links,
+    "decoration": _unlink,
+    "name": _fallback,
+    "twice": _once,
+}
