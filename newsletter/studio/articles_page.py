@@ -85,6 +85,10 @@ class Row:
     """What the article says by now and the draft does not."""
 
     @property
+    def is_recent(self) -> bool:
+        return _is_recent(self.at)
+
+    @property
     def may_choose(self) -> bool:
         return self.state in {"new", "used", "skipped"}
 
@@ -98,8 +102,17 @@ class LeftOut:
     reason: str
 
     @property
+    def is_recent(self) -> bool:
+        return _is_recent(self.at)
+
+    @property
     def is_waiting(self) -> bool:
         return self.candidate.state == CandidateState.WAITING
+
+
+def _is_recent(at: datetime) -> bool:
+    """Whether "3 hours ago" says more than a date."""
+    return timezone.now() - at < timedelta(days=1)
 
 
 # --- reads -----------------------------------------------------------------------------------------------------------
