@@ -25,7 +25,7 @@ SHOWN_WIDTH = 536
 """CSS pixels that a picture takes in a mail."""
 TALL, FLAT = 1.5, 5
 """Height to width, and width to height, that no longer suit a phone."""
-_DRAWING = re.compile(rb"<(svg|!doctype svg)[\s>]", re.IGNORECASE)
+_DRAWING = re.compile(rb"<(svg|!doctype svg)[\s>/]", re.IGNORECASE)
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------

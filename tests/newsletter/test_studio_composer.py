@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from newsletter import content, issues
-from newsletter.models import Article, Issue, Role
+from newsletter import issues
+from newsletter.models import Article, Editor, Issue, MediaFile, Membership, Role
 from newsletter.studio import documents
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter
+from tests.newsletter.composing import form_of, ids, post, stored
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -35,30 +37,6 @@ def issue(newsletter, editor):
 def studio(client, editor):
     client.force_login(editor)
     return client
-
-
-def form_of(issue, language="id", **changes):
-    """What the browser would post: the whole form as the page shows it, with `changes`."""
-    issue = Issue.objects.select_related("newsletter").get(pk=issue.pk)
-    document = content.parse(issue.content)
-    default = issue.newsletter.default_language
-    cards = documents.cards(document, language=language, default=default)
-    form = {"version": issue.version, "language": language, "block": [card.id for card in cards]}
-    form |= {bound.name: bound.value for bound in documents.envelope(document, language=language)}
-    form |= {bound.name: bound.value for card in cards for bound in card.bounds}
-    return {**form, **changes}
-
-
-def post(client, name, issue, form, *, htmx=False):
-    return client.post(reverse(name, args=[issue.pk]), form, headers=HTMX if htmx else {})
-
-
-def stored(issue):
-    return content.parse(Issue.objects.get(pk=issue.pk).content)
-
-
-def ids(issue):
-    return [block.id for block in stored(issue).blocks]
 
 
 # --- showing ---------------------------------------------------------------------------------------------------------
@@ -469,3 +447,52 @@ def test_a_check_of_the_other_language_leads_there(studio, issue):
 def test_every_answer_of_the_composer_speaks_indonesian_too(studio, issue):
     for name in ("issue-compose", "issue-history", "issue-preview"):
         assert studio.get(reverse(name, args=[issue.pk]), {"lang": "id"}).status_code == 200
+
+
+# --- speed -----------------------------------------------------------------------------------------------------------
+
+
+def big(newsletter, blocks, languages=("id", "en")):
+    """An issue of `blocks` stories that tell articles with pictures."""
+    document = make_document(stories=blocks, languages=languages)
+    for number, block in enumerate(document.blocks):
+        file = MediaFile.objects.create(
+            file=f"{number}.jpg", hash=f"{newsletter.pk}-{number}", width=900, height=600, size=9
+        )
+        url = f"https://kabarlintas.example/{newsletter.pk}/{number}"
+        block.article = Article.objects.create(guid=url, url=url, title=f"Kabar {number}", language="id").pk
+        block.picture = issues.picture(file)
+    return make_issue(newsletter, document=document)
+
+
+def queries(client, issue, language="id", *, do="", htmx=True):
+    form = form_of(issue, language, do=do, subject=f"Judul {language}")
+    with CaptureQueriesContext(connection) as counted:
+        response = post(client, "issue-autosave", issue, form, htmx=htmx)
+        if not htmx:
+            client.get(response.url)
+    assert response.status_code in {200, 302}
+    return len(counted)
+
+
+@pytest.mark.parametrize("do", ["", "up:b002"], ids=["save", "step"])
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+def test_a_save_asks_the_database_as_often_for_forty_blocks_as_for_four(studio, newsletter, do, htmx):
+    few, many = big(newsletter, 4), big(make_newsletter(), 40)
+    make_editor_of(studio, many)
+
+    assert queries(studio, few, do=do, htmx=htmx) == queries(studio, many, do=do, htmx=htmx)
+
+
+def test_a_save_asks_the_database_as_often_in_four_languages_as_in_one(studio):
+    one = big(make_newsletter(languages=["id"]), 6, ("id",))
+    four = big(make_newsletter(languages=["id", "en", "ar", "zh-hans"]), 6, ("id", "en"))
+    make_editor_of(studio, one)
+    make_editor_of(studio, four)
+
+    assert queries(studio, one) == queries(studio, four, "ar")
+
+
+def make_editor_of(client, issue):
+    editor = Editor.objects.get(pk=client.session["_auth_user_id"])
+    Membership.objects.create(editor=editor, newsletter=issue.newsletter, role=Role.WRITER)
