@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from html import escape
 from html.parser import HTMLParser
 from itertools import groupby
@@ -90,6 +91,7 @@ def plain(text: str) -> str:
     return _BLANKS.sub(" ", slots.without_marks(_NEVER.sub("", text))).strip()
 
 
+@lru_cache(maxsize=256)
 def read(html: str) -> Rich:
     """Editors' HTML as paragraphs and lists. Raises TooComplex."""
     if len(html) > MOST_CHARACTERS or html.count("<") > MOST_TAGS:
