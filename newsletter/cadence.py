@@ -58,6 +58,10 @@ class Cadence:
         }
 
 
+USUAL = Cadence(days=(1,), at=time(8), days_before=1, prepared_at=time(9))
+"""What a new newsletter begins with: every Tuesday morning, prepared on Monday."""
+
+
 def read(stored: Mapping[str, Any]) -> Cadence | None:
     """What `Newsletter.cadence` holds; None where there is no rhythm. Raises ValueError for what is none."""
     if not stored:

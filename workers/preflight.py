@@ -75,6 +75,10 @@ def _readers(issue: Issue) -> Iterator[Check]:
 
 def _sender(issue: Issue) -> Iterator[Check]:
     newsletter = issue.newsletter
+    if not newsletter.from_email:
+        message = _("The sender’s address is missing. Write it in the settings of the newsletter.")
+        yield Check("sender", "blocks", False, message)
+        return
     try:
         for address in filter(None, (newsletter.from_email, newsletter.reply_to)):
             wire.ascii_address(address)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -12,10 +11,10 @@ from django.conf import settings
 from django.contrib.auth.forms import PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.utils.text import slugify
 from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
 
+from newsletter import sites
 from newsletter.models import ACCENT, Editor, Newsletter, Role
 from newsletter.rendering import colours
 from newsletter.studio.rhythm import RhythmFields
@@ -105,7 +104,41 @@ class InviteForm(StudioFormMixin, forms.Form):
 # --- newsletters -----------------------------------------------------------------------------------------------------
 
 
-class NewsletterForm(StudioFormMixin, RhythmFields, forms.ModelForm):  # type: ignore[type-arg]
+class PostalAddressMixin:
+    """A postal address that a letter would reach; always asked for, never invented."""
+
+    cleaned_data: dict[str, Any]
+
+    def clean_postal_address(self) -> str:
+        address = str(self.cleaned_data["postal_address"]).strip()
+        if len(address.split()) < 4:
+            raise ValidationError(_("Write the whole address: who, street and number, town with postcode."))
+        if not _HAS_POSTCODE.search(address):
+            raise ValidationError(_("The postcode is missing. Add it, for example “Jakarta 12345”."))
+        return address
+
+
+class SenderForm(StudioFormMixin, PostalAddressMixin, forms.ModelForm):  # type: ignore[type-arg]
+    """What no site says for certain, and every mail needs."""
+
+    class Meta:
+        model = Newsletter
+        fields = ("from_name", "from_email", "postal_address")
+        labels = {"from_name": gettext_lazy("Sender’s name"), "from_email": gettext_lazy("Sender’s address")}
+        help_texts = {
+            "from_email": gettext_lazy("An address of your own domain, such as redaksi@ and your site’s name."),
+            "postal_address": gettext_lazy(
+                "In the footer of each mail. Law asks for it, and impostors seldom have one."
+            ),
+        }
+        widgets = {"postal_address": forms.Textarea(attrs={"rows": 3})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["postal_address"].required = True
+
+
+class NewsletterForm(StudioFormMixin, PostalAddressMixin, RhythmFields, forms.ModelForm):  # type: ignore[type-arg]
     """All settings of one newsletter. Titles in other languages are fields of their own, kept in `translations`."""
 
     default_language = forms.ChoiceField(
@@ -203,14 +236,6 @@ class NewsletterForm(StudioFormMixin, RhythmFields, forms.ModelForm):  # type: i
             )
         return accent
 
-    def clean_postal_address(self) -> str:
-        address = str(self.cleaned_data["postal_address"]).strip()
-        if len(address.split()) < 4:
-            raise ValidationError(_("Write the whole address: who, street and number, town with postcode."))
-        if not _HAS_POSTCODE.search(address):
-            raise ValidationError(_("The postcode is missing. Add it, for example “Jakarta 12345”."))
-        return address
-
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         first = cleaned.get("default_language", "")
@@ -225,7 +250,7 @@ class NewsletterForm(StudioFormMixin, RhythmFields, forms.ModelForm):  # type: i
             code: words for code in newsletter.languages[1:] if any((words := self._words(code)).values())
         }
         if not newsletter.pk:
-            newsletter.slug = _free_slug(newsletter.title)
+            newsletter.slug = sites.free_slug(newsletter.title)
             newsletter.list_id = f"{newsletter.slug}.{newsletter.from_email.rpartition('@')[2]}"
         saved: Newsletter = super().save(commit)
         return saved
@@ -240,9 +265,3 @@ class NewsletterForm(StudioFormMixin, RhythmFields, forms.ModelForm):  # type: i
         return [
             (self[f"title_{code}"], self[f"description_{code}"]) for code, _n in language_choices() if code != first
         ]
-
-
-def _free_slug(title: str) -> str:
-    slug = slugify(title)[:40] or "newsletter"
-    is_taken = slug == "new" or Newsletter.objects.filter(slug=slug).exists()
-    return f"{slug}-{secrets.token_hex(2)}" if is_taken else slug

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from newsletter import drafting, roles
+from newsletter import cadence, drafting, roles
 from newsletter.models import EDITABLE, IssueStatus, Membership, Newsletter, Role
 from newsletter.rendering import colours
 from newsletter.studio import access, audit, rhythm
@@ -108,7 +108,7 @@ def _form_page(request: HttpRequest, form: NewsletterForm, *, status: int) -> Ht
 
 def _usual() -> Newsletter:
     """What the form of a new newsletter proposes."""
-    return Newsletter(cadence=rhythm.USUAL.to_json(), draft_rule=drafting.Rule().to_json())
+    return Newsletter(cadence=cadence.USUAL.to_json(), draft_rule=drafting.Rule().to_json())
 
 
 def _colour(accent: str) -> dict[str, Any] | None:

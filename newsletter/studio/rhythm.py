@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -17,14 +17,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from newsletter import cadence, drafting, roles
-from newsletter.cadence import Cadence
+from newsletter.cadence import USUAL, Cadence
 from newsletter.drafting import Rule
 from newsletter.models import Article, Newsletter
 from newsletter.studio import access
 from newsletter.templatetags.warta import when, zone_name
 
-USUAL = Cadence(days=(1,), at=time(8), days_before=1, prepared_at=time(9))
-"""What a new newsletter begins with: every Tuesday morning, prepared on Monday."""
 MOST_SECTIONS = 20
 
 
@@ -221,7 +219,9 @@ def sections(newsletter: Newsletter) -> list[str]:
 @require_safe
 def said(request: HttpRequest) -> HttpResponse:
     """What the fields as they stand would do, while somebody changes them. Nothing is kept."""
-    slug = request.GET.get("of", "")
+    me, slug = access.editor(request), request.GET.get("of", "")
+    if not me.is_superuser and not roles.newsletters(me, roles.Action.ADMINISTER):
+        roles.refuse(me, roles.Action.ADMINISTER)
     stored = access.newsletter(request, slug, roles.Action.ADMINISTER) if slug else Newsletter()
     form = RhythmFields(request.GET)
     zone = request.GET.get("time_zone", "")

@@ -9,6 +9,7 @@ from newsletter.studio import (
     checking,
     composer,
     editors,
+    first_run,
     gathering,
     history,
     images,
@@ -23,6 +24,11 @@ from newsletter.studio import (
 
 urlpatterns = [
     path("", week.page, name="studio-start"),
+    path("site/", first_run.ask, name="site-ask"),
+    path("site/<slug:slug>/sender/", first_run.sender, name="site-sender"),
+    path("site/reading/<str:token>/", first_run.found, name="site-found"),
+    path("site/reading/<str:token>/go-on/", first_run.go_on, name="site-go-on"),
+    path("site/reading/<str:token>/preview/", first_run.preview, name="site-preview"),
     path("issues/", issue_list.listing, name="issue-list"),
     path("issues/new/", issue_list.create, name="issue-create"),
     path("issues/<int:issue_id>/compose/", composer.compose, name="issue-compose"),

@@ -28,6 +28,7 @@ MATRIX = {
     "issue-redo": ("post", "issue", ALL, 404),
     "issue-copy": ("post", "issue", ALL, 404),
     "issue-history": ("get", "issue", ALL, 404),
+    "issue-pick-again": ("post", "issue", ALL, 404),
     "issue-delete": ("post", "issue", ALL, 404),
     "article-list": ("get", "", ALL, 403),
     "article-add": ("post", "", ALL, 403),
@@ -37,6 +38,9 @@ MATRIX = {
     "settings-newsletters": ("get", "", ALL, 200),
     "settings-newsletter-create": ("get", "", ADMINS, 403),
     "settings-newsletter": ("get", "newsletter", ADMINS, 404),
+    "settings-rhythm": ("get", "", ADMINS, 403),
+    "site-ask": ("get", "", ADMINS, 403),
+    "site-sender": ("get", "newsletter", ADMINS, 404),
     "settings-editors": ("get", "", ADMINS, 403),
     "settings-editor-invite": ("post", "", ADMINS, 403),
     "settings-editor-invite-again": ("post", "membership", ADMINS, 404),
@@ -46,7 +50,7 @@ MATRIX = {
     "settings-password": ("post", "", ALL, 422),
     "audit": ("get", "", ADMINS, 403),
 }
-ELSEWHERE = {"issue-bring-back", "article-use", "source-read"}
+ELSEWHERE = {"site-found", "site-go-on", "site-preview", "issue-bring-back", "article-use", "source-read"}
 """Opened in tests of their own: they answer 404 without a deleted issue, an article or the network."""
 
 

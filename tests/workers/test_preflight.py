@@ -45,6 +45,12 @@ def test_a_sender_that_mail_cannot_carry_blocks():
     assert "sender" in blocking(issue)
 
 
+def test_a_newsletter_without_a_sender_blocks():
+    issue = make_issue(make_newsletter(from_email=""))
+
+    assert "sender" in {check.id for check in preflight.blocking(issue)}
+
+
 def test_a_newsletter_without_a_postal_address_blocks():
     assert "address" in blocking(ready_issue(postal_address=""))
 

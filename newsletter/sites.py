@@ -1,0 +1,500 @@
+"""A publisher's site read for the first time, step by step, until its first issue can be shown. Nothing is stored before `keep`.
+
+front      the front page: name, look, languages, whose it is
+feed       its feeds; else the usual places; else the news sitemap that robots.txt names
+articles   the pages of the newest articles, and their versions in other languages
+pictures   the logo, and the picture of the article that would lead
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import translation
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from newsletter import articles, cadence, content, drafting, editions, feeds, fetching, pages, pictures
+from newsletter.articledata import ArticleData
+from newsletter.articles.reading import typed, understand
+from newsletter.articles.sources import PAGE_KNOWS_BETTER
+from newsletter.articles.storing import FIELDS, shares_a_word, with_picture
+from newsletter.models import (
+    Article,
+    Editor,
+    Issue,
+    MediaFile,
+    Membership,
+    Newsletter,
+    Role,
+    Source,
+    SourceKind,
+)
+from newsletter.pages.site import likely_zone
+from newsletter.rendering import colours
+
+logger = logging.getLogger(__name__)
+
+STEPS = ("front", "feed", "articles", "pictures")
+SECONDS = 10
+"""One step takes no longer; without script, all of them together."""
+PAGES_READ = 12
+TWINS_READ = 12
+AT_ONCE = 6
+USUAL_FEEDS = ("feed/", "feed.xml", "rss.xml", "rss", "atom.xml", "index.xml", "feed.json", "?feed=rss2")
+OURS = "#0E5A55"
+LEAD_PATH, LOGO_PATH = "first-run/lead", "first-run/logo"
+"""Stand for pictures that are not ours yet, until `preview` puts them in."""
+Thing = TypeVar("Thing")
+Got = TypeVar("Got")
+
+
+class CannotRead(Exception):
+    """The site gives nothing to make an issue of; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as we would store it."""
+
+    url: str
+    data: bytes
+    kind: str
+    """jpg or png."""
+    width: int
+    height: int
+
+    @property
+    def inline(self) -> str:
+        mime = {"jpg": "image/jpeg", "png": "image/png"}[self.kind]
+        return f"data:{mime};base64,{base64.b64encode(self.data).decode()}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A feed or sitemap that was read, and what is in it."""
+
+    url: str
+    is_sitemap: bool
+    language: str
+    items: list[ArticleData]
+
+    @property
+    def newest(self) -> datetime | None:
+        return max((item.published_at for item in self.items if item.published_at), default=None)
+
+    @property
+    def a_week(self) -> int:
+        """About how many articles a week, by the dates of the newest."""
+        dates = sorted((item.published_at for item in self.items if item.published_at), reverse=True)[:40]
+        if len(dates) < 2:
+            return 0
+        span = max((dates[0] - dates[-1]) / timedelta(weeks=1), 1 / 7)
+        return max(1, round((len(dates) - 1) / span))
+
+    @property
+    def sections(self) -> int:
+        return len({item.section for item in self.items if item.section})
+
+
+@dataclass
+class Reading:
+    """How far the reading has come, what was found, and what the editor has changed of it since."""
+
+    address: str
+    at: datetime
+    step: str = STEPS[0]
+    """The next one to do; "" when all are done."""
+    seconds: float = 0
+    url: str = ""
+    site: pages.Site = field(default_factory=lambda: pages.Site("", [], []))
+    named: list[str] = field(default_factory=list)
+    """Feeds that pages named, to be read."""
+    found: list[Found] = field(default_factory=list)
+    told: list[ArticleData] = field(default_factory=list)
+    """Articles whose pages were read, with their versions in other languages."""
+    logo: Picture | None = None
+    lead: Picture | None = None
+    # What may be changed before anything is kept:
+    name: str = ""
+    languages: list[str] = field(default_factory=list)
+    """Those an issue can be written in, the first one first."""
+    accent: str = ""
+    time_zone: str = ""
+    postal_address: str = ""
+    shows_logo: bool = True
+    without: list[str] = field(default_factory=list)
+    """Feeds that are not to be connected."""
+
+    @property
+    def is_done(self) -> bool:
+        return not self.step
+
+    @property
+    def feeds(self) -> list[Found]:
+        return [one for one in self.found if one.url not in self.without]
+
+
+def begin(address: str, *, now: datetime) -> Reading:
+    return Reading(address=address.strip(), at=now)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def go_on(reading: Reading, *, seconds: float = SECONDS) -> Reading:
+    """Do the next step. Raises CannotRead with words for people."""
+    started = time.monotonic()
+    ends = started + seconds
+    try:
+        _STEPS[reading.step](reading, ends)
+    except (fetching.Refused, fetching.TryLater) as error:
+        raise CannotRead(str(error)) from error
+    reading.step = next(iter(STEPS[STEPS.index(reading.step) + 1 :]), "")
+    reading.seconds += time.monotonic() - started
+    return reading
+
+
+def _front(reading: Reading, ends: float) -> None:
+    """The page at the address; if that is a feed or an article, the front page of its site as well."""
+    fetched = _fetch(typed(reading.address), ends)
+    reading.url = fetched.url
+    if feeds.is_feed(fetched.body, content_type=fetched.content_type):
+        read = understand(fetched)
+        if read.feed is None:
+            raise CannotRead(read.reason)
+        reading.named = [fetched.url]
+        reading.url = read.feed.site_url or urljoin(fetched.url, "/")
+        site = _site_at(reading.url, ends)
+        reading.site = site or pages.Site(read.feed.title, [], [read.feed.language] if read.feed.language else [])
+    else:
+        _front_of_page(reading, fetched, ends)
+    _first_choices(reading)
+
+
+def _front_of_page(reading: Reading, fetched: fetching.Fetched, ends: float) -> None:
+    site = pages.read_site(fetched.body, url=fetched.url, charset=fetched.charset)
+    read = understand(fetched)
+    home = urljoin(fetched.url, "/")
+    if read.kind == "article" and fetched.url != home:
+        if read.page is not None:
+            reading.told = [read.page.article]
+        above = _site_at(home, ends)
+        if above is not None:
+            reading.url, site = home, replace(above, feeds=above.feeds or site.feeds)
+    elif not site.name and not site.feeds and read.reason:
+        raise CannotRead(read.reason)
+    reading.site, reading.named = site, site.feeds[:1]
+
+
+def _first_choices(reading: Reading) -> None:
+    site, known = reading.site, [code for code, _name in settings.LANGUAGES]
+    reading.name = site.name or (urlsplit(reading.url).hostname or "").removeprefix("www.")
+    reading.languages = [code for code in site.languages if code in known]
+    reading.accent = colours.readable_accent(site.accent or OURS)
+    reading.postal_address = site.postal_address
+
+
+def _feed(reading: Reading, ends: float) -> None:
+    """The feeds of the site, and of its front pages in other languages we can write in."""
+    twins = [reading.site.addresses[code] for code in reading.languages if code in reading.site.addresses]
+    others = [address for address in twins if address.rstrip("/") != reading.url.rstrip("/")]
+    sites = _each(lambda address: _site_at(address, ends), others)
+    named = [*reading.named, *(site.feeds[0] for site in sites if site is not None and site.feeds)]
+    reading.found = _read_feeds(dict.fromkeys(named), ends)
+    if not reading.found:
+        places = [urljoin(base, path) for base in (reading.url, urljoin(reading.url, "/")) for path in USUAL_FEEDS]
+        reading.found = _read_feeds(dict.fromkeys(places), ends)[:1]
+    if not reading.found:
+        reading.found = _news_sitemap(reading, ends)
+    if not reading.found and not reading.told:
+        raise CannotRead(
+            _("We found no feed and no news sitemap on this site. Paste the address of its feed, or of one article.")
+        )
+    _choose_languages(reading)
+
+
+def _read_feeds(addresses: Iterable[str], ends: float) -> list[Found]:
+    found = _each(lambda address: _read_feed(address, ends), addresses)
+    unique = {one.url: one for one in found if one is not None and one.items}
+    return list(unique.values())
+
+
+def _read_feed(address: str, ends: float) -> Found | None:
+    try:
+        fetched = _fetch(address, ends)
+        if not feeds.is_feed(fetched.body, content_type=fetched.content_type):
+            return None
+        feed = understand(fetched).feed
+        if feed is not None and feed.sitemaps:
+            feed = understand(_fetch(feed.sitemaps[0], ends)).feed
+    except (fetching.Refused, fetching.TryLater):
+        return None
+    if feed is None:
+        return None
+    return Found(fetched.url, feed.needs_pages or not feed.title, feed.language, feed.items)
+
+
+def _news_sitemap(reading: Reading, ends: float) -> list[Found]:
+    robots = urljoin(reading.url, "/robots.txt")
+    try:
+        named = feeds.sitemaps_in_robots(_fetch(robots, ends).body, url=robots)
+    except (fetching.Refused, fetching.TryLater):
+        return []
+    return _read_feeds(named[:2], ends)[:1]
+
+
+def _choose_languages(reading: Reading) -> None:
+    """If the front page names no language we know: those of the feeds and articles; else the first one we know."""
+    known = [code for code, _name in settings.LANGUAGES]
+    said = [one.language for one in reading.found]
+    said += [item.language for one in reading.found for item in one.items] + [item.language for item in reading.told]
+    if not reading.languages:
+        reading.languages = [code for code in dict.fromkeys(said) if code in known]
+    if not reading.languages and any([*said, *reading.site.languages]):
+        spoken = next(code for code in [*reading.site.languages, *said] if code)
+        raise CannotRead(
+            _("This site is in a language that issues cannot be written in yet (%(code)s).") % {"code": spoken}
+        )
+    reading.languages = reading.languages or known[:1]
+
+
+def _articles(reading: Reading, ends: float) -> None:
+    """The newest articles with what their pages say, then the versions in other languages that those name."""
+    first = reading.languages[0]
+    items = [
+        replace(item, language=item.language or one.language or first) for one in reading.found for item in one.items
+    ]
+    newest = sorted(items, key=lambda item: item.published_at or reading.at, reverse=True)
+    originals = [item for item in newest if item.language == first][:PAGES_READ] or newest[:PAGES_READ]
+    told = {item.url: item for item in reading.told}
+    for item in _each(lambda item: _with_page(item, ends), originals):
+        if item is not None:
+            told[item.url] = item
+    wanted = [
+        url
+        for item in list(told.values())
+        for code, url in item.alternates.items()
+        if code in reading.languages and url not in told
+    ]
+    listed = {item.url: item for item in items}
+    for twin in _each(lambda url: _with_page(listed.get(url, ArticleData(url=url)), ends), wanted[:TWINS_READ]):
+        if twin is not None:
+            told[twin.url] = twin
+    reading.told = [item for item in told.values() if item.title]
+    zone = reading.site.time_zone or likely_zone(
+        (item.published_at for item in items if item.published_at), language=first
+    )
+    reading.time_zone = zone or settings.TIME_ZONE
+    reading.site = replace(reading.site, time_zone=zone)
+    if not reading.told:
+        raise CannotRead(
+            _("The feed lists no article that can be read. Paste the address of another feed, or of one article.")
+        )
+
+
+def _with_page(item: ArticleData, ends: float) -> ArticleData | None:
+    """The item with what its own page adds; the item alone where the page gives nothing."""
+    try:
+        page = understand(_fetch(item.url, ends)).page
+    except (fetching.Refused, fetching.TryLater):
+        page = None
+    if page is None or page.reason:
+        return item if item.title else None
+    own = page.article
+    facts = {name: getattr(item, name) for name in FIELDS if getattr(item, name) not in ("", None, {})}
+    better = {name: getattr(own, name) for name in PAGE_KNOWS_BETTER if getattr(own, name)}
+    if item.title and not shares_a_word(own.title, item.title):
+        better.pop("title", None)
+    return replace(own, guid=item.guid or own.guid, **{**facts, **better, "content_hash": ""})
+
+
+def _pictures(reading: Reading, ends: float) -> None:
+    lead = next(iter(picks(reading)), None)
+    wanted = [lead.article.image_url if lead else "", *reading.site.logos[:3]]
+    got = _each(lambda address: _picture(address, ends), wanted)
+    reading.lead = got[0] if got else None
+    reading.logo = next((one for one in got[1:] if one is not None), None)
+
+
+def _picture(address: str, ends: float) -> Picture | None:
+    if not address:
+        return None
+    try:
+        body = _fetch(address, ends, limits=fetching.IMAGE).body
+        data, kind, (width, height) = pictures.ready(body, smallest=32)
+    except (fetching.Refused, fetching.TryLater, pictures.NoPicture):
+        return None
+    return Picture(address, data, kind, width, height)
+
+
+def _site_at(address: str, ends: float) -> pages.Site | None:
+    try:
+        fetched = _fetch(address, ends)
+    except (fetching.Refused, fetching.TryLater):
+        return None
+    return pages.read_site(fetched.body, url=fetched.url, charset=fetched.charset)
+
+
+def _fetch(address: str, ends: float, *, limits: fetching.Limits = fetching.PAGE) -> fetching.Fetched:
+    left = max(0.2, min(limits.total_s, ends - time.monotonic()))
+    return fetching.fetch(address, limits=replace(limits, total_s=left))
+
+
+def _each(do: Callable[[Thing], Got], things: Iterable[Thing]) -> list[Got]:
+    """`do` for each of `things`, a few at once, in order. Threads do not know the language of the request by themselves."""
+    language = translation.get_language() or settings.LANGUAGE_CODE
+
+    def one(thing: Thing) -> Got:
+        with translation.override(language):
+            return do(thing)
+
+    listed = list(things)
+    if not listed:
+        return []
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        return list(pool.map(one, listed))
+
+
+_STEPS: dict[str, Callable[[Reading, float], None]] = {
+    "front": _front,
+    "feed": _feed,
+    "articles": _articles,
+    "pictures": _pictures,
+}
+
+
+# --- the first issue, before anything is kept ------------------------------------------------------------------------
+
+
+def newsletter_of(reading: Reading) -> Newsletter:
+    """The newsletter as it would be made, not stored. Its sender is for its editor to say."""
+    return Newsletter(
+        slug="first-run",
+        brand=reading.name,
+        title=reading.name,
+        from_name=reading.name,
+        languages=list(reading.languages),
+        postal_address=reading.postal_address,
+        site_url=reading.url,
+        time_zone=reading.time_zone or settings.TIME_ZONE,
+        accent=reading.accent or OURS,
+        archive_is_public=True,
+        cadence=cadence.USUAL.to_json(),
+        draft_rule=drafting.Rule().to_json(),
+    )
+
+
+def picks(reading: Reading) -> list[drafting.Story]:
+    """What the first issue tells: the same that the rule picks once the articles are stored."""
+    newsletter = newsletter_of(reading)
+    return drafting.picked(drafting.stories(_unstored(reading), newsletter), drafting.Rule())
+
+
+def _unstored(reading: Reading) -> list[Article]:
+    values = (
+        {name: getattr(item, name) for name in FIELDS if name != "alternates"} | {"url": item.url, "guid": item.url}
+        for item in reading.told
+    )
+    made = [Article(created_at=reading.at, **value) for value in values]
+    for article, item in zip(made, reading.told, strict=True):
+        article.alternates = item.alternates
+        article.language = item.language or reading.languages[0]
+    return made
+
+
+def issue_of(reading: Reading) -> Issue:
+    """The first issue as it would be, not stored."""
+    newsletter, chosen = newsletter_of(reading), picks(reading)
+    if reading.lead and chosen:
+        chosen[0].article.image = _placeholder(LEAD_PATH, reading.lead)
+    if reading.logo and reading.shows_logo:
+        newsletter.logo = _placeholder(LOGO_PATH, reading.logo)
+    document = drafting.document(newsletter, chosen)
+    return Issue(
+        newsletter=newsletter, number=1, slug="first-run-1", content=content.dump(document), edited_at=reading.at
+    )
+
+
+def _placeholder(path: str, picture: Picture) -> MediaFile:
+    return MediaFile(pk=0, file=path, width=picture.width, height=picture.height)
+
+
+def preview(reading: Reading, language: str) -> str:
+    """The first issue as a mail in `language`, with its pictures inside. Raises editions.CannotRender."""
+    html = editions.preview_html(issue_of(reading), language)
+    for path, picture in ((LEAD_PATH, reading.lead), (LOGO_PATH, reading.logo)):
+        if picture is not None:
+            html = html.replace(editions.media_url(path), picture.inline)
+    return html
+
+
+def envelope(reading: Reading, language: str) -> content.Envelope:
+    newsletter = newsletter_of(reading)
+    document = drafting.document(newsletter, picks(reading))
+    return document.envelope(language, newsletter.default_language)
+
+
+# --- keeping ---------------------------------------------------------------------------------------------------------
+
+
+def keep(reading: Reading, *, editor: Editor, now: datetime) -> Issue:
+    """Make the newsletter, with `editor` as its administrator, its sources, articles, logo and first draft.
+
+    Sender and, where the site does not say it, postal address stay empty: until they are given, checks block sending.
+    """
+    newsletter = newsletter_of(reading)
+    with transaction.atomic():
+        newsletter.slug = free_slug(newsletter.title)
+        newsletter.list_id = f"{newsletter.slug}.{urlsplit(reading.url).hostname or settings.SITE_HOST}"
+        newsletter.created_at = now
+        newsletter.save()
+        Membership.objects.create(editor=editor, newsletter=newsletter, role=Role.ADMINISTRATOR)
+        sources = [
+            Source.objects.create(
+                newsletter=newsletter, url=one.url, kind=SourceKind.SITEMAP if one.is_sitemap else SourceKind.FEED
+            )
+            for one in reading.feeds
+        ]
+        _store_articles(reading, newsletter, sources, now=now)
+    _fetch_pictures(reading, newsletter)
+    issue = drafting.start(newsletter, editor=editor, now=now)
+    logger.info("newsletter made from a site", extra={"newsletter": newsletter.pk, "issue": issue.pk})
+    return issue
+
+
+def _store_articles(reading: Reading, newsletter: Newsletter, sources: list[Source], *, now: datetime) -> None:
+    """Each article under the feed that lists it; twins that no feed lists under the first one."""
+    by_url = {item.url: source for one, source in zip(reading.feeds, sources, strict=True) for item in one.items}
+    for item in reading.told:
+        source = by_url.get(item.url) or next(iter(sources), None)
+        # Without a hash the next reading of the feed looks at the page once more, and fetches what is left.
+        articles.upsert(replace(item, content_hash=""), source=source, now=now, language=newsletter.default_language)
+
+
+def _fetch_pictures(reading: Reading, newsletter: Newsletter) -> None:
+    """The logo, and the pictures of what will be told; no transaction is open while the network is."""
+    ends = time.monotonic() + SECONDS / 2
+    if reading.logo is not None and reading.shows_logo:
+        newsletter.logo = pictures.store(reading.logo.data, source_url=reading.logo.url, smallest=32)
+        newsletter.save(update_fields=["logo"])
+    for story in drafting.survey(newsletter, drafting.Rule()).picks:
+        with_picture(story.article, ends=ends)
+
+
+def free_slug(title: str) -> str:
+    """A slug for addresses that no newsletter has yet."""
+    slug = slugify(title)[:40] or "newsletter"
+    is_taken = slug == "new" or Newsletter.objects.filter(slug=slug).exists()
+    return f"{slug}-{secrets.token_hex(2)}" if is_taken else slug
