@@ -34,25 +34,40 @@ MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            "jan januari january",
-            "feb februari pebruari february",
-            "mar maret march",
-            "apr april",
-            "mei may",
-            "jun juni june",
-            "jul juli july",
-            "agu agt ags agustus aug august",
-            "sep sept september",
-            "okt oktober oct october",
-            "nov nop november nopember",
-            "des desember dec december",
+            "jan january januari januar jänner janvier enero janeiro gennaio gen styczeń stycznia ocak январь января січня يناير كانون",
+            "feb february februari pebruari februar fév févr février febrero fevereiro febbraio lutego şubat февраль февраля лютого فبراير شباط",
+            "mar mrt march maret mac märz maerz mars marzo março marca mart март марта березня مارس آذار",
+            "apr april avril avr abril aprile kwietnia nisan апрель апреля квітня أبريل ابريل نيسان",
+            "may mei mai mayo maio maggio mag maja mayıs maj май мая травня مايو أيار",
+            "jun june juni jun juin junio junho giugno giu czerwca haziran июнь июня червня يونيو حزيران",
+            "jul july juli julai juillet juil julio julho luglio lug lipca temmuz июль июля липня يوليو تموز",
+            "aug agu agt ags ago august agustus ogos augustus août aout agosto sierpnia ağustos август августа серпня أغسطس اغسطس آب",
+            "sep sept september septembre septiembre setiembre setembro settembre set września eylül сентябрь сентября вересня سبتمبر أيلول",
+            "oct okt okto october oktober octobre octubre outubro out ottobre ott października ekim октябрь октября жовтня أكتوبر اكتوبر",
+            "nov nop november nopember novembre noviembre novembro listopada kasım ноябрь ноября листопада نوفمبر",
+            "dec des dez dis december desember disember dezember décembre déc diciembre dic dezembro dicembre grudnia aralık декабрь декабря грудня ديسمبر",
         ),
         start=1,
     )
     for name in names.split()
 }
-DAY_FIRST = re.compile(r"\b(\d{1,2})\s+([A-Za-z]{3,9})\.?,?\s+(\d{4})\b(?:\D{0,6}?(\d{1,2})[:.](\d{2})\b)?")
-MONTH_FIRST = re.compile(r"\b([A-Za-z]{3,9})\.?\s+(\d{1,2}),?\s+(\d{4})\b(?:\D{0,6}?(\d{1,2})[:.](\d{2})\b)?")
+"""Of the languages that newspapers near us are read in; Levantine Arabic has two months for كانون and تشرين, left out."""
+CLOCK = r"(?:\D{0,12}?(?<!\d)(\d{1,2})[:.h](\d{2})(?!\d)(?::\d\d)?\s*([ap])?)?"
+WORD = r"([^\W\d_]{3,12})"
+DAY_FIRST = re.compile(
+    rf"(?<!\d)(\d{{1,2}})(?:\.|er|º|st|nd|rd|th)?[\s-]*(?:de |of )?{WORD}\.?,?(?: / \w+)?(?: de[l]?)?[\s-]*(\d{{4}})(?!\d){CLOCK}",
+    re.IGNORECASE,
+)
+MONTH_FIRST = re.compile(rf"{WORD}\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})(?!\d){CLOCK}", re.IGNORECASE)
+YEAR_FIRST = re.compile(
+    rf"(?<!\d)((?:19|20)\d\d)\s?[-/.年년]\s?(\d{{1,2}})\s?[-/.月월]\s?(\d{{1,2}})(?!\d)[日일]?{CLOCK}"
+)
+IN_NUMBERS = re.compile(rf"(?<!\d)(?<!\d[./-])(\d{{1,2}})([./-]) ?(\d{{1,2}})\2 ?((?:19|20)\d\d)(?!\d){CLOCK}")
+UNSPACED = (
+    (re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"), 2),  # Chinese and Japanese
+    (re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"), 5),  # Thai, Lao, Burmese, Khmer
+)
+"""Letters of scripts that write no spaces between words, and how many of them make a word."""
 
 
 @dataclass(frozen=True)
@@ -172,23 +187,47 @@ def _mail_date(text: str) -> datetime:
     return parsedate_to_datetime(text)
 
 
-def date_in_words(text: str) -> datetime | None:
-    """The first date such as "25 Oktober 2025, 14.30" or "Oct 25, 2025" in `text`, without a zone."""
+def date_in_words(text: str, *, month_first: bool = False) -> datetime | None:
+    """The first date such as "25 Oktober 2025, 14.30", "Oct 25, 2025", "25.10.2025" or "2025年10月25日", without a zone.
+
+    `month_first` reads 04/05/2025 as Americans do.
+    """
     candidates = [
-        (found.start(), found[1], found[2], found[3], found[4], found[5]) for found in DAY_FIRST.finditer(text)
+        (found.start(), found[3], found[2], found[1], found.groups()[3:]) for found in DAY_FIRST.finditer(text)
     ]
     candidates += [
-        (found.start(), found[2], found[1], found[3], found[4], found[5]) for found in MONTH_FIRST.finditer(text)
+        (found.start(), found[3], found[1], found[2], found.groups()[3:]) for found in MONTH_FIRST.finditer(text)
     ]
-    for _, day, month, year, hour, minute in sorted(candidates):
-        number = MONTHS.get(month.lower())
-        if number and 1 <= int(day) <= 31:
-            try:
-                at = (int(hour), int(minute)) if hour and int(hour) < 24 and int(minute) < 60 else (0, 0)
-                return datetime(int(year), number, int(day), *at)  # noqa: DTZ001 (the caller knows the zone)
-            except ValueError:
-                continue
+    candidates += [
+        (found.start(), found[1], found[2], found[3], found.groups()[3:]) for found in YEAR_FIRST.finditer(text)
+    ]
+    for found in IN_NUMBERS.finditer(text):
+        day, month = (found[3], found[1]) if month_first and found[2] == "/" else (found[1], found[3])
+        day, month = (month, day) if int(month) > 12 else (day, month)
+        candidates.append((found.start(), found[4], month, day, found.groups()[4:]))
+    for _, year, month, day, clock in sorted(candidates, key=lambda candidate: candidate[0]):
+        number = int(month) if month.isdecimal() else MONTHS.get(month.lower(), 0)
+        try:
+            return datetime(int(year), number, int(day), *_clock(*clock))  # noqa: DTZ001 (the caller knows the zone)
+        except ValueError:
+            continue
     return None
+
+
+def _clock(hour: str | None, minute: str | None, half: str | None) -> tuple[int, int]:
+    if not hour or not minute or int(hour) > 23 or int(minute) > 59:
+        return 0, 0
+    hours = int(hour) % 12 + (12 if half.lower() == "p" else 0) if half else int(hour)
+    return hours, int(minute)
+
+
+def words(text: str) -> int:
+    """How many words a text has; in scripts without spaces, about how many."""
+    count = 0
+    for letters, a_word in UNSPACED:
+        text, found = letters.subn(" ", text)
+        count += round(found / a_word)
+    return count + len(text.split())
 
 
 def decoded(body: bytes, *, charset: str = "") -> str:

@@ -6,14 +6,26 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.utils.translation import gettext as _
 
-from newsletter.articledata import ArticleData, canonical, decoded, language_code, moment, plain, web_address
-from newsletter.pages import linked_data, markup, metatags, reasons, visible
+from newsletter.articledata import (
+    SUMMARY_MOST,
+    TITLE_MOST,
+    ArticleData,
+    canonical,
+    decoded,
+    language_code,
+    moment,
+    plain,
+    shortened,
+    web_address,
+    words,
+)
+from newsletter.pages import bylines, linked_data, markup, metatags, prose, reasons, titles, visible
 from newsletter.pages.markup import Said
 
 WORDS_A_MINUTE = 200
@@ -33,52 +45,108 @@ def read(body: bytes, *, url: str, charset: str = "", language: str = "", zone: 
 
     `language` is what the server declared; a moment without a zone is local to `zone`.
     """
-    tree = markup.parsed(decoded(body, charset=charset))
+    nothing = ArticleData(url=canonical(web_address(url)))
+    reason = reasons.of_file(body)
+    tree = None if reason else markup.parsed(decoded(body, charset=charset))
     if tree is None:
-        return Page(ArticleData(url=canonical(web_address(url))), _("This page is empty."))
-    base = markup.base_of(tree, url=url)
-    headlines = {plain(visible.heading(tree)), plain(markup.first_text(tree, "//title"))}
-    linked = linked_data.own_article(linked_data.things(tree), url=url, headlines=headlines)
-    meta = markup.metas(tree)
-    said = [linked_data.said_by(linked), metatags.open_graph(meta), metatags.twitter(meta), visible.said(tree, meta)]
-    text = visible.text(tree)
-    article = _article(said, tree=tree, url=url, base=base, text=text, language=language, zone=zone)
+        return Page(nothing, reason or _("This page is empty. Check the address in a browser."))
+    base, meta, things = markup.base_of(tree, url=url), markup.metas(tree), linked_data.things(tree)
+    names = titles.names_of(_names(meta, things), url=url)
+    headings = [titles.shown(element) for element in titles.headings(tree)]
+    linked = linked_data.own_article(things, url=url, headlines=[*headings, plain(markup.first_text(tree, "//title"))])
+    is_scripted = markup.drop_scripts(tree)
+    heading = visible.heading(tree, meta, names=names)
+    weights = prose.weights(tree)
+    parts = prose.beside(tree, heading, weights)
+    paragraphs = prose.paragraphs(tree, parts, weights)
+    said = [
+        linked_data.said_by(linked, headlines=headings),
+        metatags.open_graph(meta),
+        metatags.twitter(meta),
+        {} if linked else linked_data.own_page(things),
+        visible.said(visible.Page(tree, meta, url, base, names, heading, parts, paragraphs)),
+    ]
+    text = prose.text(paragraphs)
+    told = _Told(said, names, {titles.letters(heading) for heading in headings}, base, zone)
+    article = _article(told, tree=tree, url=url, text=text, language=language)
     is_marked = bool(linked) or meta.get("og:type", "").lower() == "article"
-    reason = reasons.why_none(tree, article, url=url, text=text, is_marked=is_marked, meta=meta)
+    reason = reasons.why_none(tree, article, url=url, text=text, is_marked=is_marked, is_scripted=is_scripted)
     return Page(article, reason, markup.feeds(tree, base=base))
 
 
-def _article(
-    said: list[Said], *, tree: Any, url: str, base: str, text: str, language: str, zone: tzinfo
-) -> ArticleData:
-    def first(name: str, clean: Callable[[Any], Any]) -> Any:
-        return next((value for part in said if (value := clean(part.get(name)))), clean(""))
+def _names(meta: dict[str, str], things: list[Said]) -> list[str]:
+    """What the page says its site is called."""
+    site, organisation = linked_data.website(things), linked_data.organisation(things)
+    said = (meta.get("og:site_name", ""), meta.get("application-name", ""), site.get("name"), organisation.get("name"))
+    return [plain(linked_data.words_of(name), most=100) for name in said]
 
-    address = _own_address([part.get("url") for part in said], url=url, base=base)
-    image = first("image", lambda value: web_address(value, base=base))
-    alt = first("image_alt", lambda value: plain(value, most=300)) or visible.alt_of(tree, image, base=base)
+
+@dataclass(frozen=True)
+class _Told:
+    """What each part of a page says, the most reliable part first; and what it takes to understand it."""
+
+    said: list[Said]
+    names: titles.Names
+    heard: set[str]
+    base: str
+    zone: tzinfo
+
+    def first(self, name: str, clean: Callable[[Any], Any]) -> Any:
+        return next((value for part in self.said if (value := clean(part.get(name)))), clean(""))
+
+    def words(self, name: str, *, most: int) -> str:
+        return str(self.first(name, lambda value: plain(value, most=most)))
+
+    def title(self) -> str:
+        clear = self.first("title", lambda value: titles.without_site(value, names=self.names, heard=self.heard))
+        return shortened(clear, most=TITLE_MOST) or self.words("title", most=TITLE_MOST)
+
+    def author(self) -> str:
+        """Names of people as far as they are told; the site's own name only where it names nobody else."""
+        lists = [_people(part.get("author")) for part in self.said]
+        people = next((found for names in lists if (found := [one for one in names if not self.names.has(one)])), [])
+        return ", ".join(people or next((names for names in lists if names), []))
+
+    def image(self) -> str:
+        """The first picture that shows something; a logo only where there is nothing else."""
+        found = [web_address(part.get("image"), base=self.base) for part in self.said]
+        return next((one for one in found if prose.is_telling(one)), "") or next((one for one in found if one), "")
+
+    def at(self, name: str) -> datetime | None:
+        found: datetime | None = self.first(name, lambda value: moment(value, zone=self.zone))
+        return found
+
+
+def _article(told: _Told, *, tree: Any, url: str, text: str, language: str) -> ArticleData:
+    address = _own_address([part.get("url") for part in told.said], url=url, base=told.base)
+    image = told.image()
     article = ArticleData(
         url=address,
         guid=address,
-        title=first("title", lambda value: plain(value, most=300)),
-        summary=first("summary", plain),
-        author=first("author", lambda value: plain(value, most=200)),
-        section=first("section", lambda value: plain(value, most=120)),
-        language=first("language", language_code) or language_code(language),
+        title=told.title(),
+        summary=told.words("summary", most=SUMMARY_MOST),
+        author=told.author(),
+        section=told.words("section", most=120),
+        language=told.first("language", language_code) or language_code(language),
         image_url=image,
-        image_alt=alt if image else "",
-        published_at=first("published", lambda value: moment(value, zone=zone)),
-        updated_at=first("updated", lambda value: moment(value, zone=zone)),
-        reading_minutes=first("minutes", lambda value: value or None) or _minutes(text),
-        alternates={code: twin for code, twin in markup.alternates(tree, base=base).items() if twin != address},
+        image_alt=(told.first("image_alt", prose.alt) or prose.alt_of(tree, image, base=told.base)) if image else "",
+        published_at=told.at("published"),
+        updated_at=told.at("updated"),
+        reading_minutes=told.first("minutes", lambda value: value or None) or _minutes(text),
+        alternates={code: twin for code, twin in markup.alternates(tree, base=told.base).items() if twin != address},
     )
     article = replace(article, content_hash=content_hash(article, text))
     return replace(article, why=reasons.why_empty(article))
 
 
+def _people(value: Any) -> list[str]:
+    names = (bylines.person(part) for part in re.split(r"[,;] ?", plain(value, most=200)))
+    return list(dict.fromkeys(name for name in names if name))
+
+
 def _minutes(text: str) -> int | None:
-    words = len(text.split())
-    return max(1, round(words / WORDS_A_MINUTE)) if words >= reasons.FEWEST_WORDS else None
+    count = words(text)
+    return max(1, round(count / WORDS_A_MINUTE)) if count >= reasons.FEWEST_WORDS else None
 
 
 def content_hash(article: ArticleData, text: str) -> str:
@@ -90,10 +158,19 @@ def _own_address(claims: list[Any], *, url: str, base: str) -> str:
     """What the page calls its own address, if that is on the same site and not merely its front page."""
     here = canonical(web_address(url))
     for claim in reversed(claims):  # rel=canonical is meant for this; then OpenGraph, then JSON-LD
-        address = canonical(web_address(claim, base=base))
+        address = canonical(web_address(_mended(claim, here), base=base))
         if address and _same_site(address, here) and (urlsplit(address).path != "/" or urlsplit(here).path == "/"):
             return address
     return here
+
+
+def _mended(claim: Any, here: str) -> str:
+    """An address as it was meant: without its scheme, or escaped as a whole. "" where a script left out the end."""
+    text = claim.strip() if isinstance(claim, str) else ""
+    text = unquote(text) if re.match(r"https?%3A", text, re.IGNORECASE) else text
+    host = urlsplit(here).netloc
+    text = f"//{text}" if host and text.startswith(f"{host}/") else text
+    return "" if re.search(r"(^|/)(undefined|null|NaN|false)/?$", text) else text
 
 
 def _same_site(one: str, other: str) -> bool:

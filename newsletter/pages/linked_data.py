@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from newsletter.articledata import canonical, plain, web_address
 from newsletter.pages.markup import Said
 
-ARTICLE = re.compile(r"(Article|Posting|Report|LiveBlog)$")
+ARTICLE = re.compile(r"(Article|Posting|Report|LiveBlog|Recipe|HowTo|PodcastEpisode)$")
+PAGE = re.compile(r"Page$")
 ORGANISATION = re.compile(r"(Organization|Corporation|Business|Agency)$")
 SCRIPTS = "//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]"
 INSIDE = ("@graph", "mainEntity", "mainEntityOfPage", "publisher")
@@ -21,7 +22,7 @@ def things(tree: Any) -> list[Said]:
     return [thing for script in tree.xpath(SCRIPTS)[:40] for thing in _things(_json(script.text or ""))]
 
 
-def own_article(said: list[Said], *, url: str, headlines: set[str]) -> Said:
+def own_article(said: list[Said], *, url: str, headlines: Collection[str]) -> Said:
     """The thing that is this page's article, with references inside the page followed; {} if there is none."""
     articles = [thing for thing in said if is_a(thing, ARTICLE)]
     own = [thing for thing in articles if canonical(web_address(page_of(thing), base=url)) == canonical(url)]
@@ -29,6 +30,13 @@ def own_article(said: list[Said], *, url: str, headlines: set[str]) -> Said:
     if not own and len(articles) == 1:
         own = articles  # with several and none ours, this is a list
     return followed(next(iter(own), {}), said)
+
+
+def own_page(said: list[Said]) -> Said:
+    """What a page without an article in JSON-LD says of itself as a page: its dates, picture and language."""
+    page = followed(next((thing for thing in said if is_a(thing, PAGE) and thing.get("datePublished")), {}), said)
+    told = said_by({**page, "image": page.get("primaryImageOfPage") or page.get("image")})
+    return {name: told[name] for name in ("published", "updated", "image", "language", "author")}
 
 
 def organisation(said: list[Said]) -> Said:
@@ -101,14 +109,15 @@ def words_of(value: Any, *names: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def said_by(thing: Said) -> Said:
-    """What an article thing says about each field."""
+def said_by(thing: Said, *, headlines: Collection[str] = ()) -> Said:
+    """What an article thing says about each field. Its name counts before its headline where the page shows it as one."""
     authors = thing.get("author") or thing.get("creator")
     people = authors if isinstance(authors, list) else [authors]
+    people = [one for one in people if not (isinstance(one, dict) and is_a(one, ORGANISATION))] or people
     names = dict.fromkeys(name for person in people if (name := plain(words_of(person, "name"), most=100)))
-    image = thing.get("image") or thing.get("thumbnailUrl")
+    image, name = thing.get("image") or thing.get("thumbnailUrl"), words_of(thing.get("name"))
     return {
-        "title": words_of(thing.get("headline") or thing.get("name")),
+        "title": name if plain(name) in headlines else words_of(thing.get("headline")) or name,
         "summary": words_of(thing.get("description") or thing.get("abstract")),
         "author": ", ".join(names),
         "published": words_of(thing.get("datePublished") or thing.get("dateCreated")),

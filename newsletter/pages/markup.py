@@ -33,12 +33,18 @@ def metas(tree: Any) -> dict[str, str]:
     """<meta> contents by their lower-case name, property or itemprop; the first of a name counts."""
     meta: dict[str, str] = {}
     for element in tree.iterfind(".//meta"):
-        content = (element.get("content") or "").strip()
+        content = (element.get("content") or element.get("value") or "").strip()
         for attribute in ("property", "name", "itemprop", "http-equiv"):
-            name = (element.get(attribute) or "").strip().lower()
-            if name and content:
+            for name in (element.get(attribute) or "").lower().split()[:4] if content else ():
                 meta.setdefault(name, content)
     return meta
+
+
+def drop_scripts(tree: Any) -> bool:
+    """Take out of the tree what nobody reads: scripts, styles, templates. Whether scripts could have filled the page."""
+    has_scripts = bool(tree.xpath("//script[@src] | //body//script | //*[@id='root' or @id='app' or @id='__next']"))
+    etree.strip_elements(tree, "script", "style", "template", etree.Comment, with_tail=False)
+    return has_scripts
 
 
 def first_meta(meta: dict[str, str], names: tuple[str, ...]) -> str:

@@ -216,23 +216,93 @@ def test_encodings_are_understood(encoding, head, header):
     assert read(body, charset=header).article.title == title
 
 
+def listed(links: int) -> str:
+    return "<main><h1>Berita</h1>" + "<h2><a href=/x>Judul</a></h2><p>Tiga belas kata.</p>" * links + "</main>"
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "empty"),
-        (b"\x00\x00", "empty"),
+        (b"", "This page is empty. Check the address in a browser."),
+        (b"\x00\x00", "This page is empty."),
         (page("<title>App</title>", '<div id="root"></div><script src="/app.js"></script>'), "only by script"),
         (page("", "<noscript>Aktifkan JavaScript</noscript><script>start()</script>"), "only by script"),
-        (page("<title>Halo</title>", "<h1>Halo</h1><p>Segera hadir.</p>"), "too little text"),
-        (page("<title>Masuk</title>", f'<h1>Masuk</h1><form><input type="password"></form>{TEXT}'), "login"),
         (
-            page("", "<main><h1>Berita</h1>" + "<h2><a href=/x>Judul</a></h2><p>Tiga belas kata.</p>" * 40 + "</main>"),
-            "lists articles",
+            page("<title>Halo</title>", "<h1>Halo</h1><p>Segera hadir.</p>"),
+            "too little text for an article: 2 words. Paste",
         ),
+        (page("", TEXT), "no headline. Paste the address of an article."),
+        (page("<title>Masuk</title>", f'<h1>Masuk</h1><form><input type="password"></form>{TEXT}'), "login. Paste"),
+        (
+            page("<title>Berita</title>", '<h1>Berita</h1><form><input type="password"></form><p>Hai.</p>'),
+            "asks for a login",
+        ),
+        (page("<title>Berita</title>", listed(40)), "lists articles. Paste the address of one article."),
+        (page("<title>Just a moment...</title>", "<p>Checking</p>"), "prove that they are people. Ask whoever runs it"),
+        (
+            page("<title>Sebentar</title>", '<h1>Sebentar</h1><div class="g-recaptcha"></div>'),
+            "prove that they are people",
+        ),
+        (page("<title>404 Not Found</title>", "<h1>Not Found</h1>"), "does not exist (any more). Check the address"),
+        (page("<title>Kabar</title>", "<h1>Halaman tidak ditemukan</h1><p>Maaf.</p>"), "does not exist (any more)"),
+        (
+            page("<title>\ufffd\ufffd\ufffd</title>", f"<h1>\ufffd\ufffd berita</h1>{TEXT}"),
+            "not written in the letters it claims",
+        ),
+        (
+            b"%PDF-1.7\n%\xe2\xe3",
+            "This is a PDF file rather than a page. Paste the address of the page that offers it.",
+        ),
+        (b"PK\x03\x04\x14\x00", "This is a ZIP file rather than a page."),
+        (b"\x89PNG\r\n\x1a\n", "This is a picture rather than a page. Paste the address of the article that shows it."),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "This is a picture"),
+        (b"RIFF\x24\x00\x00\x00WEBPVP8 ", "This is a picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "This is a picture"),
+        (b"\x00\x00\x00\x20ftypisom\x00", "This is a video or sound rather than a page."),
     ],
 )
-def test_what_is_no_article_is_told_in_words(body, reason):
+def test_what_is_no_article_is_told_in_words_with_a_remedy(body, reason):
     assert reason in read(body).reason
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        page("<title>Paspor</title>", f'<header><form><input type="password"></form></header><h1>Paspor</h1>{TEXT}'),
+        page(
+            '<title>Paspor</title><meta property="og:type" content="website">',
+            f"<article><h1>Paspor</h1>{TEXT}</article>",
+        ),
+        page("<title>Galat 404 dan artinya</title>", f"<h1>Galat 404 dan artinya</h1>{TEXT * 2}"),
+        page(
+            "<title>短訊</title>", f"<h1>入出境新制短訊</h1><p>{'移民署今天宣布新的護照申請程序。' * 8}</p>", lang="zh"
+        ),
+        page("<title>Paspor</title>", f'<form id="aspnet"><h1>Paspor</h1>{TEXT}</form>'),
+        page("<title>Paspor</title>", f"<nav><header><h1>Paspor</h1></header><section>{TEXT}</section></nav>"),
+        page(
+            "<title>Paspor</title>",
+            "<h1>Paspor</h1><div>" + "Kantor imigrasi menambah kuota antrean.<br>" * 20 + "</div>",
+        ),
+        page("<title>Paspor</title>", f'<div class="widget Blog"><h3 class="post-title">Paspor</h3>{TEXT}</div>'),
+        page(
+            "<title>Kilas paspor</title>",
+            "<h1>Kilas paspor</h1><time datetime=2026-11-20>hari ini</time><p>"
+            + "Kantor imigrasi membuka loket tambahan untuk pemohon yang datang pada akhir pekan. " * 3,
+        ),
+    ],
+    ids=[
+        *(
+            "a login in the header",
+            "marked as a website",
+            "a story about errors",
+            "no spaces between words",
+            "one form",
+        ),
+        *("one menu", "old page without paragraphs", "named like a widget", "a short note with a date"),
+    ],
+)
+def test_an_article_is_taken_for_one_whatever_stands_around_it(body):
+    assert read(body).reason == ""
 
 
 def test_a_front_page_is_no_article():
@@ -276,3 +346,181 @@ def test_markup_in_fields_becomes_plain_words():
 
     assert article.title == "Paspor & visa"
     assert article.summary == "a b c"
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "title"),
+    [
+        ('<meta property="og:title" content="Kuota paspor naik | Kabar Lintas">', "", "Kuota paspor naik"),
+        ('<meta property="og:title" content="Kabar Lintas: Kuota naik"><meta property="og:site_name" content="Kabar Lintas">', "", "Kabar Lintas: Kuota naik"),
+        ('<meta property="og:title" content="Kuota naik – Daerah – Kabar">', "<h1>Kuota naik</h1>", "Kuota naik"),
+        ('<meta property="og:title" content="Kabar"><title>Kuota naik lagi</title>', "<h1>Kuota naik lagi</h1>", "Kuota naik lagi"),
+        (linked(**{"@type": "NewsArticle", "headline": "Kuota naik - Kabar", "publisher": {"@type": "Organization", "name": "Kabar"}}), "", "Kuota naik"),
+        ("<title>护照新规明天起施行-新华网</title>", "<h1>护照新规明天起施行</h1>", "护照新规明天起施行"),
+        ("<title>Kuota antrean paspor naik lagi</title>", "<h1>Tautan cepat</h1>", "Kuota antrean paspor naik lagi"),
+        ("<title>Kuota paspor naik</title>", '<h1><a href="/">Koran Kami</a></h1><h2>Kuota paspor naik</h2>', "Kuota paspor naik"),
+        ("<title>Kuota paspor naik</title>", '<h1 class="site-title">Koran Kami</h1><h2>Kuota paspor naik</h2>', "Kuota paspor naik"),
+        ("<title>Kuota — naik</title>", "<h1>Kuota — naik</h1>", "Kuota — naik"),
+        (linked(**{"@type": "Article", "headline": "negara di Asia", "name": "Indonesia"}), "<h1>Indonesia</h1>", "Indonesia"),
+    ],
+)  # fmt: skip
+def test_the_headline_is_told_from_the_names_of_site_and_section(head, body, title):
+    assert read(page(head, body + TEXT)).article.title == title
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "day"),
+    [
+        ("", "<h1>Paspor</h1><p>Dienstag, 3. März 2026 um 9:30 Uhr</p>", "2026-03-03"),
+        ("", "<h1>Paspor</h1><p>le 1er août 2026 à 13h59</p>", "2026-08-01"),
+        ("", "<h1>Paspor</h1><p>17 de marzo de 2026</p>", "2026-03-17"),
+        ("", "<h1>Paspor</h1><p>24 сентября 2026, 10:00</p>", "2026-09-24"),
+        ("", "<h1>Paspor</h1><p>2026年4月13日 09:00</p>", "2026-04-13"),
+        ("", "<h1>Paspor</h1><p>입력 2026.11.02. 오후</p>", "2026-11-02"),
+        ("", "<h1>Paspor</h1><p>24 نيسان / أبريل 2026</p>", "2026-04-24"),
+        ("", "<h1>Paspor</h1><span>26/10/2026</span>", "2026-10-26"),
+        ("", '<h1>Paspor</h1><abbr class="published" title="2026-06-05T08:00:00Z">Juni</abbr>', "2026-06-05"),
+        ("", "<h2>Jumat, 5 Juni 2026</h2><h1>Paspor</h1>", "2026-06-05"),
+        ("", f'<h1>Paspor</h1>{TEXT * 2}<div class="entry-date">Tanggal: 5 Juni 2026</div>', "2026-06-05"),
+        (linked(**{"@type": "WebPage", "datePublished": "2026-06-05T03:00:00+07:00"}), "<h1>Paspor</h1>", "2026-06-04"),
+        ('<meta name="citation_publication_date" content="2026/06/05">', "<h1>Paspor</h1>", "2026-06-05"),
+        ('<meta name="article:published_time" value="2026-06-05T00:00:00Z">', "<h1>Paspor</h1>", "2026-06-05"),
+        ("", f'<h1>Paspor</h1>{TEXT}<div class="comments"><time datetime="2026-01-01">dulu</time></div>', None),
+        ("", f"<h1>Paspor</h1>{TEXT}<p>Versi 1.2.3, halaman 4/5, nomor 10-10-10.</p>", None),
+    ],
+)
+def test_the_date_is_found_where_people_see_it(head, body, day):
+    found = pages.read(page(head, body + TEXT), url=URL).article.published_at
+
+    assert (found.astimezone(UTC).date().isoformat() if found else None) == day
+
+
+def test_the_date_in_the_address_tells_which_date_on_the_page_is_meant():
+    body = page("", f"<h1>Rapat kuota</h1><p>Rapat digelar 1 Desember 2026.</p><p>20 November 2026, 14.30</p>{TEXT}")
+    url = "https://kabar.example/2026/11/20/rapat"
+
+    assert read(body, url=url).article.published_at == datetime(2026, 11, 20, 7, 30, tzinfo=UTC)
+    assert read(page("", f"<h1>Rapat kuota</h1>{TEXT}"), url=url).article.published_at == datetime(
+        2026, 11, 19, 17, tzinfo=UTC
+    )
+
+
+@pytest.mark.parametrize(("lang", "month"), [("en-US", 4), ("en", 4), ("en-GB", 5), ("id", 5)])
+def test_a_date_in_numbers_is_read_as_its_language_writes_it(lang, month):
+    found = read(page("", f"<h1>Passport</h1><p>04/05/2026</p>{TEXT}", lang=lang)).article.published_at
+
+    assert found.month == month
+
+
+PHOTO = '<img src="/foto.jpg" alt="Loket paspor" width="640">'
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "image"),
+    [
+        (
+            "",
+            f'<article><img src="/logo.png"><img src="/panah.svg"><img src="/1.gif" width="1">{PHOTO}</article>',
+            "/foto.jpg",
+        ),
+        (
+            "",
+            f'<article><aside><img src="/iklan.jpg"></aside><div class="ads"><img src="/b.jpg"></div>{PHOTO}</article>',
+            "/foto.jpg",
+        ),
+        ("", '<article><img src="data:image/gif;base64,R0" data-src="/malas.jpg"></article>', "/malas.jpg"),
+        ("", '<article><img srcset="/s.jpg 400w, /m.jpg 800w"></article>', "/s.jpg"),
+        ('<meta property="og:image" content="/img/site-logo.png">', f"<article>{PHOTO}</article>", "/foto.jpg"),
+        ('<meta property="og:image" content="/img/site-logo.png">', "", "/img/site-logo.png"),
+        ('<meta property="og:image" content="/bagi.jpg">', f"<article>{PHOTO}</article>", "/bagi.jpg"),
+        ("", f"<div><div><p>Satu. {TEXT}</p>{PHOTO}{TEXT}</div><img src='/lain.jpg'></div>", "/foto.jpg"),
+    ],
+)
+def test_the_picture_is_one_of_the_article(head, body, image):
+    article = read(page("<title>Paspor</title>" + head, f"<h1>Paspor</h1>{body}{TEXT}")).article
+
+    assert article.image_url == f"https://kabar.example{image}"
+
+
+@pytest.mark.parametrize(
+    ("said", "alt"),
+    [
+        ("Loket paspor di Bandung", "Loket paspor di Bandung"),
+        ("IMG_2041.jpg", ""),
+        ("foto 3", ""),
+        ("image", ""),
+        ("", ""),
+    ],
+)
+def test_the_name_of_a_file_is_no_description(said, alt):
+    body = f'<article><h1>Paspor</h1><img src="/foto-640x360.jpg" alt="{said}">{TEXT}</article>'
+
+    assert read(page("", body)).article.image_alt == alt
+
+
+@pytest.mark.parametrize(
+    ("said", "author"),
+    [
+        ('<meta name="author" content="Kabar Lintas">', "Dewi Anggraini"),
+        (
+            linked(**{"@type": "Article", "headline": "Paspor", "author": {"@type": "Organization", "name": "Kabar"}}),
+            "Dewi Anggraini",
+        ),
+        (linked(**{"@type": "Article", "headline": "Paspor", "author": "Siti; Budi"}), "Siti, Budi"),
+    ],
+)
+def test_a_person_counts_before_the_site_as_author(said, author):
+    site = '<meta property="og:site_name" content="Kabar Lintas">'
+
+    assert (
+        read(page(site + said, f'<h1>Paspor</h1><p class="byline">Oleh Dewi Anggraini</p>{TEXT}')).article.author
+        == author
+    )
+
+
+def test_the_site_is_the_author_where_nobody_else_is_named():
+    site = '<meta property="og:site_name" content="Kabar Lintas"><meta name="author" content="Kabar Lintas">'
+
+    assert read(page(site, f"<h1>Paspor</h1>{TEXT}")).article.author == "Kabar Lintas"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["20 November 2026, 14.30", "Lihat 15 komentar", "redaksi[at]kabar.example", "Nama (wajib)*", "Follow us", "Oleh"],
+)
+def test_what_stands_in_a_byline_and_is_no_name_is_left_out(line):
+    assert read(page("", f'<h1>Paspor</h1><p class="author">{line}</p>{TEXT}')).article.author == ""
+
+
+@pytest.mark.parametrize(
+    ("claim", "address"),
+    [
+        ("kabar.example/id/paspor-baru", "https://kabar.example/id/paspor-baru"),
+        ("https%3A%2F%2Fkabar.example%2Fid%2Fpaspor-baru", "https://kabar.example/id/paspor-baru"),
+        ("https://kabar.example/id/undefined", URL),
+    ],
+)
+def test_an_address_that_a_site_writes_wrongly_is_mended_or_left(claim, address):
+    assert read(page(f'<link rel="canonical" href="{claim}">', f"<h1>Paspor</h1>{TEXT}")).article.url == address
+
+
+def test_scripts_without_spaces_between_words_have_reading_times_too():
+    chinese = page("", f"<h1>护照新规</h1><p>{'移民管理局今天宣布新的护照申请程序。' * 60}</p>", lang="zh")
+
+    assert read(chinese).article.reading_minutes == 3
+
+
+def test_the_hash_stays_while_only_what_stands_around_the_text_changes():
+    def hashed(*, ad: str, views: int, text: str = TEXT) -> str:
+        around = f'<aside><p>{ad}</p></aside><div class="related"><p>{ad}</p></div><nav><p>{ad}</p></nav>'
+        return read(
+            page(
+                f"<title>Paspor</title><script>var t={views}</script>",
+                f'<article><h1>Paspor</h1>{text}<div class="comments"><p>{views} komentar, {ad}</p></div></article>{around}',
+            )
+        ).article.content_hash
+
+    first = hashed(ad="Beli sekarang juga", views=10)
+
+    assert hashed(ad="Diskon besar minggu ini", views=99_000) == first
+    assert hashed(ad="Beli sekarang juga", views=10, text=TEXT + "<p>Ralat: kuota tetap.</p>") != first
