@@ -11,7 +11,7 @@ from lxml import html as lxml_html
 
 from newsletter import content, issues, looks
 from newsletter.checks import Check
-from newsletter.models import AuditEntry, Issue, IssueStatus, Membership, Role
+from newsletter.models import Article, AuditEntry, Issue, IssueStatus, Membership, Role
 from subscribers import suppression
 from subscribers.models import SubscriptionStatus, SuppressionReason
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter, make_reader
@@ -39,7 +39,7 @@ def clock(monkeypatch):
 def checked(monkeypatch):
     """Which checks the preflight finds; all is well unless a test says otherwise."""
     found = list(ALL_WELL)
-    monkeypatch.setattr(preflight, "run", lambda issue: list(found))
+    monkeypatch.setattr(preflight, "run", lambda issue, now=None: list(found))
     return found
 
 
@@ -126,7 +126,9 @@ def test_the_sentence_says_who_when_in_what_and_who_not(client, letter, checked)
     log_in(client, letter, name="Ayu Lestari")
     issue = issues.approve(make_issue(letter), editor=make_editor(letter, name="Rizky Pratama"), now=NOW)
 
-    sentence = lxml_html.document_fromstring(client.get(to("review", issue)).content.decode()).get_element_by_id("verdict")
+    sentence = lxml_html.document_fromstring(client.get(to("review", issue)).content.decode()).get_element_by_id(
+        "verdict"
+    )
 
     for other in sentence.find_class("now") + sentence.find_class("at"):
         other.drop_tree()
@@ -397,7 +399,7 @@ def test_what_blocks_disables_the_button_with_the_reason_and_refuses_the_post(cl
     issue.refresh_from_db()
     assert re.search(r'<button class="btn primary wide"[^>]* disabled>', html)
     assert "Not possible yet: “[TK]” is still in a text." in html
-    assert f"{reverse('issue-compose', args=[issue.pk])}#b001" in html
+    assert f"{reverse('issue-compose', args=[issue.pk])}?language=id#b001" in html
     assert (answer.status_code, issue.status) == (422, IssueStatus.DRAFT)
 
 
@@ -417,6 +419,64 @@ def test_each_warning_wants_its_own_tick(client, letter, checked):
     assert "Tick “The picture is heavy.”" in one.content.decode()
     assert re.search(r'value="E19.b001.id" required checked', one.content.decode())
     assert issue.status == IssueStatus.SCHEDULED
+
+
+def test_the_same_check_of_two_languages_names_them(client, letter, checked):
+    checked[:] = [
+        Check("subject", "warns", False, "Issue 2 had the same subject.", None, code) for code in ("id", "en")
+    ]
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    page = lxml_html.document_fromstring(client.get(to("review", issue)).content.decode())
+
+    said = [" ".join(one.text_content().split()) for one in page.find_class("tick")]
+    assert said == [
+        "Issue 2 had the same subject.Indonesian · Go there",
+        "Issue 2 had the same subject.English · Go there",
+    ]
+    assert page.xpath("//label//a/@href")[1].endswith("/compose/?language=en#subject")
+
+
+def test_two_links_of_one_block_want_two_ticks():
+    one, other = (
+        Check("E19", "warns", False, "…", "b001", "id", about=f"https://imigrasi.example/{n}") for n in (1, 2)
+    )
+
+    assert decision.check_key(one) != decision.check_key(other)
+    assert decision.check_key(one) == decision.check_key(one)
+
+
+def test_the_page_says_how_far_the_slow_checks_are_and_asks_for_them(client, letter, checked):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    page = lxml_html.document_fromstring(client.get(to("review", issue)).content.decode())
+
+    look = page.get_element_by_id("look")
+    assert "Links and articles have not been checked yet." in look.text_content()
+    assert look.get("hx-post") == to("look", issue)
+    assert page.get_element_by_id("look-form").get("action") == to("look", issue)
+    assert "looked from:body" in page.get_element_by_id("checks-box").get("hx-trigger")
+
+
+def test_an_article_that_changed_is_named_and_wants_an_answer(client, letter):
+    make_reader(letter)
+    article = Article.objects.create(
+        guid="a", url="https://kabarlintas.example/id/autogate-1", title="Autogate dibuka", language="id"
+    )
+    document = make_document(stories=1)
+    document.blocks[0].article, document.blocks[0].seen = article.pk, {"id": issues.seen_now(article)}
+    issue = make_issue(letter, document=document)
+    Article.objects.filter(pk=article.pk).update(title="Autogate ditunda", state="gone")
+    log_in(client, letter)
+
+    page = client.get(to("review", issue))
+
+    assert page.context["plan"].blocking
+    assert any(check.block == "b001" for check in page.context["plan"].blocking)
+    assert f"{reverse('issue-compose', args=[issue.pk])}?language=id#b001" in page.content.decode()
 
 
 def test_a_warning_that_came_up_meanwhile_is_not_passed_over(client, letter, checked):

@@ -5,18 +5,21 @@ Reads only. The count in the sentence, on the button and in the plan is `Readers
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from newsletter import issues
-from newsletter.checks import Check
+from newsletter.checks import Check, for_editors
 from newsletter.models import Issue, IssueStatus, Tracking
+from newsletter.studio.checking import FIELD_OF_CHECK
 from subscribers import audience
 from workers import preflight, routes
 from workers.models import Route
@@ -65,13 +68,14 @@ class Readers:
         return self.count + self.left_out
 
     def terms(self) -> list[tuple[int, str]]:
-        """What is taken from the confirmed readers; the last one only where it happened."""
+        """What is taken from the confirmed readers, where anything is."""
         terms = [
             (self.paused, _("pause their mail")),
             (self.bounced, _("bounced before")),
             (self.complained, _("complained before")),
+            (self.suppressed, _("stopped by an editor")),
         ]
-        return [*terms, (self.suppressed, _("stopped by an editor"))] if self.suppressed else terms
+        return [(count, words) for count, words in terms if count]
 
     @property
     def reasons(self) -> str:
@@ -131,8 +135,22 @@ def is_unusual(count: int, last: Issue | None) -> bool:
 
 
 def check_key(check: Check) -> str:
-    """What a tick names: the same check of the same block and language, on the next request too."""
-    return ".".join((check.id, check.block or "", check.language or ""))
+    """What a tick names: the same check of the same block, language and link, on the next request too."""
+    about = [hashlib.sha256(check.about.encode()).hexdigest()[:8]] if check.about else []
+    return ".".join((check.id, check.block or "", check.language or "", *about))
+
+
+@dataclass(frozen=True)
+class Left:
+    """A check that is not met, as the page shows it."""
+
+    key: str
+    message: str
+    language: str
+    """Its name, where the issue has several."""
+    href: str
+    """Where in the composer it is answered; "" if nowhere."""
+    is_ticked: bool = False
 
 
 @dataclass
@@ -160,7 +178,7 @@ class Decision:
 
     @cached_property
     def checks(self) -> list[Check]:
-        return preflight.run(self.issue)
+        return for_editors(preflight.run(self.issue, now=self.now), self.issue)
 
     @property
     def blocking(self) -> list[Check]:
@@ -175,8 +193,34 @@ class Decision:
         return len(self.blocking) + len(self.warnings)
 
     @property
+    def stops(self) -> list[Left]:
+        return [self._left(check_key(check), check) for check in self.blocking]
+
+    @property
+    def ticks(self) -> list[Left]:
+        return [self._left(key, check) for key, check in self.warnings]
+
+    def _left(self, key: str, check: Check) -> Left:
+        compose, anchor = (
+            reverse("issue-compose", args=[self.issue.pk]),
+            check.block or FIELD_OF_CHECK.get(check.id, ""),
+        )
+        place = f"{compose}?language={check.language}" if check.language else compose
+        several = check.language and len(self.issue.newsletter.languages) > 1
+        return Left(
+            key,
+            check.message,
+            wording.language(check.language) if several and check.language else "",
+            f"{place}#{anchor}" if anchor else "",
+            key in self.ticked,
+        )
+
+    @property
     def suggestions(self) -> list[Check]:
-        return [check for check in self.checks if not check.ok and check.severity == "suggests"]
+        """Tips; how far the slow checks are is said elsewhere."""
+        return [
+            check for check in self.checks if not check.ok and check.severity == "suggests" and not check.is_pending
+        ]
 
     @property
     def passed(self) -> int:

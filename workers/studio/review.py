@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from newsletter import issues, roles
 from newsletter.models import Issue
 from newsletter.roles import Action
-from newsletter.studio import access
+from newsletter.studio import access, checking
 from newsletter.templatetags.warta import zone_name
 from workers import testmail
 from workers.studio import against, contents, since, wording
@@ -73,20 +73,12 @@ def _page(request: HttpRequest, plan: Decision, form: DecisionForm | None = None
         "stands_in_the_way": _stands_in_the_way(plan, may_send=roles.may(editor, Action.SEND, newsletter)),
         "may_see_people": roles.may(editor, Action.SEE_PEOPLE, newsletter),
         "zone_name": zone_name(plan.custom, newsletter.zone),
-        "look": _look_address(plan.issue),
+        "look": checking.state(plan.issue, plan.checks, now=plan.now),
         **_test_box(request, plan),
         **more,
     }
     status = 422 if "problem" in more or (form is not None and form.errors) else 200
     return render(request, "studio/sending/review.html", context, status=status)
-
-
-def _look_address(issue: Issue) -> str:
-    """Where to ask whether links and articles are being read again; "" where nothing answers that."""
-    try:
-        return reverse("issue-look", args=[issue.pk])
-    except NoReverseMatch:
-        return ""
 
 
 def _shares(plan: Decision) -> str:
