@@ -15,8 +15,8 @@ SMALL = 600
 """Pixels across a mail; a picture narrower than this is blown up or leaves a gap."""
 WIDE, TALL = 2.5, 0.75
 """Width by height at which a picture is a strip, or pushes the text off the screen."""
-NUMBERS = ("words", "size")
-"""What the one number of a stored reason is called in its msgid."""
+NAMED = ((r"\d+", "%(words)d"), (r"\d+", "%(size)d"), (r"PDF|ZIP|Office|RTF", "%(kind)s"))
+"""What may be filled into a stored reason, and what that is called in its msgid."""
 
 
 def search(text: str = "", *, newsletter: Newsletter | None = None, language: str = "") -> QuerySet[Article]:
@@ -70,9 +70,9 @@ def picture_fault(article: Article) -> str:
 
 def in_words(reason: str) -> str:
     """A stored reason in the language of whoever reads it: reasons are kept in English, as msgids."""
-    if found := re.search(r"\d+", reason):
-        for name in NUMBERS:
-            msgid = reason.replace(found[0], f"%({name})d", 1)
-            if (said := _(msgid)) != msgid:
-                return said % {name: int(found[0])}
+    for pattern, name in NAMED:
+        if (found := re.search(pattern, reason)) and (said := _(reason.replace(found[0], name, 1))):
+            filled = said.replace(name, found[0])
+            if filled != reason:
+                return filled
     return _(reason) if reason else ""

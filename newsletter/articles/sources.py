@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
+from urllib.parse import urljoin
 
 from django.db.models import Q
 from django.utils import translation
@@ -33,6 +37,8 @@ MOST_SECONDS = 90
 MOST_SECONDS_OF_ALL = 100
 """After this no further source is begun; the next tick goes on."""
 MOST_SITEMAPS = 3
+MOST_SECONDS_OF_SEARCH = 20
+USUAL_FEEDS = ("feed/", "feed.xml", "rss.xml", "atom.xml", "/feed/", "/rss.xml")
 LEFT_OUT_FOR = timedelta(days=1)
 """After this a page that gave no article is looked at once more."""
 PAGE_KNOWS_BETTER = ("title", "summary", "author", "language", "image_url", "image_alt", "published_at")
@@ -57,16 +63,16 @@ class Collected:
 
 
 def connect(url: str, *, newsletter: Newsletter) -> Source:
-    """The source for the feed or sitemap at `url`, or for the first feed that the page at `url` names.
+    """The source for the feed or sitemap at `url`, for the first feed that the page at `url` names, or for one of its site.
 
     Raises NoArticle with words for people if there is none.
     """
     try:
         found = read_url(url)
-        if found.kind != "feed" and found.page is not None and found.page.feeds:
-            found = read_url(found.page.feeds[0])
     except (fetching.Refused, fetching.TryLater) as error:
         raise NoArticle(str(error)) from error
+    if found.kind != "feed":
+        found = _found_near(found)
     if found.feed is None:
         raise NoArticle(_("There is no feed at this address, and the page names none. Paste the address of the feed."))
     is_sitemap = bool(found.feed.sitemaps) or found.feed.needs_pages
@@ -78,6 +84,28 @@ def connect(url: str, *, newsletter: Newsletter) -> Source:
     if not source.is_active:
         start(source)
     return source
+
+
+def _found_near(page: Read) -> Read:
+    """The feed that a page names; else one in the usual places; else the news sitemap that the site names to robots."""
+    ends = time.monotonic() + MOST_SECONDS_OF_SEARCH
+    named = page.page.feeds[:2] if page.page else []
+    usual = (urljoin(page.url, path) for path in USUAL_FEEDS)
+    for address in chain(named, usual, _in_robots(page.url)):
+        if time.monotonic() >= ends:
+            break
+        with contextlib.suppress(fetching.Refused, fetching.TryLater):
+            found = read_url(address)
+            if found.feed is not None and (found.feed.items or found.feed.sitemaps):
+                return found
+    return page
+
+
+def _in_robots(url: str) -> Iterator[str]:
+    """Asked only when nothing else was found."""
+    address = urljoin(url, "/robots.txt")
+    with contextlib.suppress(fetching.Refused, fetching.TryLater):
+        yield from feeds.sitemaps_in_robots(fetching.fetch(address).body, url=address)[:2]
 
 
 def stop(source: Source) -> None:

@@ -23,7 +23,11 @@ FIELDS = (
     *("title", "summary", "author", "section", "language", "image_url", "image_alt", "published_at", "updated_at"),
     *("reading_minutes", "content_hash", "alternates"),
 )
-NOT_FOUND = re.compile(r"\b(404|not found|no longer available|tidak ditemukan|tidak tersedia)\b", re.IGNORECASE)
+NOT_FOUND = re.compile(
+    r"\b(404|not found|no longer (available|exists)|tidak ditemukan|tidak tersedia|nicht gefunden|introuvable"
+    r"|no encontrad[ao]|não encontrad[ao]|non trovata|niet gevonden)\b|页面不存在|見つかりません",
+    re.IGNORECASE,
+)
 
 
 # --- storing ---------------------------------------------------------------------------------------------------------

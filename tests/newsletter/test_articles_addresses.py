@@ -73,6 +73,7 @@ def test_why_an_address_was_left_out_is_kept_and_told_in_the_readers_language(we
     ("reason", "told"),
     [
         ("This is larger than 5 MB, so it is not read.", "lebih besar dari 5 MB"),
+        ("This is a PDF file, written by hand.", "This is a PDF file, written by hand."),
         ("The site took too long to answer. Try again later.", "terlalu lama"),
         ("A reason 7 of an older release.", "A reason 7 of an older release."),
         ("", ""),

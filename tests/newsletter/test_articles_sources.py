@@ -29,6 +29,23 @@ def source(web):
     return Source.objects.create(newsletter=make_newsletter(), url=web.origin + "/demo/umpan.xml")
 
 
+def test_a_site_that_names_no_feed_is_searched_in_the_usual_places(web):
+    home = web.put("/demo/situs/", "<title>Kabar</title><p>Selamat datang.</p>")
+    web.put("/demo/situs/feed.xml", feed_of(item(1)), kind="application/rss+xml")
+
+    source = articles.connect(home, newsletter=make_newsletter())
+
+    assert source.url == web.origin + "/demo/situs/feed.xml"
+
+
+def test_a_feed_that_a_page_names_and_that_is_broken_is_no_end_of_the_search(web):
+    link = '<link rel="alternate" type="application/rss+xml" href="/demo/situs/rusak.xml">'
+    home = web.put("/demo/situs/", f"<title>Kabar</title>{link}")
+    web.put("/demo/situs/rss.xml", feed_of(item(1)), kind="application/rss+xml")
+
+    assert articles.connect(home, newsletter=make_newsletter()).url == web.origin + "/demo/situs/rss.xml"
+
+
 def pause_after(source) -> timedelta:
     articles.collect(source, now=NOW)
     return source.next_at - NOW
@@ -65,7 +82,6 @@ def test_a_site_in_trouble_is_asked_later_each_time_and_at_the_old_pace_once_it_
     ("asked", "minutes"),
     [
         ("7200", 120),
-        (format_datetime(timezone.now() + timedelta(hours=2, seconds=30), usegmt=True), 120),
         ("60", 30),
         ("99999999", 24 * 60),
         ("9" * 5000, 24 * 60),
@@ -80,6 +96,13 @@ def test_a_site_that_asks_for_a_pause_gets_it_up_to_a_day(web, source, status, a
     web.answers["/demo/umpan.xml"] = (status, {"Retry-After": asked}, b"")
 
     assert pause_after(source) // timedelta(minutes=1) == minutes
+
+
+def test_a_pause_can_be_asked_for_as_a_date(web, source):
+    until = format_datetime(timezone.now() + timedelta(hours=2, seconds=30), usegmt=True)
+    web.answers["/demo/umpan.xml"] = (503, {"Retry-After": until}, b"")
+
+    assert pause_after(source) // timedelta(minutes=1) == 120
 
 
 def test_a_source_is_not_read_before_its_time_unless_somebody_asks(web, source):
