@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,6 +15,7 @@ from newsletter.models import Article, Source
 from tests.makers import make_newsletter
 from tests.newsletter.web import serving
 
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = "<p>" + "Kantor imigrasi menambah kuota antrean paspor pada akhir pekan ini. " * 12 + "</p>"
 PAGE = (
     '<html lang="id"><head><meta name="author" content="Dewi"><meta name="description" content="Ringkas.">'
@@ -141,3 +146,54 @@ def test_wrong_use_ends_with_2_and_a_sentence(args):
 
     assert wrong.value.returncode == 2
     assert str(wrong.value).endswith(".")
+
+
+def test_an_address_that_cannot_be_read_is_explained_as_none_and_fails(web, capsys):
+    with pytest.raises(CommandError, match="no page at this address") as failed:
+        call_command("import_articles", "--explain", web.origin + "/demo/tidak-ada")
+
+    said = json.loads(capsys.readouterr().out)
+    assert failed.value.returncode == 1
+    assert (said["kind"], said["url"], said["title"]) == ("none", web.origin + "/demo/tidak-ada", "")
+    assert said["why"]["kind"] == "There is no page at this address (any more)."
+    assert said["why"]["title"] == "Nothing could be read."
+
+
+def test_a_feeds_items_say_what_a_feed_can_say(tmp_path, capsys):
+    file = tmp_path / "umpan.xml"
+    file.write_text(
+        '<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="id"><title>Kabar</title><entry><title>Paspor</title>'
+        '<id>tag:kabar.example,2026:1</id><link href="/paspor"/><published>2026-11-20T08:00:00+07:00</published>'
+        "<summary>Ringkas.</summary><author><name>Dewi</name></author></entry></feed>"
+    )
+
+    said = explain(capsys, "--file", str(file), "--url", "https://kabar.example/umpan.xml")
+
+    assert (said["kind"], said["title"], said["language"], len(said["items"])) == ("feed", "Kabar", "id", 1)
+    item = said["items"][0]
+    assert (item["guid"], item["url"]) == ("tag:kabar.example,2026:1", "https://kabar.example/paspor")
+    assert (item["title"], item["summary"], item["author"]) == ("Paspor", "Ringkas.", "Dewi")
+    assert item["published_at"] == "2026-11-20T08:00:00+07:00"
+    assert {"section", "alternates"} <= set(item["why"])
+    assert all(not item[name] for name in item["why"])
+
+
+def test_from_a_shell_it_prints_json_and_ends_with_0_1_or_2(tmp_path):
+    file = tmp_path / "page.html"
+    file.write_text(PAGE)
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "manage.py", "import_articles", *args]
+        environment = {**os.environ, "VAR_DIR": str(tmp_path)}
+        environment.pop("DATABASE_URL", None)
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+
+    saved = run("--explain", "--file", str(file), "--url", "https://kabar.example/a")
+    inside = run("--explain", "http://10.0.0.1/")
+    nothing = run("--explain")
+
+    assert (saved.returncode, json.loads(saved.stdout)["title"]) == (0, "Paspor anak")
+    assert (inside.returncode, json.loads(inside.stdout)["kind"]) == (1, "none")
+    assert "private network" in inside.stderr
+    assert (nothing.returncode, nothing.stdout) == (2, "")
+    assert "--explain takes one address" in nothing.stderr

@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["explain"]:
-            self.stdout.write(json.dumps(self._explained(options), ensure_ascii=False, indent=2, default=str))
+            self._explain(options)
             return
         if options["file"] or options["url"]:
             raise CommandError(_("--file and --url belong to --explain."), returncode=2)
@@ -48,18 +48,26 @@ class Command(BaseCommand):
 
     # --- explain
 
-    def _explained(self, options: dict[str, Any]) -> dict[str, Any]:
+    def _explain(self, options: dict[str, Any]) -> None:
+        """Print one JSON object in any case; an address that cannot be read fails besides."""
+        failure: Exception | None = None
+        try:
+            found = self._found(options)
+        except (fetching.Refused, fetching.TryLater) as error:
+            found, failure = articles.Read("none", options["urls"][0], reason=str(error)), error
+        self.stdout.write(json.dumps(explanation(found), ensure_ascii=False, indent=2, default=str))
+        if failure is not None:
+            raise CommandError(str(failure)) from failure
+
+    def _found(self, options: dict[str, Any]) -> articles.Read:
         file, urls = options["file"], options["urls"]
         if file is not None:
             if not options["url"] or urls:
                 raise CommandError(_("--file needs --url, the address the file was saved from."), returncode=2)
-            return explanation(articles.understand(_saved(file, url=options["url"])))
+            return articles.understand(_saved(file, url=options["url"]))
         if len(urls) != 1 or options["url"]:
             raise CommandError(_("--explain takes one address, or --file with --url."), returncode=2)
-        try:
-            return explanation(articles.read_url(urls[0]))
-        except (fetching.Refused, fetching.TryLater) as error:
-            raise CommandError(str(error)) from error
+        return articles.read_url(urls[0])
 
     # --- store
 
@@ -93,7 +101,7 @@ def _store_one(url: str, *, newsletter: Newsletter, now: datetime) -> str:
         return f"{url}: {articles.add_by_url(url, newsletter=newsletter, now=now).title}"
     outcome = articles.collect(articles.connect(url, newsletter=newsletter), now=now)
     if outcome.error:
-        raise articles.NoArticle(outcome.error)
+        raise articles.NoArticle(articles.in_words(outcome.error))
     counts = {"new": outcome.new, "changed": outcome.changed, "same": outcome.same}
     return f"{url}: " + _("%(new)d new, %(changed)d changed, %(same)d known") % counts
 
@@ -114,7 +122,7 @@ def explanation(found: articles.Read) -> dict[str, Any]:
     if found.kind == "feed" and found.feed is not None:
         return _explained_feed(found.feed, url=found.url)
     article = found.page.article if found.page else ArticleData(url=found.url)
-    why = dict(article.why)
+    why = dict(article.why) if found.page else {name: _("Nothing could be read.") for name in SHOWN if name != "url"}
     if found.reason:
         why = {"kind": found.reason, **why}
     feeds_named = {"feeds": found.page.feeds} if found.page and found.page.feeds else {}
