@@ -86,7 +86,7 @@ def test_a_test_send_answers_in_place_and_leaves_the_ticks(live_server, letter, 
         page.goto(f"{live_server.url}/studio/issues/{issue.pk}/review/")
         tick = page.get_by_role("checkbox").first
         tick.check()
-        page.get_by_role("button", name="Send both to me").click()
+        page.get_by_role("button", name="Send both to my phone").click()
 
         expect(page.locator("#test-box")).to_contain_text("Nothing changed since")
         expect(tick).to_be_checked()
