@@ -210,8 +210,9 @@ def _entry_image(entry: Any, *, base: str) -> tuple[str, str]:
             kind = f"{element.get('medium', '')}{element.get('type', '')}"
             if (not kind or "image" in kind) and (address := web_address(element.get("url"), base=base)):
                 return address, plain(_text(element, "description") or _text(entry, "description"), most=300)
-    for link in _children(entry, "enclosure", "link", "image"):
-        if link.get("rel", "enclosure") == "enclosure" and link.get("type", "image/").startswith("image/"):
+    enclosed = [link for link in _children(entry, "link") if link.get("rel") == "enclosure"]  # without rel: the entry
+    for link in [*_children(entry, "enclosure", "image"), *enclosed]:
+        if link.get("type", "image/").startswith("image/"):
             address = link.get("url") or link.get("href") or _text(link, "url")
             if address and (found := web_address(address, base=base)):
                 return found, ""

@@ -284,3 +284,13 @@ def test_robots_txt_names_sitemaps_with_those_of_news_first():
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe\x00", b"<html><p>404</p>", b"Sitemap: " * 9000, bytes(range(256))])
 def test_what_is_no_robots_txt_names_no_sitemap(body):
     assert feeds.sitemaps_in_robots(body, url="https://kabar.example/robots.txt") == []
+
+
+def test_the_link_of_an_atom_entry_is_not_taken_for_its_picture():
+    feed = read(
+        b'<feed xmlns="http://www.w3.org/2005/Atom"><title>K</title><entry><title>A</title><id>urn:a</id>'
+        b'<link href="/a"/></entry><entry><title>B</title><id>urn:b</id><link href="/b"/>'
+        b'<link rel="enclosure" type="image/png" href="/b.png"/></entry></feed>'
+    )
+
+    assert [item.image_url for item in feed.items] == ["", "https://kabar.example/b.png"]
