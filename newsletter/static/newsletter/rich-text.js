@@ -1,55 +1,89 @@
-/** <rich-text>: buttons over a textarea that set the chosen words in bold or italic, or make them a link. */
+/** <rich-text>: the words of its textarea as they will look. The textarea stays the field, and the way without script. */
 class RichText extends HTMLElement {
+  static #watcher = new IntersectionObserver(
+    (seen) => seen.forEach((entry) => entry.isIntersecting && entry.target.start()),
+    { rootMargin: "300px" },
+  );
+
   connectedCallback() {
-    if (this.bar) return;
+    if (this.area) return;
     this.area = this.querySelector("textarea");
-    this.bar = document.createElement("div");
-    this.bar.className = "tools";
-    this.bar.setAttribute("role", "group");
-    this.bar.setAttribute("aria-label", this.dataset.tools);
-    this.#button("B", this.dataset.bold, () => this.#wrap("<strong>", "</strong>"));
-    this.#button("I", this.dataset.italic, () => this.#wrap("<em>", "</em>"));
-    this.#button(this.dataset.link, this.dataset.link, () => this.#link());
-    this.prepend(this.bar);
-    this.area.addEventListener("keydown", (event) => this.#key(event));
+    this.host = document.createElement("div");
+    this.host.className = "input words";
+    this.host.tabIndex = 0;
+    for (const [name, value] of Object.entries(this.#attributes())) this.host.setAttribute(name, value);
+    this.host.innerHTML = this.dataset.html;
+    this.toggleAttribute("data-empty", !this.host.textContent);
+    this.host.addEventListener("focus", () => this.editor || this.focus(), { once: true });
+    this.host.addEventListener("focusin", () => this.#tell("rich-focus"));
+    // What the browser says of its own typing comes too early; the editor's own word follows.
+    this.host.addEventListener("input", (event) => event.stopPropagation());
+    this.area.removeAttribute("id");
+    this.area.hidden = true;
+    this.append(this.host);
+    this.parentElement.querySelector("label")?.addEventListener("click", () => this.focus());
+    RichText.#watcher.observe(this);
   }
 
-  #button(text, label, act) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "btn small quiet";
-    button.textContent = text;
-    button.setAttribute("aria-label", label);
-    button.addEventListener("click", act);
-    this.bar.append(button);
+  disconnectedCallback() {
+    // A card that is moved comes back at once.
+    queueMicrotask(() => this.isConnected || this.editor?.destroy());
   }
 
-  #wrap(before, after) {
-    const { selectionStart: from, selectionEnd: to, value } = this.area;
-    const chosen = value.slice(from, to);
-    this.area.setRangeText(before + chosen + after, from, to, "end");
-    if (!chosen) this.area.setSelectionRange(from + before.length, from + before.length);
-    this.#typed();
+  start() {
+    RichText.#watcher.unobserve(this);
+    this.starting ??= import("warta/editor").then((tools) => this.#mount(tools), () => this.#plain());
+    return this.starting;
   }
 
-  /** The address comes last to be typed, so it is left selected. */
-  #link() {
-    const from = this.area.selectionStart;
-    this.#wrap('<a href="https://">', "</a>");
-    this.area.setSelectionRange(from + 9, from + 17);
+  /** @param {number} [place] where the cursor was; the end, if nothing is said */
+  async focus(place) {
+    await this.start();
+    this.editor ? this.editor.focus(place) : this.area.focus();
   }
 
-  #typed() {
-    this.area.focus();
+  /** Put other words in, as if they had been typed. */
+  load(html) {
+    this.area.value = html;
+    this.start().then(() => this.editor?.load(html));
     this.area.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  #key(event) {
-    if (!(event.ctrlKey || event.metaKey)) return;
-    const act = { b: () => this.#wrap("<strong>", "</strong>"), i: () => this.#wrap("<em>", "</em>"), k: () => this.#link() }[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
+  #mount({ createEditor, address }) {
+    if (!this.isConnected) return;
+    this.host.replaceChildren();
+    this.address = address;
+    this.editor = createEditor({
+      host: this.host,
+      html: this.dataset.html,
+      label: this.dataset.merge,
+      onChange: () => this.#changed(),
+      onMove: () => this.editor && this.#tell("rich-move"),
+      onLink: () => this.#tell("rich-link"),
+    });
+  }
+
+  #attributes() {
+    const { area, dataset } = this;
+    const found = { id: area.id, lang: area.lang, role: "textbox", "aria-multiline": "true", "aria-label": dataset.label, "data-placeholder": dataset.label };
+    for (const name of ["aria-invalid", "aria-describedby"]) if (area.hasAttribute(name)) found[name] = area.getAttribute(name);
+    return found;
+  }
+
+  #changed() {
+    this.area.value = this.editor.html();
+    this.toggleAttribute("data-empty", this.editor.isEmpty());
+    this.area.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  #plain() {
+    this.host.remove();
+    this.area.hidden = false;
+    this.area.id = this.host.id;
+  }
+
+  #tell(name) {
+    this.dispatchEvent(new CustomEvent(name, { bubbles: true }));
   }
 }
 
