@@ -198,7 +198,6 @@ class _Rss(Rss201rev2Feed):
         return {
             **super().rss_attributes(),
             "xmlns:content": "http://purl.org/rss/1.0/modules/content/",
-            "xmlns:dc": "http://purl.org/dc/elements/1.1/",
         }
 
     def latest_post_date(self) -> datetime:
@@ -207,7 +206,6 @@ class _Rss(Rss201rev2Feed):
 
     def add_item_elements(self, handler: Any, item: dict[str, Any]) -> None:
         super().add_item_elements(handler, item)
-        handler.addQuickElement("dc:creator", item["creator"])
         handler.addQuickElement("content:encoded", item["html"])
 
 
@@ -225,14 +223,14 @@ class _Atom(Atom1Feed):
 
 
 def atom(found: Channel) -> str:
-    return _xml(_Atom, found, author_key="author_name")
+    return _xml(_Atom, found)
 
 
 def rss(found: Channel) -> str:
-    return _xml(_Rss, found, author_key="creator")
+    return _xml(_Rss, found)
 
 
-def _xml(form: type[_Rss] | type[_Atom], found: Channel, *, author_key: str) -> str:
+def _xml(form: type[_Rss] | type[_Atom], found: Channel) -> str:
     feed = form(
         title=found.title,
         link=found.home,
@@ -256,7 +254,7 @@ def _xml(form: type[_Rss] | type[_Atom], found: Channel, *, author_key: str) -> 
             updateddate=entry.changed_at,
             html=entry.html,
             language=entry.language,
-            **{author_key: entry.author},
+            author_name=entry.author,
         )
     written = io.StringIO()
     feed.write(written, "utf-8")

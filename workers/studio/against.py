@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -11,7 +12,7 @@ from newsletter.models import AuditEntry, Issue, IssueStatus
 from subscribers.models import Subscription
 from workers.studio import contents, wording
 
-SENDER = {
+SENDER: dict[str, Callable[[], str]] = {
     "brand": lambda: _("name of the newsletter"),
     "from_name": lambda: _("sender's name"),
     "from_email": lambda: _("sender's address"),

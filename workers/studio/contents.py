@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from newsletter import content
 from newsletter.models import Issue, Newsletter
 from workers.studio import wording
 
-KIND_NAMES = {
+KIND_NAMES: dict[str, Callable[[], str]] = {
     "lead": lambda: _("lead"),
     "story": lambda: _("story"),
     "brief": lambda: _("brief"),

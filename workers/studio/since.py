@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
@@ -88,7 +88,7 @@ def _said(changes: Sequence[Change], *, is_mine: bool) -> str:
 
 def _counts(changes: Sequence[Change]) -> list[str]:
     found = Counter(change.kind for change in changes)
-    phrases = {
+    phrases: dict[str, Callable[[int], str]] = {
         "link": lambda n: ngettext("%(count)s link", "%(count)s links", n),
         "text": lambda n: ngettext("%(count)s text", "%(count)s texts", n),
         "picture": lambda n: ngettext("%(count)s picture", "%(count)s pictures", n),
