@@ -1,0 +1,126 @@
+"""The article list in a real browser: choosing several, and waiting for a page."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+from django.core.handlers.base import BaseHandler
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from newsletter import articles, content
+from newsletter.articledata import ArticleData
+from newsletter.models import Issue
+from tests import chromium
+from tests.makers import NOW, make_editor, make_issue, make_newsletter
+
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in this thread
+pytestmark = [pytest.mark.browser, chromium.needs_chromium, pytest.mark.django_db(transaction=True)]
+ONE_AT_A_TIME = threading.Lock()
+
+
+@pytest.fixture
+def _one_at_a_time(transactional_db, monkeypatch):
+    """The threads of the live server share one connection to the database in memory, which takes turns badly."""
+    answer, asked = BaseHandler.get_response, []
+
+    def in_turn(self, request):
+        asked.append(request)
+        with ONE_AT_A_TIME:
+            try:
+                return answer(self, request)
+            finally:
+                asked.remove(request)
+
+    monkeypatch.setattr(BaseHandler, "get_response", in_turn)
+    yield
+    for _ in range(100):
+        if not asked:
+            break
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium.browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def issue():
+    newsletter = make_newsletter()
+    make_editor(newsletter, email="ayu@kabarlintas.example")
+    for number in range(6):
+        data = ArticleData(f"https://x.example/{number}", title=f"Kabar {number}", language="id", published_at=NOW)
+        articles.upsert(data, source=None, now=NOW)
+    return make_issue(newsletter, stories=0)
+
+
+@pytest.fixture
+def opened(_one_at_a_time, browser, live_server, issue):
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en")
+    complaints: list[str] = []
+    page = chromium.watched_page(context, home=live_server.url, complaints=complaints)
+    page.goto(live_server.url + reverse("account_login"))
+    page.get_by_label("E-mail address").fill("ayu@kabarlintas.example")
+    page.get_by_label("Password").fill("katasandi-panjang")
+    page.get_by_role("button", name="Log in").click()
+    page.goto(live_server.url + reverse("studio-start"))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def test_five_articles_are_in_the_draft_after_seven_clicks(opened, issue):
+    clicks = 0
+
+    def click(what):
+        nonlocal clicks
+        clicks += 1
+        what.click()
+
+    click(opened.get_by_role("link", name="Articles", exact=True).first)
+    put = opened.get_by_role("button", name="into the draft")
+    expect(put).to_have_text("Put the chosen into the draft")
+    for number in range(5):
+        click(opened.get_by_label(f"Choose “Kabar {number}”"))
+        expect(put).to_have_text(f"Put {number + 1} into the draft")
+    click(put)
+
+    expect(opened).to_have_url(f"{opened.url.partition('/studio')[0]}{reverse('issue-compose', args=[issue.pk])}")
+    with ONE_AT_A_TIME:
+        document = content.parse(Issue.objects.get(pk=issue.pk).content)
+    assert clicks == 7  # Review and Schedule make nine
+    assert sorted(block.words["id"].headline for block in document.blocks) == [f"Kabar {n}" for n in range(5)]
+
+
+def test_a_page_that_takes_its_time_is_said_to_be_read_and_asked_for_once(opened, monkeypatch):
+    asked = []
+
+    def add_by_url(url, **_):
+        asked.append(url)
+        time.sleep(0.3)
+        raise articles.NoArticle("There is no page at this address (any more).")
+
+    monkeypatch.setattr(articles, "add_by_url", add_by_url)
+    opened.get_by_role("link", name="Articles", exact=True).first.click()
+    note = opened.get_by_text("The page is being read. That takes ten seconds at most.").first
+    expect(note).to_be_hidden()
+
+    opened.get_by_label("Address of the article").fill("https://x.example/lambat")
+    is_seen, is_stopped = opened.evaluate(
+        """() => {
+          const form = document.querySelector("busy-form form");
+          form.requestSubmit();
+          const second = new SubmitEvent("submit", { bubbles: true, cancelable: true });
+          return [form.nextElementSibling.checkVisibility(), !form.dispatchEvent(second)];
+        }"""
+    )
+
+    assert (is_seen, is_stopped) == (True, True)
+    expect(opened.get_by_text("There is no page at this address (any more).").first).to_be_visible()
+    assert asked == ["https://x.example/lambat"]
+    assert chromium.axe_complaints(opened) == []
