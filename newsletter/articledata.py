@@ -235,6 +235,9 @@ def decoded(body: bytes, *, charset: str = "") -> str:
     for mark, name in ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
         if body.startswith(mark):
             return body[len(mark) :].decode(name, "replace")
+    for mark, name in ((b"<\x00", "utf-16-le"), (b"\x00<", "utf-16-be")):  # markup in UTF-16 without its mark
+        if body.startswith(mark):
+            return body.decode(name, "replace")
     declared = [charset, *(name.decode("ascii") for name in DECLARED.findall(body[:4096])[:2])]
     declared = [name for name in declared if CHARSETS.match(name)]
     if not any(WIDE.match(name) for name in declared[:1]):

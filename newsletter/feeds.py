@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -33,16 +34,24 @@ MOST_ITEMS = 500
 """Of the newest; a feed with more is an archive."""
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_READ = 10_000
+MOST_BYTES = 5 * 2**20
+"""After unpacking."""
 MOST_SITEMAPS = 100
 MEDIA = "http://search.yahoo.com/mrss/"
 ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
 RDF_ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 NEAREST_LANGUAGE = "ancestor-or-self::*[@xml:lang][1]/@xml:lang"
+ABOUT = ("title", "link", "id", "updated", "modified", "description", "subtitle", "tagline")
+"""What a feed says about itself even before it lists anything."""
 SUMMARIES = ("summary", "description", "encoded", "content")
 NAMED = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]{1,30});")
 """Entities of HTML, which XML does not know."""
-XML_START = re.compile(r"\s*(<\?xml[^>]*>\s*|<\?[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*>\s*)*<", re.DOTALL)
+BARE = re.compile(r"&(?!#?[A-Za-z0-9]{1,31};)")
+CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
+XML_START = re.compile(
+    r"\s*(<\?xml[^>]*>\s*|<\?[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[.{0,20000}?\]\s*)?>\s*)*<", re.DOTALL
+)
 FEED_ROOT = re.compile(r"(?:[\w.-]+:)?(rss|rdf|feed|channel)\b", re.IGNORECASE)
 SITEMAP_ROOT = re.compile(r"(?:[\w.-]+:)?(urlset|sitemapindex)\b", re.IGNORECASE)
 
@@ -66,11 +75,15 @@ class Feed:
 
 def is_feed(body: bytes, *, content_type: str = "") -> bool:
     """Whether this looks like a feed or sitemap, by its first element rather than by what the server calls it."""
-    return bool(_root(decoded(body[:8192]))) or _is_json_feed(body, content_type)
+    start = _unpacked(body, most=8192)[:8192]
+    return bool(_root(decoded(start))) or _is_json_feed(start, content_type)
 
 
 def read(body: bytes, *, url: str, content_type: str = "", charset: str = "", zone: tzinfo = UTC) -> Feed:
-    """Read any of the formats. Raises BrokenFeed."""
+    """Read any of the formats, also packed (sitemap.xml.gz). Raises BrokenFeed."""
+    body = _unpacked(body, most=MOST_BYTES)
+    if len(body) > MOST_BYTES:
+        raise BrokenFeed(_("This feed is larger than %(size)d MB, so it is not read.") % {"size": MOST_BYTES // 2**20})
     if _is_json_feed(body, content_type):
         return _json_feed(body, url=url, zone=zone)
     text = decoded(body, charset=charset)
@@ -84,6 +97,16 @@ def read(body: bytes, *, url: str, content_type: str = "", charset: str = "", zo
     if SITEMAP_ROOT.fullmatch(root):
         return _sitemap(text, url=url, zone=zone)
     return _syndication(text, url=url, zone=zone)
+
+
+def _unpacked(body: bytes, *, most: int) -> bytes:
+    """What a gzip file holds, up to a little over `most` bytes; anything else as it is."""
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    try:
+        return zlib.decompressobj(31).decompress(body, most + 1)
+    except zlib.error:
+        return b""
 
 
 def _root(text: str) -> str:
@@ -109,8 +132,8 @@ def _syndication(text: str, *, url: str, zone: tzinfo) -> Feed:
     entries = [element for name in ("item", "entry") for element in root.iterfind(f".//{{*}}{name}")]
     site = next((_text(link) or link.get("href") for link in _children(channel, "link") if not _is_self(link)), "")
     title = plain(_text(channel, "title"), most=200)
-    if not entries and not title:
-        raise BrokenFeed(_("This feed is damaged and cannot be read."))
+    if not entries and not _children(channel, *ABOUT):
+        raise BrokenFeed(_("This feed is damaged or has nothing in it. Try again once it lists articles."))
     return Feed(
         items=_newest(_entry(entry, language=language, zone=zone) for entry in _newest_entries(entries, zone=zone)),
         title=title,
@@ -121,7 +144,7 @@ def _syndication(text: str, *, url: str, zone: tzinfo) -> Feed:
 
 def _tree(text: str, *, url: str) -> Any:
     """The document as an element tree. Nothing outside it is ever loaded, and libxml2 bounds its depth."""
-    text = NAMED.sub(lambda found: html5.get(f"{found[1]};", " "), CONTROL.sub(" ", text))
+    text = "".join(_with_entities(part) for part in CDATA.split(CONTROL.sub(" ", text)))
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=True, encoding="utf-8"
     )
@@ -132,6 +155,12 @@ def _tree(text: str, *, url: str) -> Any:
     if root is None:
         raise BrokenFeed(_("This feed is damaged and cannot be read."))
     return root
+
+
+def _with_entities(text: str) -> str:
+    """Text as XML wants it: entities of HTML as letters, and no bare "&", except in CDATA, where it is right."""
+    text = NAMED.sub(lambda found: html5.get(f"{found[1]};", " "), text)
+    return text if text.startswith("<![CDATA[") else BARE.sub("&amp;", text)
 
 
 def _children(element: Any, *names: str) -> list[Any]:
@@ -160,7 +189,7 @@ def _entry(entry: Any, *, language: str, zone: tzinfo) -> ArticleData:
         url=canonical(link) if link else "",
         guid=plain(_text(entry, "guid", "id") or entry.get(RDF_ABOUT), most=900),
         title=plain(_text(entry, "title"), most=300),
-        summary=next((words for name in SUMMARIES if (words := plain(_text(entry, name)))), ""),
+        summary=_summary(entry),
         author=_entry_author(entry),
         section=next((words for part in _children(entry, "category", "subject") if (words := _category(part))), ""),
         language=language_code(_text(entry, "language") or next(iter(entry.xpath(NEAREST_LANGUAGE)), "")) or language,
@@ -169,6 +198,12 @@ def _entry(entry: Any, *, language: str, zone: tzinfo) -> ArticleData:
         published_at=_published(entry, zone=zone) or updated,
         updated_at=updated,
     )
+
+
+def _summary(entry: Any) -> str:
+    """The entry's words about itself; for a film, those of its media."""
+    said = (*(_text(entry, name) for name in SUMMARIES), entry.findtext(f".//{{{MEDIA}}}description") or "")
+    return next((words for text in said if (words := plain(text))), "")
 
 
 def _newest_entries(entries: list[Any], *, zone: tzinfo) -> list[Any]:
@@ -183,7 +218,10 @@ def _entry_link(entry: Any, *, base: str) -> str:
     """The article's own page. A guid is an address too where it says so and no link is there."""
     named = _children(entry, "origLink", "link")
     candidates = [link.get("href") or _text(link) for link in named if not _is_self(link)]
-    candidates += [text for guid in _children(entry, "guid", "id") if (text := _text(guid)).startswith("http")]
+    for guid in _children(entry, "guid", "id"):
+        text = _text(guid)
+        is_address = text.startswith("http") or (text.startswith("/") and guid.get("isPermaLink") == "true")
+        candidates += [text] if is_address else []
     return next((address for text in candidates if text and (address := web_address(text, base=base))), "")
 
 
@@ -226,7 +264,7 @@ def _markup(part: Any) -> str:
 
 def _pictured(text: str, *, base: str) -> tuple[str, str]:
     """The first <img> of some markup."""
-    tag = re.search(r"<img\b[^>]{1,2000}>", text[:200_000], re.IGNORECASE)
+    tag = re.search(r"<img\b[^>]{1,9000}>", text[:200_000], re.IGNORECASE)
     source = re.search(r"\bsrc\s*=\s*[\"']([^\"'>]+)", tag[0], re.IGNORECASE) if tag else None
     if not tag or not source:
         return "", ""

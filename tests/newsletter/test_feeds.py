@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -219,7 +220,6 @@ def test_t32_billion_laughs_and_outside_entities_are_refused():
         b'{"version": "https://jsonfeed.org/version/1", "items": ' + b"[" * 100_000,
         b"<rss>" + b"<a>" * 200_000,
         b"<rss>" + b"<" * 500_000,
-        b"<rss><channel><title>" + b"&" * 300_000,
         b"<rss " + b"a='" * 100_000,
         b"\xff\xfe" + b"<rss>"[:3],
     ],
@@ -294,3 +294,63 @@ def test_the_link_of_an_atom_entry_is_not_taken_for_its_picture():
     )
 
     assert [item.image_url for item in feed.items] == ["", "https://kabar.example/b.png"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"<rss><channel><title>" + b"&" * 300_000, b"<feed><title/><entry/><entry><title>a", rss("")]
+)
+def test_t32_a_feed_that_lists_nothing_usable_has_no_items(body):
+    assert read(body).items == []
+
+
+def test_a_bare_ampersand_in_an_address_is_taken_as_meant():
+    feed = read(
+        rss(
+            "<item><title>A & B</title><link>https://kabar.example/?a=1&b=2</link></item>"
+            "<item><title>C</title><link><![CDATA[https://kabar.example/?c=1&d=2]]></link></item>"
+        )
+    )
+
+    assert {item.url for item in feed.items} == {"https://kabar.example/?a=1&b=2", "https://kabar.example/?c=1&d=2"}
+    assert {item.title for item in feed.items} == {"A & B", "C"}
+
+
+def test_a_guid_that_calls_itself_the_address_may_be_relative():
+    feed = read(rss('<item><title>A</title><guid isPermaLink="true">/a</guid></item><item><guid>/b</guid></item>'))
+
+    assert [item.url for item in feed.items] == ["https://kabar.example/a"]
+
+
+def test_a_film_is_told_in_the_words_of_its_media():
+    group = '<media:group xmlns:media="http://search.yahoo.com/mrss/"><media:description>Cara antre.</media:description></media:group>'
+
+    assert read(rss(f"<item><title>A</title><link>/a</link>{group}</item>")).items[0].summary == "Cara antre."
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_packed_sitemap_or_one_in_utf_16_is_read(encoding):
+    sitemap = '<?xml version="1.0"?><urlset><url><loc>https://kabar.example/a</loc></url></urlset>'
+
+    for body in (sitemap.encode(encoding), gzip.compress(sitemap.encode())):
+        assert feeds.is_feed(body)
+        assert [item.url for item in read(body).items] == ["https://kabar.example/a"]
+
+
+def test_t31_a_packed_feed_is_counted_after_unpacking():
+    bomb = gzip.compress(b"<rss>" + bytes(64 * 1024 * 1024))
+
+    with pytest.raises(feeds.BrokenFeed, match="larger than 5 MB"):
+        read(bomb)
+
+
+@pytest.mark.parametrize(
+    "body", [gzip.compress(b"halo"), b"\x1f\x8b" + b"x" * 99, gzip.compress(rss("").ljust(9999))[:40]]
+)
+def test_what_is_packed_and_no_feed_is_none(body):
+    with pytest.raises(feeds.BrokenFeed):
+        read(body)
+
+
+def test_t32_an_entity_of_its_own_is_named_as_the_reason():
+    with pytest.raises(feeds.BrokenFeed, match="abbreviations of its own"):
+        read(b'<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY a "ha">]><rss><channel><title>&a;</title></channel></rss>')
