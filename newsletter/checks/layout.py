@@ -37,7 +37,7 @@ def _compiled(pattern: str | None) -> re.Pattern[str] | None:
 def weak(*, sheets: Iterable[str], attributes: Iterable[str]) -> Iterator[str]:
     """Names of the features that style sheets and style attributes use, each once."""
     whole = [_COMMENT.sub("", sheet) for sheet in sheets]
-    declared = ";\n".join([*(body for sheet in whole for body in _BODY.findall(sheet)), *attributes])
+    declared = ";\n".join(dict.fromkeys([*(body for sheet in whole for body in _BODY.findall(sheet)), *attributes]))
     selected = "\n".join(_BODY.sub("{}", sheet) for sheet in whole)
     for feature in features():
         if (feature.pattern and feature.pattern.search(declared)) or (

@@ -257,6 +257,10 @@ _PIECE = re.compile(
   | .""",
     re.VERBOSE | re.DOTALL,
 )
+_DESCRIPTION = re.compile(r'\ *(?:alt|aria-label)="')
+"""Attributes with words for people: a line break in them is a blank."""
+_WITH_BLANK = re.compile(r" *[^ ]+")
+_PART = re.compile(rf"(?:&#?\w+;|.){{1,{ROOM // 4}}}", re.DOTALL)
 _SENTENCE = re.compile(f"({slots.slot('why')})")
 
 
@@ -281,7 +285,8 @@ def _with_language(found: re.Match[str]) -> str:
 def wrapped(html: str) -> str:
     """Break lines so that none reaches LONGEST_LINE bytes: after blocks, then at blanks, at last anywhere in a word.
 
-    Never within the value of an attribute: a line break in the middle of a font name would undo a whole style.
+    Never within the value of an attribute, but for descriptions: a line break in the middle of a font name would undo a
+    whole style.
     """
     lines: list[str] = []
     for line in _SENTENCE.sub(r"\n\1\n", _BLOCK_END.sub(r"\1\n", html)).split("\n"):
@@ -320,10 +325,19 @@ def _units(line: str) -> list[str]:
 
 
 def _cut(piece: str) -> list[str]:
-    """A word beyond all measure in parts that fit; tags, slots and everything else as it is."""
-    if piece.lstrip(" ").startswith(("<", slots.OPEN)) or "=" in piece or len(piece.encode()) <= ROOM:
+    """What may stand on lines of its own: the words of a long description, a word beyond all measure in parts that fit."""
+    if len(piece.encode()) <= ROOM:
         return [piece]
-    return [piece[at : at + ROOM // 4] for at in range(0, len(piece), ROOM // 4)]
+    if _DESCRIPTION.match(piece):
+        return [part for word in _WITH_BLANK.findall(piece) for part in _parts(word)]
+    if piece.lstrip(" ").startswith(("<", slots.OPEN)) or "=" in piece:
+        return [piece]
+    return _parts(piece)
+
+
+def _parts(word: str) -> list[str]:
+    """`word` in parts that fit, no reference to a character torn."""
+    return _PART.findall(word) if len(word.encode()) > ROOM else [word]
 
 
 # --- the process of its own ------------------------------------------------------------------------------------------

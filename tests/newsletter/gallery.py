@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from io import BytesIO
 from typing import Any
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image, ImageDraw, ImageFont
 
 from newsletter import content
 from newsletter.models import MediaFile
@@ -12,7 +18,14 @@ LANGUAGES = ("id", "en", "ar", "zh")
 SITE = "https://kabarlintas.example"
 
 
-def document(*, picture: content.Picture | None = None, languages: tuple[str, ...] = ("id", "en")) -> content.Document:
+def document(
+    *,
+    picture: content.Picture | None = None,
+    chart: content.Picture | None = None,
+    still: content.Picture | None = None,
+    languages: tuple[str, ...] = ("id", "en"),
+) -> content.Document:
+    """Every kind of block. `picture` stands in where there is no chart or still of its own."""
     return content.Document(
         envelopes={
             "id": content.Envelope(
@@ -25,7 +38,7 @@ def document(*, picture: content.Picture | None = None, languages: tuple[str, ..
             ),
             **gallery_words.ENVELOPES,
         },
-        blocks=[_only(block, languages) for block in _blocks(picture)],
+        blocks=[_only(block, languages) for block in _blocks(picture, chart or picture, still or picture)],
     )
 
 
@@ -40,7 +53,9 @@ def _story(headline: str, summary: str, path: str, **more: str) -> content.Story
     return content.StoryWords(headline=headline, summary=f"<p>{summary}</p>", url=f"{SITE}{path}", **more)
 
 
-def _blocks(picture: content.Picture | None) -> list[content.BlockBase]:
+def _blocks(
+    picture: content.Picture | None, chart: content.Picture | None, still: content.Picture | None
+) -> list[content.BlockBase]:
     return [
         content.Lead(
             id="blead",
@@ -187,7 +202,7 @@ def _blocks(picture: content.Picture | None) -> list[content.BlockBase]:
         ),
         content.Image(
             id="bqueue",
-            picture=picture,
+            picture=chart,
             words={
                 "id": content.ImageWords(
                     image_alt="Diagram batang: hari kerja dari antre sampai paspor di tangan di lima kantor",
@@ -206,7 +221,7 @@ def _blocks(picture: content.Picture | None) -> list[content.BlockBase]:
         ),
         content.Video(
             id="bvideo",
-            picture=picture,
+            picture=still,
             words={
                 "id": content.VideoWords(
                     headline="Membaca cap masuk di paspor Anda",
@@ -304,19 +319,50 @@ def _blocks(picture: content.Picture | None) -> list[content.BlockBase]:
 
 def make_picture(*, width: int = 1072, height: int = 536) -> content.Picture:
     """A stored picture of arches in two colours."""
-    from io import BytesIO
-
-    from django.core.files.base import ContentFile
-    from PIL import Image, ImageDraw
-
     image = Image.new("RGB", (width, height), "#CFDEDA")
     pen = ImageDraw.Draw(image)
     pen.rectangle((0, height * 2 // 3, width, height), fill="#A8BFBB")
     for left in range(width // 8, width - 60, width // 6):
         pen.rectangle((left, height // 3, left + 26, height * 3 // 4), fill="#0E5A55")
+    return _stored(image, "autogate")
+
+
+def make_chart() -> content.Picture:
+    """Bars with figures, as a newsroom draws them."""
+    image = Image.new("RGB", (1072, 640), "#F8F4EC")
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(size=30)
+    pen.text((48, 40), "Dari antre sampai paspor di tangan", fill="#1D1B17", font=ImageFont.load_default(size=40))
+    pen.text((48, 96), "Hari kerja, rata-rata Oktober 2026", fill="#5E594F", font=font)
+    figures = (("Jakarta Selatan", 6.1), ("Surabaya", 4.8), ("Medan", 4.4), ("Denpasar", 8.0), ("Makassar", 3.6))
+    for row, (place, days) in enumerate(figures):
+        top = 168 + row * 88
+        pen.text((48, top + 4), place, fill="#1D1B17", font=font)
+        pen.rectangle((320, top, 320 + days * 76, top + 46), fill="#764B00" if days == 8.0 else "#0E5A55")
+        pen.text((336 + days * 76, top + 4), f"{days:.1f}".replace(".", ","), fill="#1D1B17", font=font)
+    return _stored(image, "antrean")
+
+
+def make_still() -> content.Picture:
+    """A passport on a dark table."""
+    image = Image.new("RGB", (1072, 603), "#22312E")
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((0, 470, 1072, 603), fill="#172320")
+    pen.rounded_rectangle((120, 90, 410, 510), 18, fill="#0E5A55")
+    pen.rounded_rectangle((148, 118, 382, 482), 12, outline="#8FC9C2", width=4)
+    pen.ellipse((205, 190, 325, 310), outline="#8FC9C2", width=4)
+    for top, width in ((160, 300), (226, 230), (280, 260)):
+        pen.rounded_rectangle((660, top, 660 + width, top + 26), 4, fill="#3B4C48")
+    return _stored(image, "video")
+
+
+def _stored(image: Image.Image, name: str) -> content.Picture:
+    """Under a name without a date, so that the gallery is the same every day."""
     buffer = BytesIO()
     image.save(buffer, "PNG")
-    data = buffer.getvalue()
-    file = MediaFile(hash=f"{width}x{height}".ljust(64, "0"), width=width, height=height, size=len(data))
-    file.file.save("autogate.png", ContentFile(data))
-    return content.Picture(media=file.pk, path=file.file.name, width=width, height=height)
+    path, size = f"images/{name}-{image.width}.png", (image.width, image.height)
+    if not default_storage.exists(path):
+        default_storage.save(path, ContentFile(buffer.getvalue()))
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    details = {"file": path, "width": size[0], "height": size[1], "size": len(buffer.getvalue())}
+    file, _made = MediaFile.objects.get_or_create(hash=digest, defaults=details)
+    return content.Picture(media=file.pk, path=path, width=size[0], height=size[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -213,3 +214,16 @@ def test_a_line_never_breaks_where_there_was_no_blank_between_words_and_tags(shi
     html = "<p>" + "x" * shift + " kata <strong>tebal</strong>, (<em>miring</em>)" * 60 + "</p>"
 
     assert mjml.wrapped(html).replace("\n", " ") == html
+
+
+def test_a_long_description_breaks_at_blanks_and_a_word_without_any_where_no_reference_is_torn():
+    description = " ".join(["uraian"] * 200) + " " + "“&”" * 300
+    written = description.replace("&", "&amp;")
+    image = f'<mj-image src="https://a.example/a.png" alt="{written}" />'
+
+    html = mjml.to_html(source(f"<mj-section><mj-column>{image}</mj-column></mj-section>"))
+
+    shown = re.search(r'alt="([^"]*)"', html)[1]
+    assert max(len(line.encode()) for line in html.split("\n")) <= 900
+    assert shown.replace("\n", "").replace(" ", "") == written.replace(" ", "")
+    assert shown.count("&amp;") == 300
