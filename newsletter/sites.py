@@ -51,6 +51,8 @@ SECONDS = 10
 """One step takes no longer; without script, all of them together."""
 PAGES_READ = 12
 TWINS_READ = 12
+NAMED_READ = 4
+"""A page may name several feeds, such as one of a section or of an archive; of the first ones the fullest is taken."""
 AT_ONCE = 6
 USUAL_FEEDS = ("feed/", "feed.xml", "rss.xml", "rss", "atom.xml", "index.xml", "feed.json", "?feed=rss2")
 OURS = "#0E5A55"
@@ -195,7 +197,7 @@ def _front_of_page(reading: Reading, fetched: fetching.Fetched, ends: float) -> 
             reading.url, site = home, replace(above, feeds=above.feeds or site.feeds)
     elif not site.name and not site.feeds and read.reason:
         raise CannotRead(read.reason)
-    reading.site, reading.named = site, site.feeds[:1]
+    reading.site, reading.named = site, site.feeds[:NAMED_READ]
 
 
 def _first_choices(reading: Reading) -> None:
@@ -211,8 +213,7 @@ def _feed(reading: Reading, ends: float) -> None:
     twins = [reading.site.addresses[code] for code in reading.languages if code in reading.site.addresses]
     others = [address for address in twins if address.rstrip("/") != reading.url.rstrip("/")]
     sites = _each(lambda address: _site_at(address, ends), others)
-    named = [*reading.named, *(site.feeds[0] for site in sites if site is not None and site.feeds)]
-    reading.found = _read_feeds(dict.fromkeys(named), ends)
+    reading.found = _fullest([reading.named, *(site.feeds[:NAMED_READ] for site in sites if site is not None)], ends)
     if not reading.found:
         places = [urljoin(base, path) for base in (reading.url, urljoin(reading.url, "/")) for path in USUAL_FEEDS]
         reading.found = _read_feeds(dict.fromkeys(places), ends)[:1]
@@ -223,6 +224,19 @@ def _feed(reading: Reading, ends: float) -> None:
             _("We found no feed and no news sitemap on this site. Paste the address of its feed, or of one article.")
         )
     _choose_languages(reading)
+
+
+def _fullest(groups: list[list[str]], ends: float) -> list[Found]:
+    """Of each group of feeds the one with the most articles, the first of those."""
+    asked = dict.fromkeys(address for group in groups for address in group)
+    read = dict(zip(asked, _each(lambda address: _read_feed(address, ends), asked), strict=True))
+    chosen: dict[str, Found] = {}
+    for group in groups:
+        full = [one for address in group if (one := read[address]) is not None and one.items]
+        if full:
+            best = max(full, key=lambda one: len(one.items))
+            chosen.setdefault(best.url, best)
+    return list(chosen.values())
 
 
 def _read_feeds(addresses: Iterable[str], ends: float) -> list[Found]:

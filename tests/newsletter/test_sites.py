@@ -144,6 +144,18 @@ def test_the_preview_is_the_mail_with_its_pictures_inside(publication, now):
     assert sites.envelope(reading, "id").subject == "Kabar imigrasi nomor 1"
 
 
+def test_of_several_named_feeds_the_fullest_is_taken(web, now):
+    links = "".join(
+        f'<link rel="alternate" type="application/rss+xml" href="/demo/{name}.xml">'
+        for name in ("arsip", "kabar", "hilang")
+    )
+    web.put("/demo/", f"<html lang=id><head><title>Kabar</title>{links}</head><body></body></html>")
+    web.put("/demo/arsip.xml", feed_of(item(1)), kind="application/rss+xml")
+    web.put("/demo/kabar.xml", feed_of(item(1), item(2)), kind="application/rss+xml")
+
+    assert [one.url for one in read(web.origin + "/demo/", now).found] == [web.origin + "/demo/kabar.xml"]
+
+
 def test_without_a_named_feed_the_usual_places_are_looked_at(web, now):
     web.put("/demo/", "<html lang=id><head><title>Kabar</title></head><body></body></html>")
     web.put("/demo/feed.xml", feed_of(item(1)), kind="application/rss+xml")

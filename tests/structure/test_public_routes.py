@@ -26,6 +26,7 @@ PUBLIC = {
     "demo-en demo/en/",
     "demo-feed demo/feed.xml",
     "demo-feed-en demo/en/feed.xml",
+    "demo-logo demo/logo.png",
     "demo-picture demo/pictures/<slug:name>.png",
     "event-calendar archive/events/<int:issue>/<slug:block>/<slug:language>/<slug:key>.ics",
     "healthz healthz",

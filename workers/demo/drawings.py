@@ -14,6 +14,8 @@ SCALE = 2
 """Drawn larger and made smaller, so that edges are smooth."""
 SAND, PAPER, TEAL, DEEP, MIST, INK = "#F2EEE5", "#FAF8F3", "#0E5A55", "#0A3F3C", "#CFE0DC", "#1C1A16"
 OCHRE, CLAY, ROSE, RULE, SKY = "#D9A441", "#B4553F", "#EBC8BC", "#C9C0AE", "#E6EFED"
+LEGIBLE = "#1C857C"
+"""Teal that can be told from white and from black."""
 Point = tuple[float, float]
 
 
@@ -251,6 +253,23 @@ SCENES: dict[str, Callable[[Canvas], None]] = {
         *(phone, envelope, office, search, priority, journey),
     )
 }
+
+
+@lru_cache(maxsize=1)
+def logo() -> bytes:
+    """The letters K and L on nothing, as a publication's logo."""
+    size, unit = (320, 176), 8 * SCALE
+    image = Image.new("RGBA", (size[0] * SCALE, size[1] * SCALE), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, 4 * unit, 22 * unit), fill=LEGIBLE)
+    k = [(5, 11), (15, 0), (20.5, 0), (10.5, 11), (21, 22), (15.5, 22)]
+    draw.polygon([(x * unit, y * unit) for x, y in k], fill=LEGIBLE)
+    draw.polygon(
+        [(x * unit, y * unit) for x, y in [(27, 0), (31, 0), (31, 18), (40, 18), (40, 22), (27, 22)]], fill=OCHRE
+    )
+    out = io.BytesIO()
+    image.resize(size, Image.Resampling.LANCZOS).save(out, "PNG", optimize=True)
+    return out.getvalue()
 
 
 @lru_cache(maxsize=len(SCENES))

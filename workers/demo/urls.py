@@ -7,6 +7,7 @@ from workers.demo import views
 urlpatterns: list[URLPattern] = [
     path("", views.front, name="demo"),
     path("feed.xml", views.feed, name="demo-feed"),
+    path("logo.png", views.logo, name="demo-logo"),
     path("pictures/<slug:name>.png", views.picture, name="demo-picture"),
     path("en/", views.front, {"language": "en"}, name="demo-en"),
     path("en/feed.xml", views.feed, {"language": "en"}, name="demo-feed-en"),

@@ -36,8 +36,15 @@ def front(request: HttpRequest, language: str = "id") -> HttpResponse:
     start = stories.start(now=timezone.now())
     shown = [_shown(story, start=start) for story in stories.in_language(language)]
     links = [{"language": code, "url": settings.SITE_URL + _front(code)} for code in stories.LANGUAGES]
-    context = {"lead": shown[0], "others": shown[1:], "about": ABOUT[language], "canonical": _front(language)}
-    return _page(request, "demo/front.html", language, {**context, "alternates": links})
+    context = {
+        "lead": shown[0],
+        "others": shown[1:],
+        "about": ABOUT[language],
+        "canonical": _front(language),
+        "alternates": links,
+        "linked_data": _script(_publisher()),
+    }
+    return _page(request, "demo/front.html", language, context)
 
 
 @login_not_required
@@ -89,7 +96,7 @@ def _shown(story: Story, *, start: Any) -> dict[str, Any]:
 
 
 def _linked_data(story: Story, shown: dict[str, Any]) -> SafeString:
-    """The article as schema.org says it, safe inside a script element."""
+    """The article as schema.org says it."""
     thing = {
         "@context": "https://schema.org",
         "@type": "NewsArticle",
@@ -105,6 +112,28 @@ def _linked_data(story: Story, shown: dict[str, Any]) -> SafeString:
         "image": {"@type": "ImageObject", "url": settings.SITE_URL + shown["picture"], "caption": story.alt},
         "mainEntityOfPage": settings.SITE_URL + story.path,
     }
+    return _script(thing)
+
+
+def _publisher() -> dict[str, Any]:
+    """Whose site it is, as schema.org says it."""
+    return {
+        "@context": "https://schema.org",
+        "@type": "NewsMediaOrganization",
+        "name": stories.BRAND,
+        "url": f"{settings.SITE_URL}/demo/",
+        "logo": f"{settings.SITE_URL}/demo/logo.png",
+        "address": {
+            "@type": "PostalAddress",
+            "streetAddress": "Redaksi Kabar Lintas, Jl. Contoh No. 10",
+            "addressLocality": "Jakarta",
+            "postalCode": "12345",
+        },
+    }
+
+
+def _script(thing: dict[str, Any]) -> SafeString:
+    """JSON-LD, safe inside a script element."""
     text = json.dumps(thing, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return mark_safe(text)  # noqa: S308 (no character is left that could end the element)
 
@@ -147,6 +176,14 @@ def feed(request: HttpRequest, language: str = "id") -> HttpResponse:
             enclosures=[Enclosure(address, "0", "image/png")],  # 0: not known before it is drawn
         )
     return HttpResponse(out.writeString("utf-8"), content_type="application/rss+xml; charset=utf-8")
+
+
+@login_not_required
+@require_safe
+def logo(request: HttpRequest) -> HttpResponse:
+    response = HttpResponse(drawings.logo(), content_type="image/png")
+    response.headers["Cache-Control"] = f"public, max-age={A_DAY}"
+    return response
 
 
 @login_not_required
