@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import threading
@@ -383,7 +384,16 @@ def test_packed_pages_are_unpacked(web):
     assert fetching.fetch(url).body == b"Paspor"
 
 
-@pytest.mark.parametrize(("encoding", "body"), [("gzip", b"\x1f\x8bbroken"), ("br", b"\x0b\x02"), ("zstd", b"(\xb5/")])
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", b"\x1f\x8bbroken"),
+        ("deflate", b"\xff\xff"),
+        ("br", b"\xcf\xff\xff\x7f\xf8/\x10\x94\xa4\xd9\x94\x0c"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"Paspor"))),
+        ("zstd", b"(\xb5/"),
+    ],
+)
 def test_what_cannot_be_unpacked_is_refused(web, encoding, body):
     url = web.put("/demo/a", body, Content_Encoding=encoding)
 
@@ -465,3 +475,77 @@ def test_an_answer_that_is_not_http_is_no_page(web):
 
     with pytest.raises(fetching.TryLater):
         fetching.fetch(web.origin + "/demo/a")
+
+
+def test_t31_the_limits_are_those_we_promise():
+    assert (fetching.PAGE.connect_s, fetching.PAGE.total_s, fetching.PAGE.most_bytes) == (3, 10, 5 * 1024 * 1024)
+    assert (fetching.IMAGE.connect_s, fetching.IMAGE.total_s, fetching.IMAGE.most_bytes) == (3, 10, 10 * 1024 * 1024)
+
+
+def test_t31_a_server_that_lets_nobody_in_is_left_after_the_time_to_connect(settings):
+    with contextlib.ExitStack() as lines:
+        full = lines.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        settings.SITE_URL, settings.EMBEDDED = f"http://127.0.0.1:{full.getsockname()[1]}", True
+        for _ in range(4):
+            waiting = lines.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(full.getsockname())
+        began = time.monotonic()
+
+        with pytest.raises(fetching.TryLater, match="cannot be reached"):
+            fetching.fetch(settings.SITE_URL + "/demo/", limits=fetching.Limits(connect_s=0.3, total_s=5))
+
+        assert time.monotonic() - began < 2
+
+
+def test_t31_a_handshake_that_trickles_is_left_after_the_time_to_connect(settings):
+    done = threading.Event()
+
+    def trickle(server):
+        line, _ = server.accept()
+        with line, contextlib.suppress(OSError):
+            line.recv(4096)
+            line.sendall(b"\x16\x03\x03\x40\x00")  # a long record of TLS is announced
+            while not done.wait(0.05):
+                line.sendall(b"\x02")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.SITE_URL, settings.EMBEDDED = f"https://127.0.0.1:{server.getsockname()[1]}", True
+        threading.Thread(target=trickle, args=[server], daemon=True).start()
+        began = time.monotonic()
+
+        with pytest.raises(fetching.TryLater, match="cannot be reached"):
+            fetching.fetch(settings.SITE_URL + "/demo/", limits=fetching.Limits(connect_s=0.4, total_s=5))
+
+        done.set()
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"X-Banyak: a\r\n" * 500,
+        b"HTTP/1.1 200 OK\r\nX-Panjang: " + b"a" * 200_000 + b"\r\n",
+        b"HTTP/1.1 999999 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 200,
+    ],
+)
+def test_t31_heads_that_are_too_long_or_nonsense_are_no_answer(web, head):
+    web.answers["/demo/a"] = lambda handler: handler.wfile.write(head + b"\r\n")
+
+    with pytest.raises((fetching.TryLater, fetching.Refused)):
+        fetching.fetch(web.origin + "/demo/a", limits=SMALL)
+
+
+def test_t31_a_length_that_lies_is_not_believed(web):
+    def lie(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "10")
+        handler.end_headers()
+        handler.wfile.write(b"0123456789" + b"x" * 5000)
+
+    web.answers["/demo/a"] = lie
+
+    assert fetching.fetch(web.origin + "/demo/a").body == b"0123456789"

@@ -9,10 +9,19 @@ import zlib
 import pytest
 from PIL import Image
 
-from newsletter import pictures
+from newsletter import fetching, pictures
 from newsletter.models import MediaFile
+from tests.newsletter.web import serving
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def web(settings):
+    """A server that counts as our own origin, so that pictures may be fetched from it."""
+    with serving() as web:
+        settings.SITE_URL, settings.EMBEDDED = web.origin, True
+        yield web
 
 
 def encoded(picture: Image.Image, kind: str, **options) -> bytes:
@@ -126,3 +135,53 @@ def test_a_picture_that_breaks_off_is_refused():
 def test_a_tracking_pixel_is_no_picture():
     with pytest.raises(pictures.NoPicture, match="too small"):
         pictures.store(encoded(Image.new("RGB", (1, 1)), "PNG"))
+
+
+@pytest.mark.parametrize("declared", ["text/html", "image/svg+xml", "application/octet-stream", ""])
+def test_t31_what_a_picture_is_called_does_not_matter(web, declared):
+    url = web.put("/media/foto", encoded(photo(), "PNG"), kind=declared)
+
+    assert opened(pictures.store(fetching.fetch(url, limits=fetching.IMAGE).body)).size == (1200, 900)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html><script>alert(1)</script></html>",
+        b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+        b"\x1f\x8b\x08\x00" + bytes(99),
+        b"GIF89a<script>alert(1)</script>",
+        b"BM" + bytes(60),
+    ],
+)
+def test_t31_what_calls_itself_a_picture_and_is_none_is_refused(web, body):
+    url = web.put("/media/foto.png", body, kind="image/png")
+
+    with pytest.raises(pictures.NoPicture):
+        pictures.store(fetching.fetch(url, limits=fetching.IMAGE).body)
+
+    assert not MediaFile.objects.exists()
+
+
+def test_t31_where_a_photo_was_taken_and_by_whom_stays_out_of_every_kind():
+    exif = Image.Exif()
+    exif[0x010F], exif[0x013B] = "Kamera Siti", "Siti Rahayu"
+    exif.get_ifd(0x8825).update({1: "S", 2: (6.0, 54.0, 0.0), 3: "E", 4: (107.0, 36.0, 0.0)})
+
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF"):
+        file = pictures.store(encoded(photo((400, 300)), kind, exif=exif))
+        with file.file.open() as handle:
+            kept = handle.read()
+
+        assert b"Siti" not in kept
+        assert b"Exif" not in kept
+
+
+def test_t31_a_film_of_many_pictures_is_kept_as_its_first():
+    frames = [Image.new("RGB", (300, 200), (shade, 0, 0)) for shade in range(0, 250, 5)]
+    film = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+
+    stored = opened(pictures.store(film))
+
+    assert getattr(stored, "n_frames", 1) == 1
+    assert stored.size == (300, 200)
