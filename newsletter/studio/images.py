@@ -121,6 +121,6 @@ def describe(request: HttpRequest, issue_id: int, media_id: int) -> HttpResponse
     if file is None:
         raise Http404("not in the library of this newsletter")
     library.describe(file, str(request.POST.get("alt", "")))
-    messages.success(request, _("Kept: what the picture shows."))
+    messages.success(request, _("What the picture shows is kept."))
     block = str(request.POST.get("block", ""))
     return redirect(reverse("issue-images", args=[issue.pk]) + (f"?block={block}" if block.isalnum() else ""))
