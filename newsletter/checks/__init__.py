@@ -98,8 +98,14 @@ def run(issue: Issue, *, now: datetime | None = None) -> list[Check]:
         *_looked(issue, document, now=now),
     ]
     for language in editions.languages(issue):
-        found += _in_language(issue, document, language)
+        found += _new(_in_language(issue, document, language), found)
     return sort(found)
+
+
+def _new(found: Iterable[Check], known: list[Check]) -> list[Check]:
+    """Without what was said before of the same words, which another language shows too."""
+    said = {(check.id, check.block, check.message) for check in known if check.block and not check.ok}
+    return [check for check in found if check.ok or (check.id, check.block, check.message) not in said]
 
 
 def sort(found: Iterable[Check]) -> list[Check]:

@@ -47,6 +47,8 @@ class Fix(NamedTuple):
     label: str
     """What pressing the button does."""
     apply: Callable[[], None]
+    focus: str = ""
+    """The field to look at afterwards, where it is none of a block."""
 
 
 class Place(NamedTuple):
@@ -160,7 +162,7 @@ def _write(document: content.Document, language: str, name: str, text: str) -> F
     def apply() -> None:
         document.envelopes[language] = _own(document, language).model_copy(update={name: text})
 
-    return Fix(_("Write “%(words)s”") % {"words": text}, apply)
+    return Fix(_("Write “%(words)s”") % {"words": text}, apply, focus=name)
 
 
 def shortened(text: str, most: int) -> str:

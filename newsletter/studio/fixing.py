@@ -25,7 +25,7 @@ MENDED = fixes.ON_ENVELOPE.keys() | fixes.ON_BLOCK.keys() | {"E17"}
 
 
 def step(issue: Issue, document: content.Document, rest: str) -> str:
-    """Do it; returns the block to look at. Raises documents.BadForm, and NotPossible where nothing is left to mend."""
+    """Do it; returns the block or field to look at. Raises documents.BadForm, and NotPossible where nothing is left to mend."""
     check, _colon, place = rest.partition(":")
     block, _colon, language = place.partition(":")
     if check not in MENDED or (language and language not in issue.newsletter.languages):
@@ -35,7 +35,7 @@ def step(issue: Issue, document: content.Document, rest: str) -> str:
         raise documents.NotPossible(_("There is nothing left to mend here. Look at the checks again."))
     fix.apply()
     logger.info("check fixed", extra={"issue": issue.pk, "check": check})
-    return block if document.block(block) else ""
+    return fix.focus or (block if document.block(block) else "")
 
 
 def offers(issue: Issue, document: content.Document, found: Iterable[Check]) -> dict[Check, tuple[str, str]]:

@@ -130,7 +130,7 @@ def _any_issue(data) -> Issue:
         (">Read how to use the autogate<", ">Read more …<", ("E09", "blead")),
         (">Read how to use the autogate<", ">KLIK DI SINI<", ("E09", "blead")),
         ("color:#1D1B17", "color:#8A8A8A", ("E10", "blead")),
-        (".h div, .h a, .body div { color: #F2EDE3 !important; }", "", ("E11", "blead")),
+        (".h div, .h a, .body div, img { color: #F2EDE3 !important; }", "", ("E11", "blead")),
         ("color:#0E5A55;text-decoration:underline", "color:#0E5A55;text-decoration:none", ("E12", "bvisa")),
         ("font-size:16px;line-height:1.55", "font-size:12px;line-height:1.55", ("E13", "btarif")),
         ("padding:13px 22px", "padding:6px 22px", ("E14", "blead")),

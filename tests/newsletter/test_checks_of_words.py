@@ -327,3 +327,11 @@ def test_the_checks_take_as_many_queries_for_many_blocks_as_for_few(django_asser
 
     with django_assert_max_num_queries(4):
         checks.run(issue, now=NOW)
+
+
+def test_words_that_two_languages_show_are_complained_of_once():
+    document = make_document(stories=2)
+    document.blocks[1].words = {"id": story_words(2).model_copy(update={"url": "https://bit.ly/abc"})}
+    issue = make_issue(document=document)
+
+    assert found(issue) == [("E18", "warns", "b002")]
