@@ -229,9 +229,10 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
 def add_article(issue: Issue, article: Article, *, editor: Editor | None, now: datetime, again: bool = False) -> Issue:
     """Append `article` as a block, in every language it exists in: the first becomes the lead.
 
-    Raises AlreadyUsed if another issue has it and `again` is false.
+    Raises AlreadyUsed if another issue of the newsletter has it and `again` is false.
     """
-    used = article.issues.filter(deleted_at__isnull=True).exclude(pk=issue.pk).order_by("-created_at").first()
+    others = issue.newsletter.issues.kept().filter(articles=article).exclude(pk=issue.pk)
+    used = others.order_by("-created_at").first()
     if used and not again:
         raise AlreadyUsed(used)
     document = content.parse(issue.content)

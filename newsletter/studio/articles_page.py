@@ -304,7 +304,12 @@ def _left_out_rows(newsletter: Newsletter, words: str, state: str) -> list[LeftO
         found = found.filter(created_at__gt=timezone.now() - LEFT_OUT_FOR)[:LEFT_OUT_SHOWN]
     else:
         found = found[: 5 * LEFT_OUT_SHOWN]
-    return [LeftOut(one, one.created_at, articles.in_words(one.reason)) for one in found]
+    return in_words(found)
+
+
+def in_words(candidates: Iterable[Candidate]) -> list[LeftOut]:
+    """Addresses with their reasons in the language of whoever looks."""
+    return [LeftOut(one, one.created_at, articles.in_words(one.reason)) for one in candidates]
 
 
 def _waiting(newsletter: Newsletter) -> int:

@@ -68,7 +68,9 @@ def _pasted(issue: Issue, document: content.Document, rest: str) -> str:
 
 
 def _tell(issue: Issue, document: content.Document, article: Article, *, after: str, again: bool) -> str:
-    used = article.issues.kept().exclude(pk=issue.pk).order_by("-created_at").first()
+    used = (
+        article.issues.kept().filter(newsletter=issue.newsletter).exclude(pk=issue.pk).order_by("-created_at").first()
+    )
     if used and not again:
         raise issues.AlreadyUsed(used)
     return blocks.insert(document, issues.story(article, issue.newsletter, is_lead=not document.blocks), after)

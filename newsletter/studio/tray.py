@@ -9,7 +9,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from newsletter import library
-from newsletter.models import Article, ArticleState, Candidate, CandidateState, Issue, IssueStatus, SavedBlock
+from newsletter.models import Article, ArticleState, CandidateState, Issue, IssueStatus, SavedBlock
 from newsletter.studio import articles_page
 
 MOST = 60
@@ -45,7 +45,7 @@ class Tray:
     address: str
     """The same, where it is the address of a page."""
     bands: list[Band]
-    left_out: list[Candidate]
+    left_out: list[articles_page.LeftOut]
     """Addresses that became no article, with the reason."""
     saved: list[SavedBlock]
 
@@ -77,7 +77,7 @@ def offered(issue: Issue, words: str = "") -> Tray:
         words,
         address,
         [band for band in bands if band.offers],
-        [] if words else list(left_out),
+        [] if words else articles_page.in_words(left_out),
         list(library.blocks(newsletter)),
     )
 
