@@ -1,0 +1,101 @@
+"""From `make run` to one's own first draft: paste the address of a site, look, keep it; with script and without.
+
+The site is the demo's, the only one that an installation on this machine may read.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import chromium, live
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes, chromium.needs_chromium, pytest.mark.xdist_group("site")]
+THREE_MINUTES = 180
+NEWSLETTERS = "from newsletter.models import Newsletter; print(Newsletter.objects.filter(is_demo=False).count())"
+
+
+@pytest.fixture(scope="module")
+def started():
+    return time.monotonic()
+
+
+@pytest.fixture(scope="module")
+def site(started, tmp_path_factory):
+    with live.running(tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium.browser() as opened:
+        yield opened
+
+
+def log_in(page: Page, site: live.Site) -> None:
+    page.goto(f"{site.url}/studio/")
+    page.locator("input[type=email]").fill(site.email)
+    page.locator("input[type=password]").fill(site.password)
+    page.locator("main button").click()
+    page.wait_for_url("**/studio/")
+
+
+def own_newsletters(site: live.Site) -> int:
+    return int(site.manage("shell", "-v", "0", "-c", NEWSLETTERS))
+
+
+def first_draft(page: Page, site: live.Site) -> None:
+    """From the start page to the composer."""
+    page.locator('a[href$="/studio/site/"]').first.click()
+    page.locator("input[name=address]").fill(f"{site.url}/demo/")
+    page.locator(".ask .primary").click()
+    page.wait_for_url("**/studio/site/reading/*/")
+    expect(page.locator(".found")).to_contain_text("/demo/en/feed.xml")
+    expect(page.frame_locator(".frame iframe").locator("h1")).to_contain_text("Paspor elektronik")
+    page.locator("button[value=keep]").click()
+    page.wait_for_url("**/sender/")
+    page.locator("input[name=from_email]").fill("redaksi@kabarlintas.example")
+    page.locator(".ask .primary").click()
+    page.wait_for_url("**/compose/")
+    expect(page.locator("input[name=block]")).to_have_count(5)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+def test_a_sites_address_becomes_ones_own_draft(site, browser, started, script):
+    complaints: list[str] = []
+    before = own_newsletters(site)
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, java_script_enabled=script)
+    page = chromium.watched_page(context, home=site.url, complaints=complaints)
+    page.set_default_timeout(15_000)
+    log_in(page, site)
+    if not script:  # the own newsletter of the first round is there, so the start page does not ask again
+        page.goto(f"{site.url}/studio/settings/newsletters/")
+
+    first_draft(page, site)
+
+    if script:
+        assert time.monotonic() - started < THREE_MINUTES
+    context.close()
+    assert complaints == []
+    assert own_newsletters(site) == before + 1
+
+
+def test_the_pages_of_the_first_run_are_for_everybody(site, browser):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    log_in(page, site)
+    page.goto(f"{site.url}/studio/site/")
+    found = chromium.axe_complaints(page)
+    page.locator("input[name=address]").fill(f"{site.url}/demo/")
+    page.locator(".ask .primary").click()
+    page.wait_for_url("**/studio/site/reading/*/")
+
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found += chromium.axe_complaints(page)
+
+    assert found == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    context.close()
