@@ -291,9 +291,11 @@ def _ask(
             with contextlib.closing(connection.getresponse()) as response:
                 return _answer(target, response, limits=limits, deadline=deadline, is_read=is_read)
     except ssl.SSLCertVerificationError as error:
-        raise Refused(_("The site's certificate is not valid, so we cannot be sure it is that site.")) from error
+        raise Refused(
+            _("The site's certificate is not valid, so we cannot be sure it is that site. Tell whoever runs it.")
+        ) from error
     except urllib3.exceptions.DecodeError as error:
-        raise Refused(_("The site sent something that cannot be unpacked.")) from error
+        raise Refused(_("The site sent something that cannot be unpacked. Try another page of it.")) from error
     except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError) as error:
         if time.monotonic() >= deadline:
             raise _too_slow() from error
@@ -403,15 +405,19 @@ def _led_to(url: str, place: str) -> str:
 
 def _demand_success(status: int, *, retry_after: str = "") -> None:
     if status in {404, 410}:
-        raise Gone(_("There is no page at this address (any more)."))
+        raise Gone(_("There is no page at this address (any more). Check it in a browser."))
     if status == 429 or status >= 500:
         overloaded = TryLater(_("The site is overloaded or broken just now. Try again later."))
         overloaded.after_s = _pause_s(retry_after)
         raise overloaded
     if status in {401, 402, 403, 407, 451}:
-        raise KeptOut(_("The site does not let us read this page. It may need a login or keep programs out."))
+        raise KeptOut(
+            _(
+                "The site does not let us read this page. It may need a login or keep programs out: ask whoever runs it to let this server in."
+            )
+        )
     if status != 200:
-        raise Refused(_("The site gave no page at this address."))
+        raise Refused(_("The site gave no page at this address. Check it in a browser."))
 
 
 def _pause_s(retry_after: str) -> float:
@@ -429,7 +435,7 @@ def _body(response: urllib3.response.BaseHTTPResponse, *, limits: Limits, deadli
         _("This is larger than %(size)d MB, so it is not read.") % {"size": limits.most_bytes // MEGABYTE}
     )
     if response.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
-        raise Refused(_("The site sent something that cannot be unpacked."))
+        raise Refused(_("The site sent something that cannot be unpacked. Try another page of it."))
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced[:18]) > limits.most_bytes:
         raise too_large

@@ -49,7 +49,7 @@ PAUSE_S = 0.2
 """Between two links of the same site."""
 MOST_SECONDS = 25.0
 """No link is tried later than this; what is left waits for the next look."""
-KEPT_OUT = "The site does not let us read this page. It may need a login or keep programs out."
+KEPT_OUT = "The site does not let us read this page. It may need a login or keep programs out: ask whoever runs it to let this server in."
 
 
 class Link(NamedTuple):

@@ -353,6 +353,26 @@ def test_answers_without_a_page_are_named_errors_in_words(web, status, error):
     assert str(status) not in str(failed.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (404, "Check it in a browser."),
+        (401, "ask whoever runs it to let this server in."),
+        (403, "ask whoever runs it to let this server in."),
+        (418, "Check it in a browser."),
+        (429, "Try again later."),
+        (503, "Try again later."),
+    ],
+)
+def test_a_page_that_is_not_given_is_told_with_what_to_do(web, status, remedy):
+    web.answers["/demo/a"] = (status, {}, b"<title>Just a moment...</title>")
+
+    with pytest.raises((fetching.Refused, fetching.TryLater)) as failed:
+        fetching.fetch(web.origin + "/demo/a")
+
+    assert str(failed.value).endswith(remedy)
+
+
 SMALL = fetching.Limits(most_bytes=1024 * 1024, connect_s=0.5, total_s=0.6)
 
 
