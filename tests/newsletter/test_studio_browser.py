@@ -125,6 +125,34 @@ def test_the_checks_follow_what_is_typed(open_page, issue):
     expect(page.locator("#checks")).not_to_contain_text("Stops sending")
 
 
+def test_a_fix_is_one_click_and_the_keyboard_goes_where_it_mended(open_page, issue):
+    page = open_page("issue-compose", issue.pk)
+    page.fill("#subject", "Autogate baru di bandara, " * 4)
+    fix = page.locator("[value='fix:E21::id']")
+
+    fix.click()
+
+    expect(page.locator("#subject")).to_have_value(
+        "Autogate baru di bandara, Autogate baru di bandara, Autogate baru di bandara…"
+    )
+    expect(page.locator("#subject")).to_be_focused()
+    expect(fix).to_have_count(0)
+
+
+def test_on_a_phone_a_check_makes_way_for_its_block(open_page, issue):
+    page = open_page("issue-compose", issue.pk, viewport={"width": 390, "height": 844})
+    page.fill("#b002-headline", "[TK] judul")
+    page.locator(".narrow-view").click()
+    line = page.locator("#checks a", has_text="is still to be filled in")
+
+    line.click()
+
+    expect(page.locator("dialog:modal")).to_have_count(0)
+    expect(page.locator("#b002")).to_be_focused()
+    page.locator(".narrow-view").click()
+    assert chromium.axe_complaints(page) == []
+
+
 def test_blocks_are_moved_removed_and_brought_back_by_keyboard(open_page, issue):
     page = open_page("issue-compose", issue.pk)
 
