@@ -10,6 +10,7 @@ Everything goes out through `fetching`; no transaction is open while the network
 """
 
 from newsletter.articledata import NoArticle as NoArticle
+from newsletter.articles.addresses import AT_ONCE as AT_ONCE
 from newsletter.articles.addresses import Pasted as Pasted
 from newsletter.articles.addresses import add_by_url as add_by_url
 from newsletter.articles.addresses import bring_back as bring_back

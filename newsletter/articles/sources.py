@@ -40,7 +40,9 @@ MOST_SITEMAPS = 3
 MOST_SECONDS_OF_SEARCH = 20
 USUAL_FEEDS = ("feed/", "feed.xml", "rss.xml", "atom.xml", "/feed/", "/rss.xml")
 LEFT_OUT_FOR = timedelta(days=1)
-"""After this a page that gave no article is looked at once more."""
+"""After this a page that gave no article is looked at once more,"""
+LOOKED_AT_FOR = timedelta(days=7)
+"""but only so long; later it has to say that it was changed."""
 PAGE_KNOWS_BETTER = ("title", "summary", "author", "language", "image_url", "image_alt", "published_at")
 
 
@@ -288,11 +290,11 @@ def _leave_out(item: ArticleData, found: Read, reason: str, *, source: Source, n
 def _left_out(items: list[ArticleData], *, source: Source, now: datetime) -> dict[str, datetime]:
     """Addresses of items whose pages gave no article lately, and when they were looked at."""
     lately = Candidate.objects.filter(
+        Q(done_at__gt=now - LEFT_OUT_FOR) | Q(created_at__lte=now - LOOKED_AT_FOR),
         newsletter=source.newsletter,
         url__in=[item.url for item in items],
         state=CandidateState.SKIPPED,
         article__isnull=True,
-        done_at__gt=now - LEFT_OUT_FOR,
     )
     return {url: done_at for url, done_at in lately.values_list("url", "done_at") if done_at}
 

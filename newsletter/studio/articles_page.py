@@ -282,6 +282,7 @@ def page(
         "many": many or AddressesForm(),
         "waiting": _waiting(newsletter),
         "aside": _just_set_aside(request, newsletter),
+        "failed": _failed(newsletter) if state == "skipped" else 0,
         "sources": newsletter.sources.filter(is_active=True).order_by("-fetched_at"),
         "next_at": newsletter.sources.filter(is_active=True, next_at__isnull=False)
         .order_by("next_at")
@@ -314,6 +315,11 @@ def in_words(candidates: Iterable[Candidate]) -> list[LeftOut]:
 
 def _waiting(newsletter: Newsletter) -> int:
     return left_out(newsletter).filter(state=CandidateState.WAITING).count()
+
+
+def _failed(newsletter: Newsletter) -> int:
+    """How many addresses that somebody pasted gave no article."""
+    return left_out(newsletter).filter(state=CandidateState.SKIPPED, asked_by__isnull=False).count()
 
 
 def _just_set_aside(request: HttpRequest, newsletter: Newsletter) -> Article | None:

@@ -89,13 +89,16 @@ def _not_taken(pasted: articles.Pasted) -> str:
 
 @require_POST
 def try_again(request: HttpRequest) -> HttpResponse:
-    """Read addresses once more that gave no article; `anyway` takes one now, though its page looks like none."""
+    """Read addresses once more that gave no article: those named, or `all` that somebody pasted.
+
+    `anyway` takes one now, though its page looks like none.
+    """
     newsletter = newsletter_of(request, request.POST.get("newsletter", ""))
-    found = list(
-        newsletter.candidates.filter(
-            pk__in=_keys(request.POST.getlist("candidate")), state=CandidateState.SKIPPED, article__isnull=True
-        )
-    )
+    left_out = newsletter.candidates.filter(state=CandidateState.SKIPPED, article__isnull=True)
+    if request.POST.get("all") == "yes":
+        found = list(left_out.filter(asked_by__isnull=False)[: articles.AT_ONCE])
+    else:
+        found = list(left_out.filter(pk__in=_keys(request.POST.getlist("candidate"))))
     if not found:
         raise Http404("no such address")
     if request.POST.get("anyway") == "yes":

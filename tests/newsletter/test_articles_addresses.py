@@ -245,6 +245,7 @@ def test_what_a_sitemap_names_and_is_no_article_is_kept_with_the_reason_and_not_
     articles.collect(source, now=NOW + timedelta(minutes=15))
     second = [path for path, _ in web.asked]
     articles.collect(source, now=NOW + timedelta(days=1, minutes=1))
+    articles.collect(source, now=NOW + timedelta(days=8))
 
     assert (first.new, len(first.left_out)) == (1, 1)
     left_out = newsletter.candidates.get(state=CandidateState.SKIPPED)

@@ -229,6 +229,18 @@ def test_an_address_that_gave_no_article_says_why_in_the_readers_language_and_ca
     assert (left_out.state, left_out.reason) == ("waiting", "")
 
 
+def test_all_pasted_addresses_that_failed_are_tried_again_at_once(studio, newsletter, editor):
+    for number, by in enumerate((editor, editor, None)):
+        Candidate.objects.create(
+            newsletter=newsletter, url=f"https://kabar.example/{number}", state=CandidateState.SKIPPED, asked_by=by
+        )
+
+    assert "Try all 2 pasted addresses again" in listed(studio, state="skipped")
+    studio.post(reverse("article-try-again"), {"all": "yes"})
+
+    assert newsletter.candidates.filter(state=CandidateState.WAITING).count() == 2
+
+
 def test_a_page_that_looks_like_no_article_can_be_taken_all_the_same(studio, newsletter, monkeypatch):
     left_out = Candidate.objects.create(
         newsletter=newsletter, url="https://kabar.example/galeri", state=CandidateState.SKIPPED, reason="Too little."
