@@ -20,7 +20,11 @@ from newsletter.pages.markup import Said
 NAME_MOST = 80
 ADDRESS = ("streetAddress", "addressLocality", "addressRegion", "postalCode", "addressCountry")
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-NEARLY_WHITE = 235
+HOME = re.compile(
+    r"(home|homepage|start|startseite|beranda|halaman utama|welcome|accueil|inicio|início|index|главная|首页)",
+    re.IGNORECASE,
+)
+NEARLY_WHITE = 224
 ZONES = {
     "id": ("Asia/Jakarta", "Asia/Makassar", "Asia/Jayapura"),
     "ms": ("Asia/Kuala_Lumpur",),
@@ -35,6 +39,11 @@ ZONES = {
     "nl": ("Europe/Amsterdam",),
     "pl": ("Europe/Warsaw",),
     "tr": ("Europe/Istanbul",),
+    "ja": ("Asia/Tokyo",),
+    "ko": ("Asia/Seoul",),
+    "hi": ("Asia/Kolkata",),
+    "uk": ("Europe/Kyiv",),
+    "sv": ("Europe/Stockholm",),
     "pt": ("America/Sao_Paulo", "Europe/Lisbon"),
     "en": ("Europe/London", "America/New_York", "America/Los_Angeles", "America/Chicago", "Asia/Singapore"),
 }
@@ -59,7 +68,8 @@ class Site:
     addresses: dict[str, str] = field(default_factory=dict)
     """The front page in each language of its hreflang links; a page without such links is not in here."""
     logos: list[str] = field(default_factory=list)
-    """Best first: JSON-LD, touch icons from the largest, the picture for sharing. The first may be no picture."""
+    """Best first: JSON-LD, touch icons from the largest, the picture for sharing. Drawings (SVG), which we
+    cannot keep, come last."""
     accent: str = ""
     """#RRGGBB of theme-color, as the site has it: contrast is not corrected. Never white or nearly so."""
     postal_address: str = ""
@@ -111,7 +121,9 @@ def _name(tree: Any, meta: dict[str, str], things: list[Said], organisation: Sai
 
 def _name_in_title(title: str, host: str) -> str:
     """The part of "Kabar Lintas | Berita imigrasi" that the site's address is made of; else the first part."""
-    parts = [part for part in re.split(r"\s+[|–—·:»-]\s+|:\s+", title) if part.strip()]
+    parts = [
+        part for part in re.split(r"\s+[|–—·:»-]\s+|:\s+", title) if part.strip() and not HOME.fullmatch(part.strip())
+    ]
     letters = re.sub(r"\W", "", host.casefold())
     squeezed = {part: re.sub(r"\W", "", part.casefold()) for part in parts}
     own = [part for part, word in squeezed.items() if len(word) >= 3 and word in letters]
@@ -126,8 +138,8 @@ def _logos(tree: Any, meta: dict[str, str], organisation: Said, *, base: str) ->
         *(icon.get("href") for icon in icons),
         meta.get("og:image", ""),
     ]
-    found = (web_address(text, base=base) for text in said)
-    return list(dict.fromkeys(address for address in found if address))
+    found = dict.fromkeys(address for text in said if (address := web_address(text, base=base)))
+    return sorted(found, key=lambda address: urlsplit(address).path.lower().endswith(".svg"))
 
 
 def _accent(tree: Any, meta: dict[str, str]) -> str:

@@ -82,11 +82,22 @@ def test_the_organisation_behind_a_site_gives_name_logo_address_and_mail():
         ("<title>Kabar Lintas: berita imigrasi</title>", "Kabar Lintas"),
         ("<title>Berita hari ini - terpercaya</title>", "Berita hari ini"),
         ('<meta property="og:site_name" content="kabarlintas.example"><title>Kabar Lintas</title>', "Kabar Lintas"),
+        ("<title>Beranda | Kantor Kami</title>", "Kantor Kami"),
+        ("<title>Home</title>", "kabarlintas.example"),
         ("", "kabarlintas.example"),
     ],
 )
 def test_the_name_of_a_site_is_found_where_sites_write_it(head, name):
     assert front(head).name == name
+
+
+def test_a_drawing_as_logo_comes_after_what_can_be_kept():
+    site = front(
+        linked({"@type": "Organization", "name": "Kabar", "logo": "/logo.svg"})
+        + '<link rel="apple-touch-icon" href="/ikon.png">'
+    )
+
+    assert [address.rpartition("/")[2] for address in site.logos] == ["ikon.png", "logo.svg"]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +116,8 @@ def test_the_name_of_a_site_is_found_where_sites_write_it(head, name):
         ),
         ('<meta name="theme-color" content="var(--x)">', ""),
         ('<meta name="theme-color" content="#fdfdfd">', ""),
+        ('<meta name="theme-color" content="#e6e6e6">', ""),
+        ('<meta name="theme-color" content="#000">', "#000000"),
     ],
 )
 def test_the_accent_is_the_theme_colour_unless_it_is_white(colours, accent):
