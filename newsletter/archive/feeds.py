@@ -29,8 +29,11 @@ from django.utils.translation import gettext as _
 
 from newsletter import editions
 from newsletter.archive import pages, sharing
+from newsletter.issues import TEMPLATE_VERSION
 from newsletter.models import Issue, Newsletter
 
+LOOK = "1"
+"""Raised when stories in feeds are told differently: whoever has the old one fetches it again."""
 ISSUES = 20
 FRESH_S = 300
 TAGS = frozenset(
@@ -77,34 +80,78 @@ class Channel:
 # --- what is in it ---------------------------------------------------------------------------------------------------
 
 
-def channel(request: HttpRequest) -> Channel:
+@dataclass(frozen=True)
+class Asked:
+    """What a request is about, before anything is rendered."""
+
+    newsletter: Newsletter | None
+    language: str
+    """As asked for; each issue comes in the nearest it has."""
+    spoken: str
+    """Of the feed's own words."""
+    address: str
+    home: str
+    issues: tuple[Issue, ...]
+    changes: dict[int, datetime]
+    """When a page changed after it was sent, by the issue's id."""
+    changed_at: datetime
+
+    @property
+    def etag(self) -> str:
+        """Of all that goes into the feed; nothing has to be rendered to know it."""
+        parts: list[object] = [LOOK, TEMPLATE_VERSION, self.address, self.language, self.changed_at.isoformat()]
+        for issue in self.issues:
+            letter = issue.newsletter
+            about = [letter.brand, letter.title, letter.description, letter.translations, letter.languages]
+            mended = sorted((link.number, link.language, link.amended_url) for link in issue.links.all())
+            parts += [issue.pk, _sent_at(issue).isoformat(), issue.content, *about, letter.site_url, mended]
+        return quote_etag(hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32])
+
+
+def asked(request: HttpRequest) -> Asked:
     """The newest issues of all open newsletters, or of one (`?newsletter=`), in the language of `?lang=`.
 
     Without `?lang=` one newsletter speaks its first language, several the visitor's. Raises Http404.
     """
-    newsletter, asked = _newsletter(request), request.GET.get("lang", "")
-    language = asked or (newsletter.default_language if newsletter else translation.get_language() or "")
-    issues = list(_issues(newsletter)[:ISSUES])
-    changes = pages.changes(issues)
+    newsletter, wanted = _newsletter(request), request.GET.get("lang", "")
+    language = wanted or (newsletter.default_language if newsletter else translation.get_language() or "")
     spoken = newsletter.best_language(language) if newsletter else _spoken(language)
-    with translation.override(spoken):
-        title, description = _about(newsletter, issues, spoken)
-    entries = tuple(_entry(issue, issue.newsletter.best_language(language), changes) for issue in issues)
-    query = {"newsletter": newsletter.slug} if newsletter else {}
-    first = newsletter or (issues[0].newsletter if issues else None)
+    issues = tuple(_issues(newsletter)[:ISSUES])
+    changes = pages.changes(issues)
+    moments = [*(_sent_at(issue) for issue in issues), *changes.values()]
+    query = {**({"newsletter": newsletter.slug} if newsletter else {}), "lang": spoken}
+    name = request.resolver_match.url_name if request.resolver_match else ""
+    return Asked(
+        newsletter=newsletter,
+        language=language,
+        spoken=spoken,
+        address=_address(name or "archive-feed", query),
+        home=_address("archive-list", query),
+        issues=issues,
+        changes=changes,
+        changed_at=max(moments) if moments else _beginning(newsletter),
+    )
+
+
+def channel(about: Asked) -> Channel:
+    with translation.override(about.spoken):
+        title, description = _about(about.newsletter, about.issues, about.spoken)
+    first = about.newsletter or (about.issues[0].newsletter if about.issues else None)
     return Channel(
         title=title,
         description=description,
-        home=_address("archive-list", {**query, "lang": spoken}),
-        address=_address(
-            str(request.resolver_match.url_name if request.resolver_match else ""), {**query, "lang": spoken}
-        ),
-        language=spoken,
+        home=about.home,
+        address=about.address,
+        language=about.spoken,
         author=first.brand if first else title,
         author_url=first.site_url if first else "",
-        changed_at=max((entry.changed_at for entry in entries), default=_beginning(newsletter)),
-        entries=entries,
+        changed_at=about.changed_at,
+        entries=tuple(_entry(one, one.newsletter.best_language(about.language), about.changes) for one in about.issues),
     )
+
+
+def _sent_at(issue: Issue) -> datetime:
+    return issue.sent_at or editions.day(issue)
 
 
 def _newsletter(request: HttpRequest) -> Newsletter | None:
@@ -127,7 +174,7 @@ def _spoken(language: str) -> str:
     return language if language in codes else codes[0]
 
 
-def _about(newsletter: Newsletter | None, issues: list[Issue], language: str) -> tuple[str, str]:
+def _about(newsletter: Newsletter | None, issues: tuple[Issue, ...], language: str) -> tuple[str, str]:
     every = _("Every issue we sent, to read without an address.")
     if newsletter:
         title = newsletter.title_in(language)
@@ -145,7 +192,7 @@ def _beginning(newsletter: Newsletter | None) -> datetime:
 
 def _entry(issue: Issue, language: str, changes: dict[int, datetime]) -> Entry:
     newsletter, address = issue.newsletter, editions.web_url(issue)
-    published_at = issue.sent_at or editions.day(issue)
+    published_at = _sent_at(issue)
     picture = sharing.preview(editions.document(issue), language, newsletter.default_language)
     is_first = language == newsletter.default_language
     return Entry(
@@ -300,17 +347,18 @@ Form = Callable[[Channel], str]
 
 def answer(request: HttpRequest, form: Form, content_type: str) -> HttpResponseBase:
     """The feed, or 304 to whoever has it already."""
-    found = channel(request)
-    body = form(found).encode()
-    etag = quote_etag(hashlib.sha256(body).hexdigest()[:32])
-    response = HttpResponse(body, content_type=f"{content_type}; charset=utf-8")
-    response.headers["ETag"] = etag
-    response.headers["Last-Modified"] = http_date(found.changed_at.timestamp())
+    about = asked(request)
+    response = HttpResponse(content_type=f"{content_type}; charset=utf-8")
+    response.headers["ETag"] = about.etag
+    response.headers["Last-Modified"] = http_date(about.changed_at.timestamp())
     response.headers["Cache-Control"] = f"public, max-age={FRESH_S}"
-    response.headers["Content-Language"] = found.language
+    response.headers["Content-Language"] = about.spoken
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Access-Control-Allow-Origin"] = "*"
     known = get_conditional_response(
-        request, etag=etag, last_modified=int(found.changed_at.timestamp()), response=response
+        request, etag=about.etag, last_modified=int(about.changed_at.timestamp()), response=response
     )
-    return known or response
+    if known is not None and known is not response:
+        return known
+    response.content = form(channel(about)).encode()
+    return response

@@ -267,6 +267,32 @@ def test_whoever_has_it_already_gets_304(client, address):
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
+def test_an_answer_of_304_renders_nothing(client, monkeypatch, address):
+    make_sent()
+    etag = client.get(address).headers["ETag"]
+    monkeypatch.setattr(feeds, "story", lambda *args: pytest.fail("rendered"))
+
+    again = client.get(address, headers={"If-None-Match": etag})
+
+    assert again.status_code == 304
+    assert again.headers["Cache-Control"] == "public, max-age=300"
+
+
+@pytest.mark.parametrize("change", ["content", "brand", "translations", "site_url"])
+def test_whatever_a_feed_shows_changes_its_etag(client, change):
+    issue = make_sent()
+    before = client.get("/archive/feed.json").headers["ETag"]
+    if change == "content":
+        Issue.objects.filter(pk=issue.pk).update(content=content.dump(make_document(stories=1)))
+    else:
+        values = {"brand": "Kabar Baru", "translations": {}, "site_url": "https://baru.example"}
+        setattr(issue.newsletter, change, values[change])
+        issue.newsletter.save()
+
+    assert client.get("/archive/feed.json").headers["ETag"] != before
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_a_mended_link_is_news(client, now, address):
     issue = make_sent()
     editions.freeze(issue, now=now)

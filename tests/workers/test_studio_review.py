@@ -370,6 +370,24 @@ def test_the_rhythm_of_the_newsletter_is_the_time_proposed(client, letter, check
     assert issue.scheduled_at == datetime(2026, 11, 25, 23, 30, tzinfo=UTC)
 
 
+def test_a_time_chosen_by_htmx_runs_no_check_and_names_the_time(client, letter, monkeypatch):
+    make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+    monkeypatch.setattr(preflight, "run", lambda *args, **kwargs: pytest.fail("too slow for a click"))
+
+    answer = client.get(
+        to("review", issue) + "?when=at&on=2026-11-27&at=09:00", headers={"HX-Request": "true", "HX-Target": "verdict"}
+    )
+
+    parts = lxml_html.fragment_fromstring(answer.content.decode(), create_parent=True)
+    assert "Friday 27 November at 09:00" in parts.get_element_by_id("verdict").text_content()
+    assert "Fri 09:00\u00a0WIB" in parts.get_element_by_id("says").text_content()
+    assert "in 3\u00a0days 2\u00a0h" in parts.get_element_by_id("ahead").text_content()
+    assert parts.xpath("//*[@id='said']/input[@name='said_at']/@value") == ["2026-11-27T09:00:00+07:00"]
+    assert len(parts.xpath("//*[@id='readers']")) == 1
+
+
 def test_after_nine_in_the_evening_now_is_not_chosen_and_says_why(client, letter, checked, monkeypatch):
     late = datetime(2026, 11, 24, 15, 10, tzinfo=UTC)  # 22:10 in Jakarta
     monkeypatch.setattr("django.utils.timezone.now", lambda: late)

@@ -38,7 +38,26 @@ def review(request: HttpRequest, issue_id: int) -> HttpResponse:
     if request.method == "POST":
         _remember_addresses(request, issue)
         return _back(issue, request.POST)
-    return _page(request, _plan(issue, request.GET, now=timezone.now()))
+    plan = _plan(issue, request.GET, now=timezone.now())
+    if request.headers.get("HX-Target") == "verdict":
+        return _moment(request, plan)
+    return _page(request, plan)
+
+
+def _moment(request: HttpRequest, plan: Decision) -> HttpResponse:
+    """What changes with the time chosen, and nothing that is slow: the sentence, the button's words, the readers."""
+    editor, newsletter = access.editor(request), plan.issue.newsletter
+    context = {
+        "issue": plan.issue,
+        "newsletter": newsletter,
+        "plan": plan,
+        "options": plan.options(),
+        "shares": _shares(plan),
+        "tested": since.tested(plan.issue, editor=editor),
+        "may_see_people": roles.may(editor, Action.SEE_PEOPLE, newsletter),
+        "zone_name": zone_name(plan.custom, newsletter.zone),
+    }
+    return render(request, "studio/sending/_moment.html", context)
 
 
 def _plan(issue: Issue, sent: QueryDict, *, now: datetime) -> Decision:
