@@ -24,7 +24,9 @@ from django.template import loader
 from django.urls import reverse
 from django.utils import formats, timezone, translation
 from django.utils.crypto import salted_hmac
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from newsletter import content, stills
 from newsletter.issues import TEMPLATE_VERSION
@@ -75,9 +77,12 @@ Compile = Callable[[mjml.Source], str]
 
 
 class CannotRender(Exception):
-    """The issue cannot become a mail. The message is for people; `block` is the id of the block at fault, if one is."""
+    """The issue cannot become a mail. The message is for people; `block` is the id of the block at fault, if one is.
 
-    def __init__(self, message: str, block: str | None = None) -> None:
+    A lazy message speaks the language of whoever reads it, not that of the mail.
+    """
+
+    def __init__(self, message: str | Promise, block: str | None = None) -> None:
         super().__init__(message)
         self.block = block
 
@@ -166,7 +171,7 @@ def views(
             content.shown(words, language, default), language=language, book=book, when=partial(moment, issue)
         )
     except blocks.WrongBlock as wrong:
-        message = _("This text is too long or has too many tags. Paste it again as plain text.")
+        message = gettext_lazy("This text is too long or has too many tags. Paste it again as plain text.")
         raise CannotRender(message, wrong.block) from wrong
 
 
