@@ -7,7 +7,8 @@ class SubscribersConfig(AppConfig):
     verbose_name = _("Subscribers")
 
     def ready(self) -> None:
-        from newsletter.studio import week
-        from subscribers.studio import setup
+        from newsletter.studio import readers, week
+        from subscribers.studio import previewing, setup
 
         week.add_steps(setup.steps)
+        readers.add(previewing.recent)

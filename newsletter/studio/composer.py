@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from newsletter import content, editions, issues, library, roles
 from newsletter.models import Article, Issue, Newsletter
-from newsletter.studio import access, checking, documents, guarding, steps, tray, turns
+from newsletter.studio import access, checking, documents, guarding, readers, steps, tray, turns
 
 PREVIEW_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; script-src 'none'; "
@@ -102,12 +102,13 @@ def preview(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The mail itself, in a policy of its own: its inline styles hold, and nothing in it can run."""
     issue = access.issue(request, issue_id)
     language = language_of(issue, request.GET)
+    name = readers.name(issue, language, access.editor(request), request.GET.get("reader", ""))
     try:
         if request.GET.get("view") == "text":
-            body = _as_page(editions.preview_text(issue, language), language)
+            body = _as_page(editions.preview_text(issue, language, name=name), language)
         else:
             is_dark, images = request.GET.get("look") == "dark", request.GET.get("images") != "off"
-            body = editions.preview_html(issue, language, dark=is_dark, images=images)
+            body = editions.preview_html(issue, language, dark=is_dark, images=images, name=name)
             if request.GET.get("look") == "inverted":
                 body = body.replace("</head>", f"{INVERTED}</head>", 1)
     except editions.CannotRender as error:
@@ -285,6 +286,7 @@ def _page(
     context |= _blocks(request, issue, language, read=read)
     context |= {"tray": tray.offered(issue, _words(request)), **checking.panel(issue, language)}
     context["is_removed"] = "removed" in request.GET and context["may_undo"]
+    context["readers"] = readers.offered(issue, language, access.editor(request))
     return render(request, "studio/composer/compose.html", context, status=status)
 
 
