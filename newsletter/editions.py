@@ -211,9 +211,16 @@ def render_template(name: str, context: Mapping[str, Any]) -> str:
     return loader.render_to_string(name, dict(context))
 
 
-def notes() -> dict[str, str]:
+def note_on(language: str) -> str:
     """What to say beside an article in another language than the rest, in the active language."""
-    return {"id": _("This article is in Indonesian."), "en": _("This article is in English.")}
+    own = {"id": _("This article is in Indonesian."), "en": _("This article is in English.")}
+    if language in own:
+        return own[language]
+    try:
+        name = translation.get_language_info(language)["name_translated"]
+    except KeyError:
+        return ""
+    return _("This article is in %(language)s.") % {"language": name}
 
 
 def _frame_values(issue: Issue, language: str, *, tracked: bool) -> dict[str, Any]:
@@ -235,7 +242,7 @@ def _frame_values(issue: Issue, language: str, *, tracked: bool) -> dict[str, An
         "privacy_url": privacy_url(newsletter),
         "pixel_url": f"{settings.SITE_URL}/t/{slots.slot('hit')}.gif" if tracked else "",
         "logo": _logo(newsletter),
-        "notes": notes(),
+        "note_on": note_on,
         "palette": palette,
         "c": COLOURS,
         "sans": SANS,

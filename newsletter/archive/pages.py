@@ -81,7 +81,7 @@ def _shown(view: blocks.View, book: LinkBook) -> Shown:
     picture = ""
     if view.picture:
         picture = (editions.still_url if view.kind == "video" else editions.picture_url)(view.picture)
-    note = editions.notes().get(view.language, "") if view.is_foreign else ""
+    note = editions.note_on(view.language) if view.is_foreign else ""
     return Shown(view, write(view.body), picture, note, blocks.answers(view, write))
 
 

@@ -251,7 +251,7 @@ def _part(
             "body": write(view)(view.body),
             "answers": answers(view, write(view)),
             "language_class": f"lang-{view.language}" if view.is_foreign else "",
-            "note": frame.values["notes"].get(view.language, "") if view.is_foreign else "",
+            "note": frame.values["note_on"](view.language) if view.is_foreign else "",
             "picture_url": _picture_url(view, frame),
             **_side(view.language, frame.language),
         }

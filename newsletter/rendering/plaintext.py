@@ -35,7 +35,7 @@ def _items(together: tuple[blocks.View, ...], frame: blocks.Frame, book: LinkBoo
             "body": write(view)(view.body),
             "answers": blocks.answers(view, write(view)),
             "underline": "-" * min(len(view.headline), WIDTH),
-            "note": frame.values["notes"].get(view.language, "") if view.is_foreign else "",
+            "note": frame.values["note_on"](view.language) if view.is_foreign else "",
         }
         for view in together
     ]

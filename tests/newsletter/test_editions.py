@@ -104,6 +104,17 @@ def test_a_block_in_another_language_says_so():
     assert "This article is in Indonesian." in rendering.text
 
 
+def test_a_block_in_a_language_that_warta_does_not_speak_says_so_too():
+    document = make_document(stories=2)
+    document.blocks[1].words = {"ar": story_words(2)}
+    issue = make_issue(make_newsletter(languages=["ar", "en"]), document=document)
+
+    html = editions.render(issue, "en").html
+
+    assert "This article is in Arabic." in html
+    assert appearance.parse(html).find_class("blk-b002")[0].get("dir") == "rtl"
+
+
 def test_a_block_that_may_not_fall_back_is_left_out():
     document = make_document(stories=2)
     document.blocks[1].words = {"id": story_words(2)}
