@@ -73,12 +73,9 @@ def send(issue: Issue, *, to: Sequence[str], editor: Editor | None, now: datetim
     _demand_measure(editor, len(languages) * len(to), now=now)
     detail = {"mails": len(languages) * len(to), "revision": issue.revision_head, "digest": issues.digest(issue)}
     issues.audit("issue-tested", issue, editor=editor, now=now, **detail)
-    route = routes.first()
-    results = [
-        _send_one(issue, language, email, route, editor=editor, deadline=deadline, now=now)
-        for language in languages
-        for email in to
-    ]
+    route, results = routes.first(), []
+    for language in languages:
+        results += _send_one(issue, language, to, route, editor=editor, deadline=deadline, now=now)
     if any(result.ok for result in results):
         with transaction.atomic():
             Issue.objects.filter(pk=issue.pk).update(tested_at=now, tested_version=issue.version)
@@ -100,20 +97,34 @@ def _demand_measure(editor: Editor | None, mails: int, *, now: datetime) -> None
 def _send_one(
     issue: Issue,
     language: str,
-    email: str,
+    to: Sequence[str],
     route: routes.Route,
     *,
     editor: Editor | None,
     deadline: float,
     now: datetime,
-) -> Result:
-    name = editor.name if editor is not None and email == editor.email else ""
+) -> list[Result]:
+    """One language, rendered once, to everybody."""
     try:
-        letter = _letter(issue, language, wire.Reader(0, email, name, confirmed_at=now), route, now=now)
+        mail = wire.compiled(marked(issue, language, now=now), issue.newsletter)
+    except editions.CannotRender as error:
+        return [Result(email, language, False, detail=str(error)) for email in to]
+    except wire.Unsendable:
+        problem = _("The sender's address has signs that mail cannot carry. Correct it in the settings.")
+        return [Result(email, language, False, detail=problem) for email in to]
+    names = {editor.email: editor.name} if editor is not None else {}
+    readers = [wire.Reader(0, email, names.get(email, ""), confirmed_at=now) for email in to]
+    return [_hand_over(mail, reader, route, deadline=deadline, now=now) for reader in readers]
+
+
+def _hand_over(
+    mail: wire.Compiled, reader: wire.Reader, route: routes.Route, *, deadline: float, now: datetime
+) -> Result:
+    email, language = reader.email, mail.words.language
+    try:
+        letter = _letter(mail, reader, route, now=now)
         route.open()
         result = route.send(letter, deadline=deadline)
-    except editions.CannotRender as error:
-        return Result(email, language, False, detail=str(error))
     except wire.Unsendable:
         return Result(email, language, False, detail=_("Mail cannot be addressed to this."))
     except routes.TooLate:
@@ -123,9 +134,8 @@ def _send_one(
     return Result(email, language, result.outcome == "accepted", result.code, result.detail)
 
 
-def _letter(issue: Issue, language: str, reader: wire.Reader, route: routes.Route, *, now: datetime) -> routes.Letter:
+def _letter(mail: wire.Compiled, reader: wire.Reader, route: routes.Route, *, now: datetime) -> routes.Letter:
     """A copy for nobody (subscription 0) under a Message-ID of its own."""
-    mail = wire.compiled(marked(issue, language, now=now), issue.newsletter)
     own_id = make_msgid(domain=mail.domain)
     if route.capabilities.takes == "message":
         message = wire.mail(mail, reader, now=now)

@@ -901,6 +901,19 @@ def test_addresses_that_will_not_do_are_refused_beside_their_field(client, lette
     assert not AuditEntry.objects.filter(action="issue-tested").exists()
 
 
+def test_a_writer_sends_tests_to_colleagues_only(client, letter, checked):
+    rizky = make_editor(letter, email="Rizky@kabarlintas.example")
+    issue = make_issue(letter)
+    log_in(client, letter, role=Role.WRITER)
+
+    outside = client.post(to("test", issue), {"to": "siti@pembaca.example"})
+    inside = client.post(to("test", issue), {"to": rizky.email.lower()}, follow=True)
+
+    assert outside.status_code == 422
+    assert "Your role sends tests to people who work on this newsletter." in outside.content.decode()
+    assert inside.content.decode().count("Test sent to rizky@kabarlintas.example") == 2
+
+
 def test_too_many_tests_are_refused_in_words(client, letter, checked):
     issue = make_issue(letter)
     editor = log_in(client, letter)

@@ -161,6 +161,24 @@ def test_an_issue_that_cannot_be_rendered_says_so_and_sends_nothing(sink):
     assert "ayu@k.example" in str(results[0])
 
 
+def test_everybody_gets_a_mail_that_was_rendered_once(sink, monkeypatch):
+    rendered = []
+    render = editions.render
+    monkeypatch.setattr(editions, "render", lambda *args, **more: rendered.append(args) or render(*args, **more))
+
+    testmail.send(make_issue(), to=[f"a{number}@k.example" for number in range(6)], editor=None, now=NOW)
+
+    assert (len(rendered), len(sink.recipients)) == (2, 12)
+
+
+def test_a_sender_that_mail_cannot_carry_is_named(sink):
+    newsletter = make_newsletter(from_email="redaksi@kabar lintas.example")
+
+    [first, _second] = testmail.send(make_issue(newsletter), to=["a@k.example"], editor=None, now=NOW)
+
+    assert "The sender's address has signs that mail cannot carry." in str(first)
+
+
 def test_more_tests_than_a_person_needs_are_refused_for_a_while(sink):
     ayu, issue = make_editor(), make_issue()
     AuditEntry.objects.create(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -126,9 +127,16 @@ def _moment(text: str | None) -> datetime | None:
 
 
 class AddressesForm(StudioFormMixin, forms.Form):
-    """Who else gets a test: addresses parted by commas, spaces or lines."""
+    """Who else gets a test: addresses parted by commas, spaces or lines.
+
+    `colleagues` are the only ones that a writer may send to; None for whoever may see readers' addresses.
+    """
 
     to = forms.CharField(required=False, max_length=MOST_TYPED)
+
+    def __init__(self, *args: Any, colleagues: Collection[str] | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.colleagues = colleagues
 
     def clean_to(self) -> list[str]:
         typed = [part for part in re.split(r"[\s,;]+", self.cleaned_data["to"]) if part]
@@ -141,6 +149,10 @@ class AddressesForm(StudioFormMixin, forms.Form):
                     testmail.MOST_FURTHER,
                 )
                 % {"count": testmail.MOST_FURTHER}
+            )
+        if self.colleagues is not None and not set(found) <= {email.lower() for email in self.colleagues}:
+            raise forms.ValidationError(
+                _("Your role sends tests to people who work on this newsletter. An editor can send them to others.")
             )
         for key, email in found.items():
             if suppression.is_suppressed(key):

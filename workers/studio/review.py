@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from newsletter import issues, roles
-from newsletter.models import Issue
+from newsletter.models import Editor, Issue
 from newsletter.roles import Action
 from newsletter.studio import access, checking
 from newsletter.templatetags.warta import zone_name
@@ -188,10 +188,10 @@ def test(request: HttpRequest, issue_id: int) -> HttpResponse:
     if not issue.is_editable:
         return _tested(request, issue, [], problem=str(issues.wrong_state(issue)))
     _remember_addresses(request, issue)
-    form = AddressesForm(request.POST)
+    editor = access.editor(request)
+    form = AddressesForm(request.POST, colleagues=_colleagues(editor, issue))
     if not form.is_valid():
         return _tested(request, issue, [], problem=str(form.errors["to"][0]), is_about_addresses=True)
-    editor = access.editor(request)
     everybody = list(dict.fromkeys([editor.email, *form.cleaned_data["to"]]))
     try:
         results = testmail.send(issue, to=everybody, editor=editor, now=timezone.now())
@@ -228,6 +228,13 @@ def _tested(
     if _came_from_composer(request, issue):
         return redirect("issue-compose", issue.pk)
     return _back(issue, request.POST)
+
+
+def _colleagues(editor: Editor, issue: Issue) -> list[str] | None:
+    """Addresses of those who work on the newsletter; None for whoever may send tests to anybody."""
+    if roles.may(editor, Action.SEE_PEOPLE, issue.newsletter):
+        return None
+    return list(Editor.objects.filter(memberships__newsletter=issue.newsletter).values_list("email", flat=True))
 
 
 def _came_from_composer(request: HttpRequest, issue: Issue) -> bool:
