@@ -51,6 +51,8 @@ SECONDS = 10
 """One step takes no longer; without script, all of them together."""
 PAGES_READ = 12
 TWINS_READ = 12
+NEWEST = 60
+"""So many items of a feed are kept in mind while its editor looks."""
 NAMED_READ = 4
 """A page may name several feeds, such as one of a section or of an archive; of the first ones the fullest is taken."""
 AT_ONCE = 6
@@ -90,7 +92,9 @@ class Found:
     url: str
     is_sitemap: bool
     language: str
+    count: int
     items: list[ArticleData]
+    """The newest of them."""
 
     @property
     def newest(self) -> datetime | None:
@@ -234,7 +238,7 @@ def _fullest(groups: list[list[str]], ends: float) -> list[Found]:
     for group in groups:
         full = [one for address in group if (one := read[address]) is not None and one.items]
         if full:
-            best = max(full, key=lambda one: len(one.items))
+            best = max(full, key=lambda one: one.count)
             chosen.setdefault(best.url, best)
     return list(chosen.values())
 
@@ -257,7 +261,8 @@ def _read_feed(address: str, ends: float) -> Found | None:
         return None
     if feed is None:
         return None
-    return Found(fetched.url, feed.needs_pages or not feed.title, feed.language, feed.items)
+    is_sitemap = feed.needs_pages or not feed.title
+    return Found(fetched.url, is_sitemap, feed.language, len(feed.items), feed.items[:NEWEST])
 
 
 def _news_sitemap(reading: Reading, ends: float) -> list[Found]:
@@ -404,7 +409,7 @@ def newsletter_of(reading: Reading) -> Newsletter:
         site_url=reading.url,
         time_zone=reading.time_zone or settings.TIME_ZONE,
         accent=reading.accent or OURS,
-        archive_is_public=True,
+        is_public=False,  # nobody can sign up before it has a sender
         cadence=cadence.USUAL.to_json(),
         draft_rule=drafting.Rule().to_json(),
     )

@@ -165,7 +165,7 @@ def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
 
 def _sender(newsletter: Newsletter | None) -> tuple[str, str]:
     """(From, the domain it is in)."""
-    email = newsletter.from_email if newsletter else settings.DEFAULT_FROM_EMAIL
+    email = (newsletter.from_email if newsletter else "") or settings.DEFAULT_FROM_EMAIL
     name = newsletter.from_name if newsletter else "Warta"
     return formataddr((name, email)), email.rpartition("@")[2]
 
@@ -176,7 +176,7 @@ def frame_values(newsletter: Newsletter | None, language: str) -> dict[str, Any]
     return {
         "brand": newsletter.brand if newsletter else "Warta",
         "sender": (newsletter.from_name or newsletter.brand) if newsletter else "Warta",
-        "from_email": newsletter.from_email if newsletter else settings.DEFAULT_FROM_EMAIL,
+        "from_email": _sender(newsletter)[0].rpartition("<")[2].rstrip(">"),
         "postal_address": " ".join(newsletter.postal_address.split()) if newsletter else "",
         "privacy_url": editions.privacy_url(newsletter) if newsletter else "",
         "palette": colours.palette(newsletter.accent if newsletter else "#0E5A55"),

@@ -204,7 +204,7 @@ def _so_far(reading: Reading, step: str) -> str:
     if step == "front":
         return reading.name
     if step == "feed" and reading.found:
-        return _items(sum(len(one.items) for one in reading.found))
+        return _items(sum(one.count for one in reading.found))
     if step == "articles" and reading.step == "pictures":
         return _items(len(reading.told))
     return ""
@@ -288,7 +288,7 @@ def _read_in_words(reading: Reading) -> str:
 
 
 def _feed_in_words(one: sites.Found) -> str:
-    said = [_items(len(one.items))]
+    said = [_items(one.count)]
     if one.newest is not None:
         said.append(_("newest %(moment)s") % {"moment": _ago(one.newest)})
     if one.a_week:
@@ -387,8 +387,10 @@ def preview(request: HttpRequest, token: str) -> HttpResponse:
 def sender(request: HttpRequest, slug: str) -> HttpResponse:
     """Step 2: what no site says for certain. Until it is given, nothing can be sent."""
     newsletter = access.newsletter(request, slug, roles.Action.ADMINISTER)
+    is_first = not newsletter.from_email
     form = SenderForm(request.POST or None, instance=newsletter)
     if request.method == "POST" and form.is_valid():
+        form.instance.is_public |= is_first  # from now on people can sign up
         form.save()
         subject = f"newsletter {newsletter.pk}"
         audit.record(request, "settings-changed", newsletter=newsletter, subject=subject, fields=form.changed_data)

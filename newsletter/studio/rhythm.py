@@ -207,9 +207,9 @@ def _today(found: drafting.Survey, rule: Rule) -> str:
 
 
 def sections(newsletter: Newsletter) -> list[str]:
-    """Sections of the newsletter's articles, to choose from."""
+    """Sections of the newsletter's articles in its first language, to choose from."""
     own = newsletter.sources.values("url")
-    found = Article.objects.filter(source__url__in=own).exclude(section="")
+    found = Article.objects.filter(source__url__in=own, language=newsletter.default_language).exclude(section="")
     return list(found.values_list("section", flat=True).distinct().order_by("section")[:MOST_SECTIONS])
 
 

@@ -213,7 +213,8 @@ def page(request: HttpRequest) -> HttpResponse:
     ahead = _ahead(mine, now=now) if not drafts else None
     last = current.filter(status=IssueStatus.SENT).order_by("-sent_at").first()
     mine_to_set_up = roles.newsletters(me, roles.Action.ADMINISTER)
-    steps = steps_of(mine_to_set_up[0]) if mine_to_set_up else []
+    own_first = sorted(mine_to_set_up, key=lambda letter: letter.is_demo)
+    steps = steps_of(own_first[0]) if own_first else []
     context = {
         "section": "start",
         "mine": mine,

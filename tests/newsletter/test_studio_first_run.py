@@ -166,6 +166,7 @@ def test_one_click_keeps_it_and_leads_to_the_sender_and_on_to_the_draft(studio, 
     assert refused.status_code == 422
     saved = studio.post(answer["Location"], {**sender, "postal_address": "Redaksi, Jl. Contoh No. 10, Jakarta 12345"})
     assert saved["Location"] == reverse("issue-compose", args=[issue.pk])
+    assert (newsletter.is_public, Newsletter.objects.get(pk=newsletter.pk).is_public) == (False, True)
 
 
 def test_a_second_click_makes_no_second_newsletter(studio, reading):

@@ -141,3 +141,13 @@ def test_without_a_rhythm_the_page_is_as_before(client):
     client.force_login(make_editor(make_newsletter(), language="en"))
 
     assert "Start with an article" in client.get(reverse("studio-start")).text
+
+
+def test_the_set_up_is_that_of_ones_own_newsletter_rather_than_of_the_demo(client):
+    editor = make_editor(
+        make_newsletter(is_demo=True, postal_address="Jl. Contoh No. 10, Jakarta 12345"), language="en"
+    )
+    make_newsletter(postal_address="", slug="sendiri").memberships.create(editor=editor, role=Role.ADMINISTRATOR)
+    client.force_login(editor)
+
+    assert 'href="/studio/settings/newsletters/sendiri/#postal">Postal address</a>' in start_page(client)

@@ -75,6 +75,18 @@ def test_everybody_who_writes_is_told_in_their_language(newsletter, monday):
     assert publisher.email in caught()
 
 
+def test_newsletter_without_a_sender_yet_still_tells_its_editors(newsletter, monday):
+    editor = make_editor(newsletter, role=Role.WRITER, language="en")
+    newsletter.from_email = ""
+    newsletter.save()
+    add_articles(newsletter, 5, monday=monday)
+
+    preparing.run(now=monday)
+
+    assert notices.send_due(now=monday) == 1
+    assert caught()[editor.email][0].startswith("Draft #1 is ready: 5 of 5")
+
+
 def test_nobody_is_told_twice(newsletter, monday):
     make_editor(newsletter, role=Role.WRITER)
     add_articles(newsletter, 9, monday=monday)
