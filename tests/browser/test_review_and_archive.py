@@ -144,6 +144,20 @@ def test_what_a_worker_finds_comes_into_the_page_and_ticks_stay(review, issue):
     assert complaints == []
 
 
+@pytest.mark.parametrize("script", [True, False])
+def test_a_test_from_the_composer_is_answered_there(review, issue, live_server, script):
+    from playwright.sync_api import expect
+
+    with browser() as chromium:
+        page = review(chromium, [], java_script_enabled=script)
+        page.goto(f"{live_server.url}/studio/issues/{issue.pk}/compose/")
+        page.get_by_role("button", name="Send me a test").first.click()
+        expect(page.get_by_text("Test sent to")).to_have_count(2)
+        address = page.url
+
+    assert address == f"{live_server.url}/studio/issues/{issue.pk}/compose/"
+
+
 # --- the archive -----------------------------------------------------------------------------------------------------
 
 ATTACKS = [
