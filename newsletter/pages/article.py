@@ -64,6 +64,7 @@ def read(body: bytes, *, url: str, charset: str = "", language: str = "", zone: 
         metatags.open_graph(meta),
         metatags.twitter(meta),
         {} if linked else linked_data.own_page(things),
+        {"section": linked_data.section(things)},
         visible.said(visible.Page(tree, meta, url, base, names, heading, parts, paragraphs)),
     ]
     text = prose.text(paragraphs)
@@ -129,7 +130,7 @@ def _article(told: _Told, *, tree: Any, url: str, text: str, language: str) -> A
         section=told.words("section", most=120),
         language=told.first("language", language_code) or language_code(language),
         image_url=image,
-        image_alt=(told.first("image_alt", prose.alt) or prose.alt_of(tree, image, base=told.base)) if image else "",
+        image_alt=_alt(told, tree=tree, image=image),
         published_at=told.at("published"),
         updated_at=told.at("updated"),
         reading_minutes=told.first("minutes", lambda value: value or None) or _minutes(text),
@@ -142,6 +143,12 @@ def _article(told: _Told, *, tree: Any, url: str, text: str, language: str) -> A
 def _people(value: Any) -> list[str]:
     names = (bylines.person(part) for part in re.split(r"[,;] ?", plain(value, most=200)))
     return list(dict.fromkeys(name for name in names if name))
+
+
+def _alt(told: _Told, *, tree: Any, image: str) -> str:
+    """What the picture shows, in words that are not those of the headline once more."""
+    alt = (told.first("image_alt", prose.alt) or prose.alt_of(tree, image, base=told.base)) if image else ""
+    return "" if titles.letters(alt) == titles.letters(told.title()) else str(alt)
 
 
 def _minutes(text: str) -> int | None:

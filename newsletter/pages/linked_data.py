@@ -39,6 +39,19 @@ def own_page(said: list[Said]) -> Said:
     return {name: told[name] for name in ("published", "updated", "image", "language", "author")}
 
 
+def section(said: list[Said]) -> str:
+    """The first crumb after the front page, where the page says its place in the site (BreadcrumbList)."""
+    trail = next((thing for thing in said if "BreadcrumbList" in _kinds(thing)), {})
+    crumbs = trail.get("itemListElement")
+    names = [words_of(crumb.get("name") or crumb.get("item"), "name") for crumb in _in_order(crumbs)]
+    return plain(names[1], most=120) if len(names) >= 3 else ""  # home, section, …, this page
+
+
+def _in_order(crumbs: Any) -> list[Said]:
+    known = [crumb for crumb in crumbs if isinstance(crumb, dict)] if isinstance(crumbs, list) else []
+    return sorted(known, key=lambda crumb: str(crumb.get("position") or "").zfill(4))[:20]
+
+
 def organisation(said: list[Said]) -> Said:
     """The first organisation with a name, which on a front page is the one behind the site; {} if there is none."""
     found = (followed(thing, said) for thing in said if is_a(thing, ORGANISATION))

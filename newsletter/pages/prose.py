@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from newsletter.articledata import plain, web_address
 
 TAGS = frozenset({"nav", "footer", "aside", "form", "script", "style", "noscript", "template", "dialog", "button"})
+SURELY = frozenset({"aside", "footer"})
 AROUND = frozenset({"header", "figure"})
 """Beside the text as far as reading goes; bylines and pictures stand in them."""
 MARKS = re.compile(
@@ -50,7 +51,8 @@ GENERIC = re.compile(
     re.IGNORECASE,
 )
 NO_WORDS = re.compile(
-    r"\S+\.(jpe?g|png|gif|webp|avif)|(image|img|foto|photo|picture|bild|gambar|untitled|thumbnail|dsc|logo)?[\W\d_]*",
+    r".{0,80}\.(jpe?g|png|gif|webp|avif)|((article|featured|hero|post|header)[ -]?)?"
+    r"(image|img|foto|photo|picture|bild|gambar|untitled|thumbnail|dsc|logo)?[\W\d_]*",
     re.IGNORECASE,
 )
 SMALLEST = 200
@@ -85,7 +87,7 @@ def beside(tree: Any, heading: Any | None, weights: Weights) -> set[Any]:
         and element not in around
         and (element.tag in TAGS or (element.tag not in WHOLE and MARKS.search(_marks(element))))
     )
-    return {element for element in guessed if weights.get(element, 0) <= most}
+    return {element for element in guessed if element.tag in SURELY or weights.get(element, 0) <= most}
 
 
 def weights(tree: Any) -> Weights:

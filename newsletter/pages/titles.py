@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from newsletter.articledata import plain
 
-WIDE = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-SEPARATOR = re.compile(rf"\s+[|–—·•»›│ㅣ/:-]+\s+|\s*[|│ㅣ]\s*|(?<=[{WIDE}])[-_－](?=[{WIDE}])")
+WIDE = "\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef"
+SEPARATOR = re.compile(rf"\s+[|–—·•»›│ㅣ/:-]+\s+|\s*[|│ㅣ｜]\s*|(?<=[{WIDE}])[-_－：](?=[{WIDE}])")
 LOGO = re.compile(r"logo|brand|(site|blog)[-_]?(title|name|header)", re.IGNORECASE)
 HEADINGS = (
     "//article//h1 | //main//h1 | //*[@itemprop='headline']",

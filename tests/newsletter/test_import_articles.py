@@ -155,7 +155,7 @@ def test_an_address_that_cannot_be_read_is_explained_as_none_and_fails(web, caps
     said = json.loads(capsys.readouterr().out)
     assert failed.value.returncode == 1
     assert (said["kind"], said["url"], said["title"]) == ("none", web.origin + "/demo/tidak-ada", "")
-    assert said["why"]["kind"] == "There is no page at this address (any more)."
+    assert said["why"]["kind"] == "There is no page at this address (any more). Check it in a browser."
     assert said["why"]["title"] == "Nothing could be read."
 
 

@@ -357,6 +357,7 @@ def test_markup_in_fields_becomes_plain_words():
         ('<meta property="og:title" content="Kabar"><title>Kuota naik lagi</title>', "<h1>Kuota naik lagi</h1>", "Kuota naik lagi"),
         (linked(**{"@type": "NewsArticle", "headline": "Kuota naik - Kabar", "publisher": {"@type": "Organization", "name": "Kabar"}}), "", "Kuota naik"),
         ("<title>护照新规明天起施行-新华网</title>", "<h1>护照新规明天起施行</h1>", "护照新规明天起施行"),
+        ('<meta property="og:title" content="旅券の新規則！：新聞デジタル"><meta property="og:site_name" content="新聞デジタル">', "", "旅券の新規則！"),
         ("<title>Kuota antrean paspor naik lagi</title>", "<h1>Tautan cepat</h1>", "Kuota antrean paspor naik lagi"),
         ("<title>Kuota paspor naik</title>", '<h1><a href="/">Koran Kami</a></h1><h2>Kuota paspor naik</h2>', "Kuota paspor naik"),
         ("<title>Kuota paspor naik</title>", '<h1 class="site-title">Koran Kami</h1><h2>Kuota paspor naik</h2>', "Kuota paspor naik"),
@@ -448,6 +449,9 @@ def test_the_picture_is_one_of_the_article(head, body, image):
         ("Loket paspor di Bandung", "Loket paspor di Bandung"),
         ("IMG_2041.jpg", ""),
         ("foto 3", ""),
+        ("potret dewi.jpg", ""),
+        ("Article thumbnail", ""),
+        ("Paspor", ""),
         ("image", ""),
         ("", ""),
     ],
@@ -524,3 +528,30 @@ def test_the_hash_stays_while_only_what_stands_around_the_text_changes():
 
     assert hashed(ad="Diskon besar minggu ini", views=99_000) == first
     assert hashed(ad="Beli sekarang juga", views=10, text=TEXT + "<p>Ralat: kuota tetap.</p>") != first
+
+
+@pytest.mark.parametrize(
+    ("names", "section"),
+    [
+        (["Beranda", "Layanan", "Paspor", "Kuota naik"], "Layanan"),
+        (["Beranda", "Kuota naik"], ""),
+        ([], ""),
+    ],
+)
+def test_the_section_is_the_first_crumb_after_the_front_page(names, section):
+    crumbs = [
+        {"@type": "ListItem", "position": place, "item": {"@id": f"/{place}", "name": name}}
+        for place, name in enumerate(names, start=1)
+    ]
+    head = linked(**{"@type": "BreadcrumbList", "itemListElement": crumbs[::-1]})
+
+    assert read(page(head, f"<h1>Kuota naik</h1>{TEXT}")).article.section == section
+
+
+@pytest.mark.parametrize(
+    "crumbs", [3, {"a": 1}, [3, None, {"position": [], "name": {"x": 1}}] * 2, [{"position": 10**9}] * 4]
+)
+def test_crumbs_that_lead_nowhere_do_no_harm(crumbs):
+    head = linked(**{"@type": "BreadcrumbList", "itemListElement": crumbs})
+
+    assert read(page(head, f"<h1>Kuota naik</h1>{TEXT}")).article.section == ""
