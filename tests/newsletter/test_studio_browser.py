@@ -9,6 +9,7 @@ import time
 
 import pytest
 from django.core.handlers.base import BaseHandler
+from django.test import Client
 from django.urls import reverse
 from PIL import Image
 from playwright.sync_api import expect
@@ -21,7 +22,6 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = (
     "true"  # Playwright's loop runs in this thread; the test's queries wait for it
 )
 pytestmark = [pytest.mark.browser, chromium.needs_chromium, pytest.mark.django_db(transaction=True)]
-PASSWORD = "katasandi-panjang"
 
 
 ONE_AT_A_TIME = threading.Lock()
@@ -85,12 +85,14 @@ def open_page(_one_at_a_time, browser, live_server, complaints, issue):
     def opener(name="studio-start", *args, **window):
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **window})
         contexts.append(context)
+        with ONE_AT_A_TIME:
+            visitor = Client()
+            visitor.force_login(issue.created_by)
+        context.add_cookies(
+            [{"name": "sessionid", "value": visitor.cookies["sessionid"].value, "url": live_server.url}]
+        )
         page = chromium.watched_page(context, home=live_server.url, complaints=complaints)
-        page.goto(f"{live_server.url}{reverse('account_login')}?next={reverse(name, args=args)}")
-        page.fill("#id_login", "ayu@kabarlintas.example")
-        page.fill("#id_password", PASSWORD)
-        page.press("#id_password", "Enter")
-        page.wait_for_url(f"**{reverse(name, args=args)}")
+        page.goto(live_server.url + reverse(name, args=args))
         return page
 
     yield opener
@@ -542,15 +544,15 @@ def test_the_preview_goes_to_the_block_being_written(open_page, issue):
 def test_the_looks_of_the_preview(open_page, issue):
     page = open_page("issue-compose", issue.pk)
 
-    page.get_by_text("Dark", exact=True).click()
+    page.get_by_role("radio", name="Dark").check()
     expect(page.locator("iframe:not(.back)")).to_have_count(1)
     expect(mail(page).locator("body")).to_have_css("background-color", "rgb(20, 19, 15)")
-    page.get_by_text("Inverted", exact=True).click()
+    page.get_by_role("radio", name="Inverted").check()
     expect(mail(page).locator("html")).to_have_css("filter", "invert(1) hue-rotate(180deg)")
-    page.get_by_text("EN", exact=True).click()
+    page.get_by_role("radio", name="English").check()
     expect(mail(page).locator("h1").first).to_have_text("Autogate lane 1 opens")
-    page.locator(".looks").get_by_text("Text", exact=True).click()
-    expect(mail(page).locator("pre")).to_contain_text("New autogates, online permits")
+    page.get_by_role("radio", name="Text").check()
+    expect(mail(page).locator("pre")).to_contain_text("Autogate lane 1 opens")
 
 
 def test_keys_do_what_their_list_says(open_page, issue):
@@ -623,6 +625,43 @@ def test_on_a_phone_tray_and_preview_open_over_the_page(open_page, issue):
 
     expect(page.locator(".snip")).to_have_count(4)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize(("look", "width", "language"), [("light", 1440, "en"), ("dark", 390, "id")])
+def test_the_composer_at_work_has_no_accessibility_defect(open_page, live_server, issue, look, width, language):
+    page = open_page("studio-start", color_scheme=look, viewport={"width": width, "height": 844})
+    page.goto(f"{live_server.url}{reverse('issue-compose', args=[issue.pk])}?lang={language}")
+    words(page).click()
+    expect(page.locator("[role=toolbar]")).to_be_visible()
+    found = []
+
+    def look_at(what):
+        found.extend(f"{what}: {line}" for line in chromium.axe_complaints(page))
+
+    page.evaluate("document.querySelectorAll('iframe').forEach((frame) => frame.remove())")
+    look_at("writing")
+    for dialog in ("link-dialog", "merge-dialog", "keys-dialog", "tray", "viewer"):
+        page.evaluate(f"document.getElementById('{dialog}').showModal()")
+        look_at(dialog)
+        page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 320, "height": 700})
+    if page.evaluate("document.documentElement.scrollWidth") > 320:
+        found.append("scrolls sideways at 320 px")
+
+    assert found == []
+
+
+def test_every_target_can_be_hit(open_page, issue):
+    page = open_page("issue-compose", issue.pk, viewport={"width": 390, "height": 844})
+    words(page).click()
+    expect(page.locator("[role=toolbar]")).to_be_visible()
+
+    small = page.evaluate("""[...document.querySelectorAll("button, a, summary, select, .grip, .seg label")]
+        .filter((each) => each.checkVisibility() && !each.closest(".sr, p, .skip, #checks, dialog") && each.className !== "skip")
+        .map((each) => [each.outerHTML.slice(0, 90), each.getBoundingClientRect()])
+        .filter(([, box]) => box.width && (box.height < 31.5 || box.width < 27.5)).map(([html]) => html)""")
+
+    assert small == []
 
 
 @pytest.mark.parametrize(("look", "language"), [("light", "id"), ("dark", "en")])

@@ -10,7 +10,6 @@ class KeptWords extends HTMLElement {
     this.meanwhile = {};
     this.querySelector("[data-back]").addEventListener("click", () => this.#back());
     this.querySelector("[data-away]").addEventListener("click", () => this.#away());
-    window.addEventListener("pagehide", () => this.timer && this.#write());
     this.#offer();
   }
 
@@ -28,13 +27,8 @@ class KeptWords extends HTMLElement {
     return Object.fromEntries([...names].map((name) => [name, now[name] ?? ""]).filter(([name, value]) => value !== (from[name] ?? "")));
   }
 
+  /** At once, at every key: a crash asks nobody first. */
   keep() {
-    this.timer ??= setTimeout(() => this.#write(), 200);
-  }
-
-  #write() {
-    clearTimeout(this.timer);
-    this.timer = undefined;
     const changes = { ...this.kept, ...this.#changes(this.stored) };
     try {
       if (Object.keys(changes).length) localStorage.setItem(this.key, JSON.stringify(changes));
@@ -49,7 +43,7 @@ class KeptWords extends HTMLElement {
     sent ||= this.stored;
     this.meanwhile = this.#changes(sent);
     const text = document.activeElement.closest("rich-text");
-    this.cursor = text && { id: text.host.id, place: text.editor?.caret() };
+    this.cursor = text && { host: text.host, id: text.host.id, place: text.editor?.caret() };
   }
 
   /** `sent` is saved; an answer that brought other words has them in the page by now. */
@@ -57,10 +51,10 @@ class KeptWords extends HTMLElement {
     const { meanwhile } = this;
     this.meanwhile = {};
     this.stored = Object.fromEntries(Object.entries(this.now()).map(([name, value]) => [name, name in meanwhile ? sent[name] : value]));
+    const { host, id, place } = this.cursor ?? {};
     this.#put(meanwhile);
-    const text = this.cursor && document.getElementById(this.cursor.id)?.closest("rich-text");
-    if (text && !text.contains(document.activeElement) && document.activeElement === document.body) text.focus(this.cursor.place);
-    this.#write();
+    if (host && !host.isConnected) document.getElementById(id)?.closest("rich-text").focus(place);
+    this.keep();
   }
 
   /** Put words into their fields; returns those that have no field any more. */
@@ -75,12 +69,13 @@ class KeptWords extends HTMLElement {
     return homeless;
   }
 
-  #fill(field, value) {
-    const text = field.closest?.("rich-text");
+  #fill(found, value) {
+    const field = found instanceof RadioNodeList ? [...found].at(-1) : found;
+    const text = field.closest("rich-text");
     if (text) return text.load(value);
     if (field.type === "checkbox") field.checked = value === field.value;
     else field.value = value;
-    (field.length ? field[0] : field).dispatchEvent(new Event("input", { bubbles: true }));
+    field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
   #arrange(ids) {
@@ -113,7 +108,7 @@ class KeptWords extends HTMLElement {
   #away() {
     this.kept = {};
     this.#show();
-    this.#write();
+    this.keep();
   }
 }
 

@@ -1,5 +1,6 @@
 /** <rich-text>: the words of its textarea as they will look. The textarea stays the field, and the way without script. */
 class RichText extends HTMLElement {
+  static #tools;
   static #watcher = new IntersectionObserver(
     (seen) => seen.forEach((entry) => entry.isIntersecting && entry.target.start()),
     { rootMargin: "300px" },
@@ -14,7 +15,7 @@ class RichText extends HTMLElement {
     for (const [name, value] of Object.entries(this.#attributes())) this.host.setAttribute(name, value);
     this.host.innerHTML = this.dataset.html;
     this.toggleAttribute("data-empty", !this.host.textContent);
-    this.host.addEventListener("focus", () => this.editor || this.focus(), { once: true });
+    this.host.addEventListener("focus", () => this.editor || this.focus());
     this.host.addEventListener("focusin", () => this.#tell("rich-focus"));
     // What the browser says of its own typing comes too early; the editor's own word follows.
     this.host.addEventListener("input", (event) => event.stopPropagation());
@@ -30,27 +31,33 @@ class RichText extends HTMLElement {
     queueMicrotask(() => this.isConnected || this.editor?.destroy());
   }
 
+  /** At once where another one has fetched the editor already: nobody's next key may fall between. */
   start() {
     RichText.#watcher.unobserve(this);
-    this.starting ??= import("warta/editor").then((tools) => this.#mount(tools), () => this.#plain());
+    if (RichText.#tools && !this.starting) this.#mount(RichText.#tools);
+    this.starting ??= this.editor ? Promise.resolve() : import("warta/editor").then((tools) => this.#mount(tools), () => this.#plain());
     return this.starting;
   }
 
   /** @param {number} [place] where the cursor was; the end, if nothing is said */
   async focus(place) {
-    await this.start();
+    if (!this.editor) await this.start();
     this.editor ? this.editor.focus(place) : this.area.focus();
   }
 
   /** Put other words in, as if they had been typed. */
   load(html) {
     this.area.value = html;
-    this.start().then(() => this.editor?.load(html));
+    const started = this.start();
+    if (this.editor) this.editor.load(html);
+    else started.then(() => this.editor?.load(html));
     this.area.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  #mount({ createEditor, address }) {
-    if (!this.isConnected) return;
+  #mount(tools) {
+    RichText.#tools = tools;
+    if (!this.isConnected || this.editor) return;
+    const { createEditor, address } = tools;
     this.host.replaceChildren();
     this.address = address;
     this.editor = createEditor({
