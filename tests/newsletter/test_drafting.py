@@ -1,14 +1,27 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from hypothesis import given
+from hypothesis import strategies as st
 
 from newsletter import content, drafting, issues
 from newsletter.drafting import Rule
-from newsletter.models import Article, ArticleState, Candidate, CandidateState, Issue, IssueStatus, SavedBlock, Source
-from tests.makers import make_issue, make_newsletter
+from newsletter.models import (
+    Article,
+    ArticleState,
+    Candidate,
+    CandidateState,
+    Issue,
+    IssueStatus,
+    Newsletter,
+    SavedBlock,
+    Source,
+)
+from tests.makers import NOW, make_issue, make_newsletter
 
 pytestmark = pytest.mark.django_db
 
@@ -386,3 +399,49 @@ def test_a_rule_comes_back_from_what_is_stored():
 def test_what_is_no_rule_is_refused(stored):
     with pytest.raises(ValueError, match="rule|bounds"):
         drafting.read(stored)
+
+
+# --- whatever the week brings ----------------------------------------------------------------------------------------
+
+
+sections = st.sampled_from(["", "Visa", "visa", "Paspor", "Opini"])
+weeks = st.lists(st.tuples(st.integers(0, 10_000), sections), max_size=40)
+
+
+@st.composite
+def rules(draw):
+    most = draw(st.integers(1, 12))
+    return Rule(
+        most=most,
+        per_section=draw(st.integers(0, 4)),
+        fewest=draw(st.integers(1, most)),
+        briefs=draw(st.integers(0, most - 1)),
+        without=tuple(draw(st.sets(st.sampled_from(["Opini", "VISA"])))),
+    )
+
+
+@given(week=weeks, rule=rules())
+def test_whatever_the_week_brings_the_picks_keep_to_the_rule(week, rule):
+    newsletter = Newsletter(languages=["id"])
+    found = [
+        Article(url=f"https://kabar.example/{place}", language="id", title="Kabar", section=section, created_at=moment)
+        for place, (minutes, section) in enumerate(week)
+        for moment in [NOW - timedelta(minutes=minutes)]
+    ]
+
+    new = drafting.stories(found, newsletter)
+    picks = drafting.picked(new, rule)
+    document = drafting.document(newsletter, picks, briefs=rule.briefs)
+
+    kept = Counter(story.article.section.casefold() for story in picks)
+    allowed = [story for story in new if story.article.section.casefold() not in {x.casefold() for x in rule.without}]
+    assert len(new) == len(week)
+    assert len(picks) <= rule.most
+    assert [story.at for story in picks] == sorted((story.at for story in picks), reverse=True)
+    assert all(count <= rule.per_section for section, count in kept.items() if section and rule.per_section)
+    assert len(picks) == rule.most or rule.per_section or len(picks) == len(allowed)
+    assert len({id(story) for story in picks}) == len(picks)
+    kinds = [block.kind for block in document.blocks]
+    assert kinds[:1] == ["lead"] * bool(picks)
+    assert kinds.count("lead") <= 1
+    assert kinds.count("brief") == min(rule.briefs, max(0, len(picks) - 1))
