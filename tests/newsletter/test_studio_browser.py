@@ -288,7 +288,11 @@ def test_a_readers_name_needs_words_for_those_who_gave_none(open_page, issue):
 
     expect(words(page).locator(".chip")).to_have_text("Pembaca")
     saved(page)
-    assert "Pembaca" in stored_summary(issue)
+    assert '<span data-merge="name">Pembaca</span>' in stored_summary(issue)
+    page.reload()
+    expect(words(page).locator(".chip")).to_have_text("Pembaca")
+    page.get_by_label("As this reader sees it").select_option("long")
+    expect(mail(page).locator(".blk-b001")).to_contain_text("Raden Ajeng")
 
 
 WORD = """<html><head><style>p.MsoNormal {color: red}</style></head><body><!--StartFragment-->
@@ -573,6 +577,16 @@ def test_keys_do_what_their_list_says(open_page, issue):
     page.keyboard.press("Control+Enter")
     expect(page.locator(".snip")).to_have_count(5)
     expect(page.locator(".snip").nth(1)).to_have_attribute("aria-label", "Text")
+
+
+def test_a_test_mail_carries_what_was_typed_last(open_page, issue):
+    page = open_page("issue-compose", issue.pk)
+    page.route("**/test/", lambda route: route.fulfill(status=200, body=stored_subject(issue)))
+
+    page.fill("#subject", "Baru saja diketik")
+    page.keyboard.press("Alt+Shift+T")
+
+    expect(page.locator("body")).to_have_text("Baru saja diketik")
 
 
 def test_a_headline_becomes_the_subject(open_page, issue):

@@ -42,7 +42,7 @@ class KeptWords extends HTMLElement {
   lift(sent) {
     sent ||= this.stored;
     this.meanwhile = this.#changes(sent);
-    const text = document.activeElement.closest("rich-text");
+    const text = document.activeElement?.closest("rich-text");
     this.cursor = text && { host: text.host, id: text.host.id, place: text.editor?.caret() };
   }
 

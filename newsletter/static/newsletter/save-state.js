@@ -97,7 +97,7 @@ class SaveState extends HTMLElement {
     const blocks = document.getElementById("blocks");
     const card = document.getElementById(blocks.dataset.focus ?? "");
     delete blocks.dataset.focus;
-    if (!card || document.activeElement.closest(".snip")) return;
+    if (!card || document.activeElement?.closest(".snip")) return;
     (card.querySelector("textarea:not([hidden]), rich-text, input:not([type=hidden])") ?? card).focus();
   }
 
