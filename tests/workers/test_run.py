@@ -322,6 +322,7 @@ def test_a_confirmation_mail_never_waits_behind_an_issue(celery_facts):
         "begin": "prompt",
         "dispatch": "prompt",
         "look": "prompt",
+        "prepare": "prompt",
         "check": "fetch",
         "send": "bulk",
         "beat": "prompt",
