@@ -194,7 +194,10 @@ def test_no_feed_says_what_to_paste_instead(web, now):
 
 
 def test_a_site_that_is_not_there_says_so(web, now):
-    assert refusal(web.origin + "/demo/hilang", now) == "There is no page at this address (any more). Check it in a browser."
+    assert (
+        refusal(web.origin + "/demo/hilang", now)
+        == "There is no page at this address (any more). Check it in a browser."
+    )
 
 
 @pytest.mark.parametrize("address", ["http://10.0.0.1/", "http://169.254.169.254/latest/", "http://[::1]/"])
