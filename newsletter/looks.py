@@ -49,7 +49,8 @@ PAUSE_S = 0.2
 """Between two links of the same site."""
 MOST_SECONDS = 25.0
 """No link is tried later than this; what is left waits for the next look."""
-KEPT_OUT = "The site does not let us read this page. It may need a login or keep programs out: ask whoever runs it to let this server in."
+KEPT_OUT = "(keeps out)"
+"""Kept instead of a reason, where a site answers people only."""
 
 
 class Link(NamedTuple):
@@ -246,6 +247,8 @@ def _try(url: str, *, now: datetime) -> tuple[Answer, bool]:
     """The answer, and whether the site was silent or overloaded."""
     try:
         to = fetching.try_link(url)
+    except fetching.KeptOut:
+        return Answer(False, now, KEPT_OUT), False
     except fetching.Refused as refused:
         return Answer(False, now, str(refused)), False
     except fetching.TryLater as later:

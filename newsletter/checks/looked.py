@@ -64,12 +64,12 @@ def dead_links(
 
 
 def _dead(link: looks.Link, answer: looks.Answer, *, now: datetime) -> Defect:
-    figures = {"label": (link.label or link.url)[:80], "age": age(answer.at, now=now), "reason": _(answer.reason)}
+    figures = {"label": (link.label or link.url)[:80], "age": age(answer.at, now=now)}
     if answer.keeps_out:
         message = _("The link “%(label)s” leads to a site that keeps programs out. Open it once yourself. %(age)s")
         return Defect(message % figures, link.block, "suggests", link.language, about=link.url)
     message = _("The link “%(label)s” does not work: %(reason)s %(age)s")
-    return Defect(message % figures, link.block, None, link.language, about=link.url)
+    return Defect(message % {**figures, "reason": _(answer.reason)}, link.block, None, link.language, about=link.url)
 
 
 def all_answered(issue: Issue, document: content.Document, *, now: datetime) -> str:

@@ -81,7 +81,7 @@ def test_e19_a_dead_link_is_named_with_the_reason_and_the_age(monkeypatch):
         if url.endswith("autogate-2"):
             raise fetching.Gone("There is no page at this address (any more).")
         if url.endswith("autogate-3"):
-            raise fetching.KeptOut(looks.KEPT_OUT)
+            raise fetching.KeptOut("The site does not let us in.")
         return url
 
     monkeypatch.setattr(fetching, "try_link", try_link)
