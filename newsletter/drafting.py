@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -387,11 +387,29 @@ def envelope(picks: list[Story], language: str) -> content.Envelope:
         return content.Envelope()
     subject = shortened(plain(told[0].title), most=LONGEST_SUBJECT)
     headlines = [plain(article.title) for article in told[1:4]]
+    return content.Envelope(subject=subject, preheader=_line(told[0].summary, headlines, language))
+
+
+def propose(document: content.Document, newsletter: Newsletter) -> None:
+    """A preview line from the headlines, in each language that has none; a line that an editor wrote stays."""
+    for language in newsletter.languages:
+        told = [block.words[language] for block in document.blocks if _is_story(block) and language in block.words]
+        own = document.envelopes.setdefault(language, content.Envelope())
+        if told and not own.preheader:
+            own.preheader = _line(told[0].summary, [words.headline for words in told[1:4]], language)
+
+
+def _is_story(block: content.Block) -> TypeGuard[content.Lead | content.Story | content.Brief]:
+    return isinstance(block, content.FromArticle)
+
+
+def _line(summary: str, headlines: list[str], language: str) -> str:
+    """The preview line: what else there is beside the lead, and what the lead says where that is little."""
     with translation.override(language):
         line = _("Also: %(headlines)s") % {"headlines": _fitting(headlines)} if headlines else ""
     if len(line) < LONGEST_PREHEADER // 2:
-        line = f"{line} · {plain(told[0].summary)}".strip(" ·")
-    return content.Envelope(subject=subject, preheader=shortened(line, most=LONGEST_PREHEADER))
+        line = f"{line} · {plain(summary)}".strip(" ·")
+    return shortened(line, most=LONGEST_PREHEADER)
 
 
 def _fitting(headlines: list[str]) -> str:

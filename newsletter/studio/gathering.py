@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from newsletter import articles, content, guard, issues
+from newsletter import articles, content, drafting, guard, issues
 from newsletter.models import Article, ArticleState, Candidate, CandidateState, Editor, Issue, Newsletter
 from newsletter.studio import access, articles_page, documents
 from newsletter.studio.articles_page import AddressesForm, AddressForm, newsletter_of
@@ -176,6 +176,7 @@ def put(
     for article in fresh:
         document.blocks.append(issues.story(article, newsletter, is_lead=not document.blocks))
     if fresh:
+        drafting.propose(document, newsletter)
         draft = issues.save(draft, document, version=draft.version, editor=editor, now=now)
     for article in fresh:
         articles.bring_back(article, newsletter=newsletter)

@@ -86,7 +86,7 @@ def add_story(page: Page, number: int, *, is_phone: bool) -> None:
     tray = page.locator("#tray")
     if is_phone and not tray.is_visible():
         page.get_by_role("button", name="Artikel").click()
-    fresh = tray.get_by_role("button", name=re.compile("^Tambahkan “"))
+    fresh = tray.locator("button[id^=use-]").locator("visible=true")
     if fresh.count():
         fresh.first.click()
     else:
@@ -105,7 +105,7 @@ def compose(page: Page, site: live.Site, subject: str, *, is_phone: bool) -> str
     if is_phone:
         page.keyboard.press("Escape")
     page.locator("textarea[name=subject]").fill(subject)
-    page.locator("input[name=preheader]").fill("Tiga kabar paspor yang paling sering ditanyakan kepada redaksi")
+    page.locator("[name=preheader]").fill("Tiga kabar paspor yang paling sering ditanyakan kepada redaksi")
     save = page.locator("#save")
     if save.is_visible():
         save.click()

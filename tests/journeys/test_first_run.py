@@ -82,6 +82,39 @@ def test_a_sites_address_becomes_ones_own_draft(site, browser, started, script):
     assert own_newsletters(site) == before + 1
 
 
+class Counted:
+    """Clicks of an editor, counted."""
+
+    def __init__(self) -> None:
+        self.clicks = 0
+
+    def __call__(self, what) -> None:
+        self.clicks += 1
+        what.click()
+
+
+def test_the_good_day_takes_four_clicks_at_most(site, browser):
+    """From the studio's first page to "scheduled" with the prepared draft, and nothing typed."""
+    complaints: list[str] = []
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
+    page = chromium.watched_page(context, home=site.url, complaints=complaints)
+    page.set_default_timeout(15_000)
+    log_in(page, site)
+    click = Counted()
+
+    click(page.locator(".lead .btn.primary"))
+    expect(page.locator("#checks")).to_be_visible()
+    click(page.locator("#next a.primary"))
+    click(page.locator("form.review .wide.primary"))
+
+    page.wait_for_url("**/progress/")
+    status = "from newsletter.models import Issue; print(Issue.objects.exclude(prepared_for=None).get().status)"
+    context.close()
+    assert click.clicks <= 4
+    assert complaints == []
+    assert site.manage("shell", "-v", "0", "-c", status).strip() == "scheduled"
+
+
 def test_the_pages_of_the_first_run_are_for_everybody(site, browser):
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()

@@ -13,9 +13,9 @@ from playwright.sync_api import expect
 
 from newsletter import articles, content
 from newsletter.articledata import ArticleData
-from newsletter.models import Issue
+from newsletter.models import Issue, IssueStatus
 from tests import chromium
-from tests.makers import NOW, make_editor, make_issue, make_newsletter
+from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
 
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in this thread
 pytestmark = [pytest.mark.browser, chromium.needs_chromium, pytest.mark.django_db(transaction=True)]
@@ -51,10 +51,17 @@ def browser():
 
 @pytest.fixture
 def issue():
-    newsletter = make_newsletter()
+    newsletter = make_newsletter(languages=["id"])
     make_editor(newsletter, email="ayu@kabarlintas.example")
+    make_reader(newsletter)
     for number in range(6):
-        data = ArticleData(f"https://x.example/{number}", title=f"Kabar {number}", language="id", published_at=NOW)
+        data = ArticleData(
+            f"https://kabarlintas.example/{number}",
+            title=f"Kabar paspor {number}",
+            summary="Cara mengurusnya, berapa biayanya, dan apa yang perlu Anda bawa.",
+            language="id",
+            published_at=NOW,
+        )
         articles.upsert(data, source=None, now=NOW)
     return make_issue(newsletter, stories=0)
 
@@ -74,7 +81,7 @@ def opened(_one_at_a_time, browser, live_server, issue):
     assert complaints == []
 
 
-def test_five_articles_are_in_the_draft_after_seven_clicks(opened, issue):
+def test_five_chosen_articles_are_scheduled_after_nine_clicks_with_only_the_subject_typed(opened, issue):
     clicks = 0
 
     def click(what):
@@ -86,15 +93,23 @@ def test_five_articles_are_in_the_draft_after_seven_clicks(opened, issue):
     put = opened.get_by_role("button", name="into the draft")
     expect(put).to_have_text("Put the chosen into the draft")
     for number in range(5):
-        click(opened.get_by_label(f"Choose “Kabar {number}”"))
+        click(opened.get_by_label(f"Choose “Kabar paspor {number}”"))
         expect(put).to_have_text(f"Put {number + 1} into the draft")
     click(put)
 
     expect(opened).to_have_url(f"{opened.url.partition('/studio')[0]}{reverse('issue-compose', args=[issue.pk])}")
     with ONE_AT_A_TIME:
         document = content.parse(Issue.objects.get(pk=issue.pk).content)
-    assert clicks == 7  # Review and Schedule make nine
-    assert sorted(block.words["id"].headline for block in document.blocks) == [f"Kabar {n}" for n in range(5)]
+    opened.keyboard.type("Lima kabar tentang paspor Anda pekan ini")
+    expect(opened.locator("#state")).to_contain_text("Saved ·")
+    click(opened.locator("#next a.primary"))
+    click(opened.locator("form.review .wide.primary"))
+
+    opened.wait_for_url("**/progress/")
+    with ONE_AT_A_TIME:
+        assert Issue.objects.get(pk=issue.pk).status == IssueStatus.SCHEDULED
+    assert clicks == 9
+    assert sorted(block.words["id"].headline for block in document.blocks) == [f"Kabar paspor {n}" for n in range(5)]
 
 
 def test_a_page_that_takes_its_time_is_said_to_be_read_and_asked_for_once(opened, monkeypatch):
