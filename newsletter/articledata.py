@@ -159,6 +159,7 @@ def language_code(text: object) -> str:
         return ""
     code = re.split(r"[-_,;\s]", text.strip().lower())[0]
     code = {"in": "id", "ind": "id", "bahasa": "id", "indonesian": "id", "eng": "en", "english": "en"}.get(code, code)
+    code = {"jp": "ja", "kr": "ko", "cn": "zh", "iw": "he", "utf": ""}.get(code, code)  # countries, and mistakes
     return code if re.fullmatch(r"[a-z]{2,3}", code) else ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from newsletter.articledata import plain
+from newsletter.articledata import plain, words
 
 WIDE = "\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef"
 SEPARATOR = re.compile(rf"\s+[|–—·•»›│ㅣ/:-]+\s+|\s*[|│ㅣ｜]\s*|(?<=[{WIDE}])[-_－：](?=[{WIDE}])")
@@ -109,5 +109,5 @@ def _cuts(text: str) -> list[Cut]:
 def likelier(heading: str, title: str) -> str:
     """The heading, unless it is a word or two of the page's furniture and the title tells a story."""
     title = title if heading else next((head for head, tail in _cuts(title)[:1] if len(head) > 2 * len(tail)), title)
-    is_furniture = len(heading.split()) <= 3 < len(title.split()) and letters(heading) not in letters(title)
+    is_furniture = words(heading) <= 3 < words(title) and letters(heading) not in letters(title)
     return title if not heading or is_furniture else heading

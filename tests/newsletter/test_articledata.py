@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.articledata import date_in_words, decoded, moment, words
+from newsletter.articledata import date_in_words, decoded, language_code, moment, words
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,11 @@ def test_what_is_no_date_is_no_moment(text):
 
 def test_a_byte_that_is_wrong_does_not_spoil_the_page():
     assert decoded("Résumé".encode() + b"\xff" + b" utuh" * 9, charset="utf-8").endswith("utuh")
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [("id-ID", "id"), ("in_ID", "id"), ("Bahasa Indonesia", "id"), ("jp", "ja"), ("zh-Hant-TW", "zh"), ("utf-8", ""), ("x", ""), (7, "")],
+)  # fmt: skip
+def test_languages_are_known_by_their_two_letters(said, code):
+    assert language_code(said) == code

@@ -359,6 +359,7 @@ def test_markup_in_fields_becomes_plain_words():
         ("<title>护照新规明天起施行-新华网</title>", "<h1>护照新规明天起施行</h1>", "护照新规明天起施行"),
         ('<meta property="og:title" content="旅券の新規則！：新聞デジタル"><meta property="og:site_name" content="新聞デジタル">', "", "旅券の新規則！"),
         ("<title>Kuota antrean paspor naik lagi</title>", "<h1>Tautan cepat</h1>", "Kuota antrean paspor naik lagi"),
+        ("<title>護照新規明天起施行全文公布</title>", "<h1>導航</h1>", "護照新規明天起施行全文公布"),
         ("<title>Kuota paspor naik</title>", '<h1><a href="/">Koran Kami</a></h1><h2>Kuota paspor naik</h2>', "Kuota paspor naik"),
         ("<title>Kuota paspor naik</title>", '<h1 class="site-title">Koran Kami</h1><h2>Kuota paspor naik</h2>', "Kuota paspor naik"),
         ("<title>Kuota — naik</title>", "<h1>Kuota — naik</h1>", "Kuota — naik"),
