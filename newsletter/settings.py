@@ -335,6 +335,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not EMBEDDED
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 4000  # the composer's form at its fullest: 60 blocks of 20 questions each
 SILENCED_SYSTEM_CHECKS = [
     "auth.W004",  # one_editor_per_email makes addresses unique whatever their case
     "security.W008",  # see SECURE_SSL_REDIRECT

@@ -205,10 +205,12 @@ def twin(issue: Issue, document: content.Document, rest: str) -> str:
 
 
 def _page_in(issue: Issue, article: Article, language: str) -> Article | None:
+    if language not in issue.newsletter.languages:
+        return None
     if article.language == language:
         return article
     url = article.alternates.get(language, "")
-    if not url or language not in issue.newsletter.languages:
+    if not url:
         return None
     known = articles.by_url(url)
     if known is not None:

@@ -167,12 +167,14 @@ def put(
     chosen: list[Article], newsletter: Newsletter, draft: Issue | None, *, editor: Editor, now: datetime
 ) -> tuple[Issue, int]:
     """Tell these articles at the end of the draft, in one step that undo takes back; the draft, and how many were new to it."""
-    draft = draft or issues.create(newsletter, editor=editor, now=now)
-    document = content.parse(draft.content)
+    document = content.parse(draft.content if draft else {})
     there = set(document.article_ids())
     fresh = [article for article in chosen if article.pk not in there]
     if len(document.blocks) + len(fresh) > documents.MOST_BLOCKS:
         raise TooMany(_("An issue holds %(most)s blocks. Choose fewer articles.") % {"most": documents.MOST_BLOCKS})
+    if draft is None:
+        draft = issues.create(newsletter, editor=editor, now=now)
+        document = content.parse(draft.content)
     for article in fresh:
         document.blocks.append(issues.story(article, newsletter, is_lead=not document.blocks))
     if fresh:

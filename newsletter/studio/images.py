@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from newsletter import content, issues, library, pictures
 from newsletter.models import Issue, MediaFile
+from newsletter.rendering import richtext
 from newsletter.studio import access, blocks, composer, documents, turns
 
 A_PAGE = 24
@@ -63,7 +64,9 @@ def add(request: HttpRequest, issue_id: int) -> HttpResponse:
     try:
         if (upload.size or 0) > library.MOST_BYTES:
             raise library.too_large(upload.size or 0)
-        file = library.add_picture(issue.newsletter, upload.read(), alt=str(request.POST.get("alt", "")).strip())
+        file = library.add_picture(
+            issue.newsletter, upload.read(), alt=richtext.plain(str(request.POST.get("alt", "")))
+        )
     except pictures.NoPicture as why:
         return _refused(request, issue, block_id, str(why))
     if not block_id:
@@ -120,7 +123,7 @@ def describe(request: HttpRequest, issue_id: int, media_id: int) -> HttpResponse
     file = library.picture(issue.newsletter, str(media_id))
     if file is None:
         raise Http404("not in the library of this newsletter")
-    library.describe(file, str(request.POST.get("alt", "")))
+    library.describe(file, richtext.plain(str(request.POST.get("alt", ""))))
     messages.success(request, _("What the picture shows is kept."))
     block = str(request.POST.get("block", ""))
     return redirect(reverse("issue-images", args=[issue.pk]) + (f"?block={block}" if block.isalnum() else ""))

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from newsletter import content, issues, library, roles
 from newsletter.models import Newsletter, SavedBlock
+from newsletter.rendering import richtext
 from newsletter.studio import access, composer, documents
 
 MOST_NAME = 80
@@ -38,7 +39,7 @@ def keep(request: HttpRequest, issue_id: int) -> HttpResponse:
     block = document.block(block_id)
     if block is None:
         return HttpResponseBadRequest(_("This block is not in the issue any more. Load the page again."))
-    name = " ".join(str(request.POST.get(f"{block_id}.name", "")).split()) or _title(document, block_id, language)
+    name = richtext.plain(str(request.POST.get(f"{block_id}.name", ""))) or _title(document, block_id, language)
     kept = library.keep_block(issue.newsletter, block, name=name, editor=access.editor(request), now=timezone.now())
     note = _("“%(name)s” is kept for other issues: you find it among the saved blocks.") % {"name": kept.name}
     return composer.answer(request, issue, language, note=note, focus=block_id, is_whole=True)
@@ -96,7 +97,7 @@ def _newsletter(request: HttpRequest) -> Newsletter:
 @require_POST
 def rename(request: HttpRequest, saved_id: int) -> HttpResponse:
     saved = _saved(request, saved_id)
-    name = " ".join(str(request.POST.get("name", "")).split())
+    name = richtext.plain(str(request.POST.get("name", "")))
     if not name or len(name) > MOST_NAME:
         return _page(request, saved.newsletter, wrong=saved.pk, typed=name, status=422)
     library.rename_block(saved, name)

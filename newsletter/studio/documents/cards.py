@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import get_language_info
 
 from newsletter import content
+from newsletter.rendering import richtext
 from newsletter.studio.documents import markup
 from newsletter.studio.documents.kinds import (
     ANSWER,
@@ -185,7 +186,8 @@ class _Drawer:
         is_rich = spec.kind == "rich"
         beside = "" if self.language == self.default else markup.as_words(first) if is_rich else first
         if name in self.typed:
-            shown, stored = self.typed[name], markup.as_html(self.typed[name]) if is_rich else ""
+            shown = self.typed[name]
+            stored = _as_html(shown) if is_rich else ""
         else:
             shown, stored = (markup.as_typed(value), value) if is_rich else (value, "")
         return Bound(spec, name, shown, self.errors.get(name, ""), beside, stored)
@@ -206,6 +208,14 @@ class _Drawer:
     def moments(self, block: content.Event) -> Iterator[Bound]:
         for spec in MOMENTS:
             yield self.bind(spec, f"{block.id}.{spec.name}", getattr(block, spec.name))
+
+
+def _as_html(typed: str) -> str:
+    """Also for what was refused because nothing can be made of it: its words stay."""
+    try:
+        return markup.as_html(typed)
+    except richtext.TooComplex:
+        return markup.as_plain_html(typed)
 
 
 def _question(words: content.FaqWords, number: int) -> content.Question:
@@ -237,7 +247,10 @@ def envelope(
 
 def zone_words(zone: ZoneInfo, moment: str) -> str:
     """What clocks in `zone` are called at a local moment of a document, such as WIB."""
-    at = datetime.fromisoformat(moment) if moment else datetime(2000, 1, 1)  # noqa: DTZ001 - given its zone below
+    try:
+        at = datetime.fromisoformat(moment)
+    except ValueError:  # none yet, or none that can be read
+        at = datetime(2000, 1, 1)  # noqa: DTZ001 - given its zone below
     return zone_name(at.replace(tzinfo=zone), zone)
 
 
@@ -256,4 +269,8 @@ def missing(document: content.Document, language: str) -> int:
 
 
 def language_name(code: str) -> str:
-    return str(get_language_info(code)["name_translated"])
+    """What a language is called; the code itself for one that nobody here knows."""
+    try:
+        return str(get_language_info(code)["name_translated"])
+    except KeyError:
+        return code

@@ -15,9 +15,19 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 def as_html(text: str) -> str:
-    """What a person typed as clean HTML: an empty line parts paragraphs, a line with a dash or number is a list item."""
+    """What a person typed as clean HTML: an empty line parts paragraphs, a line with a dash or number is a list item.
+
+    Raises richtext.TooComplex for what could not be read again.
+    """
     pieces = [_piece(chunk.strip("\n")) for chunk in re.split(r"\n[ \t]*\n", text.strip()) if chunk.strip()]
-    return richtext.to_html(richtext.read("".join(pieces)), lambda url, _words: url)
+    made = richtext.to_html(richtext.read("".join(pieces)), lambda url, _words: url)
+    richtext.read(made)
+    return made
+
+
+def as_plain_html(text: str) -> str:
+    """What a person typed as one paragraph of plain words, whatever tags are in it."""
+    return f"<p>{entities.escape(text, quote=False)}</p>" if text.strip() else ""
 
 
 def _piece(chunk: str) -> str:
