@@ -138,12 +138,12 @@ def channel(about: Asked) -> Channel:
         title, description = _about(about.newsletter, about.issues, about.spoken)
     first = about.newsletter or (about.issues[0].newsletter if about.issues else None)
     return Channel(
-        title=title,
-        description=description,
+        title=_clean(title),
+        description=_clean(description),
         home=about.home,
         address=about.address,
         language=about.spoken,
-        author=first.brand if first else title,
+        author=_clean(first.brand if first else title),
         author_url=first.site_url if first else "",
         changed_at=about.changed_at,
         entries=tuple(_entry(one, one.newsletter.best_language(about.language), about.changes) for one in about.issues),
@@ -202,7 +202,7 @@ def _entry(issue: Issue, language: str, changes: dict[int, datetime]) -> Entry:
         summary=_clean(pages.summary(issue, language)),
         html=_clean(story(issue, language)),
         language=language,
-        author=newsletter.brand,
+        author=_clean(newsletter.brand),
         author_url=newsletter.site_url,
         picture=picture.url if picture else "",
         published_at=published_at,

@@ -76,6 +76,18 @@ def test_atom_has_what_rfc_4287_requires_of_a_feed_and_its_entries(client):
     assert found("a:entry/@xml:lang") == ["en"]
 
 
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_name_with_control_characters_breaks_no_feed(client, address):
+    newsletter = make_newsletter(brand="Kabar\x0b Lintas", title="Ring\x01kasan", description="Tiap\x0c Selasa")
+    make_sent(newsletter)
+
+    for query in ({}, {"newsletter": newsletter.slug}):
+        response = client.get(address, query)
+
+        assert response.status_code == 200
+        assert "Kabar Lintas" in response.content.decode()
+
+
 def test_rss_has_what_version_2_0_requires_and_the_whole_story(client):
     issue = make_sent()
     address = f"https://surat.example/archive/2026/{issue.slug}/"
