@@ -6,7 +6,7 @@ import pytest
 from django.urls import URLPattern, get_resolver, reverse
 
 from newsletter import roles
-from newsletter.models import Role, Source
+from newsletter.models import Role, SavedBlock, Source
 from newsletter.studio import urls
 from tests.makers import make_editor, make_issue, make_newsletter
 
@@ -14,6 +14,7 @@ pytestmark = pytest.mark.django_db
 WRITER, EDITOR, PUBLISHER, ADMINISTRATOR = Role.values
 ALL = set(Role.values)
 ADMINS = {ADMINISTRATOR}
+A_BLOCK = {"kind": "text", "id": "bsalam", "words": {"id": {"heading": "", "body": "<p>Selamat pagi.</p>"}}}
 
 # name: (method, what its address names, who may, what an outsider gets)
 MATRIX = {
@@ -30,7 +31,20 @@ MATRIX = {
     "issue-history": ("get", "issue", ALL, 404),
     "issue-pick-again": ("post", "issue", ALL, 404),
     "issue-delete": ("post", "issue", ALL, 404),
+    "issue-look": ("get", "issue", ALL, 404),
+    "issue-tray": ("get", "issue", ALL, 404),
+    "issue-languages": ("get", "issue", ALL, 404),
+    "issue-images": ("get", "issue", ALL, 404),
+    "issue-image-add": ("post", "issue", ALL, 404),
+    "issue-image-take": ("post", "issue", ALL, 404),
+    "issue-block-keep": ("post", "issue", ALL, 404),
     "article-list": ("get", "", ALL, 403),
+    "article-waiting": ("get", "", ALL, 403),
+    "article-paste": ("post", "", ALL, 403),
+    "article-answer": ("post", "", ALL, 403),
+    "saved-blocks": ("get", "", ALL, 403),
+    "saved-block-rename": ("post", "saved", ALL, 404),
+    "saved-block-delete": ("post", "saved", ALL, 404),
     "article-add": ("post", "", ALL, 403),
     "source-list": ("get", "", ALL, 403),
     "source-add": ("post", "", ALL, 403),
@@ -50,7 +64,10 @@ MATRIX = {
     "settings-password": ("post", "", ALL, 422),
     "audit": ("get", "", ADMINS, 403),
 }
-ELSEWHERE = {"site-found", "site-go-on", "site-preview", "issue-bring-back", "article-use", "source-read"}
+ELSEWHERE = {
+    *("site-found", "site-go-on", "site-preview", "issue-bring-back", "article-use", "source-read"),
+    *("article-try-again", "article-set-aside", "article-bring-back", "issue-image-describe", "saved-block-bring-back"),
+}
 """Opened in tests of their own: they answer 404 without a deleted issue, an article or the network."""
 
 
@@ -65,6 +82,7 @@ def arguments(newsletter, what):
         "issue": lambda: [make_issue(newsletter).pk],
         "source": lambda: [Source.objects.create(newsletter=newsletter, url="https://x.example/feed").pk],
         "newsletter": lambda: [newsletter.slug],
+        "saved": lambda: [SavedBlock.objects.create(newsletter=newsletter, name="Salam", content=A_BLOCK).pk],
         "membership": lambda: [make_editor(newsletter, role=WRITER).memberships.get().pk],
     }[what]()
 
