@@ -26,7 +26,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from newsletter import articles, cadence, content, drafting, editions, feeds, fetching, pages, pictures
-from newsletter.articledata import ArticleData
+from newsletter.articledata import URL_MOST, ArticleData
 from newsletter.articles.reading import typed, understand
 from newsletter.articles.sources import PAGE_KNOWS_BETTER
 from newsletter.articles.storing import FIELDS, shares_a_word, with_picture
@@ -58,6 +58,8 @@ NAMED_READ = 4
 AT_ONCE = 6
 USUAL_FEEDS = ("feed/", "feed.xml", "rss.xml", "rss", "atom.xml", "index.xml", "feed.json", "?feed=rss2")
 OURS = "#0E5A55"
+LONGEST = 200
+"""Characters of a newsletter's `site_url` and `list_id`."""
 LEAD_PATH, LOGO_PATH = "first-run/lead", "first-run/logo"
 """Stand for pictures that are not ours yet, until `preview` puts them in."""
 Thing = TypeVar("Thing")
@@ -259,7 +261,7 @@ def _read_feed(address: str, ends: float) -> Found | None:
             feed = understand(_fetch(feed.sitemaps[0], ends)).feed
     except (fetching.Refused, fetching.TryLater):
         return None
-    if feed is None:
+    if feed is None or len(fetched.url) > URL_MOST:
         return None
     is_sitemap = feed.needs_pages or not feed.title
     return Found(fetched.url, is_sitemap, feed.language, len(feed.items), feed.items[:NEWEST])
@@ -406,13 +408,18 @@ def newsletter_of(reading: Reading) -> Newsletter:
         from_name=reading.name,
         languages=list(reading.languages),
         postal_address=reading.postal_address,
-        site_url=reading.url,
+        site_url=_site_url(reading),
         time_zone=reading.time_zone or settings.TIME_ZONE,
         accent=reading.accent or OURS,
         is_public=False,  # nobody can sign up before it has a sender
         cadence=cadence.USUAL.to_json(),
         draft_rule=drafting.Rule().to_json(),
     )
+
+
+def _site_url(reading: Reading) -> str:
+    """Where the site is; its root where a redirect led to an address that is longer than one we keep."""
+    return next((url for url in (reading.url, urljoin(reading.url, "/")) if len(url) <= LONGEST), "")
 
 
 def picks(reading: Reading) -> list[drafting.Story]:
@@ -476,7 +483,7 @@ def keep(reading: Reading, *, editor: Editor, now: datetime) -> Issue:
     newsletter = newsletter_of(reading)
     with transaction.atomic():
         newsletter.slug = free_slug(newsletter.title)
-        newsletter.list_id = f"{newsletter.slug}.{urlsplit(reading.url).hostname or settings.SITE_HOST}"
+        newsletter.list_id = _list_id(newsletter.slug, urlsplit(reading.url).hostname or "")
         newsletter.created_at = now
         newsletter.save()
         Membership.objects.create(editor=editor, newsletter=newsletter, role=Role.ADMINISTRATOR)
@@ -491,6 +498,12 @@ def keep(reading: Reading, *, editor: Editor, now: datetime) -> Issue:
     issue = drafting.start(newsletter, editor=editor, now=now)
     logger.info("newsletter made from a site", extra={"newsletter": newsletter.pk, "issue": issue.pk})
     return issue
+
+
+def _list_id(slug: str, host: str) -> str:
+    """Under the site's own name, or ours where that is too long."""
+    own = f"{slug}.{host}"
+    return own if host and len(own) <= LONGEST else f"{slug}.{settings.SITE_HOST}"
 
 
 def _store_articles(reading: Reading, newsletter: Newsletter, sources: list[Source], *, now: datetime) -> None:

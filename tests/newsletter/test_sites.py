@@ -279,3 +279,37 @@ def test_a_second_site_of_the_same_name_gets_an_address_of_its_own(publication, 
     second = sites.keep(read(publication, now), editor=make_editor(), now=now)
 
     assert first.newsletter.slug != second.newsletter.slug
+
+
+# --- addresses that are too long ---------------------------------------------------------------------------------------
+
+
+def test_a_newsletter_keeps_no_longer_address_than_fits(publication, now):
+    reading = read(publication, now)
+    reading.url = "https://kabar.example/" + "x" * 900
+
+    newsletter = sites.keep(reading, editor=make_editor(), now=now).newsletter
+
+    assert newsletter.site_url == "https://kabar.example/"
+    assert newsletter.list_id == "kabar-lintas.kabar.example"
+
+
+def test_a_site_with_a_very_long_name_is_listed_under_ours(publication, now, settings):
+    settings.SITE_HOST = "surat.example"
+    reading = read(publication, now)
+    reading.url = "https://" + ".".join(["a" * 60] * 4) + "/"
+
+    newsletter = sites.keep(reading, editor=make_editor(), now=now).newsletter
+
+    assert newsletter.site_url == ""
+    assert newsletter.list_id == "kabar-lintas.surat.example"
+
+
+def test_a_feed_at_an_address_longer_than_one_we_keep_is_none(web, publication, now):
+    longest = web.origin + "/demo/" + "u" * 1000
+    front = '<html lang="id"><head><title>Kabar</title><link rel="alternate" type="application/rss+xml" href="/demo/u">'
+    web.put("/demo/panjang/", front + "</head><body></body></html>")
+    web.answers["/demo/u"] = (302, {"Location": longest}, b"")
+    web.put(longest.removeprefix(web.origin), feed_of(item(1)), kind="application/rss+xml")
+
+    assert "We found no feed" in refusal(web.origin + "/demo/panjang/", now)
