@@ -144,7 +144,8 @@ def take(issue: Issue, *, now: datetime) -> int:
         document = content.parse(issue.content)
     except pydantic.ValidationError:
         document = content.Document()
-    guard.read_again(issue, now=now, max_age=ARTICLES_EVERY)
+    else:
+        guard.read_again(issue, now=now, max_age=ARTICLES_EVERY)
     urls = list(dict.fromkeys(link.url for link in links(document) if is_tried(link.url)))
     known = _known(issue, urls, now=now)
     asked = _try_all([url for url in urls if url not in known], now=now)

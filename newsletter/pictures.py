@@ -90,7 +90,7 @@ def _opened(body: bytes, *, smallest: int) -> Image.Image:
             return _prepared(picture)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError, MemoryError):
         raise NoPicture(_("This picture has more pixels than we can take. Make it smaller first.")) from None
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError, OverflowError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, OverflowError, RuntimeError) as error:
         raise NoPicture(_("This is no picture we can read. Use JPEG, PNG, GIF or WebP.")) from error
 
 

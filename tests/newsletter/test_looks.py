@@ -353,3 +353,11 @@ def test_a_look_from_before_the_last_edit_does_not_count():
 
 def test_an_issue_with_nothing_to_try_waits_for_nothing():
     assert looks.may_begin(make_issue(stories=0), now=NOW)
+
+
+def test_the_look_at_a_damaged_issue_is_taken_and_finds_nothing(now):
+    issue = make_issue()
+    issue.content = {"blocks": [{"kind": "poster"}]}
+
+    assert looks.take(issue, now=now) == 0
+    assert issue.looked_at == now

@@ -185,3 +185,12 @@ def test_t31_a_film_of_many_pictures_is_kept_as_its_first():
 
     assert getattr(stored, "n_frames", 1) == 1
     assert stored.size == (300, 200)
+
+
+def test_an_avif_whose_pixels_are_damaged_is_no_picture():
+    out = io.BytesIO()
+    Image.new("RGB", (120, 110), "teal").save(out, "AVIF")
+    head, mark, pixels = out.getvalue().partition(b"mdat")
+
+    with pytest.raises(pictures.NoPicture):
+        pictures.store(head + mark + bytes(len(pixels)))
