@@ -386,6 +386,50 @@ def test_a_tunnel_in_mid_sentence_costs_no_word(open_page, issue, complaints):
     offline_noise(complaints)
 
 
+def test_after_a_tunnel_nobody_waits_for_the_next_try(open_page, issue, complaints):
+    page = open_page("issue-compose", issue.pk)
+    page.route("**/autosave/", lambda route: route.abort(), times=5)
+    for sign in "abcd":
+        page.fill("#subject", f"Masuk terowongan {sign}")
+        expect(page.locator("#state")).to_have_text("Not saved: retrying")
+
+    page.evaluate("window.dispatchEvent(new Event('online'))")  # the line is back, and breaks once more
+
+    saved(page, 4)
+    assert stored_subject(issue) == "Masuk terowongan d"
+    offline_noise(complaints)
+
+
+def test_a_preview_that_does_not_arrive_leaves_the_last_one_standing(open_page, issue, complaints):
+    page = open_page("issue-compose", issue.pk)
+    expect(mail(page).locator(".blk-b001")).to_be_visible()
+
+    page.route("**/preview/?**", lambda route: route.abort(), times=1)
+    with page.expect_event("requestfailed", lambda request: "/preview/" in request.url):
+        page.fill("#b001-headline", "Tidak sampai")
+    saved(page)
+    expect(mail(page).locator(".blk-b001")).to_be_visible()
+    page.fill("#b001-headline", "Sampai juga")
+
+    expect(mail(page).locator("h1, h2").first).to_have_text("Sampai juga")
+    offline_noise(complaints)
+
+
+def test_words_typed_before_the_editor_arrives_are_kept(open_page, issue):
+    page = open_page("issue-compose", issue.pk)
+    held = []
+    page.route("**/newsletter/editor.js", lambda route: held.append(route))
+    page.reload()
+
+    write_on(page, "#b001-summary", " Ditulis dengan tergesa")
+    held.pop().continue_()
+    expect(words(page)).to_be_focused()
+    page.keyboard.type(", lalu tenang")
+
+    saved(page)
+    assert "Ditulis dengan tergesa, lalu tenang" in stored_summary(issue)
+
+
 def test_an_answer_lost_on_the_way_is_no_conflict(open_page, issue, complaints):
     page = open_page("issue-compose", issue.pk)
     lost = []

@@ -26,6 +26,7 @@ class MailPreview extends HTMLElement {
   #loaded(frame) {
     if (!this.isLoading || frame !== this.back) return;
     this.isLoading = false;
+    if (!frame.contentDocument) return; // the browser's own page of an error: what was shown stays
     this.back.contentWindow.scrollTo(0, this.front.contentWindow.scrollY);
     this.#show(this.back, "instant");
     [this.front, this.back] = [this.back, this.front];

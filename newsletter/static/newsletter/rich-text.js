@@ -18,7 +18,7 @@ class RichText extends HTMLElement {
     this.host.addEventListener("focus", () => this.editor || this.focus());
     this.host.addEventListener("focusin", () => this.#tell("rich-focus"));
     // What the browser says of its own typing comes too early; the editor's own word follows.
-    this.host.addEventListener("input", (event) => event.stopPropagation());
+    this.host.addEventListener("input", (event) => event.stopPropagation() ?? (this.editor || this.#early()));
     this.area.removeAttribute("id");
     this.area.hidden = true;
     this.append(this.host);
@@ -58,11 +58,13 @@ class RichText extends HTMLElement {
     RichText.#tools = tools;
     if (!this.isConnected || this.editor) return;
     const { createEditor, address } = tools;
+    const html = this.isEarly ? this.host.innerHTML : this.dataset.html;
+    this.host.removeAttribute("contenteditable");
     this.host.replaceChildren();
     this.address = address;
     this.editor = createEditor({
       host: this.host,
-      html: this.dataset.html,
+      html,
       label: this.dataset.merge,
       onChange: () => this.#changed(),
       onMove: () => this.editor && this.#tell("rich-move"),
@@ -72,14 +74,24 @@ class RichText extends HTMLElement {
 
   #attributes() {
     const { area, dataset } = this;
-    const found = { id: area.id, lang: area.lang, role: "textbox", "aria-multiline": "true", "aria-label": dataset.label, "data-placeholder": dataset.label };
+    const found = { id: area.id, lang: area.lang, role: "textbox", contenteditable: "plaintext-only", "aria-multiline": "true", "aria-label": dataset.label, "data-placeholder": dataset.label };
     for (const name of ["aria-invalid", "aria-describedby"]) if (area.hasAttribute(name)) found[name] = area.getAttribute(name);
     return found;
   }
 
+  /** Whoever types before the editor has come types into what will become it: no key is lost. */
+  #early() {
+    this.isEarly = true;
+    this.#take(this.host.innerHTML, !this.host.textContent);
+  }
+
   #changed() {
-    this.area.value = this.editor.html();
-    this.toggleAttribute("data-empty", this.editor.isEmpty());
+    this.#take(this.editor.html(), this.editor.isEmpty());
+  }
+
+  #take(html, isEmpty) {
+    this.area.value = html;
+    this.toggleAttribute("data-empty", isEmpty);
     this.area.dispatchEvent(new Event("input", { bubbles: true }));
   }
 

@@ -14,7 +14,7 @@ class SaveState extends HTMLElement {
     this.form.addEventListener("htmx:afterRequest", ({ detail }) => (this.#isSave(detail) ? this.#end(detail) : this.words.settle()));
     document.addEventListener("click", (event) => this.#leave(event, event.target.closest?.("a[data-after-save]")));
     document.addEventListener("submit", (event) => this.#leave(event, event.target.closest("form[data-after-save]")));
-    window.addEventListener("online", () => this.isDirty && this.#save());
+    window.addEventListener("online", () => Object.assign(this, { waits_s: 1 }).isDirty && this.#save()); // said early: the next try must be near
     window.addEventListener("beforeunload", (event) => this.isDirty && !this.hasLeft && event.preventDefault());
     document.addEventListener("click", (event) => (this.hasLeft ||= Boolean(event.target.closest?.("[data-leave]"))));
     this.#refused();
