@@ -70,7 +70,7 @@ STRINGS = (
     f"&lt;script&gt;{MARK}&lt;/script&gt;",
     f"&amp;lt;script&amp;gt;{MARK}&amp;lt;/script&amp;gt;",
     f"%3Cscript%3E{MARK}%3C/script%3E",
-    f"\ufeff<\u0000script>{MARK}</script>",
+    f"\ufeff<\u0001script>{MARK}</script>",
     f"＜script＞{MARK}＜/script＞",
     # our own languages
     f"<mj-raw><script>{MARK}</script></mj-raw>",
