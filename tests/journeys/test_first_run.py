@@ -46,6 +46,18 @@ def own_newsletters(site: live.Site) -> int:
     return int(site.manage("shell", "-v", "0", "-c", NEWSLETTERS))
 
 
+@pytest.fixture(autouse=True)
+def _only_the_demo(site):
+    """Whatever the order of the tests: nobody has a newsletter of their own yet."""
+    site.manage(
+        "shell",
+        "-v",
+        "0",
+        "-c",
+        "from newsletter.models import Newsletter; Newsletter.objects.filter(is_demo=False).delete()",
+    )
+
+
 def first_draft(page: Page, site: live.Site) -> None:
     """From the start page to the composer."""
     page.locator('a[href$="/studio/site/"]').first.click()
