@@ -421,10 +421,10 @@ def test_words_typed_before_the_editor_arrives_are_kept(open_page, issue):
     page.route("**/newsletter/editor.js", lambda route: held.append(route))
     page.reload()
 
-    write_on(page, "#b001-summary", " Ditulis dengan tergesa")
+    write_on(page, "#b001-summary", " Ditulis dengan tergesa, ")
     held.pop().continue_()
     expect(words(page)).to_be_focused()
-    page.keyboard.type(", lalu tenang")
+    page.keyboard.type("lalu tenang")
 
     saved(page)
     assert "Ditulis dengan tergesa, lalu tenang" in stored_summary(issue)
@@ -472,6 +472,23 @@ def test_words_typed_while_a_save_is_on_its_way_are_saved_after_it(open_page, is
     expect(page.locator("#b001-headline")).to_have_value("Imigrasi buka jalur autogate ke-1 satu")
     expect(page.locator("#b002-headline")).to_have_value("Imigrasi buka jalur autogate ke-2 tiga")
     expect(page.locator("#b003-summary")).to_contain_text("30 detik. dua")
+
+
+def test_a_redraw_between_two_words_keeps_the_space(open_page, issue):
+    page = open_page("issue-compose", issue.pk)
+    held = []
+    page.route("**/autosave/", lambda route: held.append(route), times=1)
+    with page.expect_request("**/autosave/"):
+        page.click("#add-quote")
+
+    write_on(page, "#b001-summary", " satu ")
+    held.pop().continue_()
+    expect(page.locator(".snip")).to_have_count(4)
+    page.locator("#b001-summary:focus").wait_for()
+    page.keyboard.type("dua")
+
+    saved(page)
+    assert " satu dua" in stored_summary(issue)
 
 
 def test_after_a_crash_the_words_are_offered_back(open_page, issue, complaints):

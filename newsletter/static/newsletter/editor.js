@@ -51,6 +51,9 @@ export function pasted(html) {
     .replace(/\s(style|class|on\w+)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)/gi, "");
 }
 
+/** Words may be put back between two keys: a space at their end belongs to the next word. */
+const parseOptions = { preserveWhitespace: true };
+
 function extensions({ label, onLink }) {
   return [
     Document, Paragraph, Text, Bold, Italic, BulletList, OrderedList, History, Merge.configure({ label }),
@@ -69,6 +72,7 @@ export function createEditor({ host, html, label, onChange, onLink, onMove }) {
   const editor = new Editor({
     element: { mount: host },
     content: html,
+    parseOptions,
     injectCSS: false,
     extensions: extensions({ label, onLink }),
     editorProps: { transformPastedHTML: pasted },
@@ -87,7 +91,7 @@ export function createEditor({ host, html, label, onChange, onLink, onMove }) {
     is: (name) => editor.isActive(name),
     html: () => (editor.isEmpty ? "" : editor.getHTML()),
     isEmpty: () => editor.isEmpty,
-    load: (text) => editor.commands.setContent(text),
+    load: (text) => editor.commands.setContent(text, { parseOptions }),
     caret: () => editor.state.selection.head,
     focus: (place) => editor.commands.focus(place ?? "end"),
     href: () => editor.getAttributes("link").href ?? "",
