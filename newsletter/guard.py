@@ -256,10 +256,3 @@ def read_again(issue: Issue, *, now: datetime, max_age: timedelta) -> int:
         failed = sum(1 for seen in looks if seen.error and not seen.is_gone)
         logger.info("articles read again", extra={"issue": issue.pk, "read": len(due), "failed": failed})
     return len(due)
-
-
-def last_read_at(issue: Issue) -> datetime | None:
-    """Since when every page of the issue's articles has been read again; None if one never was, or there is none."""
-    moments = [one.article.looked_at for one in _told(content.parse(issue.content).blocks)]
-    known = [moment for moment in moments if moment is not None]
-    return min(known) if known and len(known) == len(moments) else None

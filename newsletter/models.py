@@ -85,11 +85,6 @@ class NewsletterQuerySet(models.QuerySet["Newsletter"]):
     def public(self) -> NewsletterQuerySet:
         return self.filter(is_public=True)
 
-    def seen_by(self, editor: Editor) -> NewsletterQuerySet:
-        if editor.is_superuser:
-            return self
-        return self.filter(pk__in=Membership.objects.filter(editor=editor).values("newsletter"))
-
 
 class Newsletter(models.Model):
     """One regular mail of a publisher, with the brand, sender and rules it goes out under."""

@@ -78,10 +78,6 @@ class Site:
     time_zone: str = ""
     """A zone that agrees with the dates on the page; see `likely_zone`."""
 
-    @property
-    def logo_url(self) -> str:
-        return next(iter(self.logos), "")
-
 
 def read_site(body: bytes, *, url: str, charset: str = "") -> Site:
     """What the front page of a site says about the site. Never raises for what the page holds."""

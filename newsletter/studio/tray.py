@@ -49,10 +49,6 @@ class Tray:
     """Addresses that became no article, with the reason."""
     saved: list[SavedBlock]
 
-    @property
-    def is_empty(self) -> bool:
-        return not self.bands
-
 
 def offered(issue: Issue, words: str = "") -> Tray:
     """The articles that are not in the issue already; those nobody has told yet come first."""

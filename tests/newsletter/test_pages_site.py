@@ -69,7 +69,7 @@ def test_the_organisation_behind_a_site_gives_name_logo_address_and_mail():
     assert site.name == "Kabar Lintas"
     assert site.email == "redaksi@kabarlintas.example"
     assert site.postal_address == "Jl. Merdeka 1\nBandung, Jawa Barat 40111\nIndonesia"
-    assert site.logo_url == "https://www.kabarlintas.example/logo.png"
+    assert site.logos[0] == "https://www.kabarlintas.example/logo.png"
     assert [address.rpartition("/")[2] for address in site.logos] == ["logo.png", "152.png", "60.png", "bagi.jpg"]
 
 
