@@ -33,6 +33,7 @@ from newsletter.issues import TEMPLATE_VERSION
 from newsletter.models import Edition, Issue, Link, Newsletter, Tracking
 from newsletter.rendering import blocks, colours, mjml, plaintext, richtext, slots
 from newsletter.rendering.links import LinkBook, NumberedLink
+from newsletter.templatetags.warta import zone_name
 
 __all__ = [
     "CannotRender",
@@ -292,7 +293,7 @@ def moment(issue: Issue, event: content.Event, language: str) -> blocks.Moment:
     if starts_at is None:
         return blocks.Moment()
     url = calendar_url(issue, event.id, language)
-    zone = zone_name(starts_at)
+    zone = zone_name(starts_at, issue.newsletter.zone)
     if ends_at is None or ends_at <= starts_at:
         return blocks.Moment(_day(starts_at), f"{_clock(starts_at)} {zone}", url)
     if ends_at.date() == starts_at.date():
@@ -316,12 +317,6 @@ def _day(moment: datetime) -> str:
 
 def _clock(moment: datetime) -> str:
     return formats.date_format(moment, "H:i")
-
-
-def zone_name(moment: datetime) -> str:
-    """WIB, WITA, WIT, CET; UTC+7 for a zone without letters."""
-    name = moment.tzname() or ""
-    return f"UTC{name}" if name[:1] in "+-" else name
 
 
 def calendar_url(issue: Issue, block: str, language: str) -> str:

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import pydantic
 from django.conf import settings
@@ -189,7 +188,9 @@ def _known(issue: Issue, urls: list[str], *, now: datetime) -> dict[str, Answer]
     if issue.status != IssueStatus.SCHEDULED:
         return known
     own = own_hosts(issue)
-    return {url: said for url, said in known.items() if _host(url) not in own or now - said.at < OWN_SITE_EVERY}
+    return {
+        url: said for url, said in known.items() if addresses.host(url) not in own or now - said.at < OWN_SITE_EVERY
+    }
 
 
 def _led_to(answer: Answer | None) -> str:
@@ -218,7 +219,7 @@ def _try_all(urls: Iterable[str], *, now: datetime) -> dict[str, Answer]:
     """Sites beside each other, the links of one site in turn; what the time does not suffice for is left out."""
     by_host: dict[str, list[str]] = defaultdict(list)
     for url in urls:
-        by_host[_host(url)].append(url)
+        by_host[addresses.host(url)].append(url)
     until = time.monotonic() + MOST_SECONDS
     found: dict[str, Answer] = {}
     with ThreadPoolExecutor(max_workers=HOSTS_AT_ONCE) as pool:
@@ -269,14 +270,7 @@ def is_tried(url: str) -> bool:
 
 def own_hosts(issue: Issue) -> set[str]:
     """Where the publisher itself is at home."""
-    return {_host(url) for url in (issue.newsletter.site_url, settings.SITE_URL) if url} - {""}
-
-
-def _host(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""
+    return {addresses.host(url) for url in (issue.newsletter.site_url, settings.SITE_URL) if url} - {""}
 
 
 # --- links of a document ---------------------------------------------------------------------------------------------

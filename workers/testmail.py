@@ -17,12 +17,12 @@ from urllib.parse import urlsplit, urlunsplit
 from django.conf import settings
 from django.db import transaction
 from django.utils import translation
-from django.utils.translation import get_language_info, gettext, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from newsletter import editions, issues
 from newsletter.models import AuditEntry, Editor, Issue, Newsletter
-from newsletter.rendering import slots
+from newsletter.rendering import links, slots
 from newsletter.templatetags import warta
 from workers import routes, wire
 from workers.routes.base import tick
@@ -56,7 +56,7 @@ class Result:
         return f"{self.code} {self.detail}".strip()
 
     def __str__(self) -> str:
-        words = {"email": self.email, "language": _name(self.language), "answer": self.answer}
+        words = {"email": self.email, "language": warta.language_name(self.language), "answer": self.answer}
         if not self.ok:
             return _("The test to %(email)s (%(language)s) was not sent: %(answer)s") % words
         if self.answer:
@@ -193,12 +193,5 @@ def _marked(url: str, newsletter: Newsletter) -> str:
 
 
 def _is_own(host: str, newsletter: Newsletter) -> bool:
-    own = {settings.SITE_HOST, (urlsplit(newsletter.site_url).hostname or "").removeprefix("www.")} - {""}
+    own = {settings.SITE_HOST, links.host(newsletter.site_url)} - {""}
     return any(host == one or host.endswith(f".{one}") for one in own)
-
-
-def _name(language: str) -> str:
-    try:
-        return gettext(get_language_info(language)["name"])
-    except KeyError:
-        return language

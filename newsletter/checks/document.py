@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 
 from newsletter import content, editions, looks
 from newsletter.checks.findings import Defect
 from newsletter.models import MediaFile
 from newsletter.rendering import appearance, links, richtext
+from newsletter.templatetags.warta import language_name
 
 MOST_PICTURE_BYTES = 600_000
 WIDEST_PICTURE = 1_200
@@ -34,13 +34,6 @@ def missing(document: content.Document, language: str, default: str) -> Iterator
         yield Defect(_("The subject is not written in %(language)s yet.") % {"language": name}, None, "warns")
     if not any(spoken == language for block, _w, spoken in content.shown(document, language, default) if block.words):
         yield Defect(_("No text is written in %(language)s yet.") % {"language": name}, None, "warns")
-
-
-def language_name(language: str) -> str:
-    try:
-        return str(get_language_info(language)["name_translated"])
-    except KeyError:
-        return language
 
 
 def foreign_unmarked(rendering: editions.Rendering, document: content.Document, default: str) -> Iterator[Defect]:

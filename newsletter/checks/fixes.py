@@ -14,7 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter import content, looks
-from newsletter.checks import hosts, mail
+from newsletter.checks import mail
 from newsletter.checks.words import is_same
 from newsletter.rendering import links, richtext
 
@@ -243,7 +243,7 @@ def _named(url: str, headline: str, language: str, facts: Facts) -> str:
     with translation.override(language):
         if title:
             return _("Read: %(headline)s") % {"headline": shortened(title, LONGEST_LABEL)}
-        return _("Go to %(site)s") % {"site": hosts.of(url) or url}
+        return _("Go to %(site)s") % {"site": links.host(url) or url}
 
 
 def _renamed(language: str, facts: Facts) -> Callable[[richtext.Runs], richtext.Runs]:
@@ -285,10 +285,11 @@ def _urls(words: Any) -> list[str]:
 
 
 def _better(url: str, facts: Facts) -> str:
-    if url.lower().startswith("http:") and hosts.of(url) in facts.own_hosts:
+    if url.lower().startswith("http:") and links.host(url) in facts.own_hosts:
         return "https:" + url[5:]
     to = facts.led_to.get(url, "")
-    return to if hosts.of(url) in mail.SHORTENERS and to.startswith("https:") and hosts.of(to) != hosts.of(url) else ""
+    is_short = links.host(url) in mail.SHORTENERS and links.host(to) != links.host(url)
+    return to if is_short and to.startswith("https:") else ""
 
 
 def _led(better: Mapping[str, str]) -> Callable[[richtext.Runs], richtext.Runs]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from newsletter.rendering import links
 
@@ -15,13 +14,6 @@ CONFUSED = str.maketrans("0134578" + "аеорсухіѕԁɡ", "oleastb" + "aeop
 SHORTEST = 6
 """Shorter names are alike by chance."""
 _HOST_IN_WORDS = re.compile(r"(?:https?://)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?:/\S*)?", re.IGNORECASE)
-
-
-def of(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").removeprefix("www.").rstrip(".")
-    except ValueError:
-        return ""
 
 
 def domain(host: str) -> str:

@@ -19,7 +19,7 @@ from newsletter import editions
 from newsletter.checks import hosts, layout
 from newsletter.checks.findings import Defect, Severity
 from newsletter.models import Newsletter
-from newsletter.rendering import appearance, colours, richtext, slots
+from newsletter.rendering import appearance, colours, links, richtext, slots
 
 HARD_LIMIT, SOFT_LIMIT, FOOTER_LIMIT = 102_000, 75_000, 90_000
 LONGEST_LINE = 998
@@ -292,7 +292,7 @@ def small_enough(mail: Mail) -> Iterator[Defect]:
 
 
 def links_are_sound(mail: Mail) -> Iterator[Defect]:
-    own = tuple(hosts.of(url) for url in (mail.newsletter.site_url, settings.SITE_URL))
+    own = tuple(links.host(url) for url in (mail.newsletter.site_url, settings.SITE_URL))
     for link in mail.rendering.links:
         yield from _sound(link.url, link.label, link.block, own)
     ours = (*(anchor.get("href", "") for anchor in mail.anchors), *(image.get("src", "") for image in mail.images))
@@ -310,7 +310,7 @@ def links_are_sound(mail: Mail) -> Iterator[Defect]:
 def _sound(url: str, label: str, block: str, own: tuple[str, ...]) -> Iterator[Defect]:
     if is_ours(url):
         return
-    host = hosts.of(url)
+    host = links.host(url)
     words = {"label": label, "host": host, "own": hosts.imitated(host, own), "said": hosts.said(label)}
     if url.startswith("http:"):
         message = _("The link “%(label)s” starts with http. Use the secure address that starts with https.")

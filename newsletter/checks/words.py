@@ -9,10 +9,10 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from newsletter import content, looks
-from newsletter.checks.document import language_name
 from newsletter.checks.findings import Defect
 from newsletter.models import Issue, IssueStatus
 from newsletter.rendering import colours, richtext
+from newsletter.templatetags.warta import language_name
 
 COPYRIGHT = re.compile(
     r"(?:©|\(c\)|copyright|hak cipta)\D{0,12}((?:19|20)\d\d)(?:\s*[-–]\s*((?:19|20)\d\d))?", re.IGNORECASE

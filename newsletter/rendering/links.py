@@ -24,13 +24,21 @@ class NumberedLink(NamedTuple):
     label: str
 
 
+def host(url: str) -> str:
+    """The host of an address without "www."; "" where it has none."""
+    try:
+        return (urlsplit(url).hostname or "").removeprefix("www.").rstrip(".")
+    except ValueError:
+        return ""
+
+
 def is_safe(url: str) -> bool:
     """Whether `url` may stand in a mail: http, https or mailto, with a host, and nothing that breaks out."""
     if not url or len(url) > 2000 or _NEVER_IN_A_URL.search(url):
         return False
     try:
         parts = urlsplit(url)
-        host = parts.hostname
+        has_host = bool(parts.hostname)
         parts.port  # noqa: B018 (raises on a wrong port)
     except ValueError:
         return False
@@ -38,7 +46,7 @@ def is_safe(url: str) -> bool:
         return False
     if parts.scheme.lower() == "mailto":
         return "@" in parts.path
-    return bool(host) and parts.username is None and parts.password is None
+    return has_host and parts.username is None and parts.password is None
 
 
 def encoded(url: str) -> str:

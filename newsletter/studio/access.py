@@ -16,6 +16,11 @@ def editor(request: HttpRequest) -> Editor:
     return cast("Editor", request.user)
 
 
+def number(text: str, *, digits: int = 18) -> int:
+    """An id or a count as a form names it; 0 for what is none or has more digits than a database can hold."""
+    return int(text) if text.isdecimal() and len(text) <= digits else 0
+
+
 def newsletter(request: HttpRequest, slug: str, action: Action) -> Newsletter:
     found = Newsletter.objects.filter(slug=slug).first() if "\0" not in slug else None
     if found is None or roles.role(editor(request), found) is None:

@@ -324,10 +324,8 @@ def _failed(newsletter: Newsletter) -> int:
 
 def _just_set_aside(request: HttpRequest, newsletter: Newsletter) -> Article | None:
     """The article that was set aside a moment ago, to offer its way back."""
-    key = request.GET.get("aside", "")
-    if not key.isdecimal() or len(key) > 18:
-        return None
-    return for_newsletter(newsletter).filter(_is_aside(newsletter), pk=int(key)).first()
+    key = access.number(request.GET.get("aside", ""))
+    return for_newsletter(newsletter).filter(_is_aside(newsletter), pk=key).first() if key else None
 
 
 def _bands(found: list[Row | LeftOut], last: Issue | None) -> list[dict[str, Any]]:

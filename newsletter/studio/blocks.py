@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import articles, content, issues, library
 from newsletter.models import Article, Issue
-from newsletter.studio import documents
+from newsletter.studio import access, documents
 
 # --- order -----------------------------------------------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ def duplicate(_issue: Issue, document: content.Document, rest: str) -> str:
 def saved(issue: Issue, document: content.Document, rest: str) -> str:
     """saved:7 and saved:7:b1, a copy of a block kept in the library."""
     key, _colon, after = rest.partition(":")
-    kept = library.blocks(issue.newsletter).filter(pk=int(key) if key.isdecimal() and len(key) < 19 else 0).first()
+    kept = library.blocks(issue.newsletter).filter(pk=access.number(key)).first()
     if kept is None:
         raise documents.NotPossible(_("This saved block was deleted meanwhile."))
     block = library.block_of(kept)

@@ -16,7 +16,8 @@ from django.views.decorators.http import require_http_methods
 from newsletter import checks, content, looks
 from newsletter.checks import Check, looked
 from newsletter.models import Issue
-from newsletter.studio import access, documents, fixing
+from newsletter.studio import access, fixing
+from newsletter.templatetags import warta
 
 FIELD_OF_CHECK = {"E20": "preheader", "E21": "subject", "subject": "subject", "tongue": "subject"}
 
@@ -56,7 +57,7 @@ def _row(check: Check, language: str, do: str, label: str) -> Row:
     anchor = check.block or FIELD_OF_CHECK.get(check.id, "")
     is_elsewhere = bool(check.language) and check.language != language
     place = f"?language={check.language}#{anchor}" if is_elsewhere else f"#{anchor}"
-    elsewhere = documents.language_name(check.language or "") if is_elsewhere else ""
+    elsewhere = warta.language_name(check.language or "") if is_elsewhere else ""
     return Row(check, place if anchor else "", elsewhere, do, label)
 
 

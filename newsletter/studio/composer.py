@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from newsletter import content, editions, issues, library, roles
 from newsletter.models import Article, Issue, Newsletter
 from newsletter.studio import access, checking, documents, guarding, readers, steps, tray, turns
+from newsletter.templatetags import warta
 
 PREVIEW_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; script-src 'none'; "
@@ -159,8 +160,7 @@ def read_form(request: HttpRequest, issue: Issue, language: str) -> documents.Re
 
 def posted_version(request: HttpRequest) -> int:
     """The version of the issue that the form was made of; 0 if it names none."""
-    given = request.POST.get("version", "")
-    return int(given) if given.isdecimal() and len(given) < 10 else 0
+    return access.number(request.POST.get("version", ""), digits=turns.MOST_DIGITS)
 
 
 def _asked(post: QueryDict) -> str:
@@ -351,7 +351,7 @@ def _blocks(request: HttpRequest, issue: Issue, language: str, *, read: document
         "kinds": documents.KINDS.items(),
         "tones": documents.TONES.items(),
         "policies": documents.POLICIES.items(),
-        "first_language": documents.language_name(newsletter.default_language),
+        "first_language": warta.language_name(newsletter.default_language),
         "is_beside": request.method != "POST" or "beside" in request.POST,
     }
 

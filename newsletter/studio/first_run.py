@@ -20,8 +20,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language_info, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -31,7 +31,7 @@ from newsletter.rendering import colours
 from newsletter.sites import Reading
 from newsletter.studio import access, audit, newsletters
 from newsletter.studio.forms import INDONESIA, SenderForm, StudioFormMixin, time_zones
-from newsletter.templatetags.warta import zone_name
+from newsletter.templatetags.warta import language_name, zone_name
 
 KEPT_FOR_S = 30 * 60
 PREVIEW_POLICY = (
@@ -102,10 +102,6 @@ class FoundForm(StudioFormMixin, forms.Form):
         reading.languages = [new["first"], *(code for code in new["languages"] if code != new["first"])]
         reading.accent = colours.readable_accent(new["accent"].upper())
         reading.time_zone, reading.postal_address = new["time_zone"], new["postal_address"].strip()
-
-
-def language_name(code: str) -> str:
-    return str(get_language_info(code)["name_translated"])
 
 
 # --- asking and reading ----------------------------------------------------------------------------------------------

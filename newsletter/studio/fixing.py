@@ -14,9 +14,10 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from newsletter import content, looks, pictures
-from newsletter.checks import Check, fixes, hosts, words
+from newsletter.checks import Check, fixes, words
 from newsletter.checks.document import MOST_PICTURE_BYTES, picture_of
 from newsletter.models import Article, Issue, MediaFile, Newsletter
+from newsletter.rendering import links
 from newsletter.studio import documents
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def facts(issue: Issue, document: content.Document) -> fixes.Facts:
     articles = list(Article.objects.filter(Q(url__in=urls) | Q(pk__in=document.article_ids())))
     return fixes.Facts(
         default=newsletter.default_language,
-        own_hosts=frozenset(filter(None, [hosts.of(newsletter.site_url)])),
+        own_hosts=frozenset(filter(None, [links.host(newsletter.site_url)])),
         titles={article.url: article.title for article in articles},
         descriptions=_descriptions(document, articles),
         last_subjects=words.subjects(words.last_issue(issue)),

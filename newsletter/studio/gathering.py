@@ -302,4 +302,4 @@ def _one(request: HttpRequest) -> tuple[Newsletter, Article]:
 
 
 def _keys(given: Iterable[str]) -> list[int]:
-    return list(dict.fromkeys(int(key) for key in given if key.isdecimal() and len(key) < 19))[:100]
+    return list(dict.fromkeys(key for text in given if (key := access.number(text))))[:100]

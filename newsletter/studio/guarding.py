@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from newsletter import content, guard
 from newsletter.models import Issue
 from newsletter.studio import documents
+from newsletter.templatetags import warta
 
 ALIKE = 0.4
 """Texts less alike than this are shown one after the other instead of word by word."""
@@ -75,7 +76,7 @@ def note(change: guard.Change, *, language: str = "") -> Note:
         block=change.block,
         kind=change.kind,
         language=change.language,
-        language_name="" if change.language == language else documents.language_name(change.language),
+        language_name="" if change.language == language else warta.language_name(change.language),
         differences=tuple(difference(old, new) for old, new in told if not guard.is_same(old, new)),
         url=change.url,
         reason=_(change.reason) if change.reason else "",

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from newsletter import content, issues
 from newsletter.models import Issue
-from newsletter.studio import access, documents, guarding
+from newsletter.studio import access, documents, guarding, turns
 from newsletter.studio.documents.kinds import ANSWER, ENVELOPE, FIELDS, MOMENTS, QUESTION, Field
 
 MOST = 100
@@ -71,7 +71,7 @@ def _restore(request: HttpRequest, issue: Issue) -> HttpResponse:
     try:
         issues.restore(
             issue,
-            int(number) if number.isdecimal() and len(number) < 10 else 0,
+            access.number(number, digits=turns.MOST_DIGITS),
             version=issue.version,
             editor=access.editor(request),
             now=timezone.now(),

@@ -60,9 +60,9 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 def _deleted(here: list[Newsletter], key: str) -> Issue | None:
     """The draft that was put away a moment ago, to offer its way back."""
-    if not key.isdecimal() or len(key) > 18:
+    if not (known := access.number(key)):
         return None
-    return Issue.objects.filter(newsletter__in=here, deleted_at__isnull=False, pk=int(key)).first()
+    return Issue.objects.filter(newsletter__in=here, deleted_at__isnull=False, pk=known).first()
 
 
 def _matching(found: QuerySet[Issue], words: str) -> QuerySet[Issue]:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from newsletter import content, issues
 from newsletter.models import Issue
 from newsletter.studio import access, composer, documents
+from newsletter.templatetags import warta
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def page(request: HttpRequest, issue_id: int) -> HttpResponse:
         "newsletter": issue.newsletter,
         "default": issue.newsletter.default_language,
         "columns": [
-            {"code": code, "name": documents.language_name(code), "missing": documents.missing(document, code)}
+            {"code": code, "name": warta.language_name(code), "missing": documents.missing(document, code)}
             for code in languages
         ],
         "rows": rows,

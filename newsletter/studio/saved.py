@@ -61,10 +61,8 @@ def listing(request: HttpRequest) -> HttpResponse:
 def _page(
     request: HttpRequest, newsletter: Newsletter, *, wrong: int = 0, typed: str = "", status: int = 200
 ) -> HttpResponse:
-    key = request.GET.get("deleted", "")
-    away = newsletter.saved_blocks.filter(
-        deleted_at__isnull=False, pk=int(key) if key.isdecimal() and len(key) < 19 else 0
-    )
+    key = access.number(request.GET.get("deleted", ""))
+    away = newsletter.saved_blocks.filter(deleted_at__isnull=False, pk=key)
     context = {
         "section": "settings",
         "tab": "blocks",

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import articles, content, issues
 from newsletter.models import Article, Issue
-from newsletter.studio import articles_page, blocks, documents, fixing, guarding
+from newsletter.studio import access, articles_page, blocks, documents, fixing, guarding
 
 Step = Callable[[Issue, content.Document, str], str]
 """(issue, its document, what stands behind the colon) -> id of the block to look at. Raises documents.BadForm."""
@@ -45,8 +45,7 @@ def _article_again(issue: Issue, document: content.Document, rest: str) -> str:
 def _add_article(issue: Issue, document: content.Document, rest: str, *, again: bool) -> str:
     """article:12 at the end, article:12:b1 behind b1."""
     key, _colon, after = rest.partition(":")
-    known = int(key) if key.isdecimal() and len(key) < 19 else 0
-    article = articles_page.for_newsletter(issue.newsletter).filter(pk=known).first()
+    article = articles_page.for_newsletter(issue.newsletter).filter(pk=access.number(key)).first()
     if article is None:
         raise documents.BadForm("article")
     return _tell(issue, document, article, after=after, again=again)

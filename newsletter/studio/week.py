@@ -24,6 +24,7 @@ from django.views.decorators.http import require_POST, require_safe
 from newsletter import content, drafting, issues, roles
 from newsletter.models import EDITABLE, Editor, Issue, IssueStatus, Newsletter, Source
 from newsletter.studio import access, documents, newsletters
+from newsletter.templatetags import warta
 from newsletter.templatetags.warta import when
 
 ON_THE_WAY = (*EDITABLE, IssueStatus.SCHEDULED, IssueStatus.SENDING, IssueStatus.PAUSED)
@@ -187,7 +188,7 @@ def _untranslated(issue: Issue) -> Iterable[Need]:
             "%(count)s block of Issue %(number)s has no %(language)s version",
             "%(count)s blocks of Issue %(number)s have no %(language)s version",
             count,
-        ) % {"count": count, "number": issue.number, "language": documents.language_name(language)}
+        ) % {"count": count, "number": issue.number, "language": warta.language_name(language)}
         why = _("Translate, leave out, or show the first language with a note.")
         yield Need(title, why, f"{reverse('issue-compose', args=[issue.pk])}?language={language}", "languages")
 

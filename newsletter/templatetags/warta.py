@@ -12,10 +12,9 @@ from django import template
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language_info
 
 register = template.Library()
-
-INDONESIAN_ZONES = {"Asia/Jakarta": "WIB", "Asia/Pontianak": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
 
 
 @lru_cache(maxsize=256)
@@ -32,8 +31,17 @@ def icon(name: str) -> SafeString:
 
 
 def zone_name(moment: datetime, zone: ZoneInfo) -> str:
-    """WIB, WITA, WIT, or what the zone calls itself at that moment."""
-    return INDONESIAN_ZONES.get(zone.key) or moment.astimezone(zone).tzname() or zone.key
+    """What the zone calls itself at that moment: WIB, WITA, WIT, CET; UTC+07 for a zone without letters."""
+    name = moment.astimezone(zone).tzname() or zone.key
+    return f"UTC{name}" if name[:1] in "+-" else name
+
+
+def language_name(code: str) -> str:
+    """A language's name in the language of whoever reads it; the code where we know no name."""
+    try:
+        return str(get_language_info(code)["name_translated"])
+    except KeyError:
+        return code
 
 
 @register.filter

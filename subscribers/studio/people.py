@@ -136,8 +136,7 @@ def _a_page(request: HttpRequest, chosen: Filter) -> tuple[QuerySet[Subscriber],
 
 
 def _key(request: HttpRequest, name: str) -> int:
-    value = request.GET.get(name, "")
-    return int(value) if value.isdecimal() and len(value) < 19 else 0
+    return access.number(request.GET.get(name, ""))
 
 
 def _tabs(chosen: Filter) -> list[dict[str, Any]]:

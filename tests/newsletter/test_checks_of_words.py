@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from newsletter import checks, content
 from newsletter.checks import hosts, words
 from newsletter.models import Issue, IssueStatus, MediaFile
+from newsletter.rendering import links
 from tests.makers import NOW, make_document, make_issue, make_newsletter, story_words
 from tests.newsletter import gallery
 
@@ -118,7 +119,7 @@ def test_short_names_are_alike_by_chance():
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_no_host_however_odd_breaks_the_comparison(one, other):
     hosts.imitated(one, [other])
-    hosts.of(f"https://{one}/")
+    links.host(f"https://{one}/")
     hosts.said(one)
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from newsletter import content
 from newsletter.models import Issue, Newsletter
+from newsletter.templatetags import warta
 from workers.studio import wording
 
 KIND_NAMES: dict[str, Callable[[], str]] = {
@@ -129,5 +130,5 @@ def _block_cell(block: content.Block, language: str, default: str) -> Cell:
         missing = block.policy.get(language) == "required"
         return Cell("part", "circle-alert", _("Missing")) if missing else Cell("none", "minus", _("Left out"))
     if shown[1] != language:
-        return Cell("part", "languages", _("%(language)s, with a note") % {"language": wording.language(shown[1])})
+        return Cell("part", "languages", _("%(language)s, with a note") % {"language": warta.language_name(shown[1])})
     return Cell("yes", "check", _("Ready"))

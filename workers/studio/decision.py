@@ -20,6 +20,7 @@ from newsletter import issues
 from newsletter.checks import Check, for_editors
 from newsletter.models import Issue, IssueStatus, Tracking
 from newsletter.studio.checking import FIELD_OF_CHECK
+from newsletter.templatetags import warta
 from subscribers import audience
 from workers import preflight, routes
 from workers.models import Route
@@ -100,7 +101,7 @@ def readers(issue: Issue) -> Readers:
     except audience.UnknownFilter:
         excluded = {}  # the preflight names it, and nothing is sent
     return Readers(
-        shares=tuple(Share(code, wording.language(code), count) for code, count in found.items()),
+        shares=tuple(Share(code, warta.language_name(code), count) for code, count in found.items()),
         paused=excluded.get("paused", 0),
         bounced=excluded.get("bounced", 0),
         complained=excluded.get("complained", 0),
@@ -114,7 +115,7 @@ def audience_in_words(issue: Issue) -> str:
     if not issue.audience:
         return _("Everybody on %(newsletter)s; no segment.") % {"newsletter": newsletter}
     if set(issue.audience) == {"language"}:
-        language = wording.language(str(issue.audience["language"]))
+        language = warta.language_name(str(issue.audience["language"]))
         return _("Only readers in %(language)s.") % {"language": language}
     if set(issue.audience) == {"got_issue"}:
         number = Issue.objects.filter(pk=issue.audience["got_issue"]).values_list("number", flat=True).first()
@@ -210,7 +211,7 @@ class Decision:
         return Left(
             key,
             check.message,
-            wording.language(check.language) if several and check.language else "",
+            warta.language_name(check.language) if several and check.language else "",
             f"{place}#{anchor}" if anchor else "",
             key in self.ticked,
         )

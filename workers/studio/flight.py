@@ -230,7 +230,7 @@ class Flight:
             subscription=subscription.pk,
             name=masked_name(reader.name),
             email=addresses.masked(reader.email) if reader.email else "",
-            language=wording.language(language),
+            language=warta.language_name(language),
             sent_at=delivery.sent_at,
             is_repeated=delivery.due_at is not None,
         )

@@ -131,7 +131,7 @@ def _stop_for_good(issue: Issue, editor: Editor, now: datetime) -> None:
 def send_again(request: HttpRequest, issue_id: int) -> HttpResponse:
     """An editor's click: these uncertain readers get the issue once more, with the same Message-ID."""
     issue = access.issue(request, issue_id, Action.SEND)
-    chosen = {int(value) for value in request.POST.getlist("reader") if value.isdecimal() and len(value) < 19}
+    chosen = {key for value in request.POST.getlist("reader") if (key := access.number(value))}
     if not chosen:
         messages.error(request, _("Tick at least one reader."))
         return redirect("issue-progress", issue.pk)

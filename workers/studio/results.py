@@ -73,7 +73,7 @@ def issue_report(request: HttpRequest, issue_id: int) -> HttpResponse:
         "charts": _charts(issue, report),
         "hours": _hours(issue, report),
         "links": _links(report),
-        "languages": [(wording.language(row.language), row) for row in report.by_language],
+        "languages": [(warta.language_name(row.language), row) for row in report.by_language],
         "reasons": _reasons(issue),
         "shares": {
             "delivered": wording.percent(report.delivered or report.accepted, issue.audience_count),

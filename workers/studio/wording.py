@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.utils import formats, timezone
-from django.utils.translation import get_language_info, gettext, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from newsletter.templatetags.warta import zone_name
 
@@ -19,14 +19,6 @@ def number(value: float) -> str:
 
 def readers(count: int) -> str:
     return ngettext("%(count)s reader", "%(count)s readers", count) % {"count": number(count)}
-
-
-def language(code: str) -> str:
-    """A language's name in the page's language."""
-    try:
-        return gettext(get_language_info(code)["name"])
-    except KeyError:
-        return code
 
 
 def percent(part: float, whole: float) -> str:

@@ -12,7 +12,6 @@ from newsletter.studio.documents.cards import (
     cards,
     envelope,
     is_written,
-    language_name,
     missing,
     shown_questions,
 )
@@ -54,7 +53,6 @@ __all__ = [
     "envelope",
     "is_written",
     "known_blocks",
-    "language_name",
     "missing",
     "read",
     "shown_questions",

@@ -8,8 +8,6 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.utils.translation import get_language_info
-
 from newsletter import content
 from newsletter.rendering import richtext
 from newsletter.studio.documents import markup
@@ -266,11 +264,3 @@ def is_written(block: content.Block, language: str) -> bool:
 def missing(document: content.Document, language: str) -> int:
     """How many blocks have no words of their own in `language`."""
     return sum(1 for block in document.blocks if not is_written(block, language))
-
-
-def language_name(code: str) -> str:
-    """What a language is called; the code itself for one that nobody here knows."""
-    try:
-        return str(get_language_info(code)["name_translated"])
-    except KeyError:
-        return code
