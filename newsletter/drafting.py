@@ -367,7 +367,7 @@ def document(
     before: Iterable[content.Block] = (),
     after: Iterable[content.Block] = (),
 ) -> content.Document:
-    """The picks as an issue: the first one leads, the last `briefs` are told in brief; subject and preview line proposed."""
+    """The picks as an issue: the first one leads, the last `briefs` are told in brief; subject and preview text proposed."""
     told: list[content.Block] = []
     for place, story in enumerate(picks):
         if place == 0:
@@ -381,7 +381,7 @@ def document(
 
 
 def envelope(picks: list[Story], language: str) -> content.Envelope:
-    """A subject and a preview line made from headlines, to be replaced; empty where nothing is told in `language`."""
+    """A subject and a preview text made from headlines, to be replaced; empty where nothing is told in `language`."""
     told = [story.twins[language] for story in picks if language in story.twins]
     if not told:
         return content.Envelope()
@@ -391,7 +391,7 @@ def envelope(picks: list[Story], language: str) -> content.Envelope:
 
 
 def propose(document: content.Document, newsletter: Newsletter) -> None:
-    """A preview line from the headlines, in each language that has none; a line that an editor wrote stays."""
+    """A preview text from the headlines, in each language that has none; one that an editor wrote stays."""
     for language in newsletter.languages:
         told = [block.words[language] for block in document.blocks if _is_story(block) and language in block.words]
         own = document.envelopes.setdefault(language, content.Envelope())
@@ -404,7 +404,7 @@ def _is_story(block: content.Block) -> TypeGuard[content.Lead | content.Story | 
 
 
 def _line(summary: str, headlines: list[str], language: str) -> str:
-    """The preview line: what else there is beside the lead, and what the lead says where that is little."""
+    """The preview text: what else there is beside the lead, and what the lead says where that is little."""
     with translation.override(language):
         line = _("Also: %(headlines)s") % {"headlines": _fitting(headlines)} if headlines else ""
     if len(line) < LONGEST_PREHEADER // 2:
@@ -413,7 +413,7 @@ def _line(summary: str, headlines: list[str], language: str) -> str:
 
 
 def _fitting(headlines: list[str]) -> str:
-    """As many headlines as the preview line holds; at least the first."""
+    """As many headlines as the preview text holds; at least the first."""
     said = headlines[0]
     for headline in headlines[1:]:
         if len(said) + len(headline) + 10 > LONGEST_PREHEADER:

@@ -341,12 +341,12 @@ def _is_numbered(mail: Mail, address: str) -> bool:
 def preheader_helps(mail: Mail) -> Iterator[Defect]:
     preheader = mail.rendering.preheader
     if not preheader:
-        yield Defect(_("There is no preview line. Readers see it beside the subject."))
+        yield Defect(_("There is no preview text. Readers see it beside the subject."))
     elif not 40 <= len(preheader) <= 100:
-        message = _("The preview line has %(length)s characters. From 40 to 100 fill the space in the inbox.")
+        message = _("The preview text has %(length)s characters. From 40 to 100 fill the space in the inbox.")
         yield Defect(message % {"length": len(preheader)})
     elif preheader.casefold() == mail.rendering.subject.casefold():
-        yield Defect(_("The preview line repeats the subject. Say something more."))
+        yield Defect(_("The preview text repeats the subject. Say something more."))
 
 
 def subject_fits(mail: Mail) -> Iterator[Defect]:
@@ -427,7 +427,7 @@ RULES = (
     Rule("E16", "blocks", gettext_lazy("The mail is short enough for Gmail."), small_enough),
     Rule("E17", "warns", gettext_lazy("Pictures are light and of a common kind."), pictures_common),
     Rule("E18", "warns", gettext_lazy("Links are secure and show where they lead."), links_are_sound),
-    Rule("E20", "warns", gettext_lazy("The preview line fits."), preheader_helps),
+    Rule("E20", "warns", gettext_lazy("The preview text fits."), preheader_helps),
     Rule("E21", "warns", gettext_lazy("The subject fits."), subject_fits),
     Rule("E22", "blocks", gettext_lazy("Nothing is left to be filled in."), nothing_left_to_fill),
     Rule("E23", "blocks", gettext_lazy("Readers can unsubscribe."), can_leave),
