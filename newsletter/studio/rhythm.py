@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
@@ -21,7 +20,7 @@ from newsletter.cadence import USUAL, Cadence
 from newsletter.drafting import Rule
 from newsletter.models import Article, Newsletter
 from newsletter.studio import access
-from newsletter.templatetags.warta import when, zone_name
+from newsletter.templatetags.warta import listed, when, zone_name
 
 MOST_SECTIONS = 20
 
@@ -156,12 +155,8 @@ def in_words(rhythm: Cadence, newsletter: Newsletter, *, now: datetime) -> str:
     if len(names) == 7:
         leaves = _("An issue leaves every day at %(time)s %(zone)s.") % clock
     else:
-        leaves = _("An issue leaves every %(days)s at %(time)s %(zone)s.") % {**clock, "days": _listed(names)}
+        leaves = _("An issue leaves every %(days)s at %(time)s %(zone)s.") % {**clock, "days": listed(names)}
     return f"{leaves} {_prepared(rhythm)}"
-
-
-def _listed(names: list[str]) -> str:
-    return str(get_text_list(names, _("and")))
 
 
 def _prepared(rhythm: Cadence) -> str:

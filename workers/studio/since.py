@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from newsletter import content, issues
 from newsletter.models import AuditEntry, Editor, Issue
+from newsletter.templatetags.warta import listed
 from workers.studio import contents, wording
 
 ADDRESSES = frozenset({"url", "transcript_url"})
@@ -80,7 +81,7 @@ def _is_as_tested(issue: Issue, entry: AuditEntry | None) -> bool:
 
 
 def _said(changes: Sequence[Change], *, is_mine: bool) -> str:
-    things = capfirst(_list(_counts(changes)) or _("something"))
+    things = capfirst(listed(_counts(changes)) or _("something"))
     if is_mine:
         return _("%(things)s changed since your test.") % {"things": things}
     return _("%(things)s changed since the test.") % {"things": things}
@@ -100,12 +101,6 @@ def _counts(changes: Sequence[Change]) -> list[str]:
     return [
         phrase(found[kind]) % {"count": wording.number(found[kind])} for kind, phrase in phrases.items() if found[kind]
     ]
-
-
-def _list(parts: list[str]) -> str:
-    if len(parts) < 2:
-        return "".join(parts)
-    return _("%(first)s and %(last)s") % {"first": ", ".join(parts[:-1]), "last": parts[-1]}
 
 
 # --- finding them ----------------------------------------------------------------------------------------------------
