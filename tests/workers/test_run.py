@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -111,13 +112,21 @@ class Service:
             self.process.kill()
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder with an empty database and the static files, to be copied."""
+    folder = tmp_path_factory.mktemp("prepared")
+    service = Service(folder, free_port())
+    for command in (["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"]):
+        done = service.manage(*command)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
 @pytest.fixture
-def service(tmp_path):
+def service(prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     service = Service(tmp_path, free_port())
-    migrated = service.manage("migrate", "-v0")
-    assert migrated.returncode == 0, migrated.stderr
-    collected = service.manage("collectstatic", "--noinput", "-v0")
-    assert collected.returncode == 0, collected.stderr
     yield service
     if hasattr(service, "process"):
         service.end()
