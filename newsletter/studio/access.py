@@ -16,6 +16,11 @@ def editor(request: HttpRequest) -> Editor:
     return cast("Editor", request.user)
 
 
+def is_htmx(request: HttpRequest) -> bool:
+    """Whether a script of the page asks, which takes only the parts that changed."""
+    return bool(request.htmx)  # type: ignore[attr-defined]  # django_htmx's middleware puts it there
+
+
 def number(text: str, *, digits: int = 18) -> int:
     """An id or a count as a form names it; 0 for what is none or has more digits than a database can hold."""
     return int(text) if text.isdecimal() and len(text) <= digits else 0

@@ -85,7 +85,7 @@ def look(request: HttpRequest, issue_id: int) -> HttpResponse:
     if request.method == "POST":
         if issue.is_editable and _may_ask(issue, by_hand="now" in request.POST, now=now):
             looks.ask(issue, now=now)
-        if not request.htmx:  # type: ignore[attr-defined]
+        if not access.is_htmx(request):
             return redirect(_back(request, issue))
     shown = state(issue, now=now)
     response = render(request, "studio/composer/_look.html", {"issue": issue, "look": shown})

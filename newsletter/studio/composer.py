@@ -135,7 +135,7 @@ def tray_rows(request: HttpRequest, issue_id: int) -> HttpResponse:
     """What the tray holds for the words of its search; without script, the page itself."""
     issue = access.issue(request, issue_id)
     language = language_of(issue, request.GET)
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not access.is_htmx(request):
         return redirect(address(issue, language, q=_words(request)))
     found = {"issue": issue, "newsletter": issue.newsletter, "language": language}
     return render(request, "studio/composer/_tray_found.html", found | {"tray": tray.offered(issue, _words(request))})
@@ -235,7 +235,7 @@ def answer(
     status: int = 200,
 ) -> HttpResponse:
     """The changed parts for htmx; for a plain form the page again, or a redirect to it where all went well."""
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not access.is_htmx(request):
         if status == 200:
             if note:
                 messages.info(request, note)
@@ -384,7 +384,7 @@ def _pictures(issue: Issue, language: str, block_id: str) -> str:
 
 
 def go(request: HttpRequest, address: str) -> HttpResponse:
-    if request.htmx:  # type: ignore[attr-defined]
+    if access.is_htmx(request):
         return HttpResponse(headers={"HX-Redirect": address})
     return redirect(address)
 

@@ -117,7 +117,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _asking(request, form, status=422)
     token, reading = secrets.token_urlsafe(12), sites.begin(form.cleaned_data["address"], now=timezone.now())
-    if request.htmx:  # type: ignore[attr-defined]
+    if access.is_htmx(request):
         _put(request, token, reading)
         return _progress(request, token, reading)
     left = float(sites.SECONDS)
@@ -145,7 +145,7 @@ def go_on(request: HttpRequest, token: str) -> HttpResponse:
         _put(request, token, reading)
     if not reading.is_done:
         return _progress(request, token, reading)
-    if request.htmx:  # type: ignore[attr-defined]
+    if access.is_htmx(request):
         return HttpResponseClientRedirect(reverse("site-found", args=[token]))
     return redirect("site-found", token)
 
@@ -172,7 +172,7 @@ def _get(request: HttpRequest, token: str) -> Reading:
 
 def _asking(request: HttpRequest, form: AddressForm, *, status: int = 200) -> HttpResponse:
     whole = "studio/first_run/ask.html"
-    template = "studio/first_run/_ask.html" if request.htmx else whole  # type: ignore[attr-defined]
+    template = "studio/first_run/_ask.html" if access.is_htmx(request) else whole
     return render(request, template, {"form": form}, status=status)
 
 
@@ -191,7 +191,7 @@ def _progress(request: HttpRequest, token: str, reading: Reading) -> HttpRespons
         for place, (name, label) in enumerate(STEPS.items())
     ]
     context = {"token": token, "reading": reading, "rows": rows, "done": here, "all": len(order)}
-    template = "_progress.html" if request.htmx else "progress.html"  # type: ignore[attr-defined]
+    template = "_progress.html" if access.is_htmx(request) else "progress.html"
     return render(request, f"studio/first_run/{template}", context)
 
 

@@ -102,7 +102,7 @@ def _into_block(request: HttpRequest, issue: Issue, block_id: str, file: MediaFi
 
 
 def _is_script(request: HttpRequest) -> bool:
-    return bool(request.htmx) or request.headers.get("X-Requested-With") == "fetch"  # type: ignore[attr-defined]
+    return access.is_htmx(request) or request.headers.get("X-Requested-With") == "fetch"
 
 
 @require_POST

@@ -90,7 +90,7 @@ def _block(
     if policy in POLICIES and policy != block.policy.get(language, "fallback"):
         block.policy[language] = policy  # type: ignore[assignment]  # one of the Policy literals
     if isinstance(block, content.Notice) and tone in TONES:
-        block.tone = tone  # type: ignore[assignment]
+        block.tone = tone  # type: ignore[assignment]  # one of the Tone literals
     if isinstance(block, content.Image) and f"{block_id}.is_decorative" in post:
         block.is_decorative = post[f"{block_id}.is_decorative"] == "yes"
     if isinstance(block, content.Event):
