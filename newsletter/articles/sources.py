@@ -21,7 +21,7 @@ from newsletter import feeds, fetching
 from newsletter.articledata import ArticleData, NoArticle
 from newsletter.articles import addresses
 from newsletter.articles.reading import Read, as_feed, read_url
-from newsletter.articles.storing import FIELDS, global_guid, shares_a_word, upsert, with_picture
+from newsletter.articles.storing import completed, global_guid, upsert, with_picture
 from newsletter.models import Article, Candidate, CandidateState, Newsletter, Source, SourceKind
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,6 @@ LEFT_OUT_FOR = timedelta(days=1)
 """After this a page that gave no article is looked at once more,"""
 LOOKED_AT_FOR = timedelta(days=7)
 """but only so long; later it has to say that it was changed."""
-PAGE_KNOWS_BETTER = ("title", "summary", "author", "language", "image_url", "image_alt", "published_at")
 
 
 @dataclass
@@ -256,12 +255,7 @@ def _with_page(item: ArticleData, *, source: Source, now: datetime, outcome: Col
             if is_read:
                 _leave_out(item, found, reason or "This is a feed rather than an article.", source=source, now=now)
         return item, is_read
-    page = found.page.article
-    facts = {name: getattr(item, name) for name in FIELDS if getattr(item, name) not in ("", None, {})}
-    better = {name: getattr(page, name) for name in PAGE_KNOWS_BETTER if getattr(page, name)}
-    if item.title and not shares_a_word(page.title, item.title):
-        better.pop("title", None)  # the page's title is about something else, such as the site
-    return replace(page, guid=item.guid, **{**facts, **better, "content_hash": item.content_hash}), True
+    return completed(item, found.page.article), True
 
 
 def _count(stored: tuple[Article, str], *, outcome: Collected) -> Article:

@@ -144,10 +144,23 @@ def _is_unpublished(article: Article, found: Read) -> bool:
         return article.reading_minutes is not None
     title = found.page.article.title
     has_text = found.page.article.reading_minutes is not None
-    return bool(NOT_FOUND.search(title)) or (has_text and not shares_a_word(title, article.title))
+    return bool(NOT_FOUND.search(title)) or (has_text and not _shares_a_word(title, article.title))
 
 
-def shares_a_word(one: str, other: str) -> bool:
+PAGE_KNOWS_BETTER = ("title", "summary", "author", "language", "image_url", "image_alt", "published_at")
+
+
+def completed(item: ArticleData, page: ArticleData) -> ArticleData:
+    """What a feed says of an article, with what the article's own page adds or knows better; the feed's guid and hash."""
+    facts = {name: getattr(item, name) for name in FIELDS if getattr(item, name) not in ("", None, {})}
+    better = {name: getattr(page, name) for name in PAGE_KNOWS_BETTER if getattr(page, name)}
+    if item.title and not _shares_a_word(page.title, item.title):
+        better.pop("title", None)  # the page's title is about something else, such as the site
+    kept = {"guid": item.guid or page.guid, "content_hash": item.content_hash}
+    return replace(page, **{**facts, **better, **kept})
+
+
+def _shares_a_word(one: str, other: str) -> bool:
     """Whether two headlines can be about the same thing."""
     first, second = (set(re.findall(r"\w{2,}", text.casefold())) for text in (one, other))
     return bool(first & second)

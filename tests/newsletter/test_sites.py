@@ -10,6 +10,7 @@ from PIL import Image
 
 from newsletter import checks, content, sites
 from newsletter.models import Article, Membership, Newsletter, Source, SourceKind
+from newsletter.rendering import colours
 from tests.makers import make_editor
 from tests.newsletter.web import serving
 
@@ -108,7 +109,7 @@ def test_an_accent_too_light_to_read_is_made_darker(publication, now):
 
     assert reading.site.accent == "#7FC7BE"
     assert reading.accent != "#7FC7BE"
-    assert sites.colours.contrast(reading.accent, "#FFFFFF") >= 4.5
+    assert colours.contrast(reading.accent, "#FFFFFF") >= 4.5
 
 
 def test_feeds_of_all_languages_are_found_with_their_articles(publication, web, now):

@@ -1,4 +1,4 @@
-"""A publisher's site read for the first time, step by step, until its first issue can be shown. Nothing is stored before `keep`.
+"""The steps that read a site. Network, no database.
 
 front      the front page: name, look, languages, whose it is
 feed       its feeds; else the usual places; else the news sitemap that robots.txt names
@@ -8,45 +8,27 @@ pictures   the logo, and the picture of the article that would lead
 
 from __future__ import annotations
 
-import base64
-import logging
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import translation
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from newsletter import articles, cadence, content, drafting, editions, feeds, fetching, pages, pictures
+from newsletter import feeds, fetching, pages, pictures
 from newsletter.articledata import URL_MOST, ArticleData
 from newsletter.articles.reading import typed, understand
-from newsletter.articles.sources import PAGE_KNOWS_BETTER
-from newsletter.articles.storing import FIELDS, shares_a_word, with_picture
-from newsletter.models import (
-    Article,
-    Editor,
-    Issue,
-    MediaFile,
-    Membership,
-    Newsletter,
-    Role,
-    Source,
-    SourceKind,
-)
+from newsletter.articles.storing import completed
 from newsletter.pages.site import likely_zone
 from newsletter.rendering import colours
+from newsletter.sites.first import picks
+from newsletter.sites.found import FIRST_STEP, OURS, Found, Picture, Reading
 
-logger = logging.getLogger(__name__)
-
-STEPS = ("front", "feed", "articles", "pictures")
 SECONDS = 10
 """One step takes no longer; without script, all of them together."""
 PAGES_READ = 12
@@ -57,101 +39,12 @@ NAMED_READ = 4
 """A page may name several feeds, such as one of a section or of an archive; of the first ones the fullest is taken."""
 AT_ONCE = 6
 USUAL_FEEDS = ("feed/", "feed.xml", "rss.xml", "rss", "atom.xml", "index.xml", "feed.json", "?feed=rss2")
-OURS = "#0E5A55"
-LONGEST = 200
-"""Characters of a newsletter's `site_url` and `list_id`."""
-LEAD_PATH, LOGO_PATH = "first-run/lead", "first-run/logo"
-"""Stand for pictures that are not ours yet, until `preview` puts them in."""
 Thing = TypeVar("Thing")
 Got = TypeVar("Got")
 
 
 class CannotRead(Exception):
     """The site gives nothing to make an issue of; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture as we would store it."""
-
-    url: str
-    data: bytes
-    kind: str
-    """jpg or png."""
-    width: int
-    height: int
-
-    @property
-    def inline(self) -> str:
-        mime = {"jpg": "image/jpeg", "png": "image/png"}[self.kind]
-        return f"data:{mime};base64,{base64.b64encode(self.data).decode()}"
-
-
-@dataclass(frozen=True)
-class Found:
-    """A feed or sitemap that was read, and what is in it."""
-
-    url: str
-    is_sitemap: bool
-    language: str
-    count: int
-    items: list[ArticleData]
-    """The newest of them."""
-
-    @property
-    def newest(self) -> datetime | None:
-        return max((item.published_at for item in self.items if item.published_at), default=None)
-
-    @property
-    def a_week(self) -> int:
-        """About how many articles a week, by the dates of the newest."""
-        dates = sorted((item.published_at for item in self.items if item.published_at), reverse=True)[:40]
-        if len(dates) < 2:
-            return 0
-        span = max((dates[0] - dates[-1]) / timedelta(weeks=1), 1 / 7)
-        return max(1, round((len(dates) - 1) / span))
-
-    @property
-    def sections(self) -> int:
-        return len({item.section for item in self.items if item.section})
-
-
-@dataclass
-class Reading:
-    """How far the reading has come, what was found, and what the editor has changed of it since."""
-
-    address: str
-    at: datetime
-    step: str = STEPS[0]
-    """The next one to do; "" when all are done."""
-    seconds: float = 0
-    url: str = ""
-    site: pages.Site = field(default_factory=lambda: pages.Site("", [], []))
-    named: list[str] = field(default_factory=list)
-    """Feeds that pages named, to be read."""
-    found: list[Found] = field(default_factory=list)
-    told: list[ArticleData] = field(default_factory=list)
-    """Articles whose pages were read, with their versions in other languages."""
-    logo: Picture | None = None
-    lead: Picture | None = None
-    # What may be changed before anything is kept:
-    name: str = ""
-    languages: list[str] = field(default_factory=list)
-    """Those an issue can be written in, the first one first."""
-    accent: str = ""
-    time_zone: str = ""
-    postal_address: str = ""
-    shows_logo: bool = True
-    without: list[str] = field(default_factory=list)
-    """Feeds that are not to be connected."""
-
-    @property
-    def is_done(self) -> bool:
-        return not self.step
-
-    @property
-    def feeds(self) -> list[Found]:
-        return [one for one in self.found if one.url not in self.without]
 
 
 def begin(address: str, *, now: datetime) -> Reading:
@@ -166,10 +59,11 @@ def go_on(reading: Reading, *, seconds: float = SECONDS) -> Reading:
     started = time.monotonic()
     ends = started + seconds
     try:
-        _STEPS[reading.step](reading, ends)
+        STEPS[reading.step](reading, ends)
     except (fetching.Refused, fetching.TryLater) as error:
         raise CannotRead(str(error)) from error
-    reading.step = next(iter(STEPS[STEPS.index(reading.step) + 1 :]), "")
+    order = list(STEPS)
+    reading.step = next(iter(order[order.index(reading.step) + 1 :]), "")
     reading.seconds += time.monotonic() - started
     return reading
 
@@ -333,12 +227,7 @@ def _with_page(item: ArticleData, ends: float) -> ArticleData | None:
         page = None
     if page is None or page.reason:
         return item if item.title else None
-    own = page.article
-    facts = {name: getattr(item, name) for name in FIELDS if getattr(item, name) not in ("", None, {})}
-    better = {name: getattr(own, name) for name in PAGE_KNOWS_BETTER if getattr(own, name)}
-    if item.title and not shares_a_word(own.title, item.title):
-        better.pop("title", None)
-    return replace(own, guid=item.guid or own.guid, **{**facts, **better, "content_hash": ""})
+    return completed(item, page.article)
 
 
 def _pictures(reading: Reading, ends: float) -> None:
@@ -388,145 +277,9 @@ def _each(do: Callable[[Thing], Got], things: Iterable[Thing]) -> list[Got]:
         return list(pool.map(one, listed))
 
 
-_STEPS: dict[str, Callable[[Reading, float], None]] = {
-    "front": _front,
+STEPS: dict[str, Callable[[Reading, float], None]] = {
+    FIRST_STEP: _front,
     "feed": _feed,
     "articles": _articles,
     "pictures": _pictures,
 }
-
-
-# --- the first issue, before anything is kept ------------------------------------------------------------------------
-
-
-def newsletter_of(reading: Reading) -> Newsletter:
-    """The newsletter as it would be made, not stored. Its sender is for its editor to say."""
-    return Newsletter(
-        slug="first-run",
-        brand=reading.name,
-        title=reading.name,
-        from_name=reading.name,
-        languages=list(reading.languages),
-        postal_address=reading.postal_address,
-        site_url=_site_url(reading),
-        time_zone=reading.time_zone or settings.TIME_ZONE,
-        accent=reading.accent or OURS,
-        is_public=False,  # nobody can sign up before it has a sender
-        cadence=cadence.USUAL.to_json(),
-        draft_rule=drafting.Rule().to_json(),
-    )
-
-
-def _site_url(reading: Reading) -> str:
-    """Where the site is; its root where a redirect led to an address that is longer than one we keep."""
-    return next((url for url in (reading.url, urljoin(reading.url, "/")) if len(url) <= LONGEST), "")
-
-
-def picks(reading: Reading) -> list[drafting.Story]:
-    """What the first issue tells: the same that the rule picks once the articles are stored."""
-    newsletter = newsletter_of(reading)
-    return drafting.picked(drafting.stories(_unstored(reading), newsletter), drafting.Rule())
-
-
-def _unstored(reading: Reading) -> list[Article]:
-    values = (
-        {name: getattr(item, name) for name in FIELDS if name != "alternates"} | {"url": item.url, "guid": item.url}
-        for item in reading.told
-    )
-    made = [Article(created_at=reading.at, **value) for value in values]
-    for article, item in zip(made, reading.told, strict=True):
-        article.alternates = item.alternates
-        article.language = item.language or reading.languages[0]
-    return made
-
-
-def issue_of(reading: Reading) -> Issue:
-    """The first issue as it would be, not stored."""
-    newsletter, chosen = newsletter_of(reading), picks(reading)
-    if reading.lead and chosen:
-        chosen[0].article.image = _placeholder(LEAD_PATH, reading.lead)
-    if reading.logo and reading.shows_logo:
-        newsletter.logo = _placeholder(LOGO_PATH, reading.logo)
-    document = drafting.document(newsletter, chosen)
-    return Issue(
-        newsletter=newsletter, number=1, slug="first-run-1", content=content.dump(document), edited_at=reading.at
-    )
-
-
-def _placeholder(path: str, picture: Picture) -> MediaFile:
-    return MediaFile(pk=0, file=path, width=picture.width, height=picture.height)
-
-
-def preview(reading: Reading, language: str) -> str:
-    """The first issue as a mail in `language`, with its pictures inside. Raises editions.CannotRender."""
-    html = editions.preview_html(issue_of(reading), language)
-    for path, picture in ((LEAD_PATH, reading.lead), (LOGO_PATH, reading.logo)):
-        if picture is not None:
-            html = html.replace(editions.media_url(path), picture.inline)
-    return html
-
-
-def envelope(reading: Reading, language: str) -> content.Envelope:
-    newsletter = newsletter_of(reading)
-    document = drafting.document(newsletter, picks(reading))
-    return document.envelope(language, newsletter.default_language)
-
-
-# --- keeping ---------------------------------------------------------------------------------------------------------
-
-
-def keep(reading: Reading, *, editor: Editor, now: datetime) -> Issue:
-    """Make the newsletter, with `editor` as its administrator, its sources, articles, logo and first draft.
-
-    Sender and, where the site does not say it, postal address stay empty: until they are given, checks block sending.
-    """
-    newsletter = newsletter_of(reading)
-    with transaction.atomic():
-        newsletter.slug = free_slug(newsletter.title)
-        newsletter.list_id = _list_id(newsletter.slug, urlsplit(reading.url).hostname or "")
-        newsletter.created_at = now
-        newsletter.save()
-        Membership.objects.create(editor=editor, newsletter=newsletter, role=Role.ADMINISTRATOR)
-        sources = [
-            Source.objects.create(
-                newsletter=newsletter, url=one.url, kind=SourceKind.SITEMAP if one.is_sitemap else SourceKind.FEED
-            )
-            for one in reading.feeds
-        ]
-        _store_articles(reading, newsletter, sources, now=now)
-    _fetch_pictures(reading, newsletter)
-    issue = drafting.start(newsletter, editor=editor, now=now)
-    logger.info("newsletter made from a site", extra={"newsletter": newsletter.pk, "issue": issue.pk})
-    return issue
-
-
-def _list_id(slug: str, host: str) -> str:
-    """Under the site's own name, or ours where that is too long."""
-    own = f"{slug}.{host}"
-    return own if host and len(own) <= LONGEST else f"{slug}.{settings.SITE_HOST}"
-
-
-def _store_articles(reading: Reading, newsletter: Newsletter, sources: list[Source], *, now: datetime) -> None:
-    """Each article under the feed that lists it; twins that no feed lists under the first one."""
-    by_url = {item.url: source for one, source in zip(reading.feeds, sources, strict=True) for item in one.items}
-    for item in reading.told:
-        source = by_url.get(item.url) or next(iter(sources), None)
-        # Without a hash the next reading of the feed looks at the page once more, and fetches what is left.
-        articles.upsert(replace(item, content_hash=""), source=source, now=now, language=newsletter.default_language)
-
-
-def _fetch_pictures(reading: Reading, newsletter: Newsletter) -> None:
-    """The logo, and the pictures of what will be told; no transaction is open while the network is."""
-    ends = time.monotonic() + SECONDS / 2
-    if reading.logo is not None and reading.shows_logo:
-        newsletter.logo = pictures.store(reading.logo.data, source_url=reading.logo.url, smallest=32)
-        newsletter.save(update_fields=["logo"])
-    for story in drafting.survey(newsletter, drafting.Rule()).picks:
-        with_picture(story.article, ends=ends)
-
-
-def free_slug(title: str) -> str:
-    """A slug for addresses that no newsletter has yet."""
-    slug = slugify(title)[:40] or "newsletter"
-    is_taken = slug == "new" or Newsletter.objects.filter(slug=slug).exists()
-    return f"{slug}-{secrets.token_hex(2)}" if is_taken else slug
