@@ -9,6 +9,7 @@ import contextlib
 import logging
 import mmap
 import os
+import signal
 import threading
 import time
 import warnings
@@ -33,6 +34,7 @@ from workers import processes, schedule
 logger = logging.getLogger(__name__)
 
 SETTLE_EVERY_S = 15.0
+WATCH_EVERY_S = 1.0
 
 # It warns of pickle under root; nothing but JSON is accepted here, and deploy/ runs workers as a user of their own.
 warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -151,6 +153,27 @@ def _in_a_process_of_the_pool(**_: object) -> None:
 @signals.beat_embedded_init.connect
 def _in_the_clock(**_: object) -> None:
     processes.die_with_supervised_parent()
+
+
+@signals.worker_ready.connect
+def _beside_the_clock(sender: Any = None, **_: object) -> None:
+    """The clock is a child of its worker, which does not look after it: a broker that refuses it once ends it for good."""
+    clock = getattr(getattr(sender, "controller", None), "beat", None)
+    if clock is not None and not _is_watched.is_set():
+        _is_watched.set()
+        threading.Thread(target=_keep_watching, args=(clock,), name="watch the clock", daemon=True).start()
+
+
+_is_watched = threading.Event()
+
+
+def _keep_watching(clock: Any) -> None:
+    """Without a clock nothing would ever begin: end the worker too, for whoever started it starts it again."""
+    while clock.is_alive():
+        time.sleep(WATCH_EVERY_S)
+    if not is_stopping():
+        logger.error("the clock has ended; its worker ends as well, to be started again with a new one")
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @signals.worker_ready.connect
