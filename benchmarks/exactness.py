@@ -8,7 +8,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from subscribers import tokens
-from workers import wire
+from workers import rfc5322, wire
 
 HEADERS = ("From", "Reply-To", "Subject", "Message-ID", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post")
 LONGEST_LINE = 998
@@ -40,7 +40,7 @@ def differences(mail: wire.Compiled, reader: wire.Reader, *, now: datetime) -> l
     assert isinstance(parsed, EmailMessage)
     assert isinstance(plain, EmailMessage)
     found = [name for name in HEADERS if _value(parsed, name) != _value(plain, name)]
-    found += ["To"] if _receiver(parsed) != (wire.clean(reader.name), reader.email) else []
+    found += ["To"] if _receiver(parsed) != (rfc5322.clean(reader.name), reader.email) else []
     found += [f"another defect: {defect!r}" for part in parsed.walk() for defect in part.defects]
     bodies = [part.get_payload(decode=True) for part in parsed.iter_parts()]
     if bodies != [body.replace("\n", "\r\n").encode() for body in _bodies(mail, reader)]:

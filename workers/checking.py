@@ -18,7 +18,7 @@ from django.core.cache import cache
 from newsletter import editions, looks
 from newsletter.models import Issue
 from newsletter.rendering import slots
-from workers import preflight, wire
+from workers import preflight, rfc5322
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def _scores(issue: Issue, program: str, *, now: datetime) -> Iterator[tuple[str,
     for language in editions.languages(issue):
         try:
             data = preflight.sample(issue, language, now=now).data
-        except (editions.CannotRender, wire.Unsendable, slots.UnknownSlot):
+        except (editions.CannotRender, rfc5322.Unsendable, slots.UnknownSlot):
             continue  # said by another check
         found = score(data, program=program)
         if found is not None:

@@ -27,7 +27,7 @@ from newsletter import issues
 from newsletter.models import AuditEntry, Edition, Editor, Issue, IssueStatus
 from subscribers import audience, tokens
 from subscribers.models import Subscription
-from workers import pace, spool, wire
+from workers import pace, rfc5322, spool
 from workers import routes as ways
 from workers.models import EVENT_STATUS, STATUS_RANK, Batch, BatchStatus, Delivery, DeliveryStatus, Event, Outcome
 from workers.routes.base import tick
@@ -644,7 +644,7 @@ def _unanswered(batch: Batch, ids: Sequence[int], entries: Iterable[Entry]) -> l
 
 
 def _name_uncertain(batch: Batch, ids: Iterable[int]) -> list[Entry]:
-    domain = wire.domain_of(batch.issue.newsletter.from_email)
+    domain = rfc5322.domain_of(batch.issue.newsletter.from_email)
     return [
         Entry(
             reader,

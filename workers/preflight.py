@@ -21,7 +21,7 @@ from newsletter.issues import TEMPLATE_VERSION
 from newsletter.models import Issue, Tracking
 from newsletter.rendering import slots
 from subscribers import audience, tokens
-from workers import routes, wire
+from workers import rfc5322, routes, wire
 
 HARD_LIMIT, SOFT_LIMIT = 102_000, 75_000
 LONGEST_LINE = 998
@@ -81,8 +81,8 @@ def _sender(issue: Issue) -> Iterator[Check]:
         return
     try:
         for address in filter(None, (newsletter.from_email, newsletter.reply_to)):
-            wire.ascii_address(address)
-    except wire.Unsendable:
+            rfc5322.ascii_address(address)
+    except rfc5322.Unsendable:
         message = _("The sender's address has signs that mail cannot carry. Correct it in the settings.")
         yield Check("sender", "blocks", False, message)
         return
@@ -105,7 +105,7 @@ def _on_the_wire(issue: Issue, language: str, *, now: datetime) -> Iterator[Chec
     """E16, E23 and E28 on a real copy with a long name and tokens of full length; instead of those on its rendering."""
     try:
         copy = sample(issue, language, now=now)
-    except (editions.CannotRender, wire.Unsendable, slots.UnknownSlot):
+    except (editions.CannotRender, rfc5322.Unsendable, slots.UnknownSlot):
         return  # said by another check
     mail = message_from_bytes(copy.data, policy=policy.default)
     yield _size(mail, language)

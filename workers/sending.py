@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from newsletter import editions, issues, looks
 from newsletter.models import Edition, Editor, Issue, IssueStatus, Link
 from subscribers import audience
-from workers import ledger, pace, preflight, routes, spool, wire
+from workers import ledger, pace, preflight, rfc5322, routes, spool, wire
 from workers.models import Batch, BatchStatus, Outcome
 from workers.routes.base import tick
 
@@ -239,7 +239,7 @@ class _Run:
             return True
         try:
             letter = self._letter(route, reader)
-        except wire.Unsendable as error:
+        except rfc5322.Unsendable as error:
             self._write(place, ledger.Entry(reader, Outcome.REFUSED, "5.1.3", str(error)))
             return True
         self.under_way = True
@@ -259,7 +259,7 @@ class _Run:
         person, now = self._readers[reader], timezone.now()
         if route.capabilities.takes == "message":
             message = wire.mail(self._mail, person, now=now)
-            recipient = wire.ascii_address(person.email)
+            recipient = rfc5322.ascii_address(person.email)
             message_id = str(message.extra_headers["Message-ID"])
             return routes.Letter(wire.sender(self._mail, person), recipient, message_id, message=message)
         copy = wire.fill(self._mail, person, now=now)

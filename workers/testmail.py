@@ -24,7 +24,7 @@ from newsletter import editions, issues
 from newsletter.models import AuditEntry, Editor, Issue, Newsletter
 from newsletter.rendering import links, slots
 from newsletter.templatetags import warta
-from workers import routes, wire
+from workers import rfc5322, routes, wire
 from workers.routes.base import tick
 
 MOST_S = 10.0
@@ -109,7 +109,7 @@ def _send_one(
         mail = wire.compiled(marked(issue, language, now=now), issue.newsletter)
     except editions.CannotRender as error:
         return [Result(email, language, False, detail=str(error)) for email in to]
-    except wire.Unsendable:
+    except rfc5322.Unsendable:
         problem = _("The sender's address has signs that mail cannot carry. Correct it in the settings.")
         return [Result(email, language, False, detail=problem) for email in to]
     names = {editor.email: editor.name} if editor is not None else {}
@@ -125,7 +125,7 @@ def _hand_over(
         letter = _letter(mail, reader, route, now=now)
         route.open()
         result = route.send(letter, deadline=deadline)
-    except wire.Unsendable:
+    except rfc5322.Unsendable:
         return Result(email, language, False, detail=_("Mail cannot be addressed to this."))
     except routes.TooLate:
         return Result(email, language, False, detail=_("It took too long. Try it again."))
@@ -140,7 +140,7 @@ def _letter(mail: wire.Compiled, reader: wire.Reader, route: routes.Route, *, no
     if route.capabilities.takes == "message":
         message = wire.mail(mail, reader, now=now)
         message.extra_headers["Message-ID"] = own_id
-        return routes.Letter(wire.sender(mail, reader), wire.ascii_address(reader.email), own_id, message=message)
+        return routes.Letter(wire.sender(mail, reader), rfc5322.ascii_address(reader.email), own_id, message=message)
     copy = wire.fill(mail, reader, now=now)
     data = copy.data.replace(copy.message_id.encode(), own_id.encode(), 1)
     return routes.Letter(copy.sender, copy.recipient, own_id, data)

@@ -28,22 +28,15 @@ from newsletter.models import Edition, Newsletter, Tracking
 from newsletter.rendering import mjml, slots
 from subscribers import tokens
 from subscribers.models import LegalBasis, Subscription
+from workers import rfc5322
 
 LONGEST_LINE = 900
 """SMTP allows 998 bytes; some relays count differently."""
 LONGEST_NAME = 60
 """Characters. Whoever fills in more wants to be read, not greeted: such a name is not put into words."""
 LONGEST_SLOT = {"hit": 40, "u": 60, "p": 60, "why": 400, "name": mjml.LONGEST_FIELD}
-_CONTROLS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Marks that turn the direction of what stands around them."""
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f]")
-_ATOM = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]+")
-_ADDRESS = re.compile(r"[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]{1,64}@[A-Za-z0-9.-]{1,255}")
-
-
-class Unsendable(ValueError):
-    """No mail can be addressed to this; it should never have got into the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +129,7 @@ def compiled(words: Words, newsletter: Newsletter, *, eight_bit: bool = False) -
     """
     bodies = (slots.split(_newlines(words.text)), slots.split(_newlines(words.html)))
     quoted = not eight_bit or any(longest_line(body) > LONGEST_LINE for body in bodies)
-    domain = domain_of(newsletter.from_email)
+    domain = rfc5322.domain_of(newsletter.from_email)
     headers = _headers(words, newsletter)
     chain = _Chain()
     _write_headers(chain, words, newsletter, headers)
@@ -145,11 +138,11 @@ def compiled(words: Words, newsletter: Newsletter, *, eight_bit: bool = False) -
         words=words,
         newsletter=newsletter,
         domain=domain,
-        sender=ascii_address(newsletter.from_email),
+        sender=rfc5322.ascii_address(newsletter.from_email),
         inbound=settings.INBOUND_DOMAIN,
         zone=newsletter.zone,
-        title=clean(newsletter.title_in(words.language)),
-        brand=clean(newsletter.brand),
+        title=rfc5322.clean(newsletter.title_in(words.language)),
+        brand=rfc5322.clean(newsletter.brand),
         headers=headers,
         static=tuple(chain.pieces),
         names=tuple(chain.names),
@@ -182,7 +175,7 @@ class _Chain:
 
 
 def _headers(words: Words, newsletter: Newsletter) -> tuple[tuple[str, slots.Segments], ...]:
-    contact = ascii_address(newsletter.reply_to or newsletter.from_email)
+    contact = rfc5322.ascii_address(newsletter.reply_to or newsletter.from_email)
     found = [
         ("List-Id", list_id(newsletter)),
         ("List-Unsubscribe", _list_unsubscribe()),
@@ -211,7 +204,7 @@ def _list_unsubscribe() -> str:
 def list_id(newsletter: Newsletter) -> str:
     """RFC 2919: a phrase and the id in angle brackets, at most 255 octets."""
     bare = f"<{re.sub('[^A-Za-z0-9._-]', '', newsletter.list_id)}>"
-    named = f"{phrase(newsletter.title, taken=9)} {bare}"
+    named = f"{rfc5322.phrase(newsletter.title, taken=9)} {bare}"
     return named if len(named) + len("List-Id: ") <= 255 else bare
 
 
@@ -224,11 +217,11 @@ def feedback_id(words: Words, newsletter: Newsletter) -> str:
 def _write_headers(
     chain: _Chain, words: Words, newsletter: Newsletter, headers: Iterable[tuple[str, slots.Segments]]
 ) -> None:
-    chain.add(f"From: {mailbox(newsletter.from_name, newsletter.from_email, taken=6)}\r\nTo: ")
+    chain.add(f"From: {rfc5322.mailbox(newsletter.from_name, newsletter.from_email, taken=6)}\r\nTo: ")
     chain.slot("to")
     if newsletter.reply_to:
-        chain.add(f"\r\nReply-To: {ascii_address(newsletter.reply_to)}")
-    chain.add(f"\r\nSubject: {unstructured(words.subject, taken=9)}\r\nDate: ")
+        chain.add(f"\r\nReply-To: {rfc5322.ascii_address(newsletter.reply_to)}")
+    chain.add(f"\r\nSubject: {rfc5322.unstructured(words.subject, taken=9)}\r\nDate: ")
     chain.slot("date")
     chain.add("\r\nMessage-ID: ")
     chain.slot("message_id")
@@ -289,101 +282,16 @@ def _newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-# --- words in headers ------------------------------------------------------------------------------------------------
-
-
-def clean(words: str) -> str:
-    """One line without control characters: nothing that a person typed can start a header of its own."""
-    return _CONTROLS.sub(" ", words).strip(" ")
-
-
-def unstructured(words: str, *, taken: int) -> str:
-    """A Subject's value, folded; `taken` is how much of its first line is used."""
-    words = clean(words)
-    if not words.isascii() or "=?" in words:
-        return encoded_words(words, taken=taken)
-    return _folded(words, taken=taken)
-
-
-def phrase(words: str, *, taken: int) -> str:
-    """A display name (RFC 5322 section 3.2.5): atoms, a quoted string, or encoded words; never mixed."""
-    words = clean(words)
-    if not words.isascii() or "=?" in words:
-        return encoded_words(words, taken=taken)
-    if _ATOM.fullmatch(words):
-        return words
-    return '"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def mailbox(name: str, email: str, *, taken: int) -> str:
-    """`name <email>` as it stands in a header, folded before the address where the line would be long."""
-    return _named(name, ascii_address(email), taken=taken)
-
-
-def _named(name: str, address: str, *, taken: int) -> str:
-    name = clean(name) if name else ""
-    if not name:
-        return address
-    shown = phrase(name, taken=taken)
-    gap = "\r\n " if taken + len(shown) + len(address) + 3 > 78 or "\r\n" in shown else " "
-    return f"{shown}{gap}<{address}>"
-
-
-def encoded_words(words: str, *, taken: int) -> str:
-    """RFC 2047 in base64: each word at most 75 long and whole characters only, one a line."""
-    lines, room, current = [], 75 - taken, b""
-    for sign in words:
-        raw = sign.encode()
-        if current and 12 + 4 * -(-len(current + raw) // 3) > room:
-            lines.append(current)
-            room, current = 75, b""
-        current += raw
-    lines.append(current)
-    return "\r\n ".join(f"=?utf-8?b?{binascii.b2a_base64(line, newline=False).decode()}?=" for line in lines)
-
-
-def _folded(words: str, *, taken: int) -> str:
-    """ASCII words with a fold before a space wherever a line would pass 76."""
-    lines, current = [], ""
-    for word in words.split(" "):
-        if current and taken + len(current) + 1 + len(word) > 76:
-            lines.append(current)
-            current, taken = word, 1
-        else:
-            current = f"{current} {word}" if current else word
-    return "\r\n ".join([*lines, current])
-
-
-def ascii_address(email: str) -> str:
-    """The address as it travels, its domain in IDNA. Raises Unsendable."""
-    if _ADDRESS.fullmatch(email):
-        return email
-    email = _INVISIBLE.sub("", email).strip(" ")
-    if not email.isascii():
-        local, _at, domain = email.rpartition("@")
-        try:
-            email = f"{local}@{domain.encode('idna').decode()}"
-        except UnicodeError:
-            raise Unsendable("The domain of the address cannot be written in IDNA.") from None
-    if not _ADDRESS.fullmatch(email):
-        raise Unsendable("The address has signs that mail cannot carry.")
-    return email
-
-
-def domain_of(email: str) -> str:
-    return ascii_address(email).rpartition("@")[2]
-
-
 # --- filling ---------------------------------------------------------------------------------------------------------
 
 
 def fill(mail: Compiled, reader: Reader, *, now: datetime) -> Copy:
     """One reader's copy. Raises Unsendable."""
-    recipient = ascii_address(reader.email)
+    recipient = rfc5322.ascii_address(reader.email)
     message_id = tokens.message_id(mail.words.issue, reader.id, mail.domain)
     why_text, why_html = why(mail, reader)
     values = {
-        "to": _named(reader.name, recipient, taken=4).encode(),
+        "to": rfc5322.named(reader.name, recipient, taken=4).encode(),
         "date": date(now),
         "message_id": message_id.encode(),
         "u": tokens.unsubscribe(reader.id, mail.words.issue).encode(),
@@ -420,13 +328,13 @@ def _fallback(field: str) -> str:
 
 def called(reader: Reader) -> str:
     """What to call a reader in a sentence; "" where only the fallback will do."""
-    name = clean(_TURNING.sub("", reader.name)) if reader.name else ""
+    name = rfc5322.clean(_TURNING.sub("", reader.name)) if reader.name else ""
     return name if len(name) <= LONGEST_NAME else ""
 
 
 def mail(wire: Compiled, reader: Reader, *, now: datetime) -> EmailMultiAlternatives:
     """The same copy as a message for a provider's API, with a token that its events must bring back."""
-    recipient = ascii_address(reader.email)
+    recipient = rfc5322.ascii_address(reader.email)
     why_text, why_html = why(wire, reader)
     values = {
         "u": tokens.unsubscribe(reader.id, wire.words.issue),
@@ -440,11 +348,11 @@ def mail(wire: Compiled, reader: Reader, *, now: datetime) -> EmailMultiAlternat
     headers["Message-ID"] = tokens.message_id(wire.words.issue, reader.id, wire.domain)
     newsletter = wire.newsletter
     message = EmailMultiAlternatives(
-        subject=clean(wire.words.subject),
+        subject=rfc5322.clean(wire.words.subject),
         body=text,
         from_email=_shown(newsletter.from_name, newsletter.from_email),
         to=[_shown(reader.name, recipient)],
-        reply_to=[ascii_address(newsletter.reply_to)] if newsletter.reply_to else None,
+        reply_to=[rfc5322.ascii_address(newsletter.reply_to)] if newsletter.reply_to else None,
         headers=headers,
     )
     message.attach_alternative(html, "text/html")
@@ -453,7 +361,7 @@ def mail(wire: Compiled, reader: Reader, *, now: datetime) -> EmailMultiAlternat
 
 
 def _shown(name: str, email: str) -> str:
-    return str(Address(display_name=clean(name), addr_spec=ascii_address(email)))
+    return str(Address(display_name=rfc5322.clean(name), addr_spec=rfc5322.ascii_address(email)))
 
 
 def sender(mail: Compiled, reader: Reader) -> str:

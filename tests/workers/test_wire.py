@@ -16,7 +16,7 @@ from newsletter.rendering import slots
 from subscribers import tokens
 from tests.makers import NOW
 from tests.workers.mailing import HTML, TEXT, make_words, parse
-from workers import wire
+from workers import rfc5322, wire
 
 SITI = wire.Reader(
     1234,
@@ -137,7 +137,7 @@ def test_s05_the_domain_travels_in_idna_and_no_address_is_encoded():
 def test_s05_what_mail_cannot_carry_is_not_sendable(email):
     compiled = wire.compiled(make_words(), make_sender())
 
-    with pytest.raises(wire.Unsendable):
+    with pytest.raises(rfc5322.Unsendable):
         wire.fill(compiled, wire.Reader(1, email), now=NOW)
 
 
