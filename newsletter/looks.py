@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.utils import translation
 
-from newsletter import content, fetching, guard
+from newsletter import content, fetching, guard, targets
 from newsletter.models import Article, ArticleState, Issue, IssueStatus, LinkLook
 from newsletter.rendering import links as addresses
 from newsletter.rendering import richtext
@@ -265,7 +265,7 @@ def is_tried(url: str) -> bool:
     rest = url.removeprefix(settings.SITE_URL)
     if rest == url:
         return True
-    return rest.startswith(fetching.OWN_PATHS) if settings.EMBEDDED else not rest.startswith(addresses.SERVICE_PATHS)
+    return rest.startswith(targets.OWN_PATHS) if settings.EMBEDDED else not rest.startswith(addresses.SERVICE_PATHS)
 
 
 def own_hosts(issue: Issue) -> set[str]:

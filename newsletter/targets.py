@@ -1,0 +1,171 @@
+"""Which web addresses may be asked for, and at which IP addresses: nothing that leads inside, however it is written.
+
+A name is resolved once and every address it has is checked. Embedded mode may reach exactly its own demo site and pictures.
+`fetching` connects to what this allows, and asks again for each redirect.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import queue
+import re
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+MOST_ADDRESSES = 4
+PORTS = {"http": 80, "https": 443}
+OWN_PATHS = ("/demo/", "/media/")
+
+DENIED = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # this host
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # shared by carriers (RFC 6598)
+        "127.0.0.0/8",
+        "169.254.0.0/16",  # link-local, and the metadata service of clouds
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",  # 6to4 relays
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "2001::/23",  # Teredo, ORCHID and other protocol assignments
+        "2001:db8::/32",
+        "2002::/16",  # 6to4: an IPv4 address inside
+        "3fff::/20",
+    )
+)
+GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
+"""Everything else is mapped, NAT64, link-local, site-local, unique-local, multicast or unassigned."""
+
+
+class Refused(Exception):
+    """Asking again will not help; the message tells a person why."""
+
+
+class TryLater(Exception):
+    """It may work in a while; the message tells a person what happened."""
+
+    after_s: float = 0
+    """The pause that the site asks for (Retry-After); 0 if it named none."""
+
+
+@dataclass(frozen=True)
+class Target:
+    url: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+    is_own: bool
+
+
+def of(url: str) -> Target:
+    """Take `url` apart once, and refuse every form that another reader of it might take apart differently."""
+    wrong = Refused(_("This is not a web address we can read. It starts with https:// and names a site."))
+    if not url or len(url) > 4000 or re.search(r"[\x00-\x20\x7f\\]", url):
+        raise wrong
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
+    except ValueError:
+        raise wrong from None
+    if scheme not in PORTS or not host or "%" in parts.netloc:
+        raise wrong
+    if parts.username is not None or parts.password is not None:
+        raise Refused(_("This address holds a name or password. Use the address without it."))
+    host = _ascii(host)
+    port = PORTS[scheme] if port is None else port
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?") if parts.query else ""
+    is_own = _is_own(scheme, host, port, path)
+    if not is_own and port not in PORTS.values():
+        raise Refused(_("This address names an unusual port. Only ordinary web addresses can be read."))
+    return Target(url, scheme, host, port, path + query, is_own)
+
+
+def _ascii(host: str) -> str:
+    """The name as the network knows it. Numbers that are no plain IP address (decimal, octal, hex) are refused."""
+    wrong = Refused(_("This address names no site. Check it in a browser."))
+    if ":" in host:
+        return host
+    try:
+        name = host.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        raise wrong from None
+    last = name.rstrip(".").rpartition(".")[2]
+    if re.fullmatch(r"\d+|0x[0-9a-f]*", last):
+        try:
+            return str(ipaddress.IPv4Address(name))
+        except ValueError:
+            raise wrong from None
+    if not re.fullmatch(r"[a-z0-9_.-]{1,253}", name):
+        raise wrong
+    return name
+
+
+def _is_own(scheme: str, host: str, port: int, path: str) -> bool:
+    """Embedded mode: our own demo site and pictures, on this machine."""
+    if not settings.EMBEDDED:
+        return False
+    site = urlsplit(settings.SITE_URL)
+    same = (scheme, host, port) == (site.scheme, site.hostname, site.port or PORTS[site.scheme])
+    clear = unquote(unquote(path))
+    return same and clear.startswith(OWN_PATHS) and ".." not in clear.split("/") and "\\" not in clear
+
+
+def is_allowed(address: str) -> bool:
+    """Whether an IP address is an ordinary public one."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and (ip.scope_id or ip not in GLOBAL_V6):
+        return False
+    return not any(ip in network for network in DENIED if network.version == ip.version)
+
+
+def addresses(target: Target, *, deadline: float) -> list[str]:
+    """The checked addresses of the target's name; one bad address among good ones spoils them all."""
+    found = _resolved(target.host, target.port, seconds=max(deadline - time.monotonic(), 0.1))
+    if target.is_own:
+        allowed = all(ipaddress.ip_address(address).is_loopback for address in found)
+    else:
+        allowed = all(is_allowed(address) for address in found)
+    if not allowed:
+        raise Refused(_("This address leads into a private network, so it is not read. Use the public address."))
+    return found[:MOST_ADDRESSES]
+
+
+def _resolved(host: str, port: int, *, seconds: float) -> list[str]:
+    """All addresses of `host`. The system's look-up knows no time-out, so it runs beside us."""
+    answers: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put(list(dict.fromkeys(str(row[4][0]) for row in rows)))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TryLater(_("The site's name could not be looked up in time. Try again later.")) from None
+    if isinstance(answer, socket.gaierror) and answer.errno == socket.EAI_AGAIN:
+        raise TryLater(_("The site's name could not be looked up just now. Try again later.")) from answer
+    if isinstance(answer, Exception) or not answer:
+        raise Refused(_("There is no site of this name. Check the address for typing mistakes."))
+    return answer
