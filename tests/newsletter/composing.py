@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from django.urls import reverse
 
 from newsletter import content
@@ -9,6 +10,8 @@ from newsletter.models import Issue
 from newsletter.studio import documents
 
 HTMX = {"HX-Request": "true"}
+either_way = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+"""As a plain form, and by script."""
 
 
 def form_of(issue, language="id", **changes):

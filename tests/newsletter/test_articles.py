@@ -15,18 +15,10 @@ from newsletter.articledata import ArticleData
 from newsletter.articles import sources
 from newsletter.models import Article, ArticleState, MediaFile, Source
 from tests.makers import make_issue, make_newsletter
-from tests.newsletter.web import serving
 
 TEXT = "<p>" + "Kantor imigrasi menambah kuota antrean paspor pada akhir pekan ini. " * 12 + "</p>"
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def web(settings):
-    with serving() as web:
-        settings.SITE_URL, settings.EMBEDDED = web.origin, True
-        yield web
 
 
 def picture(colour: str = "teal", size: tuple[int, int] = (400, 300), kind: str = "PNG") -> bytes:
@@ -48,11 +40,6 @@ def item(number: int, *, title: str = "", guid: str = "", extra: str = "") -> st
         f"<item><title>{title or f'Kabar {number}'}</title><link>/demo/{number}</link>"
         f"<guid>{guid or f'k{number}'}</guid>{extra}</item>"
     )
-
-
-@pytest.fixture
-def source(web):
-    return Source.objects.create(newsletter=make_newsletter(), url=web.origin + "/demo/umpan.xml")
 
 
 def test_a_feed_brings_articles_with_what_their_pages_add(web, source, now):

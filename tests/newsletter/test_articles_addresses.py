@@ -14,21 +14,8 @@ from newsletter.articles import addresses
 from newsletter.models import Article, Candidate, CandidateState, Source
 from tests.makers import NOW, make_editor, make_newsletter
 from tests.newsletter.test_articles import feed_of, item, page, picture
-from tests.newsletter.web import serving
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def web(settings):
-    with serving() as web:
-        settings.SITE_URL, settings.EMBEDDED = web.origin, True
-        yield web
-
-
-@pytest.fixture
-def newsletter():
-    return make_newsletter()
 
 
 @pytest.fixture

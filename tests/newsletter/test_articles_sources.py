@@ -9,24 +9,10 @@ import pytest
 from django.utils import timezone, translation
 
 from newsletter import articles
-from newsletter.models import Source
 from tests.makers import NOW, make_newsletter
 from tests.newsletter.test_articles import feed_of, item
-from tests.newsletter.web import serving
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def web(settings):
-    with serving() as web:
-        settings.SITE_URL, settings.EMBEDDED = web.origin, True
-        yield web
-
-
-@pytest.fixture
-def source(web):
-    return Source.objects.create(newsletter=make_newsletter(), url=web.origin + "/demo/umpan.xml")
 
 
 def test_a_site_that_names_no_feed_is_searched_in_the_usual_places(web):

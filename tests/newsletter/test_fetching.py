@@ -12,15 +12,6 @@ import zlib
 import pytest
 
 from newsletter import fetching
-from tests.newsletter.web import serving
-
-
-@pytest.fixture
-def web(settings):
-    """A server that counts as our own origin, so that the client may reach it below /demo/ and /media/."""
-    with serving() as web:
-        settings.SITE_URL, settings.EMBEDDED = web.origin, True
-        yield web
 
 
 @pytest.fixture

@@ -13,16 +13,8 @@ from newsletter import articles, content, guard, issues
 from newsletter.articledata import ArticleData
 from newsletter.models import Article, ArticleState
 from tests.makers import NOW, make_newsletter
-from tests.newsletter.web import serving
 
 TEXT = "<p>" + "Kantor imigrasi menambah kuota antrean paspor pada akhir pekan ini. " * 12 + "</p>"
-
-
-@pytest.fixture
-def web(settings):
-    with serving() as web:
-        settings.SITE_URL, settings.EMBEDDED = web.origin, True
-        yield web
 
 
 def page(title: str, *, summary: str = "Loket buka hari Sabtu.", head: str = "", text: str = TEXT) -> str:

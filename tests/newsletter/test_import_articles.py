@@ -13,7 +13,6 @@ from django.core.management import CommandError, call_command
 
 from newsletter.models import Article, Source
 from tests.makers import make_newsletter
-from tests.newsletter.web import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "<p>" + "Kantor imigrasi menambah kuota antrean paspor pada akhir pekan ini. " * 12 + "</p>"
@@ -23,13 +22,6 @@ PAGE = (
     '<link rel="alternate" hreflang="en" href="/en/passport"></head>'
     f"<body><h1>Paspor anak</h1>{TEXT}</body></html>"
 )
-
-
-@pytest.fixture
-def web(settings):
-    with serving() as web:
-        settings.SITE_URL, settings.EMBEDDED = web.origin, True
-        yield web
 
 
 def explain(capsys, *args: str) -> dict:

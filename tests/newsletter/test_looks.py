@@ -9,17 +9,8 @@ import pytest
 from newsletter import content, fetching, guard, looks
 from newsletter.models import Issue, IssueStatus, LinkLook
 from tests.makers import NOW, make_document, make_issue, make_newsletter, story_words
-from tests.newsletter.web import serving
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def web(settings):
-    """A server that counts as our own origin, so that the client may reach it below /demo/."""
-    with serving() as web:
-        settings.SITE_URL, settings.EMBEDDED = web.origin, True
-        yield web
 
 
 @pytest.fixture

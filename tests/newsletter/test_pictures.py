@@ -11,17 +11,8 @@ from PIL import Image
 
 from newsletter import fetching, pictures
 from newsletter.models import MediaFile
-from tests.newsletter.web import serving
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def web(settings):
-    """A server that counts as our own origin, so that pictures may be fetched from it."""
-    with serving() as web:
-        settings.SITE_URL, settings.EMBEDDED = web.origin, True
-        yield web
 
 
 def encoded(picture: Image.Image, kind: str, **options) -> bytes:

@@ -71,11 +71,6 @@ ELSEWHERE = {
 """Opened in tests of their own: they answer 404 without a deleted issue, an article or the network."""
 
 
-@pytest.fixture
-def newsletter():
-    return make_newsletter()
-
-
 def arguments(newsletter, what):
     return {
         "": list,

@@ -12,7 +12,6 @@ from newsletter import checks, content, sites
 from newsletter.models import Article, Membership, Newsletter, Source, SourceKind
 from newsletter.rendering import colours
 from tests.makers import make_editor
-from tests.newsletter.web import serving
 
 pytestmark = pytest.mark.django_db
 
@@ -45,13 +44,6 @@ def item(number, *, language="id"):
 
 def feed_of(*items, language="id"):
     return f"<rss><channel><title>Kabar</title><language>{language}</language>{''.join(items)}</channel></rss>"
-
-
-@pytest.fixture
-def web(settings):
-    with serving() as web:
-        settings.SITE_URL, settings.EMBEDDED = web.origin, True
-        yield web
 
 
 @pytest.fixture

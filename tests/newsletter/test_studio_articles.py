@@ -20,19 +20,8 @@ _numbers = count(1)
 
 
 @pytest.fixture
-def newsletter():
-    return make_newsletter()
-
-
-@pytest.fixture
 def editor(newsletter):
     return make_editor(newsletter, role=Role.WRITER, name="Dewi Anggraini")
-
-
-@pytest.fixture
-def studio(client, editor):
-    client.force_login(editor)
-    return client
 
 
 def make_article(title: str = "Kuota paspor naik", **fields) -> Article:

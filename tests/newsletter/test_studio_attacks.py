@@ -8,19 +8,13 @@ import pytest
 from django.urls import reverse
 
 from newsletter import content, issues, library
-from newsletter.models import Article, Issue, Role, Source
-from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter
-from tests.newsletter.composing import form_of, post, step, stored
+from newsletter.models import Article, Issue, Source
+from tests.makers import NOW, make_document, make_issue
+from tests.newsletter.composing import either_way, form_of, post, step, stored
 from tests.newsletter.test_studio_images import photo, picture_of
 
 pytestmark = pytest.mark.django_db
-either_way = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
 PAGES = ("issue-compose", "issue-preview", "issue-checks", "issue-history", "issue-languages", "issue-look")
-
-
-@pytest.fixture
-def newsletter():
-    return make_newsletter()
 
 
 @pytest.fixture
@@ -32,12 +26,6 @@ def issue(newsletter):
         content.Event(id="bevt", words={"id": content.EventWords(headline="Temu pembaca")}),
     ]
     return make_issue(newsletter, document=document)
-
-
-@pytest.fixture
-def studio(client, newsletter):
-    client.force_login(make_editor(newsletter, role=Role.WRITER))
-    return client
 
 
 def open_every_page(client, issue):

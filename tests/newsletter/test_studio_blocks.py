@@ -6,34 +6,12 @@ import pytest
 from django.urls import reverse
 
 from newsletter import content, issues
-from newsletter.models import Article, Issue, MediaFile, Role
+from newsletter.models import Article, Issue, MediaFile
 from newsletter.studio import documents
-from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter, story_words
-from tests.newsletter.composing import form_of, ids, post, step, stored
+from tests.makers import NOW, make_document, make_issue, story_words
+from tests.newsletter.composing import either_way, form_of, ids, post, step, stored
 
 pytestmark = pytest.mark.django_db
-either_way = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
-
-
-@pytest.fixture
-def newsletter():
-    return make_newsletter()
-
-
-@pytest.fixture
-def editor(newsletter):
-    return make_editor(newsletter, role=Role.WRITER)
-
-
-@pytest.fixture
-def issue(newsletter, editor):
-    return make_issue(newsletter, editor=editor)
-
-
-@pytest.fixture
-def studio(client, editor):
-    client.force_login(editor)
-    return client
 
 
 def with_blocks(issue, *blocks):

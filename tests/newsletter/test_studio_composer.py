@@ -18,27 +18,6 @@ from tests.newsletter.composing import form_of, ids, post, stored
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def newsletter():
-    return make_newsletter()
-
-
-@pytest.fixture
-def editor(newsletter):
-    return make_editor(newsletter, role=Role.WRITER)
-
-
-@pytest.fixture
-def issue(newsletter, editor):
-    return make_issue(newsletter, editor=editor)
-
-
-@pytest.fixture
-def studio(client, editor):
-    client.force_login(editor)
-    return client
-
-
 # --- showing ---------------------------------------------------------------------------------------------------------
 
 

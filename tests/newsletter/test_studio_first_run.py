@@ -8,7 +8,7 @@ from django.urls import reverse
 from newsletter import content
 from newsletter.models import AuditEntry, Issue, Newsletter, Role
 from tests.makers import make_editor, make_newsletter
-from tests.newsletter.test_sites import publication, web  # noqa: F401 (fixtures)
+from tests.newsletter.test_sites import publication  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.django_db
 
@@ -16,12 +16,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def editor():
     return make_editor(make_newsletter(is_demo=True), language="en")
-
-
-@pytest.fixture
-def studio(client, editor):
-    client.force_login(editor)
-    return client
 
 
 @pytest.fixture
@@ -101,7 +95,7 @@ def test_an_unfinished_reading_can_be_gone_on_with(studio, publication):  # noqa
 
 
 @pytest.mark.parametrize("headers", [{}, {"hx-request": "true"}])
-def test_what_cannot_be_read_says_why_and_stays_typed(studio, web, headers):  # noqa: F811
+def test_what_cannot_be_read_says_why_and_stays_typed(studio, web, headers):
     address = web.origin + "/demo/hilang"
     answer = studio.post(reverse("site-ask"), {"address": address}, headers=headers)
     if headers:

@@ -7,22 +7,11 @@ from django.urls import reverse
 
 from newsletter import articles, content, guard, issues
 from newsletter.articledata import ArticleData
-from newsletter.models import Article, ArticleState, Issue, Role
+from newsletter.models import Article, ArticleState, Issue
 from newsletter.studio import guarding
-from tests.makers import NOW, make_editor, make_newsletter
+from tests.makers import NOW
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def newsletter():
-    return make_newsletter()
-
-
-@pytest.fixture
-def studio(client, newsletter):
-    client.force_login(make_editor(newsletter, role=Role.WRITER))
-    return client
 
 
 @pytest.fixture

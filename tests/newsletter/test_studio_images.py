@@ -10,17 +10,11 @@ from django.urls import reverse
 from PIL import Image
 
 from newsletter import content, issues, library
-from newsletter.models import MediaFile, Role
+from newsletter.models import MediaFile
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter
-from tests.newsletter.composing import HTMX, form_of, post, step, stored
+from tests.newsletter.composing import HTMX, either_way, form_of, post, step, stored
 
 pytestmark = pytest.mark.django_db
-either_way = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
-
-
-@pytest.fixture
-def newsletter():
-    return make_newsletter()
 
 
 @pytest.fixture
@@ -28,12 +22,6 @@ def issue(newsletter):
     document = make_document()
     document.blocks.append(content.Image(id="bimg"))
     return make_issue(newsletter, document=document)
-
-
-@pytest.fixture
-def studio(client, newsletter):
-    client.force_login(make_editor(newsletter, role=Role.WRITER))
-    return client
 
 
 def photo(size=(1600, 900), colour="#0E5A55", name="loket.jpg"):

@@ -8,10 +8,9 @@ from django.urls import reverse
 from newsletter import content, issues
 from newsletter.models import Issue
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter, story_words
-from tests.newsletter.composing import HTMX, form_of, post, step, stored
+from tests.newsletter.composing import HTMX, either_way, form_of, post, step, stored
 
 pytestmark = pytest.mark.django_db
-either_way = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
 FOUR = ["id", "en", "ar", "zh-hans"]
 
 
@@ -32,9 +31,8 @@ def issue(newsletter):
 
 
 @pytest.fixture
-def studio(client, newsletter):
-    client.force_login(make_editor(newsletter))
-    return client
+def editor(newsletter):
+    return make_editor(newsletter)
 
 
 def table(studio, issue):

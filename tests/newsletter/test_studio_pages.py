@@ -17,11 +17,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def newsletter():
-    return make_newsletter()
-
-
-@pytest.fixture
 def admin(newsletter):
     return make_editor(newsletter)
 

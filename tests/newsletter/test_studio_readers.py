@@ -15,11 +15,6 @@ GREETING = '<p>Halo <span data-merge="name">Pembaca</span>, selamat pagi.</p>'
 
 
 @pytest.fixture
-def newsletter():
-    return make_newsletter()
-
-
-@pytest.fixture
 def issue(newsletter):
     document = make_document(stories=1)
     words = {"id": content.TextWords(body=GREETING), "en": content.TextWords(body=GREETING)}

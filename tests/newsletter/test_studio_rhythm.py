@@ -19,14 +19,8 @@ TUESDAYS = {"days": [1], "at": "08:00", "days_before": 1, "prepared_at": "09:00"
 
 
 @pytest.fixture
-def newsletter():
-    return make_newsletter()
-
-
-@pytest.fixture
-def studio(client, newsletter):
-    client.force_login(make_editor(newsletter, language="en"))
-    return client
+def editor(newsletter):
+    return make_editor(newsletter, language="en")
 
 
 def fields(**changes):

@@ -7,27 +7,15 @@ from django.urls import reverse
 
 from newsletter import library
 from newsletter.models import SavedBlock
-from tests.makers import NOW, make_editor, make_issue, make_newsletter
-from tests.newsletter.composing import HTMX, form_of, post, stored
+from tests.makers import NOW, make_editor, make_newsletter
+from tests.newsletter.composing import HTMX, either_way, form_of, post, stored
 
 pytestmark = pytest.mark.django_db
-either_way = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
 
 
 @pytest.fixture
-def newsletter():
-    return make_newsletter()
-
-
-@pytest.fixture
-def issue(newsletter):
-    return make_issue(newsletter)
-
-
-@pytest.fixture
-def studio(client, newsletter):
-    client.force_login(make_editor(newsletter))
-    return client
+def editor(newsletter):
+    return make_editor(newsletter)
 
 
 @pytest.fixture

@@ -8,30 +8,13 @@ import pytest
 from django.urls import reverse
 
 from newsletter import articles, issues, library
-from newsletter.models import Article, Candidate, CandidateState, Issue, Role
+from newsletter.models import Article, Candidate, CandidateState, Issue
 from newsletter.studio import tray
 from tests.makers import NOW, make_editor, make_issue, make_newsletter
-from tests.newsletter.composing import HTMX, ids, step, stored
+from tests.newsletter.composing import HTMX, either_way, ids, step, stored
 
 pytestmark = pytest.mark.django_db
-either_way = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
 WEEK = datetime.timedelta(days=7)
-
-
-@pytest.fixture
-def newsletter():
-    return make_newsletter()
-
-
-@pytest.fixture
-def issue(newsletter):
-    return make_issue(newsletter)
-
-
-@pytest.fixture
-def studio(client, newsletter):
-    client.force_login(make_editor(newsletter, role=Role.WRITER))
-    return client
 
 
 def make_article(title, *, age=datetime.timedelta(hours=2), **fields):

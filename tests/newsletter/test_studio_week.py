@@ -39,12 +39,6 @@ def editor(newsletter):
     return make_editor(newsletter, role=Role.WRITER, language="en")
 
 
-@pytest.fixture
-def studio(client, editor):
-    client.force_login(editor)
-    return client
-
-
 def add_articles(newsletter, numbers, *, monday):
     for number in numbers:
         url = f"https://kabarlintas.example/{number}"

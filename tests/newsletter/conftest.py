@@ -1,0 +1,65 @@
+"""What many tests of the package start from. A file that needs something else under one of these names says so itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from newsletter.models import Role, Source
+from tests import turns
+from tests.makers import make_editor, make_issue, make_newsletter
+from tests.newsletter.web import serving
+
+
+@pytest.fixture
+def _secure_site(settings):
+    settings.SITE_URL = "https://surat.example"
+
+
+# --- other people's sites --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def web(settings):
+    """A server that counts as our own origin, so that the client may reach it below /demo/ and /media/."""
+    with serving() as web:
+        settings.SITE_URL, settings.EMBEDDED = web.origin, True
+        yield web
+
+
+@pytest.fixture
+def source(web):
+    """A feed at /demo/umpan.xml of that server."""
+    return Source.objects.create(newsletter=make_newsletter(), url=web.origin + "/demo/umpan.xml")
+
+
+# --- the studio ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def newsletter():
+    return make_newsletter()
+
+
+@pytest.fixture
+def editor(newsletter):
+    """A writer: whoever may do the least."""
+    return make_editor(newsletter, role=Role.WRITER)
+
+
+@pytest.fixture
+def issue(newsletter, editor):
+    """Three stories in two languages, made by `editor`."""
+    return make_issue(newsletter, editor=editor)
+
+
+@pytest.fixture
+def studio(client, editor):
+    """The client, with `editor` logged in."""
+    client.force_login(editor)
+    return client
+
+
+@pytest.fixture
+def _one_at_a_time(transactional_db):
+    with turns.taken():
+        yield
