@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from newsletter import content, issues, looks
-from newsletter.models import Editor, Issue, Membership, Newsletter, Role
+from newsletter.models import Editor, Issue, IssueStatus, Membership, Newsletter, Role
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 
 NOW = datetime.datetime(2026, 11, 24, 0, 0, tzinfo=datetime.UTC)
@@ -94,6 +94,16 @@ def make_scheduled_issue(newsletter: Newsletter | None = None, **fields: Any) ->
     issue = issues.schedule(issue, at=NOW, editor=None, now=NOW)
     looks.keep(issue, {"links": {}}, now=NOW)
     return issue
+
+
+def make_sent(newsletter: Newsletter | None = None, *, days: int = 0, **fields: Any) -> Issue:
+    """An issue that the archive shows: sent `days` after NOW. Nothing is frozen and nobody got it."""
+    issue = make_issue(newsletter, **fields)
+    moment = NOW + datetime.timedelta(days=days)
+    Issue.objects.filter(pk=issue.pk).update(
+        status=IssueStatus.SENT, scheduled_at=moment, started_at=moment, sent_at=moment
+    )
+    return Issue.objects.select_related("newsletter").get(pk=issue.pk)
 
 
 def make_reader(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 
 import pytest
@@ -12,24 +11,10 @@ from lxml import html
 from newsletter import content, editions
 from newsletter.models import AuditEntry, Issue, IssueStatus, Link
 from subscribers.models import SignupForm
-from tests.makers import NOW, make_document, make_issue, make_newsletter, story_words
+from tests.makers import make_document, make_issue, make_newsletter, make_sent, story_words
 from tests.newsletter import gallery
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _secure_site(settings):
-    settings.SITE_URL = "https://surat.example"
-
-
-def make_sent(newsletter=None, *, days: int = 0, **fields) -> Issue:
-    issue = make_issue(newsletter, **fields)
-    moment = NOW + datetime.timedelta(days=days)
-    Issue.objects.filter(pk=issue.pk).update(
-        status=IssueStatus.SENT, scheduled_at=moment, started_at=moment, sent_at=moment
-    )
-    return Issue.objects.select_related("newsletter").get(pk=issue.pk)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_secure_site")]
 
 
 def page(client, issue: Issue, **query):

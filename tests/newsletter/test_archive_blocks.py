@@ -7,22 +7,15 @@ from django.urls import reverse
 from lxml import html
 
 from newsletter import content
-from newsletter.models import Issue, IssueStatus
-from tests.makers import NOW, make_issue, make_newsletter
+from tests.makers import make_newsletter, make_sent
 from tests.newsletter import gallery
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _secure_site(settings):
-    settings.SITE_URL = "https://surat.example"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_secure_site")]
 
 
 def page(client, *, language: str = "en", document: content.Document | None = None, **newsletter):
     document = document or gallery.document(picture=gallery.make_picture(), languages=gallery.LANGUAGES)
-    issue = make_issue(make_newsletter(**{"languages": list(gallery.LANGUAGES), **newsletter}), document=document)
-    Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.SENT, scheduled_at=NOW, started_at=NOW, sent_at=NOW)
+    issue = make_sent(make_newsletter(**{"languages": list(gallery.LANGUAGES), **newsletter}), document=document)
     address = reverse("archive-issue", kwargs={"year": 2026, "slug": issue.slug})
     return html.document_fromstring(client.get(address, {"lang": language}).content.decode()).find(".//article")
 

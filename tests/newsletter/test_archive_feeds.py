@@ -14,28 +14,14 @@ from lxml import etree, html
 from newsletter import content, editions
 from newsletter.archive import feeds
 from newsletter.models import AuditEntry, Issue, IssueStatus, Link
-from tests.makers import NOW, make_document, make_issue, make_newsletter, make_reader, story_words
+from tests.makers import NOW, make_document, make_newsletter, make_reader, make_sent, story_words
 from tests.newsletter import gallery
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_secure_site")]
 
 ATOM = {"a": "http://www.w3.org/2005/Atom", "xml": "http://www.w3.org/XML/1998/namespace"}
 RSS = {"content": "http://purl.org/rss/1.0/modules/content/", "atom": ATOM["a"]}
 ADDRESSES = ["/archive/feed.xml", "/archive/rss.xml", "/archive/feed.json"]
-
-
-@pytest.fixture(autouse=True)
-def _secure_site(settings):
-    settings.SITE_URL = "https://surat.example"
-
-
-def make_sent(newsletter=None, *, days: int = 0, **fields) -> Issue:
-    issue = make_issue(newsletter, **fields)
-    moment = NOW + datetime.timedelta(days=days)
-    Issue.objects.filter(pk=issue.pk).update(
-        status=IssueStatus.SENT, scheduled_at=moment, started_at=moment, sent_at=moment
-    )
-    return Issue.objects.select_related("newsletter").get(pk=issue.pk)
 
 
 def atom(client, **query):

@@ -15,12 +15,7 @@ from newsletter.rendering import links
 from tests.makers import NOW, make_document, make_issue, make_newsletter, story_words
 from tests.newsletter import gallery
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _secure_site(settings):
-    settings.SITE_URL = "https://surat.example"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_secure_site")]
 
 
 def one_block(block: content.Block, **fields) -> Issue:

@@ -16,12 +16,7 @@ from tests.chromium import browser, needs_chromium
 from tests.makers import make_document, make_issue, make_newsletter, story_words
 from tests.newsletter import gallery
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _secure_site(settings):
-    settings.SITE_URL = "https://surat.example"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_secure_site")]
 
 
 def one_block(block: content.BlockBase, **envelope: str) -> content.Document:

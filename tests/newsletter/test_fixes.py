@@ -14,12 +14,7 @@ from newsletter.studio import documents, fixing
 from tests.makers import NOW, make_document, make_issue, make_newsletter, story_words
 from tests.newsletter import gallery
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _secure_site(settings):
-    settings.SITE_URL = "https://surat.example"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_secure_site")]
 
 
 def wrong(issue, *names: str) -> list[checks.Check]:

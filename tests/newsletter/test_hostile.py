@@ -13,12 +13,7 @@ from tests.chromium import browser, needs_chromium
 from tests.makers import NOW, make_issue, make_newsletter
 from tests.newsletter import gallery, hostile
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _secure_site(settings):
-    settings.SITE_URL = "https://surat.example"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_secure_site")]
 
 
 CASES = [
