@@ -20,11 +20,6 @@ NEW = "/studio/forms/new/"
 
 
 @pytest.fixture
-def letter():
-    return make_newsletter()
-
-
-@pytest.fixture
 def administrator(client, letter):
     editor = make_editor(letter)
     client.force_login(editor)

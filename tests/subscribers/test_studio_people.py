@@ -27,11 +27,6 @@ LIST = "/studio/subscribers/"
 
 
 @pytest.fixture
-def letter():
-    return make_newsletter()
-
-
-@pytest.fixture
 def editor(client, letter):
     editor = make_editor(letter, role=Role.EDITOR)
     client.force_login(editor)

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 
 import pytest
-from django.core.cache import cache
 from django.core.management import CommandError, call_command
 
-from newsletter import content, fetching, looks
+from newsletter import content
 from newsletter.models import Issue
 from tests.makers import make_document, make_issue, make_newsletter, make_reader
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_no_network")]
 
 CRITERIA = {f"E{number:02d}" for number in range(1, 31)}
-
-
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch):
-    cache.clear()
-    monkeypatch.setattr(looks, "PAUSE_S", 0)
-    monkeypatch.setattr(fetching, "try_link", lambda url, **_: url)
-    monkeypatch.setattr(shutil, "which", lambda _program: None)
 
 
 def printed(*arguments: object) -> tuple[int, list[dict]]:

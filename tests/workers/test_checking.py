@@ -6,22 +6,13 @@ import shutil
 from datetime import timedelta
 
 import pytest
-from django.core.cache import cache
 
 from newsletter import content, fetching, guard, issues, looks
 from newsletter.models import Article, ArticleState, Issue, IssueStatus
 from tests.makers import NOW, make_document, make_issue, make_newsletter, make_reader
 from workers import checking, preflight, sending
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch):
-    cache.clear()
-    monkeypatch.setattr(looks, "PAUSE_S", 0)
-    monkeypatch.setattr(fetching, "try_link", lambda url, **_: url)
-    monkeypatch.setattr(shutil, "which", lambda _program: None)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_no_network")]
 
 
 def due_issue(document: content.Document | None = None, **fields) -> Issue:

@@ -22,14 +22,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def sink(settings):
-    with smtp_server() as server:
-        settings.MAIL_ROUTES = [f"smtp://127.0.0.1:{server.port}"]
-        yield server
-        routes.first().close()
-
-
-@pytest.fixture
 def always_ask(monkeypatch):
     """Ask before every message instead of every 250 ms, so that tests need no waiting."""
     monkeypatch.setattr(sending, "ASK_EVERY_S", 0.0)

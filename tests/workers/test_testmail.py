@@ -11,19 +11,11 @@ from newsletter import content, editions, issues
 from newsletter.models import AuditEntry, IssueStatus
 from subscribers import tokens
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter, make_reader
-from tests.workers.mailing import parse, smtp_server
-from workers import routes, testmail
+from tests.workers.mailing import parse
+from workers import testmail
 from workers.models import Delivery
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def sink(settings):
-    with smtp_server() as server:
-        settings.MAIL_ROUTES = [f"smtp://127.0.0.1:{server.port}"]
-        yield server
-        routes.first().close()
 
 
 def parsed(sink, place: int = 0):

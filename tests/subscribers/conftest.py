@@ -1,0 +1,12 @@
+"""What several tests of the package start from."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.makers import make_newsletter
+
+
+@pytest.fixture
+def letter():
+    return make_newsletter()

@@ -1,0 +1,30 @@
+"""What several tests of the package start from."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from django.core.cache import cache
+
+from newsletter import fetching, looks
+from tests.workers.mailing import smtp_server
+from workers import routes
+
+
+@pytest.fixture
+def sink(settings):
+    """The mail server that everything goes to."""
+    with smtp_server() as server:
+        settings.MAIL_ROUTES = [f"smtp://127.0.0.1:{server.port}"]
+        yield server
+        routes.first().close()
+
+
+@pytest.fixture
+def _no_network(monkeypatch):
+    """Every link answers at once, and no program of this machine judges a mail."""
+    cache.clear()
+    monkeypatch.setattr(looks, "PAUSE_S", 0)
+    monkeypatch.setattr(fetching, "try_link", lambda url, **_: url)
+    monkeypatch.setattr(shutil, "which", lambda _program: None)
