@@ -21,6 +21,31 @@ URL_MOST = 1000
 
 TRACKING = re.compile(r"^(utm_\w+|fbclid|gclid|dclid|msclkid|yclid|igshid|mc_cid|mc_eid|_ga)$", re.IGNORECASE)
 MARKUP = re.compile(r"<[a-zA-Z/!?]")
+PARTING = (
+    *(
+        "p",
+        "div",
+        "br",
+        "hr",
+        "li",
+        "ul",
+        "ol",
+        "dl",
+        "dt",
+        "dd",
+        "table",
+        "tr",
+        "td",
+        "th",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+    ),
+    *("h6", "blockquote", "pre", "section", "article", "aside", "header", "footer", "figure", "figcaption", "img"),
+)
+"""Elements whose text stands apart from what is around them; all others are inside a line."""
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 SECTIONS = re.compile(rb"<!\[CDATA\[|\]\]>")
 DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,30})""", re.IGNORECASE)
@@ -114,7 +139,9 @@ def _without_markup(text: str) -> str:
         return re.sub(r"<[^>]*>?", " ", text)
     for element in tree.xpath(".//script|.//style|.//noscript|.//iframe|.//object|.//comment()"):
         element.drop_tree()
-    return " ".join(tree.itertext())
+    for element in tree.iter(*PARTING):
+        element.text, element.tail = f" {element.text or ''}", f" {element.tail or ''}"
+    return str(tree.text_content())
 
 
 def shortened(text: str, *, most: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.articledata import date_in_words, decoded, language_code, moment, words
+from newsletter.articledata import date_in_words, decoded, language_code, moment, plain, words
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,16 @@ def test_a_byte_that_is_wrong_does_not_spoil_the_page():
 )  # fmt: skip
 def test_languages_are_known_by_their_two_letters(said, code):
     assert language_code(said) == code
+
+
+@pytest.mark.parametrize(
+    ("markup", "said"),
+    [
+        ("<p>Kami merangkum <strong>yang baru</strong>.</p>", "Kami merangkum yang baru."),
+        ("<p>Satu.</p><p>Dua.</p>", "Satu. Dua."),
+        ("Baris satu<br>baris dua<ul><li>a</li><li>b</li></ul>c", "Baris satu baris dua a b c"),
+        ("e<em>-paspor</em>", "e-paspor"),
+    ],
+)
+def test_markup_inside_a_line_parts_no_words_and_blocks_do(markup, said):
+    assert plain(markup) == said

@@ -41,7 +41,7 @@ def test_an_rss_item_says_all_about_its_article():
     item = feed.items[0]
     assert (feed.title, feed.language, feed.site_url) == ("Kabar", "id", "https://kabar.example/")
     assert item.url == "https://kabar.example/id/autogate"
-    assert (item.guid, item.title, item.summary) == ("k-17", "Autogate & paspor", "Lebih cepat .")
+    assert (item.guid, item.title, item.summary) == ("k-17", "Autogate & paspor", "Lebih cepat.")
     assert (item.author, item.section, item.language) == ("Dewi Anggraini", "Layanan", "id")
     assert (item.image_url, item.image_alt) == ("https://kabar.example/gambar/a.jpg", "Jalur autogate")
     assert item.published_at == datetime(2026, 11, 24, 0, 0, tzinfo=UTC)
