@@ -70,9 +70,12 @@ def send(issue: Issue, *, to: Sequence[str], editor: Editor | None, now: datetim
     Raises TooMany. Where at least one was accepted, the issue counts as tested.
     """
     deadline, languages = tick() + MOST_S, editions.languages(issue)
-    _demand_measure(editor, len(languages) * len(to), now=now)
     detail = {"mails": len(languages) * len(to), "revision": issue.revision_head, "digest": issues.digest(issue)}
-    issues.audit("issue-tested", issue, editor=editor, now=now, **detail)
+    with transaction.atomic():  # two requests at once count each other
+        if editor is not None:
+            Editor.objects.select_for_update().get(pk=editor.pk)
+        _demand_measure(editor, len(languages) * len(to), now=now)
+        issues.audit("issue-tested", issue, editor=editor, now=now, **detail)
     route, results = routes.first(), []
     for language in languages:
         results += _send_one(issue, language, to, route, editor=editor, deadline=deadline, now=now)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
 
 from newsletter import content, editions
 from newsletter.models import Issue, Newsletter
@@ -19,7 +16,6 @@ from newsletter.rendering import richtext
 LONGEST_HEADLINE = 110
 LOCALES = {"id": "id_ID", "en": "en_US", "ar": "ar_AR", "zh": "zh_CN", "ms": "ms_MY"}
 """OpenGraph wants a territory; a language that is not here goes without."""
-_ESCAPES = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 @dataclass(frozen=True)
@@ -106,9 +102,3 @@ def publisher(newsletter: Newsletter) -> dict[str, Any]:
 
 def archive_url(newsletter: Newsletter) -> str:
     return f"{settings.SITE_URL}{reverse('archive-list')}?newsletter={newsletter.slug}"
-
-
-def script(found: dict[str, Any]) -> SafeString:
-    """`found` as a block of data, in which no word can end the element. Browsers run nothing of it."""
-    text = json.dumps(found, ensure_ascii=False).translate(_ESCAPES)
-    return format_html('<script type="application/ld+json">{}</script>', mark_safe(text))  # noqa: S308

@@ -160,7 +160,7 @@ def _context(issue: Issue, language: str) -> dict[str, Any]:
         "picture": picture,
         "locale": sharing.locale(language),
         "locales": [sharing.locale(code) for code in editions.languages(issue) if code != language],
-        "facts": sharing.script(facts),
+        "facts": facts,
         "privacy_url": editions.privacy_url(newsletter),
         "before": before and _entry(before, language),
         "after": after and _entry(after, language),

@@ -92,7 +92,7 @@ def _restore(request: HttpRequest, issue: Issue) -> HttpResponse:
 def in_words(before: dict[str, Any], after: dict[str, Any], language: str) -> list[str]:
     """What changed between two versions, a phrase each."""
     old, new = content.parse(before), content.parse(after)
-    titles = {block.id: _title(block, language) for block in [*old.blocks, *new.blocks]}
+    titles = {block.id: documents.named(block, language)[0] for block in [*old.blocks, *new.blocks]}
     old_ids, new_ids = [block.id for block in old.blocks], [block.id for block in new.blocks]
     changed = issues.differences(before, after)
     said = [_("Added: %(title)s") % {"title": titles[key]} for key in new_ids if key not in old_ids]
@@ -105,12 +105,6 @@ def in_words(before: dict[str, Any], after: dict[str, Any], language: str) -> li
     return said or [_("Started")]
 
 
-def _title(block: content.Block, language: str) -> str:
-    field = next((spec.name for spec in FIELDS[block.kind]), "")
-    told = [block.words.get(language), *block.words.values()]
-    return next((found for words in told if (found := getattr(words, field, ""))), str(documents.KINDS[block.kind]))
-
-
 # --- word by word ----------------------------------------------------------------------------------------------------
 
 
@@ -121,10 +115,10 @@ def differences(before: dict[str, Any], after: dict[str, Any], languages: list[s
     was = {block.id: block for block in old.blocks}
     for block in new.blocks:
         what = "changed" if block.id in was else "added"
-        found.append(Changed(_title(block, languages[0]), what, tuple(_block(was.get(block.id), block))))
+        found.append(Changed(documents.named(block, languages[0])[0], what, tuple(_block(was.get(block.id), block))))
     kept = {block.id for block in new.blocks}
     found += [
-        Changed(_title(block, languages[0]), "removed", tuple(_block(block, None)))
+        Changed(documents.named(block, languages[0])[0], "removed", tuple(_block(block, None)))
         for block in old.blocks
         if block.id not in kept
     ]

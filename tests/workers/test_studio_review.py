@@ -1013,7 +1013,7 @@ def test_every_kind_of_block_has_a_name_on_the_page(client, letter, checked):
     page = client.get(to("review", make_issue(letter, document=document)))
 
     assert page.status_code == 200
-    assert "questions and answers" in page.content.decode()
+    assert "Questions and answers" in page.content.decode()
 
 
 @pytest.mark.parametrize(("changed", "says"), [([], "unchanged"), (["from_email", "hold_s"], "sender's address")])
@@ -1046,4 +1046,4 @@ def test_the_issue_is_compared_with_the_last_one(letter):
     rows = against.comparisons(issue, last, count=11026)
 
     assert (rows[0].before, rows[0].now) == ("10,982", "11,026")
-    assert (rows[2].before, rows[2].now, rows[2].why) == ("3", "3", "new: notice")
+    assert (rows[2].before, rows[2].now, rows[2].why) == ("3", "3", "new: Notice")

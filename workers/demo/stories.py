@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from functools import cache
-from html import escape
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from newsletter.models import Newsletter
 
@@ -42,8 +43,8 @@ class Story:
         return f"/demo/{self.slug}/" if self.language == "id" else f"/demo/{self.language}/{self.slug}/"
 
     @property
-    def html(self) -> str:
-        return "\n".join(_paragraph(part) for part in self.body.split("\n\n"))
+    def html(self) -> SafeString:
+        return format_html_join("\n", "{}", ((_paragraph(part),) for part in self.body.split("\n\n")))
 
     @property
     def words(self) -> int:
@@ -55,9 +56,12 @@ class Story:
         return datetime.combine(day, time(7, 5 + len(self.slug) % 50), tzinfo=ZONE)
 
 
-def _paragraph(text: str) -> str:
-    words = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text.strip(), quote=False))
-    return f"<h2>{words[3:]}</h2>" if words.startswith("## ") else f"<p>{words}</p>"
+def _paragraph(text: str) -> SafeString:
+    """A paragraph, or a heading where it begins with ##; **words** between stars are strong."""
+    text = text.strip()
+    parts = re.split(r"\*\*(.+?)\*\*", text.removeprefix("## "))
+    words = ((format_html("<strong>{}</strong>", part) if place % 2 else part,) for place, part in enumerate(parts))
+    return format_html("<h2>{}</h2>" if text.startswith("## ") else "<p>{}</p>", format_html_join("", "{}", words))
 
 
 @cache

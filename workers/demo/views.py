@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +11,6 @@ from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.feedgenerator import Enclosure, Rss201rev2Feed
 from django.utils.html import escape
-from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import etag, require_safe
 
 from newsletter.models import Newsletter
@@ -42,7 +40,7 @@ def front(request: HttpRequest, language: str = "id") -> HttpResponse:
         "about": ABOUT[language],
         "canonical": _front(language),
         "alternates": links,
-        "linked_data": _script(_publisher()),
+        "linked_data": _publisher(),
     }
     return _page(request, "demo/front.html", language, context)
 
@@ -89,15 +87,15 @@ def _shown(story: Story, *, start: Any) -> dict[str, Any]:
         "published": story.published_at(start),
         "zone": stories.ZONE,
         "picture": f"/demo/pictures/{story.picture}.png",
-        "text": mark_safe(story.html),  # noqa: S308 (escaped when it was made from our own text file)
+        "text": story.html,
         "width": drawings.WIDTH,
         "height": drawings.HEIGHT,
     }
 
 
-def _linked_data(story: Story, shown: dict[str, Any]) -> SafeString:
+def _linked_data(story: Story, shown: dict[str, Any]) -> dict[str, Any]:
     """The article as schema.org says it."""
-    thing = {
+    return {
         "@context": "https://schema.org",
         "@type": "NewsArticle",
         "headline": story.title,
@@ -112,7 +110,6 @@ def _linked_data(story: Story, shown: dict[str, Any]) -> SafeString:
         "image": {"@type": "ImageObject", "url": settings.SITE_URL + shown["picture"], "caption": story.alt},
         "mainEntityOfPage": settings.SITE_URL + story.path,
     }
-    return _script(thing)
 
 
 def _publisher() -> dict[str, Any]:
@@ -130,12 +127,6 @@ def _publisher() -> dict[str, Any]:
             "postalCode": "12345",
         },
     }
-
-
-def _script(thing: dict[str, Any]) -> SafeString:
-    """JSON-LD, safe inside a script element."""
-    text = json.dumps(thing, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return mark_safe(text)  # noqa: S308 (no character is left that could end the element)
 
 
 def _box(story: Story) -> dict[str, Any] | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
 from newsletter import content, editions
 from newsletter.models import AuditEntry, Issue, IssueStatus
+from newsletter.studio import documents
 from subscribers.models import Subscription
-from workers.studio import contents, wording
+from workers.studio import wording
 
 SENDER: dict[str, Callable[[], str]] = {
     "brand": lambda: _("name of the newsletter"),
@@ -91,11 +92,12 @@ def _kinds(old: content.Document, document: content.Document) -> str:
     before, after = ({block.kind for block in each.blocks} for each in (old, document))
     parts = []
     if after - before:
-        parts.append(
-            _("new: %(kinds)s") % {"kinds": ", ".join(sorted(contents.KIND_NAMES[k]() for k in after - before))}
-        )
+        parts.append(_("new: %(kinds)s") % {"kinds": _labels(after - before)})
     if before - after:
-        parts.append(
-            _("gone: %(kinds)s") % {"kinds": ", ".join(sorted(contents.KIND_NAMES[k]() for k in before - after))}
-        )
+        parts.append(_("gone: %(kinds)s") % {"kinds": _labels(before - after)})
     return "; ".join(parts)
+
+
+def _labels(kinds: Collection[str]) -> str:
+    """As the composer calls them."""
+    return ", ".join(sorted(str(documents.KINDS[kind]) for kind in kinds))

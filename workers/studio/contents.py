@@ -1,63 +1,17 @@
-"""What each language of an issue gets, block by block, and what to call a block. Reads only."""
+"""What each language of an issue gets, block by block. Reads only."""
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from newsletter import content
 from newsletter.models import Issue, Newsletter
+from newsletter.studio import documents
 from newsletter.templatetags import warta
 from workers.studio import wording
-
-KIND_NAMES: dict[str, Callable[[], str]] = {
-    "lead": lambda: _("lead"),
-    "story": lambda: _("story"),
-    "brief": lambda: _("brief"),
-    "text": lambda: _("text"),
-    "image": lambda: _("image"),
-    "video": lambda: _("video"),
-    "notice": lambda: _("notice"),
-    "faq": lambda: _("questions and answers"),
-    "quote": lambda: _("quote"),
-    "event": lambda: _("event"),
-    "button": lambda: _("button"),
-    "divider": lambda: _("divider"),
-}
-"""Called late, in the page's language."""
-TAG = re.compile(r"<[^>]*>")
-LONGEST = 90
-
-
-def plain(text: str) -> str:
-    """A text's words without its markup."""
-    return " ".join(html.unescape(TAG.sub(" ", text)).split())
-
-
-def block_title(block: content.Block, language: str) -> str:
-    """A few plain words a person knows the block by; "" where it has none in `language`."""
-    words: Any = block.words.get(language)
-    for name in ("headline", "heading", "label", "quote", "body", "caption", "image_alt"):
-        text = plain(getattr(words, name, "") or "")
-        if text:
-            return text if len(text) <= LONGEST else text[: LONGEST - 2].rstrip() + "…"
-    questions = getattr(words, "questions", [])
-    return plain(questions[0].question) if questions else ""
-
-
-def named(block: content.Block, default: str) -> tuple[str, str]:
-    """What to call a block, and the language of that name; "" for the page's own."""
-    for language in (default, *block.words):
-        if title := block_title(block, language):
-            return title, language
-    return KIND_NAMES[block.kind](), ""
-
 
 # --- the matrix ------------------------------------------------------------------------------------------------------
 
@@ -119,7 +73,7 @@ def _subject_cell(document: content.Document, language: str) -> Cell:
 
 def _block_row(block: content.Block, newsletter: Newsletter) -> Row:
     default = newsletter.default_language
-    title, language = named(block, default)
+    title, language = documents.named(block, default)
     cells = tuple(_block_cell(block, code, default) for code in newsletter.languages)
     return Row(title=title, language=language, note="", cells=cells, block=block.id)
 

@@ -17,15 +17,19 @@ from django.utils.translation import ngettext
 from pydantic import BaseModel
 
 from newsletter import content, issues
+from newsletter.articledata import plain
 from newsletter.models import AuditEntry, Editor, Issue
+from newsletter.studio import documents
 from newsletter.templatetags.warta import listed
-from workers.studio import contents, wording
+from workers.studio import wording
 
 ADDRESSES = frozenset({"url", "transcript_url"})
 HREF = re.compile(r'href="([^"]*)"')
 FEW_WORDS = 5
 """A change up to this long is shown as it is: "240 became 220"."""
 SHOWN = 6
+LONGEST_TEXT = 10_000
+"""More than any field of a block holds."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +141,12 @@ def differences(old: content.Document, new: content.Document, *, default: str) -
     after = {block.id: block for block in new.blocks}
     for block_id, block in after.items():
         if block_id not in before:
-            yield Change("new", *contents.named(block, default), _("new"))
+            yield Change("new", *documents.named(block, default), _("new"))
         elif block != before[block_id]:
             yield from _block(before[block_id], block, default)
     for block_id, block in before.items():
         if block_id not in after:
-            yield Change("gone", *contents.named(block, default), _("taken out"))
+            yield Change("gone", *documents.named(block, default), _("taken out"))
     kept = [block_id for block_id in before if block_id in after]
     if kept != [block_id for block_id in after if block_id in before]:
         yield Change("order", words=_("the order of the blocks"))
@@ -159,7 +163,7 @@ def _envelopes(old: content.Document, new: content.Document) -> Iterator[Change]
 
 
 def _block(before: content.Block, after: content.Block, default: str) -> Iterator[Change]:
-    title, language = contents.named(after, default)
+    title, language = documents.named(after, default)
     found = list(_in_words(before, after))
     if getattr(before, "picture", None) != getattr(after, "picture", None):
         found.append(("picture", _("the picture")))
@@ -192,8 +196,8 @@ def _one_text(name: str, old: str, new: str) -> Iterator[tuple[str, str]]:
     added = list(links.elements())
     for place in range(max(len(added), gone.total())):
         yield "link", _now_at(unescape(added[place])) if place < len(added) else _("a link was taken out")
-    if contents.plain(old) != contents.plain(new):
-        yield "text", became(contents.plain(old), contents.plain(new))
+    if (then := plain(old, most=LONGEST_TEXT)) != (now := plain(new, most=LONGEST_TEXT)):
+        yield "text", became(then, now)
     elif not links and not gone:
         yield "text", ""
 

@@ -17,6 +17,7 @@ from newsletter.studio.documents.cards import (
 )
 from newsletter.studio.documents.kinds import EMPTY, FIELDS, FROM_ARTICLE, KINDS, POLICIES, TONES, WITH_PICTURE, Field
 from newsletter.studio.documents.markup import as_html, as_typed
+from newsletter.studio.documents.naming import named
 from newsletter.studio.documents.reading import (
     MOST_BLOCKS,
     MOST_QUESTIONS,
@@ -54,6 +55,7 @@ __all__ = [
     "is_written",
     "known_blocks",
     "missing",
+    "named",
     "read",
     "shown_questions",
 ]

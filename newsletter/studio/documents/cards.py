@@ -23,6 +23,7 @@ from newsletter.studio.documents.kinds import (
     WITH_PICTURE,
     Field,
 )
+from newsletter.studio.documents.naming import named
 from newsletter.studio.documents.reading import MOST_QUESTIONS, empty_words
 from newsletter.templatetags.warta import zone_name
 
@@ -148,14 +149,14 @@ class _Drawer:
             for spec in FIELDS[block.kind]
             if spec.name != "image_alt" or picture is not None
         ]
-        title_field = next((spec.name for spec in FIELDS[block.kind]), "")
+        title, spoken = named(block, self.language, self.default)
         article = getattr(block, "article", None)
         lacks_words = self.language != self.default and not is_written(block, self.language)
         return Card(
             id=block.id,
             kind=block.kind,
             label=str(KINDS[block.kind]),
-            title=(getattr(words, title_field, "") or getattr(first, title_field, "")) if title_field else "",
+            title=title if spoken else "",
             fields=tuple(bound for bound in bounds if bound.field.is_main),
             more=tuple(bound for bound in bounds if not bound.field.is_main),
             pairs=tuple(self.pairs(block, words, first)) if isinstance(block, content.Faq) else (),
