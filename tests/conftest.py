@@ -1,4 +1,4 @@
-"""What every test may use: a clock that stands still, and people and things made by plain functions (see makers.py)."""
+"""What every test may use: a clock that stands still, a browser, and people and things made by plain functions (makers.py)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import datetime
 
 import hypothesis
 import pytest
+
+from tests import chromium
 
 # Machines differ and are busy: no test fails because it was slow.
 hypothesis.settings.register_profile("warta", deadline=None)
@@ -16,6 +18,13 @@ hypothesis.settings.load_profile("warta")
 def now() -> datetime.datetime:
     """Tuesday 24 November 2026, 07:00 in Jakarta."""
     return datetime.datetime(2026, 11, 24, 0, 0, tzinfo=datetime.UTC)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, one for all tests of a file."""
+    with chromium.browser() as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +57,8 @@ def _consent_guards_let_tests_clean_up():
     TransactionTestCase._fixture_teardown = clean_up_without_guards
     yield
     TransactionTestCase._fixture_teardown = clean_up
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Bytes are called by their name: packed ones hold the time of day, and every worker has to collect the same names."""
+    return argname if isinstance(val, bytes) else None
