@@ -35,6 +35,11 @@ def browser() -> Iterator:
             chromium.close()
 
 
+def session_cookies(client, *, url: str) -> list[dict[str, str]]:
+    """What a browser needs to be logged in at `url` as `client` is."""
+    return [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}]
+
+
 def watched_page(context, *, home: str, complaints: list[str]):
     """A page of `context` that writes down what a visitor's browser would complain about."""
     page = context.new_page()

@@ -10,27 +10,11 @@ from django.utils import timezone
 
 from newsletter import content, editions
 from newsletter.models import Issue, IssueStatus
-from tests.chromium import axe_complaints, browser, needs_chromium, watched_page
-from tests.makers import make_document, make_editor, make_issue, make_newsletter, make_reader
+from tests.chromium import axe_complaints, browser, needs_chromium, session_cookies, watched_page
+from tests.makers import make_document, make_editor, make_issue
 from tests.newsletter import gallery
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _orm_beside_a_browser():
-    patch = pytest.MonkeyPatch()
-    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    yield
-    patch.undo()
-
-
-@pytest.fixture
-def letter():
-    letter = make_newsletter(hold_s=120)
-    for _ in range(12):
-        make_reader(letter)
-    return letter
 
 
 @pytest.fixture
@@ -49,8 +33,7 @@ def review(client, letter, issue, live_server):
         editor = make_editor(letter)
         client.force_login(editor)
         context = chromium.new_context(**fields)
-        cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
-        context.add_cookies([cookie])
+        context.add_cookies(session_cookies(client, url=live_server.url))
         page = watched_page(context, home=live_server.url, complaints=complaints)
         page.goto(f"{live_server.url}/studio/issues/{issue.pk}/review/")
         return page

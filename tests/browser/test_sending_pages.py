@@ -7,28 +7,12 @@ import re
 import pytest
 
 from newsletter.models import Issue, IssueStatus
-from tests.chromium import axe_complaints, browser, needs_chromium, watched_page
-from tests.makers import make_document, make_editor, make_issue, make_newsletter, make_reader
+from tests.chromium import axe_complaints, browser, needs_chromium, session_cookies, watched_page
+from tests.makers import make_document, make_editor, make_issue, make_reader
 from tests.workers.mailing import make_sending_issue
 from workers.models import Batch, Delivery
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _orm_beside_a_browser():
-    patch = pytest.MonkeyPatch()
-    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    yield
-    patch.undo()
-
-
-@pytest.fixture
-def letter():
-    letter = make_newsletter(hold_s=120)
-    for _ in range(12):
-        make_reader(letter)
-    return letter
 
 
 @pytest.fixture
@@ -37,7 +21,7 @@ def session(client):
 
     def cookies(editor, url):
         client.force_login(editor)
-        return [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}]
+        return session_cookies(client, url=url)
 
     return cookies
 

@@ -23,18 +23,6 @@ A_PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Geck
 """Chromium without a window names itself so, and we would count its clicks as a machine's."""
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    with live.running(tmp_path_factory.mktemp("site")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium.browser() as opened:
-        yield opened
-
-
 def follow(page: Page, link) -> Page:
     """Press a link that may open a new tab; the page it leads to."""
     before = len(page.context.pages)

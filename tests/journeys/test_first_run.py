@@ -28,12 +28,6 @@ def site(started, tmp_path_factory):
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with chromium.browser() as opened:
-        yield opened
-
-
 def log_in(page: Page, site: live.Site) -> None:
     page.goto(f"{site.url}/studio/")
     page.locator("input[type=email]").fill(site.email)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 
 import pytest
-from django.core.handlers.base import BaseHandler
 from django.urls import reverse
 from playwright.sync_api import expect
 
@@ -16,37 +14,10 @@ from newsletter.articledata import ArticleData
 from newsletter.models import Issue, IssueStatus
 from tests import chromium
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
+from tests.turns import ONE_AT_A_TIME
 
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in this thread
 pytestmark = [pytest.mark.browser, chromium.needs_chromium, pytest.mark.django_db(transaction=True)]
-ONE_AT_A_TIME = threading.Lock()
-
-
-@pytest.fixture
-def _one_at_a_time(transactional_db, monkeypatch):
-    """The threads of the live server share one connection to the database in memory, which takes turns badly."""
-    answer, asked = BaseHandler.get_response, []
-
-    def in_turn(self, request):
-        asked.append(request)
-        with ONE_AT_A_TIME:
-            try:
-                return answer(self, request)
-            finally:
-                asked.remove(request)
-
-    monkeypatch.setattr(BaseHandler, "get_response", in_turn)
-    yield
-    for _ in range(100):
-        if not asked:
-            break
-        time.sleep(0.05)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium.browser() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -127,7 +98,8 @@ def test_a_page_that_takes_its_time_is_said_to_be_read_and_asked_for_once(opened
 
     opened.get_by_label("Address of the article").fill("https://x.example/lambat")
     is_seen, is_stopped = opened.evaluate(
-        """() => {
+        """async () => {
+          await customElements.whenDefined("busy-form");
           const form = document.querySelector("busy-form form");
           form.requestSubmit();
           const second = new SubmitEvent("submit", { bubbles: true, cancelable: true });

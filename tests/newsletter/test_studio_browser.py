@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-import threading
 import time
 
 import pytest
-from django.core.handlers.base import BaseHandler
 from django.test import Client
 from django.urls import reverse
 from PIL import Image
@@ -17,6 +15,7 @@ from playwright.sync_api import expect
 from newsletter.models import Article, Issue
 from tests import chromium
 from tests.makers import NOW, make_editor, make_issue, make_newsletter
+from tests.turns import ONE_AT_A_TIME
 
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = (
     "true"  # Playwright's loop runs in this thread; the test's queries wait for it
@@ -24,42 +23,9 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = (
 pytestmark = [pytest.mark.browser, chromium.needs_chromium, pytest.mark.django_db(transaction=True)]
 
 
-ONE_AT_A_TIME = threading.Lock()
-
-
-@pytest.fixture
-def _one_at_a_time(transactional_db, monkeypatch):
-    """The threads of the live server share one connection to the database in memory, which takes turns badly.
-
-    At the end every request that arrived is answered before the tables are emptied.
-    """
-    answer, asked = BaseHandler.get_response, []
-
-    def in_turn(self, request):
-        asked.append(request)
-        with ONE_AT_A_TIME:
-            try:
-                return answer(self, request)
-            finally:
-                asked.remove(request)
-
-    monkeypatch.setattr(BaseHandler, "get_response", in_turn)
-    yield
-    for _ in range(100):
-        if not asked:
-            break
-        time.sleep(0.05)
-
-
 def stored_subject(issue):
     with ONE_AT_A_TIME:
         return Issue.objects.get(pk=issue.pk).content["envelopes"]["id"]["subject"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium.browser() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -88,9 +54,7 @@ def open_page(_one_at_a_time, browser, live_server, complaints, issue):
         with ONE_AT_A_TIME:
             visitor = Client()
             visitor.force_login(issue.created_by)
-        context.add_cookies(
-            [{"name": "sessionid", "value": visitor.cookies["sessionid"].value, "url": live_server.url}]
-        )
+        context.add_cookies(chromium.session_cookies(visitor, url=live_server.url))
         page = chromium.watched_page(context, home=live_server.url, complaints=complaints)
         page.goto(live_server.url + reverse(name, args=args))
         return page
