@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -21,15 +20,14 @@ from django.utils.translation import gettext as _
 
 from newsletter import editions, issues, looks
 from newsletter.models import Edition, Editor, Issue, IssueStatus, Link
-from subscribers import audience
-from workers import ledger, pace, preflight, rfc5322, routes, spool, wire
+from workers import ledger, pace, preflight, routes, spool
+from workers.carrying import Run
 from workers.models import Batch, BatchStatus, Outcome
 from workers.routes.base import tick
 
 logger = logging.getLogger(__name__)
 
 TASK_S = 20.0
-ASK_EVERY_S = 0.25
 
 
 # --- beginning -------------------------------------------------------------------------------------------------------
@@ -175,7 +173,7 @@ def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float, is_s
     except OSError:
         ledger.record(claim, [], now=timezone.now())
         raise
-    run = _Run(issue, claim, answers, until, is_stopping)
+    run = Run(issue, claim, answers, until, is_stopping)
     try:
         if route is not None:
             run.all(route)
@@ -192,110 +190,7 @@ def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float, is_s
     return sum(entry.outcome == Outcome.ACCEPTED for entry in run.entries)
 
 
-class _Run:
-    """One claim on its way out."""
-
-    def __init__(
-        self,
-        issue: Issue,
-        claim: ledger.Claim,
-        answers: spool.SendSpool,
-        until: float,
-        is_stopping: Callable[[], bool],
-    ) -> None:
-        self.issue, self.claim, self.answers, self.until = issue, claim, answers, until
-        self.is_stopping = is_stopping
-        self.entries: list[ledger.Entry] = []
-        self.problem: routes.TryLater | routes.Refused | None = None
-        self.wants_less = self.is_broken = self.under_way = False
-        self._barred: dict[int, str] = {}
-        self._started = tick()
-        self._asked_at = claim.deadline - claim.lease_s
-
-    @property
-    def sent_per_s(self) -> float:
-        return len(self.entries) / max(0.05, tick() - self._started)
-
-    def all(self, route: routes.Route) -> None:
-        """Every claimed reader in order, until something says stop. Raises TooLate or ledger.LeaseLost."""
-        try:
-            route.open()
-            self._readers = wire.readers(self.claim.ids)
-            self._barred = {reader: audience.LEFT for reader in self.claim.ids if reader not in self._readers}
-            edition = Edition.objects.get(pk=self.claim.edition)
-            self._mail = wire.of_edition(edition, self.issue.newsletter, eight_bit=route.eight_bit())
-            for place, reader in enumerate(self.claim.ids):
-                if not self._may_go_on(place) or not self._one(route, place, reader):
-                    break
-        except (routes.TryLater, routes.Refused) as problem:
-            self.problem = problem
-
-    def _one(self, route: routes.Route, place: int, reader: int) -> bool:
-        """One reader; False if the provider would rather not have the next."""
-        if route.capabilities.asks_before_each and reader not in self._barred:
-            self._barred |= audience.still_allowed([reader])
-        if reader in self._barred:
-            self._write(place, ledger.Entry(reader, Outcome.SKIPPED, self._barred[reader]))
-            return True
-        try:
-            letter = self._letter(route, reader)
-        except rfc5322.Unsendable as error:
-            self._write(place, ledger.Entry(reader, Outcome.REFUSED, "5.1.3", str(error)))
-            return True
-        self.under_way = True
-        try:
-            result = route.send(letter, deadline=self.claim.deadline)
-        except (routes.TryLater, routes.Refused, routes.TooLate):
-            self.under_way = False
-            raise
-        self._write(
-            place,
-            ledger.Entry(reader, result.outcome, result.code, result.detail, result.provider_id, letter.message_id),
-        )
-        self.wants_less, self.is_broken = result.slow_down, result.trouble
-        return not (result.slow_down or result.trouble)
-
-    def _letter(self, route: routes.Route, reader: int) -> routes.Letter:
-        person, now = self._readers[reader], timezone.now()
-        if route.capabilities.takes == "message":
-            message = wire.mail(self._mail, person, now=now)
-            recipient = rfc5322.ascii_address(person.email)
-            message_id = str(message.extra_headers["Message-ID"])
-            return routes.Letter(wire.sender(self._mail, person), recipient, message_id, message=message)
-        copy = wire.fill(self._mail, person, now=now)
-        return routes.Letter(copy.sender, copy.recipient, copy.message_id, copy.data)
-
-    def _write(self, place: int, entry: ledger.Entry) -> None:
-        self.answers.answer(
-            spool.Answer(place, entry.outcome, entry.code, entry.detail, entry.provider_id, entry.message_id)
-        )
-        self.entries.append(entry)
-        self.under_way = False
-
-    def _may_go_on(self, place: int) -> bool:
-        """Keep the pace and the lease; every 250 ms ask who is still allowed and whether the issue still goes."""
-        due = self._started + place * self.claim.interval_s
-        while True:
-            if not self._ask(place):
-                return False
-            wait = due - tick()
-            if wait <= 0:
-                return True
-            time.sleep(min(wait, ASK_EVERY_S))
-
-    def _ask(self, place: int) -> bool:
-        now = tick()
-        if now - self._asked_at < ASK_EVERY_S:
-            return True
-        if now > self.claim.deadline - self.claim.lease_s * 2 / 3:
-            self.claim = ledger.extend(self.claim, now=timezone.now())
-        left = self.claim.ids[place:]
-        self._barred |= audience.still_allowed(left)
-        self._asked_at = now
-        return bool(ledger.goes(self.claim.issue)) and now < self.until and not self.is_stopping()
-
-
-def _account_for(issue: Issue, run: _Run, route: routes.Route | None) -> None:
+def _account_for(issue: Issue, run: Run, route: routes.Route | None) -> None:
     """What the run says about the route and the issue."""
     now, name = timezone.now(), run.claim.route
     unused = len(run.claim.ids) - len(run.entries)

@@ -14,7 +14,7 @@ from subscribers import audience, tokens
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 from tests.makers import NOW, make_editor, make_newsletter, make_reader, make_scheduled_issue
 from tests.workers.mailing import make_sending_issue, parse, smtp_server
-from workers import ledger, preflight, routes, sending, spool
+from workers import carrying, ledger, preflight, routes, sending, spool
 from workers.models import Batch, BatchStatus, Delivery, Outcome, Route
 from workers.routes import mailbox, smtp
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def always_ask(monkeypatch):
     """Ask before every message instead of every 250 ms, so that tests need no waiting."""
-    monkeypatch.setattr(sending, "ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(carrying, "ASK_EVERY_S", 0.0)
 
 
 def equation(issue):
@@ -298,17 +298,17 @@ def test_a_lost_lease_sends_nothing_more_and_leaves_the_answers_to_be_settled(si
 
 def test_an_error_of_ours_in_mid_send_loses_nobody(sink, monkeypatch):
     issue, people = make_sending_issue(readers=4)
-    fill = sending.wire.fill
+    fill = carrying.wire.fill
 
     def break_at_the_third(mail, reader, *, now):
         if reader.id == people[2].pk:
             raise RuntimeError("broken")
         return fill(mail, reader, now=now)
 
-    monkeypatch.setattr(sending.wire, "fill", break_at_the_third)
+    monkeypatch.setattr(carrying.wire, "fill", break_at_the_third)
     with pytest.raises(RuntimeError):
         sending.send(issue.pk)
-    monkeypatch.setattr(sending.wire, "fill", fill)
+    monkeypatch.setattr(carrying.wire, "fill", fill)
 
     issue.refresh_from_db()
     assert issue.status == IssueStatus.PAUSED

@@ -1,0 +1,140 @@
+"""Taking the next readers of an issue for one worker alone, and holding on to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from newsletter.models import Issue, IssueStatus
+from subscribers import audience
+from workers import pace
+from workers import routes as ways
+from workers.ledger.entries import LEASE_S, Claim, Entry, LeaseLost
+from workers.ledger.ids import BATCH_SIZE, pack, unpack
+from workers.ledger.planning import add_batch
+from workers.ledger.recording import REPEATABLE, held, rows_of, write
+from workers.models import Batch, BatchStatus, Outcome
+from workers.routes.base import tick
+
+
+def claimable(issue_id: int) -> QuerySet[Batch]:
+    """Batches that may be claimed now, if the issue goes: all, or only the first small ones until those are done."""
+    waiting = Batch.objects.filter(issue=issue_id, status=BatchStatus.WAITING)
+    firsts = Batch.objects.filter(issue=issue_id, is_first=True).exclude(status=BatchStatus.DONE)
+    return waiting.filter(is_first=True) if firsts.exists() else waiting
+
+
+def goes(issue_id: int) -> str:
+    """ "all", "again" (only what an editor asked to send again) or "" — what of this issue may leave now."""
+    status = Issue.objects.filter(pk=issue_id).values_list("status", flat=True).first()
+    return {IssueStatus.SENDING: "all", IssueStatus.SENT: "again"}.get(IssueStatus(status), "") if status else ""
+
+
+def claim(
+    issue: Issue,
+    *,
+    worker: str,
+    now: datetime,
+    routes: Collection[str] | None = None,
+    most: int = BATCH_SIZE,
+    lease_s: float = LEASE_S,
+) -> Claim | None:
+    """Take the next waiting readers of `issue` for this worker, by the best route that is open.
+
+    `routes` names those that may be used; by default all of MAIL_URL.
+    At most as many as the pace lets out in four seconds; the rest becomes a batch of its own. Safe beside other
+    workers. Whoever has left or was suppressed since the plan is out already, recorded as skipped. None when nothing
+    may be sent now.
+    """
+    started = tick()
+    usable = routes_of_mail_url() if routes is None else routes
+    while claimable(issue.pk).exists() and (goes_now := goes(issue.pk)):
+        with transaction.atomic():
+            batch = _next(issue.pk, again_only=goes_now == "again")
+            if batch is None:
+                return None
+            ids = _to_send(batch, now=now)
+            if not ids:
+                Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.DONE, sent_at=now)
+                continue
+            grant = pace.take(usable, want=min(most, BATCH_SIZE), now=now)
+            if grant is None:
+                return None
+            return _hold(batch, ids, grant, worker=worker, now=now, lease_s=lease_s, started=started)
+    return None
+
+
+def routes_of_mail_url() -> list[str]:
+    """Names of the configured routes, best first; makes sure that each has its row."""
+    configured = ways.all()
+    pace.register((route.name, route.kind, route.rate) for route in configured)
+    return [route.name for route in configured]
+
+
+def _next(issue_id: int, *, again_only: bool) -> Batch | None:
+    waiting = claimable(issue_id).filter(is_retry=True) if again_only else claimable(issue_id)
+    return waiting.select_for_update(skip_locked=True).order_by("number").first()
+
+
+def _to_send(batch: Batch, *, now: datetime) -> list[int]:
+    """Who of the batch is still to get it. Writes down as skipped who may not any more."""
+    ids = unpack(batch.reader_ids)
+    rows = rows_of(batch, ids)
+    if batch.is_retry:
+        open_ids = set(rows.filter(outcome__in=REPEATABLE).values_list("subscription", flat=True))
+        left = [reader for reader in ids if reader in open_ids]
+    else:
+        done = set(rows.values_list("subscription", flat=True))
+        left = [reader for reader in ids if reader not in done]
+    barred = audience.still_allowed(left)
+    write(batch, [Entry(reader, Outcome.SKIPPED, reason) for reader, reason in barred.items()], now=now)
+    return [reader for reader in left if reader not in barred]
+
+
+def _hold(
+    batch: Batch, ids: list[int], grant: pace.Grant, *, worker: str, now: datetime, lease_s: float, started: float
+) -> Claim:
+    ours, rest = ids[: grant.most], ids[grant.most :]
+    if rest:
+        _split(batch, rest)
+    Batch.objects.filter(pk=batch.pk, status=BatchStatus.WAITING).update(
+        status=BatchStatus.CLAIMED,
+        worker=worker,
+        route=grant.route,
+        attempt=F("attempt") + 1,
+        lease_expires_at=now + timedelta(seconds=lease_s),
+    )
+    return Claim(
+        issue=batch.issue_id,
+        batch=batch.pk,
+        edition=batch.edition_id,
+        attempt=batch.attempt + 1,
+        worker=worker,
+        route=grant.route,
+        ids=tuple(ours),
+        deadline=started + lease_s,
+        lease_s=lease_s,
+        interval_s=grant.interval_s,
+        is_probe=grant.is_probe,
+    )
+
+
+def _split(batch: Batch, rest: Sequence[int]) -> None:
+    """Move `rest`, who have no delivery of this batch yet, into a batch of their own."""
+    moved = set(rest)
+    kept = [reader for reader in unpack(batch.reader_ids) if reader not in moved]
+    add_batch(batch.issue_id, batch.edition_id, rest, is_first=batch.is_first, is_retry=batch.is_retry)
+    Batch.objects.filter(pk=batch.pk).update(reader_ids=pack(kept), size=len(kept), first_id=kept[0], last_id=kept[-1])
+
+
+def extend(claim: Claim, *, now: datetime) -> Claim:
+    """Hold the batch for another lease from now. Raises LeaseLost."""
+    started = tick()
+    until = now + timedelta(seconds=claim.lease_s)
+    if not held(claim).update(lease_expires_at=until):
+        raise LeaseLost(f"Batch {claim.batch} attempt {claim.attempt}")
+    return replace(claim, deadline=started + claim.lease_s)

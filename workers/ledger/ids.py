@@ -1,0 +1,29 @@
+"""Subscription ids packed as the plan holds them: little-endian signed 64-bit, ascending."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+
+BATCH_SIZE = 500
+
+
+def pack(ids: Iterable[int]) -> bytes:
+    return _little(array("q", ids)).tobytes()
+
+
+def unpack(raw: bytes | memoryview) -> array[int]:
+    ids = array("q")
+    ids.frombytes(bytes(raw))
+    return _little(ids)
+
+
+def _little(ids: array[int]) -> array[int]:
+    if sys.byteorder == "big":
+        ids.byteswap()
+    return ids
+
+
+def parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + BATCH_SIZE] for start in range(0, len(ids), BATCH_SIZE))

@@ -1,0 +1,243 @@
+"""The record: deliveries, and the counts of their outcomes on the batches, moved in the same transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+
+from workers.ledger.entries import Claim, Entry, LeaseLost, Word
+from workers.ledger.ids import pack
+from workers.models import EVENT_STATUS, STATUS_RANK, Batch, BatchStatus, Delivery, DeliveryStatus, Event, Outcome
+
+logger = logging.getLogger(__name__)
+
+
+RETRY_AFTER_S = (300, 900, 2700, 8100)
+"""How long a deferred reader waits, by attempts made; after the last the answer counts as a refusal."""
+REPEATABLE = (Outcome.DEFERRED, Outcome.UNCERTAIN)
+
+
+def held(claim: Claim) -> QuerySet[Batch]:
+    return Batch.objects.filter(pk=claim.batch, worker=claim.worker, attempt=claim.attempt, status=BatchStatus.CLAIMED)
+
+
+def rows_of(batch: Batch, ids: Sequence[int]) -> QuerySet[Delivery]:
+    """Deliveries of the issue that may be of these ids (ascending): a range is much cheaper than 500 numbers.
+
+    Planned ids lie close together; those of a batch that repeats may lie anywhere.
+    """
+    rows = Delivery.objects.filter(issue=batch.issue_id)
+    if batch.is_retry:
+        return rows.filter(subscription__in=list(ids))
+    return rows.filter(subscription__range=(ids[0], ids[-1]))
+
+
+def record(claim: Claim, results: Iterable[Entry], *, now: datetime) -> None:
+    """Write down what became of the claimed readers and close the batch; who has no result goes back to waiting.
+
+    One transaction. Raises LeaseLost, and writes nothing, if the batch is not ours any more.
+    """
+    entries = list(results)
+    answered = {entry.subscription for entry in entries}
+    rest = [reader for reader in claim.ids if reader not in answered]
+    with transaction.atomic():
+        batch = held(claim).select_for_update().first()
+        if batch is None:
+            raise LeaseLost(f"Batch {claim.batch} attempt {claim.attempt}")
+        write(batch, entries, now=now)
+        close(batch, rest, now=now)
+    counts = dict(Counter(str(entry.outcome) for entry in entries))
+    logger.info("batch recorded", extra={"issue": claim.issue, "batch": claim.batch, "waiting": len(rest), **counts})
+
+
+def close(batch: Batch, rest: Sequence[int], *, now: datetime) -> None:
+    """To done, or back to waiting with `rest`. A batch that repeats keeps only those who are still to be sent to."""
+    fields: dict[str, Any] = {"status": BatchStatus.WAITING if rest else BatchStatus.DONE}
+    if rest and batch.is_retry:
+        fields |= {"reader_ids": pack(rest), "size": len(rest), "first_id": rest[0], "last_id": rest[-1]}
+    Batch.objects.filter(pk=batch.pk).update(lease_expires_at=None, sent_at=now, **fields)
+
+
+def write(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
+    """Insert who is new, raise who was deferred or uncertain, and move the counts accordingly."""
+    if not entries:
+        return
+    ids = sorted(entry.subscription for entry in entries)
+    early = _early_events(batch, ids)
+    known = _known(batch, ids)
+    entries = [_with_proof(entry, early) for entry in entries]
+    fresh = [entry for entry in entries if entry.subscription not in known]
+    _insert(batch, fresh, now=now)
+    _count(batch.pk, Counter(str(entry.outcome) for entry in fresh))
+    again = [entry for entry in entries if entry.subscription in known]
+    _raise(batch.issue_id, [(known[entry.subscription], entry) for entry in again], now=now)
+    for reader, word in early.items():
+        raise_status(batch.issue_id, reader, word)
+
+
+def _known(batch: Batch, ids: Sequence[int]) -> dict[int, Delivery]:
+    """The rows that these readers have already, locked."""
+    there = set(rows_of(batch, ids).values_list("subscription", flat=True)).intersection(ids)
+    if not there:
+        return {}
+    rows = Delivery.objects.select_for_update().filter(issue=batch.issue_id, subscription__in=sorted(there))
+    columns = ("subscription", "outcome", "batch", "attempts", "issue")
+    return {row.subscription: row for row in rows.order_by("subscription").only(*columns)}
+
+
+def _with_proof(entry: Entry, early: Mapping[int, object]) -> Entry:
+    """A mail whose delivery was reported before we could write it down did leave."""
+    if entry.outcome == Outcome.UNCERTAIN and entry.subscription in early:
+        return replace(entry, outcome=Outcome.ACCEPTED)
+    return entry
+
+
+COLUMNS = "issue_id, subscription, batch_id, outcome, status, message_id, provider_id, code, detail, attempts, due_at, sent_at"
+
+
+def _insert(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
+    """All rows by one statement. The constraint stands guard: a reader who has a row already stops everything."""
+    if not entries:
+        return
+    table = Delivery._meta.db_table
+    if connection.vendor == "postgresql":
+        sql = (
+            f"INSERT INTO {table} ({COLUMNS})"  # noqa: S608 (names of ours only)
+            " SELECT %s, s, %s, o, '', m, p, c, d, 1, due, sent FROM unnest(%s::bigint[], %s::text[], %s::text[],"
+            " %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[]) AS t(s, o, m, p, c, d, due, sent)"
+        )
+        columns = [list(column) for column in zip(*(_row(entry, now=now) for entry in entries), strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [batch.issue_id, batch.pk, *columns])
+        return
+    sql = f"INSERT INTO {table} ({COLUMNS}) VALUES (%s, %s, %s, %s, '', %s, %s, %s, %s, 1, %s, %s)"  # noqa: S608
+    rows = [_row(entry, now=now) for entry in entries]
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, [(batch.issue_id, row[0], batch.pk, *row[1:]) for row in rows])
+
+
+def _row(entry: Entry, *, now: datetime, attempts: int = 1) -> tuple[Any, ...]:
+    """subscription, outcome, message id, provider's id, code, detail, due, sent."""
+    due = now + timedelta(seconds=RETRY_AFTER_S[attempts - 1]) if entry.outcome == Outcome.DEFERRED else None
+    sent = now if entry.outcome in {Outcome.ACCEPTED, Outcome.UNCERTAIN} else None
+    adapt = connection.ops.adapt_datetimefield_value
+    return (
+        entry.subscription,
+        str(entry.outcome),
+        entry.message_id[:200],
+        entry.provider_id[:200],
+        entry.code[:20],
+        entry.detail[:300],
+        adapt(due) if due else None,
+        adapt(sent) if sent else None,
+    )
+
+
+def _raise(issue_id: int, pairs: Sequence[tuple[Delivery, Entry]], *, now: datetime) -> None:
+    """Give deferred and uncertain readers their new outcome; every other row stays as it is."""
+    rows, moves = [], Counter[tuple[int, str, str]]()
+    for row, entry in pairs:
+        if row.outcome not in REPEATABLE:
+            continue
+        made = row.attempts + (entry.outcome != Outcome.SKIPPED)
+        if entry.outcome == Outcome.DEFERRED and made > len(RETRY_AFTER_S):
+            entry = replace(entry, outcome=Outcome.REFUSED)
+        if entry.outcome == Outcome.SKIPPED and row.outcome == Outcome.UNCERTAIN:
+            entry = replace(entry, outcome=Outcome.UNCERTAIN)  # the first copy may still have arrived
+        rows.append(
+            (*_row(entry, now=now, attempts=min(made, len(RETRY_AFTER_S)))[1:], made, issue_id, row.subscription)
+        )
+        moves[row.batch_id, row.outcome, str(entry.outcome)] += 1
+    _update(rows)
+    _move_counts(moves)
+
+
+def _update(rows: Sequence[tuple[Any, ...]]) -> None:
+    if not rows:
+        return
+    table = Delivery._meta.db_table
+    if connection.vendor == "postgresql":
+        sql = (
+            f"UPDATE {table} SET outcome = o, message_id = COALESCE(NULLIF(m, ''), message_id),"  # noqa: S608
+            " provider_id = COALESCE(NULLIF(p, ''), provider_id), code = c, detail = d, due_at = due,"
+            " sent_at = COALESCE(sent, sent_at), attempts = a"
+            " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],"
+            " %s::timestamptz[], %s::int[], %s::bigint[], %s::bigint[]) AS t(o, m, p, c, d, due, sent, a, i, s)"
+            f" WHERE {table}.issue_id = i AND {table}.subscription = s"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])
+        return
+    sql = (
+        f"UPDATE {table} SET outcome = %s, message_id = COALESCE(NULLIF(%s, ''), message_id),"  # noqa: S608
+        " provider_id = COALESCE(NULLIF(%s, ''), provider_id), code = %s, detail = %s, due_at = %s,"
+        " sent_at = COALESCE(%s, sent_at), attempts = %s WHERE issue_id = %s AND subscription = %s"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, rows)
+
+
+def _count(batch_id: int, counts: Mapping[str, int]) -> None:
+    if counts:
+        Batch.objects.filter(pk=batch_id).update(**{name: F(name) + number for name, number in counts.items()})
+
+
+def _move_counts(moves: Mapping[tuple[int, str, str], int]) -> None:
+    """Take readers from one outcome to another on the batches that first held them."""
+    for (batch_id, old, new), number in sorted(moves.items()):
+        if old != new:
+            Batch.objects.filter(pk=batch_id).update(**{old: F(old) - number, new: F(new) + number})
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+def _early_events(batch: Batch, ids: Sequence[int]) -> dict[int, Word]:
+    """The highest word that providers gave of these readers before their rows were written."""
+    rows = Event.objects.filter(
+        issue=batch.issue_id, subscription__range=(ids[0], ids[-1]), kind__in=list(EVENT_STATUS)
+    )
+    wanted, found = frozenset(ids), dict[int, Word]()
+    for event in rows.order_by("pk").only("subscription", "kind", "occurred_at", "code", "detail"):
+        reader, status = event.subscription, EVENT_STATUS[event.kind]
+        best = found[reader].status if reader in found else DeliveryStatus.NONE
+        if reader in wanted and STATUS_RANK[status] > STATUS_RANK[DeliveryStatus(best)]:
+            found[reader] = Word(status, event.occurred_at, event.code, event.detail)
+    return found
+
+
+def raise_status(issue_id: int, subscription: int, word: Word) -> bool:
+    """Raise what events tell of a delivery; a lower one than it has changes nothing. True if it was raised.
+
+    A bounce brings its own answer, which takes the place of the one that accepted the mail.
+    """
+    lower = [name for name, rank in STATUS_RANK.items() if rank < STATUS_RANK[DeliveryStatus(word.status)]]
+    fields: dict[str, Any] = {"status": word.status}
+    if word.status == DeliveryStatus.DELIVERED:
+        fields["delivered_at"] = word.at
+    if word.status == DeliveryStatus.BOUNCED:
+        fields |= {"code": word.code, "detail": word.detail}
+    here = Delivery.objects.filter(issue=issue_id, subscription=subscription, status__in=lower)
+    return bool(here.update(**fields))
+
+
+def answer(issue_id: int, outcomes: Mapping[int, str], *, now: datetime) -> int:
+    """Settle uncertain readers by what a provider's event or a look-up says: accepted or refused. Returns how many."""
+    with transaction.atomic():
+        rows = Delivery.objects.select_for_update().filter(
+            issue=issue_id, subscription__in=list(outcomes), outcome=Outcome.UNCERTAIN
+        )
+        moves = Counter[tuple[int, str, str]]()
+        for row in rows.only("pk", "batch", "subscription"):
+            new = str(Outcome(outcomes[row.subscription]))
+            Delivery.objects.filter(pk=row.pk).update(outcome=new, due_at=None)
+            moves[row.batch_id, str(Outcome.UNCERTAIN), new] += 1
+        _move_counts(moves)
+    return moves.total()

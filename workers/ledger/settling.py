@@ -1,0 +1,118 @@
+"""After a crash: leases that ran out, and what the spools of dead senders tell."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from subscribers import tokens
+from workers import rfc5322, spool
+from workers.ledger.entries import Entry
+from workers.ledger.ids import unpack
+from workers.ledger.recording import close, rows_of, write
+from workers.models import Batch, BatchStatus, Outcome
+
+logger = logging.getLogger(__name__)
+
+
+NO_ANSWER = "No answer was recorded before the sender stopped."
+
+
+def expire(*, now: datetime) -> int:
+    """Batches whose lease is over become uncertain: nobody may claim them until their spool has been read."""
+    over = Batch.objects.filter(status=BatchStatus.CLAIMED, lease_expires_at__lt=now)
+    expired = over.update(status=BatchStatus.UNCERTAIN)
+    if expired:
+        logger.warning("leases expired", extra={"batches": expired})
+    return expired
+
+
+def settle(left: spool.Left, *, now: datetime) -> int:
+    """Write down what a spool without a holder tells. Returns how many readers are uncertain for it.
+
+    Answered readers get their delivery, those whose message was under way become uncertain, the others wait again.
+    After a restart of the host answers may be missing: then all unanswered are uncertain.
+    """
+    with transaction.atomic():
+        batch = _unsettled().select_for_update().filter(pk=left.batch, attempt=left.attempt).first()
+        if batch is None:
+            return 0
+        ids = left.header.ids if left.header else tuple(unpack(batch.reader_ids))
+        entries = [_entry(ids[answer.position], answer) for answer in left.answers if answer.position < len(ids)]
+        open_ids = _unanswered(batch, ids, entries)
+        window = len(open_ids) if left.window is None else left.window
+        uncertain = _name_uncertain(batch, open_ids[:window])
+        write(batch, entries + uncertain, now=now)
+        close(batch, open_ids[window:], now=now)
+    logger.warning("batch settled", extra={"issue": batch.issue_id, "batch": batch.pk, "uncertain": len(uncertain)})
+    return len(uncertain)
+
+
+def _entry(reader: int, answer: spool.Answer) -> Entry:
+    return Entry(reader, answer.outcome, answer.code, answer.detail, answer.provider_id, answer.message_id)
+
+
+def _unsettled() -> QuerySet[Batch]:
+    return Batch.objects.filter(status__in=[BatchStatus.CLAIMED, BatchStatus.UNCERTAIN])
+
+
+def _unanswered(batch: Batch, ids: Sequence[int], entries: Iterable[Entry]) -> list[int]:
+    answered = {entry.subscription for entry in entries}
+    if not batch.is_retry:
+        answered |= set(rows_of(batch, ids).values_list("subscription", flat=True))
+    return [reader for reader in ids if reader not in answered]
+
+
+def _name_uncertain(batch: Batch, ids: Iterable[int]) -> list[Entry]:
+    domain = rfc5322.domain_of(batch.issue.newsletter.from_email)
+    return [
+        Entry(
+            reader,
+            Outcome.UNCERTAIN,
+            detail=NO_ANSWER,
+            message_id=tokens.message_id(batch.issue_id, reader, domain),
+        )
+        for reader in ids
+    ]
+
+
+def without_spool(folder_id: str, *, now: datetime) -> list[tuple[int, int]]:
+    """(batch, attempt) of claims under this spool folder whose lease is over."""
+    ours = _unsettled().filter(worker__endswith=f":{folder_id}", lease_expires_at__lt=now)
+    return list(ours.values_list("pk", "attempt"))
+
+
+def settle_without_spool(batch_id: int, attempt: int, *, now: datetime) -> int:
+    """A claim that left no spool in its own folder: it never began to send, unless the host restarted since.
+
+    Returns how many readers are uncertain for it.
+    """
+    with transaction.atomic():
+        batch = _unsettled().select_for_update().filter(pk=batch_id, attempt=attempt).first()
+        if batch is None:
+            return 0
+        open_ids = _unanswered(batch, unpack(batch.reader_ids), ())
+        is_same_boot = f":{spool.boot_id()[:8]}:" in batch.worker
+        uncertain = [] if is_same_boot else _name_uncertain(batch, open_ids)
+        write(batch, uncertain, now=now)
+        close(batch, open_ids if is_same_boot else [], now=now)
+    return len(uncertain)
+
+
+def settle_lost(host: str, *, now: datetime) -> tuple[int, int]:
+    """A host that will not come back: all unanswered readers of its claims are uncertain. (batches, readers)"""
+    batches = readers = 0
+    for pk in _unsettled().filter(worker__startswith=f"{host}:", lease_expires_at__lt=now).values_list("pk", flat=True):
+        with transaction.atomic():
+            batch = _unsettled().select_for_update().filter(pk=pk).first()
+            if batch is None:
+                continue
+            uncertain = _name_uncertain(batch, _unanswered(batch, unpack(batch.reader_ids), ()))
+            write(batch, uncertain, now=now)
+            close(batch, [], now=now)
+            batches, readers = batches + 1, readers + len(uncertain)
+    return batches, readers
