@@ -33,7 +33,7 @@ from newsletter.issues import TEMPLATE_VERSION
 from newsletter.models import Edition, Issue, Link, Newsletter, Tracking
 from newsletter.rendering import blocks, colours, mjml, plaintext, richtext, slots
 from newsletter.rendering.links import LinkBook, NumberedLink
-from newsletter.templatetags.warta import zone_name
+from newsletter.templatetags.warta import time_of_day, zone_name
 
 __all__ = [
     "CannotRender",
@@ -316,7 +316,7 @@ def _day(moment: datetime) -> str:
 
 
 def _clock(moment: datetime) -> str:
-    return formats.date_format(moment, "H:i")
+    return time_of_day(moment)
 
 
 def calendar_url(issue: Issue, block: str, language: str) -> str:

@@ -20,7 +20,7 @@ from newsletter.cadence import USUAL, Cadence
 from newsletter.drafting import Rule
 from newsletter.models import Article, Newsletter
 from newsletter.studio import access
-from newsletter.templatetags.warta import listed, when, zone_name
+from newsletter.templatetags.warta import listed, time_of_day, when, zone_name
 
 MOST_SECTIONS = 20
 
@@ -124,7 +124,7 @@ class RhythmFields(forms.Form):
         days_before = given if isinstance(given, int) else USUAL.days_before
         if days_before == 0 and prepared_at >= at:
             message = _("On the same day the draft has to be prepared before %(time)s. Choose an earlier time or day.")
-            self.add_error("prepared_at", message % {"time": f"{at:%H:%M}"})
+            self.add_error("prepared_at", message % {"time": time_of_day(at)})
             return {}
         return Cadence(tuple(sorted(days)), at, days_before, prepared_at).to_json()
 
@@ -151,7 +151,7 @@ def in_words(rhythm: Cadence, newsletter: Newsletter, *, now: datetime) -> str:
     """Days, time and preparation in sentences, in the newsletter's zone."""
     slot = rhythm.next_slot(now, zone=newsletter.zone)
     names = [str(WEEKDAYS[day]) for day in rhythm.days]
-    clock = {"time": f"{rhythm.at:%H:%M}", "zone": zone_name(slot, newsletter.zone)}
+    clock = {"time": time_of_day(rhythm.at), "zone": zone_name(slot, newsletter.zone)}
     if len(names) == 7:
         leaves = _("An issue leaves every day at %(time)s %(zone)s.") % clock
     else:
@@ -160,7 +160,7 @@ def in_words(rhythm: Cadence, newsletter: Newsletter, *, now: datetime) -> str:
 
 
 def _prepared(rhythm: Cadence) -> str:
-    at = f"{rhythm.prepared_at:%H:%M}"
+    at = time_of_day(rhythm.prepared_at)
     if rhythm.days_before == 0:
         return _("Its draft is prepared the same day at %(time)s.") % {"time": at}
     if rhythm.days_before == 1:

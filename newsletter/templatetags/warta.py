@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from django import template
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language_info
+from django.utils.translation import get_language, get_language_info
 from django.utils.translation import gettext as _
 
 register = template.Library()
@@ -68,6 +68,12 @@ def listed(names: Sequence[str]) -> str:
     return _("%(first)s and %(last)s") % {"first": ", ".join(names[:-1]), "last": names[-1]}
 
 
+def time_of_day(at: datetime | time, *, seconds: bool = False) -> str:
+    """ "07:00", or "07.00" as Bahasa Indonesia writes it."""
+    colon = "." if (get_language() or "").startswith("id") else ":"
+    return formats.time_format(at, f"H{colon}i{colon}s" if seconds else f"H{colon}i")
+
+
 @register.filter
 def when(moment: datetime | None, zone: ZoneInfo | None = None) -> str:
     """A date with time and zone: "Tuesday, 24 November 2026, 07:00 WIB"; empty without a moment."""
@@ -75,7 +81,7 @@ def when(moment: datetime | None, zone: ZoneInfo | None = None) -> str:
         return ""
     local = timezone.localtime(moment, zone or timezone.get_default_timezone())
     day = formats.date_format(local, "l, j F Y")
-    return f"{day}, {formats.date_format(local, 'H:i')} {zone_name(moment, zone or timezone.get_default_timezone())}"
+    return f"{day}, {time_of_day(local)} {zone_name(moment, zone or timezone.get_default_timezone())}"
 
 
 @register.filter
@@ -90,7 +96,7 @@ def clock(moment: datetime | None, zone: ZoneInfo | None = None) -> str:
     if moment is None:
         return ""
     local = timezone.localtime(moment, zone or timezone.get_default_timezone())
-    return f"{formats.date_format(local, 'H:i')} {zone_name(moment, zone or timezone.get_default_timezone())}"
+    return f"{time_of_day(local)} {zone_name(moment, zone or timezone.get_default_timezone())}"
 
 
 @register.filter

@@ -23,6 +23,7 @@ from newsletter import roles
 from newsletter.models import Newsletter
 from newsletter.roles import Action
 from newsletter.studio import access, audit
+from newsletter.templatetags.warta import time_of_day
 from subscribers import consent, suppression
 from subscribers.models import (
     ConsentEvent,
@@ -222,7 +223,8 @@ def reader(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 def _moment(at: datetime, newsletter: Newsletter) -> str:
     """ "20 Nov 2026, 08:41" on the newsletter's clocks."""
-    return formats.date_format(timezone.localtime(at, newsletter.zone), "j M Y, H:i")
+    local = timezone.localtime(at, newsletter.zone)
+    return f"{formats.date_format(local, 'j M Y')}, {time_of_day(local)}"
 
 
 def _before(request: HttpRequest) -> datetime | None:

@@ -237,7 +237,7 @@ class Flight:
 
     @property
     def as_of(self) -> str:
-        return timezone.localtime(self.now, self.issue.newsletter.zone).strftime("%H:%M:%S")
+        return warta.time_of_day(timezone.localtime(self.now, self.issue.newsletter.zone), seconds=True)
 
 
 def masked_name(name: str) -> str:

@@ -48,7 +48,7 @@ def _row(issue: Issue) -> dict[str, Any]:
     local = timezone.localtime(issue.started_at, issue.newsletter.zone)
     return {
         "issue": issue,
-        "started": formats.date_format(local, "j M Y, H:i"),
+        "started": f"{formats.date_format(local, 'j M Y')}, {warta.time_of_day(local)}",
         "measured": issue.newsletter.tracking != Tracking.OFF,
         "per_reader": wording.percent(issue.click_count, issue.accepted_count),
     }

@@ -9,7 +9,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from newsletter.templatetags.warta import zone_name
+from newsletter.templatetags.warta import time_of_day, zone_name
 
 
 def number(value: float) -> str:
@@ -31,7 +31,7 @@ def percent(part: float, whole: float) -> str:
 
 def clock(moment: datetime, zone: ZoneInfo) -> str:
     local = timezone.localtime(moment, zone)
-    return f"{formats.date_format(local, 'H:i')}\u00a0{zone_name(moment, zone)}"
+    return f"{time_of_day(local)}\u00a0{zone_name(moment, zone)}"
 
 
 def day(moment: datetime, zone: ZoneInfo, *, now: datetime) -> str:
