@@ -42,7 +42,8 @@ demo-off: $(VENV)/.run-ready ## remove everything the demo seed made
 
 lock: $(VENV)/.dev-ready ## renew the locks from pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml --output-file requirements.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml --group dev --output-file requirements-dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml --extra ses --output-file requirements-ses.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml --extra ses --group dev --output-file requirements-dev.txt
 
 clean: ## throw away the environment and all data of this checkout
 	rm -rf $(VENV) var
