@@ -218,7 +218,7 @@ def test_the_axis_has_round_numbers(highest, steps):
 def test_a_line_runs_from_the_left_to_the_right_edge():
     chart = charts.line_chart([("This issue", [0, 10])], title="Clicks", labels=[(0, "0 h"), (1, "1 h")])
 
-    assert chart.lines[0].path == "M56 228L936 16"
+    assert chart.lines[0].path == "M56 228L936 32"
     assert [mark.at for mark in chart.below] == [56, 936]
 
 
@@ -227,6 +227,16 @@ def test_two_labels_never_stand_on_each_other():
 
     one, other = sorted(line.label_y for line in chart.lines)
     assert other - one >= 14
+    assert 12 <= one < other < 32, "both above the lines, inside the picture"
+
+
+def test_a_label_never_lies_on_the_line_below_it():
+    chart = charts.line_chart([("This issue", [0, 75]), ("Issue 6", [0, 78])], title="", labels=[])
+
+    main, before = chart.lines
+    ends = [int(line.path.rsplit(" ", 1)[1]) for line in chart.lines]
+    assert main.label_y < ends[0]
+    assert before.label_y < ends[1]
 
 
 def test_all_numbers_of_a_chart_lie_in_its_view():

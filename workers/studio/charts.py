@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 WIDE, NARROW = (960, 260), (360, 220)
 """Sizes of the picture, so that its words are as large as the page's on a desk and on a phone."""
-LEFT, RIGHT, TOP, BOTTOM = 56, 24, 16, 32
+LEFT, RIGHT, TOP, BOTTOM = 56, 24, 32, 32
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,10 @@ def line_chart(
     )
 
 
-def _apart(lines: list[Line], *, gap: int = 16) -> tuple[Line, ...]:
-    """Place each label just above the end of its line, and never on another."""
+def _apart(lines: list[Line], *, gap: int = 15) -> tuple[Line, ...]:
+    """Place each label above the end of its line, from the lowest up, and never on another."""
     placed: list[Line] = []
-    for line in sorted(lines, key=lambda line: line.label_y):
-        y = max(TOP, line.label_y - 8, placed[-1].label_y + gap if placed else 0)
+    for line in sorted(lines, key=lambda line: -line.label_y):
+        y = min([line.label_y - 4, *(other.label_y - gap for other in placed)])
         placed.append(replace(line, label_y=y))
     return tuple(sorted(placed, key=lambda line: not line.is_main))
