@@ -164,6 +164,7 @@ TRACKING_SPOOL = folder("TRACKING_SPOOL", VAR_DIR / "spool" / "hits")
 SEND_SPOOL = folder("SEND_SPOOL", VAR_DIR / "spool" / "send")
 MAILBOX_DIR = VAR_DIR / "mail"
 SEND_SLOTS = whole_number("SEND_SLOTS", 2, least=1, most=256)
+MOST_LATE_H = whole_number("MOST_LATE_H", 3, least=1, most=720)
 PROVIDER_EVENTS_SECRET = text("WEBHOOK_SECRET")
 
 if not MAIL_ROUTES:

@@ -280,6 +280,8 @@ def _alert(notice: Notice, now: datetime) -> Mail:
     issue = Issue.objects.filter(pk=notice.payload.get("storm") or notice.payload.get("paused")).first()
     if issue is None:
         raise NotNeeded("The issue is gone.")
+    if "paused" in notice.payload and issue.status != IssueStatus.PAUSED:
+        raise NotNeeded("Somebody has decided already.")
     number = {"title": issue.newsletter.title_in(notice.language), "number": issue.number}
     if "storm" in notice.payload:
         subject = _("Unusually many bounces or complaints: %(title)s, issue %(number)s") % number
@@ -289,7 +291,7 @@ def _alert(notice: Notice, now: datetime) -> Mail:
         "name": editor.get_short_name(),
         "is_storm": "storm" in notice.payload,
         "reason": issue.pause_reason,
-        "url": f"{settings.SITE_URL}/studio/",
+        "url": settings.SITE_URL + reverse("issue-progress", args=[issue.pk]),
     }
     return Mail(editor.email, issue.newsletter, subject, "alert", values, {})
 

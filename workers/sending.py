@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import editions, issues, looks
 from newsletter.models import Edition, Editor, Issue, IssueStatus, Link
-from workers import ledger, pace, preflight, routes, spool
+from workers import lateness, ledger, pace, preflight, routes, spool
 from workers.carrying import Run
 from workers.models import Batch, BatchStatus, Outcome
 from workers.routes.base import tick
@@ -33,26 +33,37 @@ TASK_S = 20.0
 # --- beginning -------------------------------------------------------------------------------------------------------
 
 
-def begin_due(*, now: datetime) -> list[int]:
+def begin_due(*, now: datetime, jumped_from: datetime | None = None) -> list[int]:
     """Freeze, check and plan every issue whose time has come. Returns the ids of those that are sending now.
 
-    An issue waits up to a minute for a fresh look at its articles and links, which a worker takes; no longer.
+    An issue waits up to a minute for a fresh look at its articles and links, which a worker takes; no longer. One that
+    is hours late, or due only because the clock jumped ahead from `jumped_from`, waits for a person.
     """
     due = Issue.objects.filter(status=IssueStatus.SCHEDULED, scheduled_at__lte=now)
-    return [issue.pk for issue in due.select_related("newsletter").order_by("scheduled_at") if _begin(issue, now=now)]
+    chosen = list(due.select_related("newsletter").order_by("scheduled_at"))
+    return [issue.pk for issue in chosen if _begin(issue, now=now, jumped_from=jumped_from)]
 
 
-def _begin(issue: Issue, *, now: datetime) -> bool:
+def _begin(issue: Issue, *, now: datetime, jumped_from: datetime | None) -> bool:
     """The outermost loop: one broken issue must not keep the others waiting, nor be tried every second."""
     try:
+        if objection := lateness.objection(issue, now=now, jumped_from=jumped_from):
+            _hold_back(issue, objection, now=now)
+            return False
         return looks.may_begin(issue, now=now) and begin(issue, now=now)
     except DatabaseError:
         raise
     except Exception:
         logger.exception("issue could not begin", extra={"issue": issue.pk})
-        with contextlib.suppress(issues.WrongState):
-            ledger.hold_back(issue, reason=_our_error(issue), now=now)
+        _hold_back(issue, _our_error(issue), now=now)
         return False
+
+
+def _hold_back(issue: Issue, reason: str, *, now: datetime) -> None:
+    """Leave it to a person, unless somebody else moved it in this moment."""
+    with contextlib.suppress(issues.WrongState):
+        ledger.hold_back(issue, reason=reason, now=now)
+        logger.error("issue held back", extra={"issue": issue.pk})
 
 
 def begin(issue: Issue, *, now: datetime) -> bool:
@@ -60,12 +71,11 @@ def begin(issue: Issue, *, now: datetime) -> bool:
     try:
         reason = _obstacle(issue, now=now)
         if reason:
-            ledger.hold_back(issue, reason=reason, now=now)
-            logger.error("issue held back", extra={"issue": issue.pk})
+            _hold_back(issue, reason, now=now)
             return False
         ledger.begin(issue, now=now)
     except ledger.Changed:
-        ledger.hold_back(issue, reason=_changed(issue), now=now)
+        _hold_back(issue, _changed(issue), now=now)
         return False
     except issues.WrongState:
         return False  # stopped in this moment, or begun by another worker

@@ -8,6 +8,10 @@ from newsletter import articles
 from subscribers import signup
 from workers import checking, health, notices, preparing, reports, retention, sending
 from workers.celery import Queue, app, is_stopping
+from workers.lateness import Watch
+from workers.routes.base import tick
+
+_clocks = Watch()
 
 
 @app.task(name="admit")
@@ -22,7 +26,8 @@ def notify(**_: object) -> int:
 
 @app.task(name="begin")
 def begin(**_: object) -> int:
-    return wake(sending.begin_due(now=timezone.now()))
+    now = timezone.now()
+    return wake(sending.begin_due(now=now, jumped_from=_clocks.jumped_from(now=now, tick=tick())))
 
 
 @app.task(name="dispatch")

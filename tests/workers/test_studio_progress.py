@@ -243,7 +243,7 @@ def test_an_issue_held_back_at_its_time_can_be_edited_again(client):
     client.post(to("stop", issue), {"to_edit": "1"})
 
     assert "The postal address was changed." in html
-    assert "Edit it again" in html
+    assert "Take it back and edit" in html
     assert status(issue) == IssueStatus.DRAFT
 
 

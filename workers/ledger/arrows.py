@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import issues
 from newsletter.models import AuditEntry, Editor, Issue, IssueStatus
+from workers import alerts
 from workers.ledger.reading import equation
 from workers.models import Batch, BatchStatus, DeliveryStatus, Event
 
@@ -25,13 +26,22 @@ LEAST_COMPLAINTS, MOST_COMPLAINTS = 3, 0.001
 
 
 def pause(issue: Issue, *, reason: str, editor: Editor | None, now: datetime) -> None:
-    """sending -> paused; what is under way stops within a quarter of a second. Raises issues.WrongState."""
-    _move(issue, (IssueStatus.SENDING,), IssueStatus.PAUSED, "issue-paused", editor, now, pause_reason=reason[:300])
+    """sending -> paused; what is under way stops within a quarter of a second. Raises issues.WrongState.
+
+    Where no editor did it, those who may send get a mail.
+    """
+    with transaction.atomic():
+        _move(issue, (IssueStatus.SENDING,), IssueStatus.PAUSED, "issue-paused", editor, now, pause_reason=reason[:300])
+        if editor is None:
+            alerts.paused(issue, now=now)
 
 
 def hold_back(issue: Issue, *, reason: str, now: datetime) -> None:
-    """scheduled -> paused, because it may not begin. Nothing was sent. Raises issues.WrongState."""
-    _move(issue, (IssueStatus.SCHEDULED,), IssueStatus.PAUSED, "issue-held-back", None, now, pause_reason=reason[:300])
+    """scheduled -> paused, because it may not begin; who may send gets a mail. Nothing left. Raises issues.WrongState."""
+    fields = {"pause_reason": reason[:300]}
+    with transaction.atomic():
+        _move(issue, (IssueStatus.SCHEDULED,), IssueStatus.PAUSED, "issue-held-back", None, now, **fields)
+        alerts.paused(issue, now=now)
 
 
 def resume(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
@@ -40,6 +50,15 @@ def resume(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
     fields: dict[str, Any] = {"pause_reason": ""} if begun else {"pause_reason": "", "scheduled_at": now}
     to = IssueStatus.SENDING if begun else IssueStatus.SCHEDULED
     _move(issue, (IssueStatus.PAUSED,), to, "issue-resumed", editor, now, **fields)
+
+
+def postpone(issue: Issue, *, at: datetime, editor: Editor | None, now: datetime) -> None:
+    """paused -> scheduled for `at`, an issue of which nothing was sent. Raises issues.WrongState once it has begun."""
+    with transaction.atomic():
+        if Issue.objects.filter(pk=issue.pk, started_at__isnull=False).exists():
+            raise issues.wrong_state(issue)
+        times = {"scheduled_at": at, "scheduled_by": editor, "pause_reason": ""}
+        _move(issue, (IssueStatus.PAUSED,), IssueStatus.SCHEDULED, "issue-scheduled", editor, now, **times)
 
 
 def take_back(issue: Issue, *, editor: Editor | None, now: datetime) -> None:

@@ -168,6 +168,8 @@ class Decision:
     on_text: str = ""
     at_text: str = ""
     """Date and time as typed, which stay in their fields even where they make no moment."""
+    is_skipped: bool = False
+    """Date and time were chosen, and the newsletter's clocks never show them."""
 
     @cached_property
     def readers(self) -> Readers:
@@ -270,6 +272,16 @@ class Decision:
             "at": self.at_text or self.custom.strftime("%H:%M"),
             "first": timezone.localtime(self.now, self.issue.newsletter.zone).strftime("%Y-%m-%d"),
         }
+
+    @property
+    def twice(self) -> str:
+        """That the chosen time comes twice that night, and which of the two it is; empty on every other day."""
+        return timing.twice_in_words(self.custom, self.issue.newsletter.zone)
+
+    @property
+    def skipped(self) -> str:
+        """That clocks never show the time typed on that day; empty else."""
+        return _("The clocks jump over this time on that day. Choose another one.") if self.is_skipped else ""
 
     @property
     def moment(self) -> datetime:

@@ -79,6 +79,11 @@ class Flight:
         return self.issue.started_at is not None
 
     @property
+    def may_be_postponed(self) -> bool:
+        """It waits for a person, and nobody got it yet."""
+        return self.issue.status == IssueStatus.PAUSED and not self.has_begun
+
+    @property
     def is_moving(self) -> bool:
         return self.issue.status == IssueStatus.SENDING
 

@@ -38,6 +38,11 @@ class TimeForm(StudioFormMixin, forms.Form):
     on = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
     at = forms.TimeField(required=False, widget=forms.TimeInput(attrs={"type": "time"}))
 
+    @property
+    def is_a_time(self) -> bool:
+        """Both fields can be read; the clocks may still skip what they say."""
+        return bool(self.cleaned_data.get("on")) and self.cleaned_data.get("at") is not None
+
     def moment(self, plan: decision.Decision) -> datetime | None:
         """The date and time fields as one moment; None where either is missing or the clocks skip it."""
         on, at = self.cleaned_data.get("on"), self.cleaned_data.get("at")

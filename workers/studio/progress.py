@@ -18,7 +18,7 @@ from newsletter.models import Editor, Issue, IssueStatus
 from newsletter.roles import Action
 from newsletter.studio import access
 from workers import ledger, sending
-from workers.studio import wording
+from workers.studio import postponing, wording
 from workers.studio.flight import Flight
 
 STOP_POLLING = 286
@@ -41,6 +41,8 @@ def progress(request: HttpRequest, issue_id: int) -> HttpResponse:
         "asks_to_stop": "stop" in request.GET and not flight.is_over,
     }
     if not request.headers.get("HX-Request"):
+        if flight.may_be_postponed and context["may_send"]:
+            context["proposed"] = postponing.proposed(issue, now=flight.now)
         return render(request, "studio/sending/progress.html", context)
     context["says_more"] = request.GET.get("said") != flight.saying
     context["uncertain_changed"] = request.GET.get("uncertain") != str(flight.equation.uncertain)

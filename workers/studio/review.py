@@ -68,6 +68,7 @@ def _plan(issue: Issue, sent: QueryDict, *, now: datetime) -> Decision:
     form.is_valid()
     plan.when = form.cleaned_data.get("when") or "slot"
     plan.at = form.moment(plan)
+    plan.is_skipped = plan.when == "at" and plan.at is None and form.is_a_time
     return plan
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from newsletter import cadence
 from newsletter.models import Issue, IssueStatus, Newsletter
+from newsletter.templatetags import warta
 
 FIRST_SLOT = time(8, 0)
 """Proposed where no issue went out yet."""
@@ -78,3 +80,20 @@ def local_moment(on: date, at: time, newsletter: Newsletter) -> datetime | None:
     moment = datetime.combine(on, at, tzinfo=newsletter.zone)
     there_and_back = moment.astimezone(timezone.get_fixed_timezone(0)).astimezone(newsletter.zone)
     return moment if there_and_back.replace(tzinfo=None) == moment.replace(tzinfo=None) else None
+
+
+def comes_twice(moment: datetime, zone: ZoneInfo) -> bool:
+    """Whether clocks in `zone` show this time once more an hour later, in the night they go back."""
+    local = timezone.localtime(moment, zone)
+    again = local.replace(fold=1)
+    return local.fold == 0 and again.utcoffset() != local.utcoffset() and again.astimezone(UTC) > local.astimezone(UTC)
+
+
+def twice_in_words(moment: datetime, zone: ZoneInfo) -> str:
+    """The sentence for such a moment, else empty."""
+    if not comes_twice(moment, zone):
+        return ""
+    words = {"time": warta.clock(moment, zone), "utc": warta.clock(moment, ZoneInfo("UTC"))}
+    return (
+        _("The clocks show this time twice that night. It is the first of the two: %(time)s, which is %(utc)s.") % words
+    )

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from workers.studio import progress, results, review
+from workers.studio import postponing, progress, results, review
 
 urlpatterns: list[URLPattern] = [
     path("issues/<int:issue_id>/review/", review.review, name="issue-review"),
@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern] = [
     path("issues/<int:issue_id>/progress/", progress.progress, name="issue-progress"),
     path("issues/<int:issue_id>/pause/", progress.pause, name="issue-pause"),
     path("issues/<int:issue_id>/resume/", progress.resume, name="issue-resume"),
+    path("issues/<int:issue_id>/postpone/", postponing.postpone, name="issue-postpone"),
     path("issues/<int:issue_id>/cancel/", progress.cancel, name="issue-cancel"),
     path("issues/<int:issue_id>/send-again/", progress.send_again, name="issue-send-again"),
     path("issues/<int:issue_id>/report/", results.issue_report, name="issue-report"),
