@@ -5,6 +5,7 @@ A wrong value stops the start with one line that names the variable, what is wro
 """
 
 import os
+import re
 import secrets
 import sys
 from ipaddress import ip_network
@@ -63,6 +64,34 @@ def networks(name: str) -> list[str]:
             ip_network(word, strict=False)
         except ValueError:
             raise wrong(name, f"{word!r} is no network", "Write addresses such as 10.0.0.5 or 10.0.0.0/24.") from None
+    return words(name)
+
+
+def recipients(name: str) -> list[str]:
+    """Addresses, and domains as @example.org, in lower case and ASCII. Set and empty is no answer."""
+    if name in os.environ and not words(name):
+        raise wrong(name, "it names nobody", "Name addresses or domains such as @example.org, or take the line away.")
+    return [_recipient(name, word.lower()) for word in words(name)]
+
+
+def _recipient(name: str, word: str) -> str:
+    local, _at, domain = word.rpartition("@")
+    try:
+        ascii_domain = domain.encode("idna").decode()
+    except UnicodeError:
+        ascii_domain = ""
+    if "@" not in word or "." not in ascii_domain or not ascii_domain.isascii() or set(word) & set(' <>"*'):
+        raise wrong(
+            name, f"{word!r} is no address and no domain", "Write ani@example.org, or @example.org for all of it."
+        )
+    return f"{local}@{ascii_domain}"
+
+
+def sns_topics(name: str) -> list[str]:
+    """Amazon resource names of the topics that SES reports to."""
+    for word in words(name):
+        if not re.fullmatch(r"arn:aws(-[a-z]+)*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?", word):
+            raise wrong(name, f"{word!r} is no topic", "Copy its ARN, such as arn:aws:sns:eu-west-1:123456789012:warta.")
     return words(name)
 
 
@@ -158,6 +187,7 @@ SITE_URL = web_origin("SITE_URL", f"http://127.0.0.1:{PORT}")
 SITE_HOST = urlsplit(SITE_URL).hostname or ""
 EMBEDDED = SITE_HOST in LOOPBACK_HOSTS
 MAIL_ROUTES = mail_routes("MAIL_URL", "mailbox:" if EMBEDDED else "")
+MAIL_ONLY_TO = recipients("MAIL_ONLY_TO")
 INBOUND_DOMAIN = text("INBOUND_DOMAIN")
 TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
 TRACKING_SPOOL = folder("TRACKING_SPOOL", VAR_DIR / "spool" / "hits")
@@ -165,7 +195,22 @@ SEND_SPOOL = folder("SEND_SPOOL", VAR_DIR / "spool" / "send")
 MAILBOX_DIR = VAR_DIR / "mail"
 SEND_SLOTS = whole_number("SEND_SLOTS", 2, least=1, most=256)
 MOST_LATE_H = whole_number("MOST_LATE_H", 3, least=1, most=720)
-PROVIDER_EVENTS_SECRET = text("WEBHOOK_SECRET")
+WEBHOOK_SECRETS = {
+    kind.lower(): text(f"{kind}_WEBHOOK_SECRET".lstrip("_"))
+    for kind in ("", *(kind.upper() for kind in sorted(MAIL_KINDS - LOCAL_MAIL_KINDS - {"smtp", "smtps"})))
+}
+"""`name:password` that a provider's events are posted with, by kind; "" is for all without one of their own."""
+WEBHOOK_KEYS = {
+    name: text(name)
+    for name in (
+        "MAILGUN_WEBHOOK_SIGNING_KEY",
+        "MAILERSEND_SIGNING_SECRET",
+        "MANDRILL_WEBHOOK_KEY",
+        "RESEND_SIGNING_SECRET",
+        "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY",
+    )
+}
+SES_TOPICS = sns_topics("SES_TOPICS")
 
 if not MAIL_ROUTES:
     raise wrong("MAIL_URL", "it is not set", "Name your provider, such as smtp://user:password@host:587.")
@@ -363,16 +408,6 @@ CONTENT_SECURITY_POLICY = {
 EMAIL_BACKEND = "workers.routes.django_mail.EmailBackend"
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", f"warta@{SITE_HOST if not EMBEDDED else 'localhost'}")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
-ANYMAIL = {"WEBHOOK_SECRET": PROVIDER_EVENTS_SECRET} if PROVIDER_EVENTS_SECRET else {}
-for _signing_key in (
-    "MAILGUN_WEBHOOK_SIGNING_KEY",
-    "MAILERSEND_SIGNING_SECRET",
-    "MANDRILL_WEBHOOK_KEY",
-    "RESEND_SIGNING_SECRET",
-    "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY",
-):
-    if text(_signing_key):
-        ANYMAIL[_signing_key] = text(_signing_key)
 
 # --- logs: event phrase plus ids; no address, name or token --------------------------------------------------------
 

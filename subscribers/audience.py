@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from newsletter.models import Issue, Newsletter
+from subscribers import staging
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus, SuppressionReason
 
 Narrow = Callable[[QuerySet[Subscription], Any], QuerySet[Subscription]]
@@ -15,6 +16,8 @@ Narrow = Callable[[QuerySet[Subscription], Any], QuerySet[Subscription]]
 LEFT = "left"
 PAUSED = "paused"
 SUPPRESSED = "suppressed"
+STAGING = "staging"
+"""This instance may write to a few addresses only, and theirs is none of them."""
 MAY_RECEIVE = Q(
     status=SubscriptionStatus.SUBSCRIBED, subscriber__suppressed_at__isnull=True, subscriber__erased_at__isnull=True
 )
@@ -50,13 +53,22 @@ def for_issue(issue: Issue) -> QuerySet[Subscription]:
 
 
 def still_allowed(subscription_ids: Iterable[int]) -> dict[int, str]:
-    """Of these ids, those that may not receive any more, with the reason: left, paused or suppressed. One query."""
+    """Of these ids, those that may not receive any more, with the reason: left, paused, suppressed. One query.
+
+    On an instance that may write to a few only, all others are barred as "staging".
+    """
     asked = list(subscription_ids)
     rows = Subscription.objects.filter(pk__in=asked).values_list(
         "pk", "status", "subscriber__suppressed_at", "subscriber__erased_at"
     )
     known = {pk: _reason(status, suppressed_at or erased_at) for pk, status, suppressed_at, erased_at in rows}
-    return {pk: reason for pk in asked if (reason := known.get(pk, LEFT))}
+    barred = {pk: reason for pk in asked if (reason := known.get(pk, LEFT))}
+    return {**_out_of_reach(asked), **barred} if staging.is_on() else barred
+
+
+def _out_of_reach(ids: Iterable[int]) -> dict[int, str]:
+    emails = Subscription.objects.filter(pk__in=ids).values_list("pk", "subscriber__email")
+    return {pk: STAGING for pk, email in emails if not staging.may_reach(email)}
 
 
 def _reason(status: str, barred_at: object) -> str:

@@ -24,6 +24,7 @@ from newsletter import editions, issues
 from newsletter.models import AuditEntry, Editor, Issue, Newsletter
 from newsletter.rendering import links, slots
 from newsletter.templatetags import warta
+from subscribers import staging
 from workers import rfc5322, routes, wire
 from workers.routes.base import tick
 
@@ -124,6 +125,10 @@ def _hand_over(
     mail: wire.Compiled, reader: wire.Reader, route: routes.Route, *, deadline: float, now: datetime
 ) -> Result:
     email, language = reader.email, mail.words.language
+    if not staging.may_reach(email):
+        return Result(
+            email, language, False, detail=_("This installation writes to chosen addresses only (MAIL_ONLY_TO).")
+        )
     try:
         letter = _letter(mail, reader, route, now=now)
         route.open()

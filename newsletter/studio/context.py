@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
 from newsletter import roles
@@ -18,6 +19,7 @@ def studio(request: HttpRequest) -> dict[str, Any]:
     role = roles.role(request.user, newsletters[0]) if newsletters else None
     return {
         "studio": {
+            "only_to": ", ".join(settings.MAIL_ONLY_TO),
             "brand": newsletters[0].brand if newsletters else "",
             "newsletters": newsletters,
             "role": Role(role).label if role else "",

@@ -534,6 +534,26 @@ def test_t65_an_unusual_number_must_be_typed(client, letter, checked, before, mu
     assert answers[0] == (422 if must else 302)
 
 
+@pytest.mark.parametrize(("four_eyes", "must"), [(False, True), (True, False)])
+def test_t65_a_great_number_must_be_typed_or_approved_by_a_second_person(
+    client, letter, checked, monkeypatch, four_eyes, must
+):
+    monkeypatch.setattr(decision, "MANY", 6)
+    type(letter).objects.update(four_eyes=four_eyes)
+    for _ in range(6):
+        make_reader(letter)
+    issue = make_issue(letter)
+    log_in(client, letter)
+
+    page = client.get(to("review", issue))
+
+    assert ('id="typed"' in page.content.decode()) is must
+    answer = client.post(to("schedule", issue), fields(page, when="now"))
+    assert (
+        (answer.status_code, b"Type the number of readers" in answer.content) == (422, True) if must else (302, False)
+    )
+
+
 @pytest.mark.parametrize("typed", ["6", " 6 "])
 def test_the_typed_number_lets_it_go(client, letter, checked, typed):
     for _ in range(6):

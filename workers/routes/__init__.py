@@ -14,6 +14,7 @@ from functools import partial
 from django.conf import settings
 from django.core.mail import EmailMessage, EmailMultiAlternatives
 
+from subscribers import staging
 from workers.routes import discard, mailbox, smtp
 from workers.routes.base import Capabilities, Letter, Refused, Result, Route, TooLate, TryLater
 
@@ -61,16 +62,21 @@ def make(name: str, url: str) -> Route:
         return discard.Discard(name, url)
     if kind in {"smtp", "smtps"}:
         return smtp.Smtp(name, url)
-    from workers.routes import anymail_single  # costs 60 ms that no other route needs
+    from workers.routes import anymail_merge, anymail_single  # cost 60 ms that no other route needs
 
+    if kind in anymail_merge.PROVIDERS:
+        return anymail_merge.AnymailMerge(name, url)
     return anymail_single.AnymailSingle(name, url)
 
 
 def deliver(message: EmailMessage) -> Result:
     """Send a single mail to its one recipient by the first route that takes it.
 
-    Raises Refused or TryLater, in the last route's words, when none does; the mail has not left then.
+    Raises Refused or TryLater, in the last route's words, when none does; the mail has not left then. On an instance
+    that may not write to that address the answer is a refusal, and nobody is asked.
     """
+    if not all_may_be_reached(message):
+        return Result("refused", detail=staging.WHY)
     problem: Refused | TryLater | None = None
     for route in all():
         try:
@@ -79,6 +85,10 @@ def deliver(message: EmailMessage) -> Result:
         except (Refused, TryLater) as error:
             problem = error
     raise problem or TryLater("No route is set up.")
+
+
+def all_may_be_reached(message: EmailMessage) -> bool:
+    return not [recipient for recipient in message.recipients() if not staging.may_reach(parseaddr(recipient)[1])]
 
 
 def _letter(message: EmailMessage, route: Route) -> Letter:

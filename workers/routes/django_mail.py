@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from copy import copy
 
@@ -9,6 +10,8 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
 from workers import routes
+
+logger = logging.getLogger(__name__)
 
 
 class NotSent(Exception):
@@ -27,6 +30,9 @@ class EmailBackend(BaseEmailBackend):
     def _to(self, recipient: str, message: EmailMessage) -> bool:
         own = copy(message)
         own.to, own.cc, own.bcc, own.extra_headers = [recipient], [], [], dict(message.extra_headers)
+        if not routes.all_may_be_reached(own):
+            logger.warning("mail kept back, for MAIL_ONLY_TO does not name its recipient")
+            return False
         try:
             result = routes.deliver(own)
         except (routes.Refused, routes.TryLater):

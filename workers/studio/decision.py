@@ -28,6 +28,8 @@ from workers.studio import against, timing, wording
 
 UNUSUAL = 2
 """More than twice or less than half of the last issue's readers: the number must be typed."""
+MANY = 5_000
+"""So many readers are never reached by one person's single click: the number is typed, or a second person approves."""
 
 
 # --- who -------------------------------------------------------------------------------------------------------------
@@ -239,6 +241,10 @@ class Decision:
 
     @property
     def must_type(self) -> bool:
+        return self.is_unusual or (self.readers.count >= MANY and not self.issue.newsletter.four_eyes)
+
+    @property
+    def is_unusual(self) -> bool:
         return is_unusual(self.readers.count, self.last)
 
     # when
