@@ -7,12 +7,8 @@ class WorkersConfig(AppConfig):
     verbose_name = _("Sending")
 
     def ready(self) -> None:
-        from anymail.signals import tracking
-
-        from workers import feedback, ledger, webhooks  # noqa: F401 (ledger registers audiences, webhooks its check)
-
-        tracking.connect(feedback.receive, dispatch_uid="workers.feedback")
-
+        from workers import ledger  # noqa: F401 (registers audiences)
+        from workers.hooks import checks  # noqa: F401 (registers a check of the start)
         from workers.studio import timeline
 
         timeline.register()

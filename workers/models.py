@@ -50,6 +50,8 @@ EVENT_STATUS = {
     "complained": DeliveryStatus.COMPLAINED,
     "held_bounced": DeliveryStatus.BOUNCED,
     "held_complained": DeliveryStatus.COMPLAINED,
+    "due_bounced": DeliveryStatus.BOUNCED,
+    "due_complained": DeliveryStatus.COMPLAINED,
 }
 """What each kind of `Event` says about its delivery."""
 

@@ -20,6 +20,7 @@ from subscribers import suppression, tokens
 from subscribers.models import ConsentEvent, Notice, Subscription
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
 from workers import feedback
+from workers.feedback import storms
 from workers.models import Batch, Delivery, Event
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +31,7 @@ FOLDER = Path(__file__).parent.parent / "data" / "postmark"
 
 @pytest.fixture(autouse=True)
 def _secret(settings):
-    settings.ANYMAIL = {"WEBHOOK_SECRET": SECRET}
+    settings.WEBHOOK_SECRETS = {"": SECRET}
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_later_delivered_does_not_take_the_bounces_answer_away(client, issue, 
     delivery = deliver(issue, siti, code="250")
     post(client, body("hard_bounce", tokens.event_mac(issue.pk, siti.pk)))
 
-    feedback.record(report(issue, siti, "delivered", after_s=60), now=NOW)
+    feedback.record([report(issue, siti, "delivered", after_s=60)], now=NOW)
 
     delivery.refresh_from_db()
     assert (delivery.status, delivery.code) == ("bounced", "5.1.1")
@@ -129,10 +130,10 @@ def test_s32_what_a_provider_has_against_the_sender_is_never_the_readers_fault(c
 def test_s32_five_soft_bounces_over_two_weeks_are_enough(issue, siti):
     day = 24 * 3600
     for number in range(4):
-        feedback.record(report(issue, siti, "soft_bounced", after_s=number * 4 * day), now=NOW)
+        feedback.record([report(issue, siti, "soft_bounced", after_s=number * 4 * day)], now=NOW)
     assert not suppression.is_suppressed("siti@pembaca.example")
 
-    feedback.record(report(issue, siti, "soft_bounced", after_s=16 * day), now=NOW)
+    feedback.record([report(issue, siti, "soft_bounced", after_s=16 * day)], now=NOW)
 
     assert suppression.is_suppressed("siti@pembaca.example")
 
@@ -150,7 +151,7 @@ def test_s32_a_delivery_in_between_starts_the_count_anew(issue, siti):
     ]
 
     for number, kind in enumerate(kinds):
-        feedback.record(report(issue, siti, kind, after_s=number * 5 * day), now=NOW)
+        feedback.record([report(issue, siti, kind, after_s=number * 5 * day)], now=NOW)
 
     assert not suppression.is_suppressed("siti@pembaca.example")
 
@@ -193,7 +194,7 @@ def test_t40_a_replayed_event_has_no_effect(client, issue, siti):
 
 
 def test_t42_no_secret_no_webhook(client, issue, siti, settings):
-    settings.ANYMAIL = {}
+    settings.WEBHOOK_SECRETS = {}
 
     assert post(client, body("complaint", tokens.event_mac(issue.pk, siti.pk))).status_code == 404
     assert Event.objects.count() == 0
@@ -201,14 +202,14 @@ def test_t42_no_secret_no_webhook(client, issue, siti, settings):
 
 def test_t42_a_provider_without_a_secret_stops_the_start(settings):
     settings.MAIL_ROUTES = ["postmark://kunci@"]
-    settings.ANYMAIL = {}
+    settings.WEBHOOK_SECRETS = {}
 
     assert [error.id for error in run_checks() if error.id.startswith("workers.")] == ["workers.E001"]
 
 
 def test_t42_no_provider_needs_no_secret(settings):
     settings.MAIL_ROUTES = ["mailbox:", "smtp://localhost"]
-    settings.ANYMAIL = {}
+    settings.WEBHOOK_SECRETS = {}
 
     assert [error for error in run_checks() if error.id.startswith("workers.")] == []
 
@@ -262,7 +263,9 @@ def test_s35_the_order_of_events_does_not_matter(kinds):
         delivery = deliver(issue, reader)
         for number, kind in order:
             for _ in range(2):
-                feedback.record(report(issue, reader, kind, after_s=number, event_id=f"{reader.pk}-{number}"), now=NOW)
+                feedback.record(
+                    [report(issue, reader, kind, after_s=number, event_id=f"{reader.pk}-{number}")], now=NOW
+                )
         delivery.refresh_from_db()
         statuses.add(delivery.status)
         delivered.add(delivery.delivered_at)
@@ -282,19 +285,21 @@ def test_s34_one_bounce_reported_five_times_is_one_suppression(client, issue, si
 
 
 def test_t44_a_storm_of_complaints_waits_for_a_person(issue, monkeypatch):
-    monkeypatch.setattr(feedback, "STORM_EVENTS", 3)
+    monkeypatch.setattr(storms, "STORM_EVENTS", 3)
     administrator = make_editor(issue.newsletter)
     readers = [make_reader(issue.newsletter) for _ in range(6)]
 
     for reader in readers:
-        feedback.record(report(issue, reader, "complained"), now=NOW)
+        feedback.record([report(issue, reader, "complained")], now=NOW)
 
     left = Subscription.objects.filter(status="unsubscribed").count()
     assert (left, feedback.held_back(issue)) == (3, 3)
     notice = Notice.objects.get()
     assert (notice.kind, notice.editor, notice.payload) == ("alert", administrator, {"storm": issue.pk})
 
-    feedback.release(issue, now=NOW)
+    assert feedback.apply(issue, editor=administrator, now=NOW) == 3
+    assert Subscription.objects.filter(status="unsubscribed").count() == 3
+    feedback.go_on(now=NOW)
 
     assert Subscription.objects.filter(status="unsubscribed").count() == 6
     assert feedback.held_back(issue) == 0

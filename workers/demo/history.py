@@ -293,7 +293,7 @@ class _History:
             code="5.1.1" if is_gone else "",
             detail="The mailbox does not exist." if is_gone else "",
         )
-        feedback.record(report, now=at)
+        feedback.record([report], now=at)
 
     def _hits(self, issue: Issue, *, at: datetime) -> None:
         """Opens and clicks as the web process would have written them down, then loaded by the drain."""

@@ -13,7 +13,7 @@ from workers.ledger.entries import LEASE_S, Changed, Claim, Entry, Equation, Lea
 from workers.ledger.ids import BATCH_SIZE, pack, unpack
 from workers.ledger.planning import begin, follow_up, plan, send_again
 from workers.ledger.reading import equation, uncertain
-from workers.ledger.recording import RETRY_AFTER_S, answer, raise_status, record
+from workers.ledger.recording import RETRY_AFTER_S, answer, hear, record
 from workers.ledger.settling import NO_ANSWER, expire, settle, settle_lost, settle_without_spool, without_spool
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "finish",
     "follow_up",
     "goes",
+    "hear",
     "hold_back",
     "judge",
     "LEASE_S",
@@ -43,7 +44,6 @@ __all__ = [
     "pause",
     "plan",
     "postpone",
-    "raise_status",
     "record",
     "resume",
     "RETRY_AFTER_S",

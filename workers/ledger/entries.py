@@ -47,11 +47,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What an event says about a delivery."""
+    """What all events say about a delivery."""
 
     status: str
-    at: datetime
+    delivered_at: datetime | None = None
+    has_bounced: bool = False
     code: str = ""
+    """The bounce's, as is `detail`."""
     detail: str = ""
 
 

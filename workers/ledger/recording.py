@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
-from workers.ledger.entries import Claim, Entry, LeaseLost, Word
+from workers.ledger import reported, turns
+from workers.ledger.entries import Claim, Entry, LeaseLost
 from workers.ledger.ids import pack
-from workers.models import EVENT_STATUS, STATUS_RANK, Batch, BatchStatus, Delivery, DeliveryStatus, Event, Outcome
+from workers.models import Batch, BatchStatus, Delivery, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def record(claim: Claim, results: Iterable[Entry], *, now: datetime) -> None:
     answered = {entry.subscription for entry in entries}
     rest = [reader for reader in claim.ids if reader not in answered]
     with transaction.atomic():
+        turns.beside(claim.issue)
         batch = held(claim).select_for_update().first()
         if batch is None:
             raise LeaseLost(f"Batch {claim.batch} attempt {claim.attempt}")
@@ -70,7 +72,7 @@ def write(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
     if not entries:
         return
     ids = sorted(entry.subscription for entry in entries)
-    early = _early_events(batch, ids)
+    early = reported.of(batch.issue_id, ids)
     known = _known(batch, ids)
     entries = [_with_proof(entry, early) for entry in entries]
     fresh = [entry for entry in entries if entry.subscription not in known]
@@ -78,8 +80,7 @@ def write(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
     _count(batch.pk, Counter(str(entry.outcome) for entry in fresh))
     again = [entry for entry in entries if entry.subscription in known]
     _raise(batch.issue_id, [(known[entry.subscription], entry) for entry in again], now=now)
-    for reader, word in early.items():
-        raise_status(batch.issue_id, reader, word)
+    reported.note(batch.issue_id, early)
 
 
 def _known(batch: Batch, ids: Sequence[int]) -> dict[int, Delivery]:
@@ -199,33 +200,13 @@ def _move_counts(moves: Mapping[tuple[int, str, str], int]) -> None:
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-def _early_events(batch: Batch, ids: Sequence[int]) -> dict[int, Word]:
-    """The highest word that providers gave of these readers before their rows were written."""
-    rows = Event.objects.filter(
-        issue=batch.issue_id, subscription__range=(ids[0], ids[-1]), kind__in=list(EVENT_STATUS)
-    )
-    wanted, found = frozenset(ids), dict[int, Word]()
-    for event in rows.order_by("pk").only("subscription", "kind", "occurred_at", "code", "detail"):
-        reader, status = event.subscription, EVENT_STATUS[event.kind]
-        best = found[reader].status if reader in found else DeliveryStatus.NONE
-        if reader in wanted and STATUS_RANK[status] > STATUS_RANK[DeliveryStatus(best)]:
-            found[reader] = Word(status, event.occurred_at, event.code, event.detail)
-    return found
+def hear(issue_id: int, readers: Collection[int], *, now: datetime) -> None:
+    """Events of these readers have been stored: settle who was uncertain, and raise what is known of their copies.
 
-
-def raise_status(issue_id: int, subscription: int, word: Word) -> bool:
-    """Raise what events tell of a delivery; a lower one than it has changes nothing. True if it was raised.
-
-    A bounce brings its own answer, which takes the place of the one that accepted the mail.
+    Whatever is reported of a mail, it did leave. The transaction holds the issue's turn (`turns.alone`).
     """
-    lower = [name for name, rank in STATUS_RANK.items() if rank < STATUS_RANK[DeliveryStatus(word.status)]]
-    fields: dict[str, Any] = {"status": word.status}
-    if word.status == DeliveryStatus.DELIVERED:
-        fields["delivered_at"] = word.at
-    if word.status == DeliveryStatus.BOUNCED:
-        fields |= {"code": word.code, "detail": word.detail}
-    here = Delivery.objects.filter(issue=issue_id, subscription=subscription, status__in=lower)
-    return bool(here.update(**fields))
+    answer(issue_id, dict.fromkeys(readers, Outcome.ACCEPTED), now=now)
+    reported.note(issue_id, reported.of(issue_id, readers))
 
 
 def answer(issue_id: int, outcomes: Mapping[int, str], *, now: datetime) -> int:
@@ -234,10 +215,12 @@ def answer(issue_id: int, outcomes: Mapping[int, str], *, now: datetime) -> int:
         rows = Delivery.objects.select_for_update().filter(
             issue=issue_id, subscription__in=list(outcomes), outcome=Outcome.UNCERTAIN
         )
-        moves = Counter[tuple[int, str, str]]()
-        for row in rows.only("pk", "batch", "subscription"):
+        moves, settled = Counter[tuple[int, str, str]](), defaultdict[str, list[int]](list)
+        for row in rows.order_by("subscription").only("pk", "batch", "subscription"):
             new = str(Outcome(outcomes[row.subscription]))
-            Delivery.objects.filter(pk=row.pk).update(outcome=new, due_at=None)
+            settled[new].append(row.pk)
             moves[row.batch_id, str(Outcome.UNCERTAIN), new] += 1
+        for new, keys in settled.items():
+            Delivery.objects.filter(pk__in=keys).update(outcome=new, due_at=None)
         _move_counts(moves)
     return moves.total()

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from subscribers import tokens
 from workers import rfc5322, spool
+from workers.ledger import turns
 from workers.ledger.entries import Entry
 from workers.ledger.ids import unpack
 from workers.ledger.recording import close, rows_of, write
@@ -38,6 +39,7 @@ def settle(left: spool.Left, *, now: datetime) -> int:
     After a restart of the host answers may be missing: then all unanswered are uncertain.
     """
     with transaction.atomic():
+        _take_turn(left.batch)
         batch = _unsettled().select_for_update().filter(pk=left.batch, attempt=left.attempt).first()
         if batch is None:
             return 0
@@ -50,6 +52,12 @@ def settle(left: spool.Left, *, now: datetime) -> int:
         close(batch, open_ids[window:], now=now)
     logger.warning("batch settled", extra={"issue": batch.issue_id, "batch": batch.pk, "uncertain": len(uncertain)})
     return len(uncertain)
+
+
+def _take_turn(batch_id: int) -> None:
+    """Before the batch is locked: events of its issue are heard before or after, not meanwhile."""
+    for issue in Batch.objects.filter(pk=batch_id).values_list("issue_id", flat=True):
+        turns.beside(issue)
 
 
 def _entry(reader: int, answer: spool.Answer) -> Entry:
@@ -92,6 +100,7 @@ def settle_without_spool(batch_id: int, attempt: int, *, now: datetime) -> int:
     Returns how many readers are uncertain for it.
     """
     with transaction.atomic():
+        _take_turn(batch_id)
         batch = _unsettled().select_for_update().filter(pk=batch_id, attempt=attempt).first()
         if batch is None:
             return 0
@@ -108,6 +117,7 @@ def settle_lost(host: str, *, now: datetime) -> tuple[int, int]:
     batches = readers = 0
     for pk in _unsettled().filter(worker__startswith=f"{host}:", lease_expires_at__lt=now).values_list("pk", flat=True):
         with transaction.atomic():
+            _take_turn(pk)
             batch = _unsettled().select_for_update().filter(pk=pk).first()
             if batch is None:
                 continue
