@@ -20,7 +20,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from newsletter import articles, cadence, content, issues
+from newsletter import articles, cadence, content, corrections, issues
 from newsletter.articledata import plain, shortened
 from newsletter.models import (
     EDITABLE,
@@ -205,13 +205,14 @@ def pick_again(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
     rule = read(newsletter.draft_rule) or Rule()
     found = survey(newsletter, rule, draft=issue)
     made = _document(newsletter, found, rule=rule)
+    made.blocks[:0] = corrections.errata_in(issue)
     return issues.save(issue, made, version=issue.version, editor=editor, now=now)
 
 
 def is_there(newsletter: Newsletter, slot: datetime, *, rhythm: cadence.Cadence) -> bool:
     """Whether the slot has its issue: a prepared one, even if somebody threw it away, or one begun or scheduled by hand."""
     before = _slot_before(slot, rhythm)
-    kept = newsletter.issues.kept()
+    kept = newsletter.issues.kept().filter(audience={})  # a note to some readers stands in nobody's place
     return (
         newsletter.issues.filter(prepared_for=slot).exists()
         or kept.filter(scheduled_at__gt=before, scheduled_at__lte=slot).exists()
@@ -351,7 +352,8 @@ def _make(
     if slot is not None:
         Issue.objects.filter(pk=issue.pk).update(prepared_for=slot)  # unique: a second worker fails here
     made = _document(newsletter, found, rule=rule)
-    return issues.save(issue, made, version=issue.version, editor=editor, now=now)
+    issue = issues.save(issue, made, version=issue.version, editor=editor, now=now)
+    return corrections.open_with_errata(issue, editor=editor, now=now)
 
 
 def _document(newsletter: Newsletter, found: Survey, *, rule: Rule) -> content.Document:

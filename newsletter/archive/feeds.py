@@ -104,7 +104,8 @@ class Asked:
             letter = issue.newsletter
             about = [letter.brand, letter.title, letter.description, letter.translations, letter.languages]
             mended = sorted((link.number, link.language, link.amended_url) for link in issue.links.all())
-            parts += [issue.pk, _sent_at(issue).isoformat(), issue.content, *about, letter.site_url, mended]
+            notes = [[one.words, one.is_shown, one.changed_at.isoformat()] for one in issue.corrections.all()]
+            parts += [issue.pk, _sent_at(issue).isoformat(), issue.content, *about, letter.site_url, mended, notes]
         return quote_etag(hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32])
 
 
@@ -165,7 +166,7 @@ def _newsletter(request: HttpRequest) -> Newsletter | None:
 
 
 def _issues(newsletter: Newsletter | None) -> QuerySet[Issue]:
-    sent = pages.sent().select_related("newsletter__logo").prefetch_related("links")
+    sent = pages.sent().select_related("newsletter__logo").prefetch_related("links", "corrections")
     return sent.filter(newsletter=newsletter) if newsletter else sent
 
 
@@ -213,7 +214,9 @@ def _entry(issue: Issue, language: str, changes: dict[int, datetime]) -> Entry:
 def story(issue: Issue, language: str) -> str:
     """The issue's blocks as plain HTML: what its page shows, without classes and icons."""
     with translation.override(language):
-        shown = [
+        errata = {"corrections": pages.put_right(issue, language), "newsletter": issue.newsletter}
+        shown = [loader.render_to_string("archive/_errata.html", errata)]
+        shown += [
             loader.render_to_string("archive/_block.html", {"kind": kind, "parts": parts, "page_language": language})
             for kind, parts in pages.groups(issue, language)
         ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from newsletter import editions
+from newsletter import corrections, editions
 from newsletter.models import AuditEntry, Issue, IssueStatus, Link
+from newsletter.models import Correction as Note
 from newsletter.rendering import blocks, richtext
 from newsletter.rendering.links import LinkBook
 
@@ -32,16 +33,22 @@ class Shown:
 
 @dataclass(frozen=True)
 class Correction:
-    """A link that was mended after the mail had gone out."""
+    """What was put right after the mail had gone out."""
 
-    label: str
-    url: str
     made_at: datetime | None
+    words: str = ""
+    """An editor's; without them the page says in ours that a link was mended."""
+    label: str = ""
+    was: str = ""
+    """Where the link led in the mail."""
+    changed_at: datetime | None = None
+    """Where the words were changed on a later day."""
 
 
 def sent() -> QuerySet[Issue]:
-    """Issues that everybody may read, newest first."""
-    public = Issue.objects.filter(newsletter__archive_is_public=True, status=IssueStatus.SENT)
+    """Issues that everybody may read, newest first; also one that follows to readers who did not get it."""
+    there = Q(status=IssueStatus.SENT) | Q(status__in=(IssueStatus.SENDING, IssueStatus.PAUSED), sent_at__isnull=False)
+    public = Issue.objects.filter(there, newsletter__archive_is_public=True)
     return public.select_related("newsletter").order_by("-sent_at", "-pk")
 
 
@@ -98,17 +105,42 @@ def _amended(issue: Issue, language: str) -> dict[tuple[str, str], str]:
 
 
 def changes(issues: Iterable[Issue]) -> dict[int, datetime]:
-    """When an issue's page last changed after it was sent, by id; one query."""
-    subjects = {f"issue {issue.pk}": issue.pk for issue in issues}
-    made = AuditEntry.objects.filter(action="link-amended", subject__in=subjects).order_by("occurred_at")
-    return {subjects[subject]: at for subject, at in made.values_list("subject", "occurred_at")}
+    """When an issue's page last changed after it was sent, by id."""
+    asked = list(issues)
+    subjects = {f"issue {issue.pk}": issue.pk for issue in asked}
+    made = AuditEntry.objects.filter(action__in=corrections.CHANGES, subject__in=subjects).order_by("occurred_at")
+    found = {subjects[subject]: at for subject, at in made.values_list("subject", "occurred_at")}
+    for issue in asked:
+        for note in issue.corrections.all():  # the log is not kept for ever
+            found[issue.pk] = max(note.changed_at, found.get(issue.pk, note.changed_at))
+    return found
 
 
-def corrections(issue: Issue, language: str) -> list[Correction]:
-    """Links of this issue that now lead elsewhere than its mail said."""
-    mended = _mended(issue, language)
-    moment = changes([issue]).get(issue.pk) if mended else None
-    return [Correction(link.label, link.amended_url, moment) for link in mended]
+def put_right(issue: Issue, language: str) -> list[Correction]:
+    """What was put right in this language's edition, in the words of editors where there are some."""
+    mended = {link.number: link for link in _mended(issue, language)}
+    told: set[int] = set()
+    found = []
+    for note in issue.corrections.all():
+        told.update(note.links)
+        if note.is_shown and (words := note.words.get(language)):
+            found.append(_said(note, words, mended))
+    untold = [link for number, link in mended.items() if number not in told]
+    moment = changes([issue]).get(issue.pk) if untold else None
+    return found + [Correction(moment, label=link.label, was=link.url) for link in untold]
+
+
+def _said(note: Note, words: str, mended: Mapping[int, Link]) -> Correction:
+    link = next((mended[number] for number in note.links if number in mended), None)
+    zone = note.issue.newsletter.zone
+    is_later = note.changed_at.astimezone(zone).date() > note.made_at.astimezone(zone).date()
+    return Correction(
+        note.made_at,
+        words,
+        label=link.label if link else "",
+        was=link.url if link else "",
+        changed_at=note.changed_at if is_later else None,
+    )
 
 
 def reading_minutes(shown: list[tuple[str, tuple[Shown, ...]]]) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from newsletter import content, editions
+from newsletter.archive.pages import Correction
 from newsletter.models import Issue, Newsletter
 from newsletter.rendering import richtext
 
@@ -54,6 +57,7 @@ def facts(
     alternates: list[dict[str, str]],
     picture: Preview | None,
     changed_at: datetime | None,
+    corrections: Sequence[Correction] = (),
 ) -> dict[str, Any]:
     """The page in the words of schema.org: a news article in an issue of a periodical."""
     newsletter = issue.newsletter
@@ -66,6 +70,7 @@ def facts(
         "inLanguage": language,
         "datePublished": published,
         "dateModified": changed_at.astimezone(newsletter.zone).isoformat() if changed_at else published,
+        "correction": [_comment(one, newsletter) for one in corrections],
         "url": address,
         "mainEntityOfPage": address,
         "isAccessibleForFree": True,
@@ -89,6 +94,14 @@ def facts(
         ],
     }
     return {name: value for name, value in found.items() if value not in ("", [])}
+
+
+def _comment(correction: Correction, newsletter: Newsletter) -> dict[str, str]:
+    sentence = _("The link “%(label)s” led to the wrong page in the mail. Here it leads to the right one.")
+    said = {"@type": "CorrectionComment", "text": correction.words or sentence % {"label": correction.label}}
+    if correction.made_at:
+        said["datePublished"] = correction.made_at.astimezone(newsletter.zone).isoformat()
+    return said
 
 
 def publisher(newsletter: Newsletter) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _context(issue: Issue, language: str) -> dict[str, Any]:
     before, after = pages.neighbours(issue)
     picture = sharing.preview(editions.document(issue), language, newsletter.default_language)
     canonical, alternates = _in(address, language), _alternates(address, editions.languages(issue))
-    changed_at = pages.changes([issue]).get(issue.pk)
+    changed_at, put_right = pages.changes([issue]).get(issue.pk), pages.put_right(issue, language)
     facts = sharing.facts(
         issue,
         language=language,
@@ -138,6 +138,7 @@ def _context(issue: Issue, language: str) -> dict[str, Any]:
         alternates=alternates,
         picture=picture,
         changed_at=changed_at,
+        corrections=put_right,
     )
     return {
         "issue": issue,
@@ -152,7 +153,7 @@ def _context(issue: Issue, language: str) -> dict[str, Any]:
         "minutes": pages.reading_minutes(blocks),
         "blocks": blocks,
         "sections": pages.SECTIONS,
-        "corrections": pages.corrections(issue, language),
+        "corrections": put_right,
         "canonical": canonical,
         "plain_address": address,
         "alternates": alternates,

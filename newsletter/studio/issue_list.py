@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import issues, roles
+from newsletter import corrections, issues, roles
 from newsletter.models import EDITABLE, Issue, IssueStatus, Newsletter
 from newsletter.studio import access
 from newsletter.studio.week import address
@@ -104,7 +104,8 @@ def create(request: HttpRequest) -> HttpResponse:
     if not slug and not mine:
         roles.refuse(me, roles.Action.WRITE)
     newsletter: Newsletter = access.newsletter(request, slug, roles.Action.WRITE) if slug else mine[0]
-    issue = issues.create(newsletter, editor=me, now=timezone.now())
+    now = timezone.now()
+    issue = corrections.open_with_errata(issues.create(newsletter, editor=me, now=now), editor=me, now=now)
     return redirect("issue-compose", issue.pk)
 
 

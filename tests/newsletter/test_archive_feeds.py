@@ -203,7 +203,7 @@ def test_a_text_in_another_language_is_marked(client):
 @pytest.mark.parametrize("status", [status for status in IssueStatus if status != IssueStatus.SENT])
 def test_what_was_not_sent_is_in_no_feed(client, address, status):
     issue = make_sent()
-    Issue.objects.filter(pk=issue.pk).update(status=status)
+    Issue.objects.filter(pk=issue.pk).update(status=status, sent_at=None)
 
     assert issue.slug not in client.get(address).content.decode()
 
