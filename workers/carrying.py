@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from newsletter.models import Edition, Issue
 from subscribers import audience
-from workers import ledger, rfc5322, routes, spool, wire
+from workers import causes, lanes, ledger, mailboxes, rfc5322, routes, spool, wire
 from workers.models import Outcome
 from workers.routes.base import tick
 
@@ -34,7 +34,8 @@ class Run:
         self.is_stopping = is_stopping
         self.entries: list[ledger.Entry] = []
         self.problem: routes.TryLater | routes.Refused | None = None
-        self.wants_less = self.is_broken = self.under_way = False
+        self.slowed: lanes.Slowed | None = None
+        self.is_broken = self.under_way = False
         self._barred: dict[int, str] = {}
         self._started = tick()
         self._asked_at = claim.deadline - claim.lease_s
@@ -42,6 +43,10 @@ class Run:
     @property
     def sent_per_s(self) -> float:
         return len(self.entries) / max(0.05, tick() - self._started)
+
+    @property
+    def wants_less(self) -> bool:
+        return self.slowed is not None
 
     def all(self, route: routes.Route) -> None:
         """Every claimed reader in order, until something says stop. Raises TooLate or ledger.LeaseLost."""
@@ -75,12 +80,28 @@ class Run:
         except (routes.TryLater, routes.Refused, routes.TooLate):
             self.under_way = False
             raise
+        outcome = self._heed(reader, result)
         self._write(
-            place,
-            ledger.Entry(reader, result.outcome, result.code, result.detail, result.provider_id, letter.message_id),
+            place, ledger.Entry(reader, outcome, result.code, result.detail, result.provider_id, letter.message_id)
         )
-        self.wants_less, self.is_broken = result.slow_down, result.trouble
-        return not (result.slow_down or result.trouble)
+        return not (self.wants_less or self.is_broken)
+
+    def _heed(self, reader: int, result: routes.Result) -> str:
+        """The outcome to record; `slowed` and `is_broken` tell what else the answer says."""
+        self.is_broken = self.is_broken or result.trouble
+        if result.outcome not in {Outcome.DEFERRED, Outcome.REFUSED}:
+            return result.outcome
+        cause = causes.of(result.code, result.detail, outcome=result.outcome)
+        if whom := causes.slows(cause, result):
+            lane = mailboxes.lane_of(self._readers[reader].email) if whom == "lane" else ""
+            self.slowed = lanes.Slowed(
+                lane,
+                self.sent_per_s,
+                error=f"{result.code} {result.detail}",
+                retry_after_s=max(result.retry_after_s, cause.hold_s),
+                nobody_took_any=not any(entry.outcome == Outcome.ACCEPTED for entry in self.entries),
+            )
+        return causes.outcome_of(cause, result.outcome)
 
     def _letter(self, route: routes.Route, reader: int) -> routes.Letter:
         person, now = self._readers[reader], timezone.now()

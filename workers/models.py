@@ -77,6 +77,10 @@ class Batch(models.Model):
     is_retry = models.BooleanField(default=False)
     """Holds readers that already have a Delivery (deferred, or sent again by a click)."""
     route = models.CharField(max_length=40, blank=True)
+    due_at = models.DateTimeField(null=True)
+    """Not to be claimed before: these readers wait for their lane."""
+    lane = models.CharField(max_length=253, blank=True)
+    """The one lane that all of its readers are in, where they were held back for it."""
     accepted = models.PositiveSmallIntegerField(default=0)
     refused = models.PositiveSmallIntegerField(default=0)
     deferred = models.PositiveSmallIntegerField(default=0)
@@ -130,6 +134,7 @@ class Delivery(models.Model):
             models.Index(
                 fields=["issue", "outcome"], name="delivery_uncertain", condition=Q(outcome=Outcome.UNCERTAIN)
             ),
+            models.Index(fields=["issue", "code"], name="delivery_refused", condition=Q(outcome=Outcome.REFUSED)),
         ]
 
     def __str__(self) -> str:
@@ -166,6 +171,9 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["issue", "subscription"], name="event_of_delivery"),
             models.Index(fields=["occurred_at"], name="event_age"),
+            models.Index(
+                fields=["issue", "kind"], name="event_against_us", condition=Q(kind__in=["bounced", "complained"])
+            ),
         ]
 
     def __str__(self) -> str:
@@ -230,3 +238,28 @@ class Route(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Lane(models.Model):
+    """Readers of one mail service by one route, while that service has asked us to slow down; gone when it is free."""
+
+    route = models.ForeignKey(Route, models.CASCADE, related_name="lanes")
+    name = models.CharField(max_length=253)
+    """A group of `mailboxes`, or a domain."""
+    rate = models.FloatField()
+    """Messages a second."""
+    ceiling = models.FloatField()
+    """The rate at which they asked for less. Twice that without another complaint is no limit any more."""
+    tokens = models.FloatField(default=0)
+    refilled_at = models.DateTimeField(null=True)
+    held_until = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0)
+    """Wishes to slow down since the last claim that went well."""
+    last_error = models.CharField(max_length=300, blank=True)
+    slowed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["route", "name"], name="one_lane_per_mail_service")]
+
+    def __str__(self) -> str:
+        return f"{self.route_id}/{self.name}"

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
-from workers.models import Route
+from workers.models import Lane, Route
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ SLOWEST = 0.2
 """Messages a second below which a route is never slowed down."""
 AS_FAST_AS_IT_TAKES = 2000.0
 """A rate that grew beyond this without anybody complaining is no limit any more."""
+WRONG_CLOCK_S = 60.0
+"""A refill that lies further ahead than this was written by a clock that was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Grant:
     most: int
     interval_s: float = 0.0
     is_probe: bool = False
+    has_lanes: bool = False
+    """Some mail services go slower by this route: see `lanes`."""
 
 
 def register(configured: Iterable[tuple[str, str, float]]) -> None:
@@ -71,26 +76,41 @@ def take(names: Iterable[str], *, want: int, now: datetime) -> Grant | None:
 
     Call inside a transaction that claims what is granted.
     """
-    for row in Route.objects.select_for_update().filter(name__in=list(names)).order_by("priority"):
+    rows = Route.objects.select_for_update().filter(name__in=list(names))
+    for row in rows.annotate(has_lanes=Exists(Lane.objects.filter(route=OuterRef("pk")))).order_by("priority"):
         if is_open(row, now=now):
             continue
         if row.failures >= FAILURES_TO_OPEN:
             Route.objects.filter(pk=row.pk).update(open_until=now + timedelta(seconds=PROBE_S))
-            return Grant(row.name, 1, is_probe=True)
+            return Grant(row.name, 1, is_probe=True, has_lanes=row.has_lanes)
         if not row.rate:
-            return Grant(row.name, want)
-        return _from_bucket(row, want=want, now=now)
+            return Grant(row.name, want, has_lanes=row.has_lanes)
+        return _from_bucket(row, want=want, now=now, has_lanes=row.has_lanes)
     return None
 
 
-def _from_bucket(row: Route, *, want: int, now: datetime) -> Grant | None:
-    passed = (now - row.refilled_at).total_seconds() if row.refilled_at else 0.0
-    tokens = min(0.0, row.tokens + max(0.0, passed) * row.rate)
+def _from_bucket(row: Route, *, want: int, now: datetime, has_lanes: bool) -> Grant | None:
+    tokens = refilled(row, now=now)
     if tokens < 0:
         return None
     most = max(1, min(want, int(row.rate * MOST_AHEAD_S)))
-    Route.objects.filter(pk=row.pk).update(tokens=tokens - most, refilled_at=now)
-    return Grant(row.name, most, 1.0 / row.rate)
+    Route.objects.filter(pk=row.pk).update(tokens=tokens - most, refilled_at=later(row.refilled_at, now))
+    return Grant(row.name, most, 1.0 / row.rate, has_lanes=has_lanes)
+
+
+def refilled(bucket: Route | Lane, *, now: datetime) -> float:
+    """What is left of a bucket's debt by now; 0 when it is paid."""
+    if bucket.refilled_at is None or bucket.refilled_at > now + timedelta(seconds=WRONG_CLOCK_S):
+        return 0.0
+    passed = max(0.0, (now - bucket.refilled_at).total_seconds())
+    return min(0.0, bucket.tokens + passed * bucket.rate)
+
+
+def later(refilled_at: datetime | None, now: datetime) -> datetime:
+    """When a bucket is refilled up to: a worker whose clock is slow must not let the same seconds count twice."""
+    if refilled_at is None or refilled_at > now + timedelta(seconds=WRONG_CLOCK_S):
+        return now
+    return max(refilled_at, now)
 
 
 def give_back(name: str, unused: int) -> None:
@@ -98,6 +118,14 @@ def give_back(name: str, unused: int) -> None:
     with transaction.atomic():
         for row in Route.objects.select_for_update().filter(name=name, rate__gt=0):
             Route.objects.filter(pk=row.pk).update(tokens=min(0.0, row.tokens + unused))
+
+
+def not_used(grant: Grant, unused: int) -> None:
+    """A grant, or part of it, that nobody could be claimed for. A probe may be tried with the next batch."""
+    if grant.is_probe and unused:
+        Route.objects.filter(name=grant.route).update(open_until=None)
+    elif unused:
+        give_back(grant.route, unused)
 
 
 def went_well(name: str, *, limit: float) -> None:
@@ -113,6 +141,12 @@ def went_well(name: str, *, limit: float) -> None:
             Route.objects.filter(pk=row.pk).update(failures=0, open_until=None, last_error="", rate=rate)
 
 
+def answered(name: str) -> None:
+    """The route answers, whatever it said: its breaker closes."""
+    failing = Route.objects.filter(name=name).exclude(failures=0, open_until__isnull=True)
+    failing.update(failures=0, open_until=None, last_error="")
+
+
 def _faster(rate: float, limit: float) -> float:
     """A tenth faster each time, up to the operator's limit; a limit that was raised or set is taken over."""
     if rate == 0:
@@ -123,13 +157,17 @@ def _faster(rate: float, limit: float) -> float:
     return 0.0 if grown > AS_FAST_AS_IT_TAKES else grown
 
 
-def slow_down(name: str, *, sent_per_s: float) -> None:
-    """The provider wants less: half of the present pace, or of what it just took where there was none."""
+def slow_down(name: str, *, sent_per_s: float, now: datetime, retry_after_s: float = 0.0) -> None:
+    """The provider wants less: half of the present pace, or of what it just took where there was none.
+
+    `retry_after_s` is how long it wants nothing at all; other workers' claims wait as for a debt.
+    """
     with transaction.atomic():
         row = Route.objects.select_for_update().filter(name=name).first()
         if row is not None:
             rate = max(SLOWEST, min(row.rate or sent_per_s, sent_per_s or row.rate or 1.0) / 2)
-            Route.objects.filter(pk=row.pk).update(rate=rate)
+            owed = min(refilled(row, now=now) if row.rate else 0.0, -retry_after_s * rate)
+            Route.objects.filter(pk=row.pk).update(rate=rate, tokens=owed, refilled_at=later(row.refilled_at, now))
             logger.warning("route slowed down", extra={"route": name, "rate": round(rate, 2)})
 
 

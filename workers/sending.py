@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import editions, issues, looks
 from newsletter.models import Edition, Editor, Issue, IssueStatus, Link
-from workers import lateness, ledger, pace, preflight, routes, spool
+from workers import lanes, lateness, ledger, pace, preflight, routes, spool
 from workers.carrying import Run
 from workers.models import Batch, BatchStatus, Outcome
 from workers.routes.base import tick
@@ -121,12 +121,12 @@ def dispatch(*, now: datetime) -> list[int]:
     waiting = Batch.objects.filter(
         status=BatchStatus.WAITING, issue__status__in=[IssueStatus.SENDING, IssueStatus.SENT]
     )
-    work = {issue_id: _claimable(issue_id) for issue_id in waiting.values_list("issue", flat=True).distinct()}
+    work = {issue_id: _claimable(issue_id, now=now) for issue_id in waiting.values_list("issue", flat=True).distinct()}
     return [issue_id for place in range(free) for issue_id, batches in work.items() if place < batches][:free]
 
 
-def _claimable(issue_id: int) -> int:
-    batches = ledger.claimable(issue_id)
+def _claimable(issue_id: int, *, now: datetime) -> int:
+    batches = ledger.claimable(issue_id, now=now)
     return (batches.filter(is_retry=True) if ledger.goes(issue_id) == "again" else batches).count()
 
 
@@ -213,10 +213,14 @@ def _account_for(issue: Issue, run: Run, route: routes.Route | None) -> None:
         _pause_without_a_way_out(issue, run.problem, now=now)
     elif run.problem is not None or run.is_broken:
         pace.failed(name, error=str(run.problem or "The provider gave no answer."), now=now)
-    elif run.wants_less:
-        pace.slow_down(name, sent_per_s=run.sent_per_s)
+    elif run.slowed is not None:
+        lanes.slow_down(name, run.slowed, now=now)
+        if run.slowed.lane:
+            pace.answered(name)
     elif run.entries:
         pace.went_well(name, limit=route.rate)
+    went_well = bool(run.entries) and run.slowed is None and run.problem is None and not run.is_broken
+    lanes.settle(name, run.claim.limited, {entry.subscription for entry in run.entries}, went_well=went_well)
     ledger.judge(issue, now=now)
 
 

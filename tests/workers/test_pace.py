@@ -67,7 +67,7 @@ def test_each_failed_probe_waits_longer_up_to_ten_minutes():
 
 
 def test_a_provider_that_wants_less_gets_half_and_slowly_more_again():
-    pace.slow_down("smtp-1", sent_per_s=200)
+    pace.slow_down("smtp-1", sent_per_s=200, now=NOW)
     assert Route.objects.get(name="smtp-1").rate == 100
 
     pace.went_well("smtp-1", limit=0)
@@ -75,7 +75,7 @@ def test_a_provider_that_wants_less_gets_half_and_slowly_more_again():
 
 
 def test_growth_ends_at_the_operators_limit():
-    pace.slow_down("postmark-2", sent_per_s=10)
+    pace.slow_down("postmark-2", sent_per_s=10, now=NOW)
     assert Route.objects.get(name="postmark-2").rate == 5
 
     for _ in range(20):

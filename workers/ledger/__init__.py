@@ -13,7 +13,7 @@ from workers.ledger.entries import LEASE_S, Changed, Claim, Entry, Equation, Lea
 from workers.ledger.ids import BATCH_SIZE, pack, unpack
 from workers.ledger.planning import begin, follow_up, plan, send_again
 from workers.ledger.reading import equation, uncertain
-from workers.ledger.recording import RETRY_AFTER_S, answer, hear, record
+from workers.ledger.recording import answer, hear, record
 from workers.ledger.settling import NO_ANSWER, expire, settle, settle_lost, settle_without_spool, without_spool
 
 __all__ = [
@@ -46,7 +46,6 @@ __all__ = [
     "postpone",
     "record",
     "resume",
-    "RETRY_AFTER_S",
     "routes_of_mail_url",
     "send_again",
     "settle",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from newsletter.models import Issue, IssueStatus
 from subscribers import audience
-from workers import pace
+from workers import lanes, pace
 from workers import routes as ways
 from workers.ledger.entries import LEASE_S, Claim, Entry, LeaseLost
 from workers.ledger.ids import BATCH_SIZE, pack, unpack
@@ -21,9 +22,13 @@ from workers.models import Batch, BatchStatus, Outcome
 from workers.routes.base import tick
 
 
-def claimable(issue_id: int) -> QuerySet[Batch]:
-    """Batches that may be claimed now, if the issue goes: all, or only the first small ones until those are done."""
-    waiting = Batch.objects.filter(issue=issue_id, status=BatchStatus.WAITING)
+def claimable(issue_id: int, *, now: datetime) -> QuerySet[Batch]:
+    """Batches that may be claimed now, if the issue goes: all, or only the first small ones until those are done.
+
+    Those whose readers wait for their lane are not among them until then.
+    """
+    is_due = Q(due_at__isnull=True) | Q(due_at__lte=now)
+    waiting = Batch.objects.filter(is_due, issue=issue_id, status=BatchStatus.WAITING)
     firsts = Batch.objects.filter(issue=issue_id, is_first=True).exclude(status=BatchStatus.DONE)
     return waiting.filter(is_first=True) if firsts.exists() else waiting
 
@@ -47,24 +52,30 @@ def claim(
 
     `routes` names those that may be used; by default all of MAIL_URL.
     At most as many as the pace lets out in four seconds; the rest becomes a batch of its own. Safe beside other
-    workers. Whoever has left or was suppressed since the plan is out already, recorded as skipped. None when nothing
-    may be sent now.
+    workers. Whoever has left or was suppressed since the plan is out already, recorded as skipped; whoever's mail
+    service goes slower is in a batch that follows later. None when nothing may be sent now.
     """
     started = tick()
     usable = routes_of_mail_url() if routes is None else routes
-    while claimable(issue.pk).exists() and (goes_now := goes(issue.pk)):
+    while claimable(issue.pk, now=now).exists() and (goes_now := goes(issue.pk)):
         with transaction.atomic():
-            batch = _next(issue.pk, again_only=goes_now == "again")
+            batch = _next(issue.pk, again_only=goes_now == "again", now=now)
             if batch is None:
                 return None
             ids = _to_send(batch, now=now)
             if not ids:
                 Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.DONE, sent_at=now)
                 continue
-            grant = pace.take(usable, want=min(most, BATCH_SIZE), now=now)
+            grant = pace.take(usable, want=min(most, BATCH_SIZE, len(ids)), now=now)
             if grant is None:
                 return None
-            return _hold(batch, ids, grant, worker=worker, now=now, lease_s=lease_s, started=started)
+            choice = lanes.Choice(ids[: grant.most], {})
+            if grant.has_lanes:
+                choice = lanes.choose(grant.route, ids, most=grant.most, now=now, lane=batch.lane)
+                pace.not_used(grant, grant.most - len(choice.ours))
+                ids = _hold_back(batch, ids, choice, now=now)
+            if choice.ours:
+                return _hold(batch, ids, choice, grant, worker=worker, now=now, lease_s=lease_s, started=started)
     return None
 
 
@@ -75,8 +86,10 @@ def routes_of_mail_url() -> list[str]:
     return [route.name for route in configured]
 
 
-def _next(issue_id: int, *, again_only: bool) -> Batch | None:
-    waiting = claimable(issue_id).filter(is_retry=True) if again_only else claimable(issue_id)
+def _next(issue_id: int, *, again_only: bool, now: datetime) -> Batch | None:
+    waiting = claimable(issue_id, now=now)
+    if again_only:
+        waiting = waiting.filter(is_retry=True)
     return waiting.select_for_update(skip_locked=True).order_by("number").first()
 
 
@@ -95,10 +108,44 @@ def _to_send(batch: Batch, *, now: datetime) -> list[int]:
     return [reader for reader in left if reader not in barred]
 
 
+def _hold_back(batch: Batch, ids: Sequence[int], choice: lanes.Choice, *, now: datetime) -> list[int]:
+    """Take out of the batch whom their lanes hold back: they follow in batches of their own. Returns who stays.
+
+    Where all of one lane's readers are all that is left, the batch itself waits, with its brethren of that lane.
+    """
+    if not choice.held:
+        return list(ids)
+    moved = {reader for readers, _opens in choice.held.values() for reader in readers}
+    stay = [reader for reader in unpack(batch.reader_ids) if reader not in moved]
+    waiting = dict(choice.held)
+    if not stay:
+        lane, (readers, opens) = waiting.popitem()
+        _keep(batch, readers, lane=lane, due_at=opens)
+        same = Batch.objects.filter(issue=batch.issue_id, status=BatchStatus.WAITING, lane=lane)
+        same.filter(due_at__lte=now).update(due_at=opens)
+    for lane, (readers, opens) in waiting.items():
+        add_batch(batch.issue_id, batch.edition_id, readers, is_retry=batch.is_retry, lane=lane, due_at=opens)
+    left = [reader for reader in ids if reader not in moved]
+    if stay:
+        _keep(batch, stay)
+        if not left:
+            Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.DONE, sent_at=now)
+        batch.reader_ids = pack(stay)
+    return left
+
+
 def _hold(
-    batch: Batch, ids: list[int], grant: pace.Grant, *, worker: str, now: datetime, lease_s: float, started: float
+    batch: Batch,
+    ids: Sequence[int],
+    choice: lanes.Choice,
+    grant: pace.Grant,
+    *,
+    worker: str,
+    now: datetime,
+    lease_s: float,
+    started: float,
 ) -> Claim:
-    ours, rest = ids[: grant.most], ids[grant.most :]
+    rest = ids[len(choice.ours) :]
     if rest:
         _split(batch, rest)
     Batch.objects.filter(pk=batch.pk, status=BatchStatus.WAITING).update(
@@ -107,6 +154,7 @@ def _hold(
         route=grant.route,
         attempt=F("attempt") + 1,
         lease_expires_at=now + timedelta(seconds=lease_s),
+        due_at=None,
     )
     return Claim(
         issue=batch.issue_id,
@@ -115,20 +163,26 @@ def _hold(
         attempt=batch.attempt + 1,
         worker=worker,
         route=grant.route,
-        ids=tuple(ours),
+        ids=tuple(choice.ours),
         deadline=started + lease_s,
         lease_s=lease_s,
         interval_s=grant.interval_s,
         is_probe=grant.is_probe,
+        limited=choice.limited,
     )
 
 
 def _split(batch: Batch, rest: Sequence[int]) -> None:
     """Move `rest`, who have no delivery of this batch yet, into a batch of their own."""
     moved = set(rest)
-    kept = [reader for reader in unpack(batch.reader_ids) if reader not in moved]
-    add_batch(batch.issue_id, batch.edition_id, rest, is_first=batch.is_first, is_retry=batch.is_retry)
-    Batch.objects.filter(pk=batch.pk).update(reader_ids=pack(kept), size=len(kept), first_id=kept[0], last_id=kept[-1])
+    add_batch(batch.issue_id, batch.edition_id, rest, is_first=batch.is_first, is_retry=batch.is_retry, lane=batch.lane)
+    _keep(batch, [reader for reader in unpack(batch.reader_ids) if reader not in moved])
+
+
+def _keep(batch: Batch, readers: Sequence[int], **fields: Any) -> None:
+    """Make the batch one of `readers`."""
+    plan = {"reader_ids": pack(readers), "size": len(readers), "first_id": readers[0], "last_id": readers[-1]}
+    Batch.objects.filter(pk=batch.pk).update(**plan, **fields)
 
 
 def extend(claim: Claim, *, now: datetime) -> Claim:

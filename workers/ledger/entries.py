@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 LEASE_S = 60
@@ -31,6 +32,8 @@ class Claim:
     lease_s: float = LEASE_S
     interval_s: float = 0.0
     is_probe: bool = False
+    limited: Mapping[int, str] = field(default_factory=dict)
+    """Readers whose mail service goes slower, with their lane."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
+from workers import causes
 from workers.ledger import reported, turns
 from workers.ledger.entries import Claim, Entry, LeaseLost
 from workers.ledger.ids import pack
@@ -20,8 +21,6 @@ from workers.models import Batch, BatchStatus, Delivery, Outcome
 logger = logging.getLogger(__name__)
 
 
-RETRY_AFTER_S = (300, 900, 2700, 8100)
-"""How long a deferred reader waits, by attempts made; after the last the answer counts as a refusal."""
 REPEATABLE = (Outcome.DEFERRED, Outcome.UNCERTAIN)
 
 
@@ -126,7 +125,7 @@ def _insert(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
 
 def _row(entry: Entry, *, now: datetime, attempts: int = 1) -> tuple[Any, ...]:
     """subscription, outcome, message id, provider's id, code, detail, due, sent."""
-    due = now + timedelta(seconds=RETRY_AFTER_S[attempts - 1]) if entry.outcome == Outcome.DEFERRED else None
+    due = now + timedelta(seconds=_waits(entry)[attempts - 1]) if entry.outcome == Outcome.DEFERRED else None
     sent = now if entry.outcome in {Outcome.ACCEPTED, Outcome.UNCERTAIN} else None
     adapt = connection.ops.adapt_datetimefield_value
     return (
@@ -141,6 +140,11 @@ def _row(entry: Entry, *, now: datetime, attempts: int = 1) -> tuple[Any, ...]:
     )
 
 
+def _waits(entry: Entry) -> tuple[int, ...]:
+    """How long a deferred reader waits, by attempts made; after the last the answer counts as a refusal."""
+    return causes.of(entry.code, entry.detail).retry_s
+
+
 def _raise(issue_id: int, pairs: Sequence[tuple[Delivery, Entry]], *, now: datetime) -> None:
     """Give deferred and uncertain readers their new outcome; every other row stays as it is."""
     rows, moves = [], Counter[tuple[int, str, str]]()
@@ -148,13 +152,11 @@ def _raise(issue_id: int, pairs: Sequence[tuple[Delivery, Entry]], *, now: datet
         if row.outcome not in REPEATABLE:
             continue
         made = row.attempts + (entry.outcome != Outcome.SKIPPED)
-        if entry.outcome == Outcome.DEFERRED and made > len(RETRY_AFTER_S):
+        if entry.outcome == Outcome.DEFERRED and made > len(_waits(entry)):
             entry = replace(entry, outcome=Outcome.REFUSED)
         if entry.outcome == Outcome.SKIPPED and row.outcome == Outcome.UNCERTAIN:
             entry = replace(entry, outcome=Outcome.UNCERTAIN)  # the first copy may still have arrived
-        rows.append(
-            (*_row(entry, now=now, attempts=min(made, len(RETRY_AFTER_S)))[1:], made, issue_id, row.subscription)
-        )
+        rows.append((*_row(entry, now=now, attempts=made)[1:], made, issue_id, row.subscription))
         moves[row.batch_id, row.outcome, str(entry.outcome)] += 1
     _update(rows)
     _move_counts(moves)

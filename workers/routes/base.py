@@ -41,6 +41,10 @@ class Result:
     provider_id: str = ""
     slow_down: bool = False
     """They answer, but want less of it."""
+    for_all: bool = False
+    """The wish is about our account or connection, not about this reader's mail service."""
+    retry_after_s: float = 0.0
+    """How long they want nothing more at all, where they say so."""
     trouble: bool = False
     """Their service seems broken: counts for the breaker."""
 

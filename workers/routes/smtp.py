@@ -9,7 +9,7 @@ import re
 import smtplib
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from workers.routes import base
@@ -143,7 +143,7 @@ class Smtp:
         if reply.code >= 500:
             self._drop()
             raise base.Refused(f"{base.code_of(*reply)} {base.without_addresses(reply.words)}")
-        return self._declined(reply)
+        return replace(self._declined(reply), for_all=True)
 
     def _declined(self, reply: Reply) -> base.Result:
         """No body was sent; the session is ready for the next letter, or closed."""

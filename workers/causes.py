@@ -1,0 +1,205 @@
+"""Why a mail was refused or deferred: the one table of SMTP and provider codes, and what follows from each cause.
+
+A cause says when to try again and how often, whether the answer asks us to send less, whose business it is to put it
+right, and how to tell people. Sources: RFC 3463, RFC 7372, RFC 7505 and the code lists that Google, Microsoft and Yahoo
+publish for senders (read 2026-11).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, Protocol
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from workers.models import Outcome
+
+Fault = Literal["address", "reader", "sender", "service"]
+MINUTE, HOUR = 60, 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    name: str
+    words: Promise
+    """A whole clause, such as "the mailbox is full"."""
+    fault: Fault
+    """Who can put it right: nobody (there is no such address), the reader, the sender, or their mail service."""
+    retry_s: tuple[int, ...] = ()
+    """Waits before each further try, in seconds; after the last the answer counts as a refusal."""
+    slows: Literal["", "lane", "route"] = ""
+    """What is to go slower: this mail service's readers, or everything by this route."""
+    hold_s: int = 0
+    """How long nothing at all should go there; 0 leaves it to the pace."""
+
+
+PATIENT = (5 * MINUTE, 15 * MINUTE, 45 * MINUTE, 135 * MINUTE)
+
+GREYLISTED = Cause(
+    "greylisted", _("their mail service asks every new sender to come back"), "service", (330, 900, HOUR, 4 * HOUR)
+)
+THROTTLED = Cause("throttled", _("their mail service asks us to slow down"), "service", PATIENT, slows="lane")
+ACCOUNT_THROTTLED = Cause(
+    "account-throttled", _("our e-mail provider asks us to slow down"), "service", PATIENT, slows="route"
+)
+QUOTA = Cause(
+    "quota",
+    _("our account has used up what our e-mail provider lets it send in a day"),
+    "sender",
+    (HOUR, 4 * HOUR, 12 * HOUR),
+    slows="route",
+    hold_s=15 * MINUTE,
+)
+MAILBOX_FULL = Cause("mailbox-full", _("the mailbox is full"), "reader", (HOUR, 6 * HOUR))
+MAILBOX_BUSY = Cause("mailbox-busy", _("the mailbox gets too much mail at the moment"), "reader", PATIENT)
+UNAVAILABLE = Cause(
+    "unavailable", _("their mail service is not available at the moment"), "service", PATIENT, slows="lane"
+)
+LATER = Cause("later", _("their mail service asks us to try later"), "service", PATIENT)
+AUTHENTICATION = Cause(
+    "authentication",
+    _("their mail service could not verify us as the sender (SPF, DKIM, DMARC or reverse DNS)"),
+    "sender",
+    (HOUR, 4 * HOUR),
+)
+POLICY = Cause(
+    "policy", _("their mail service takes our mail for unwanted, or blocks our server"), "sender", (HOUR, 4 * HOUR)
+)
+UNKNOWN_ADDRESS = Cause("unknown-address", _("there is no such address"), "address", PATIENT)
+CLOSED_ADDRESS = Cause("closed-address", _("the address is closed"), "address", PATIENT)
+TOO_LARGE = Cause("too-large", _("the mail is too large for the mailbox"), "sender", PATIENT)
+CONTENT = Cause("content", _("their mail service does not accept the mail as it is"), "sender", PATIENT)
+OTHER = Cause("other", _("it was refused without a reason that we know"), "sender", PATIENT)
+
+_AUTHENTICATION = frozenset({20, 21, 22, 23, 24, 25, 26, 27, 29, 30, 31, 32, 40, 509, 515})
+"""x.7.n: RFC 7372 (20–26), Google (23, 25, 27, 29, 30, 31, 32, 40), Microsoft (509, 515)."""
+
+_TEMPORARY = {
+    "1": LATER,
+    "2": LATER,
+    "2.1": MAILBOX_BUSY,
+    "2.2": MAILBOX_FULL,
+    "3": UNAVAILABLE,
+    "4": UNAVAILABLE,
+    "5": LATER,
+    "7": THROTTLED,
+}
+_FOR_GOOD = {
+    "1": UNKNOWN_ADDRESS,
+    "1.7": AUTHENTICATION,
+    "1.8": AUTHENTICATION,
+    "2.0": CLOSED_ADDRESS,
+    "2.1": CLOSED_ADDRESS,
+    "2.2": MAILBOX_FULL,
+    "2.3": TOO_LARGE,
+    "3.4": TOO_LARGE,
+    "4.1": UNKNOWN_ADDRESS,
+    "4.4": UNKNOWN_ADDRESS,
+    "4.5": QUOTA,
+    "5.0": UNKNOWN_ADDRESS,
+    "6": CONTENT,
+    "7": POLICY,
+}
+"""Subject and detail of RFC 3463, or the subject alone. 5.4.1 and 5.5.0 are how Microsoft says that nobody is there."""
+
+_REPLIES = {
+    "300": UNKNOWN_ADDRESS,  # Postmark: no valid address
+    "406": CLOSED_ADDRESS,  # Postmark: an inactive recipient
+    "413": TOO_LARGE,
+    "421": THROTTLED,
+    "429": ACCOUNT_THROTTLED,
+    "450": LATER,
+    "451": UNAVAILABLE,
+    "452": UNAVAILABLE,
+    "454": UNAVAILABLE,
+    "550": UNKNOWN_ADDRESS,
+    "551": UNKNOWN_ADDRESS,
+    "552": MAILBOX_FULL,
+    "553": UNKNOWN_ADDRESS,
+    "554": POLICY,
+    "605": CLOSED_ADDRESS,  # Mailgun: on its own suppression list
+}
+
+_WORDS = [
+    (re.compile(r"gr[ea]y-?list", re.I), GREYLISTED),
+    (
+        re.compile(r"(daily|sending|message|account)[\w ]* (quota|limit)[\w ]* (is |was )?(exceeded|reached)", re.I),
+        QUOTA,
+    ),
+    (re.compile(r"maximum sending rate|throttling failure|number of allowed outgoing", re.I), ACCOUNT_THROTTLED),
+    (
+        re.compile(r"(mailbox|storage|inbox)[\w ]* (is )?full|over ?quota|out of storage|quota exceeded", re.I),
+        MAILBOX_FULL,
+    ),
+    (re.compile(r"\b(spf|dkim|dmarc)\b|unauthenticated|reverse dns|\bptr\b", re.I), AUTHENTICATION),
+    (re.compile(r"spam|block(ed|list)|blacklist|reputation|policy|unsolicited|spamhaus|\brbl\b", re.I), POLICY),
+    (
+        re.compile(r"(user|recipient|mailbox|address)[\w ]* (unknown|not found|does ?n.t exist|invalid)|no such", re.I),
+        UNKNOWN_ADDRESS,
+    ),
+    (
+        re.compile(r"(account|mailbox)[\w ]* (disabled|inactive|suspended|closed)|inactive recipient", re.I),
+        CLOSED_ADDRESS,
+    ),
+    (re.compile(r"rate limit|too many|slow down|unusual rate|rate limited", re.I), THROTTLED),
+]
+"""Tried in this order, where a code alone says little."""
+
+_STATUS = re.compile(r"\b[245]\.(\d{1,3})\.(\d{1,3})\b")
+_REPLY = re.compile(r"\b[3-6]\d\d\b")
+_VAGUE = frozenset({"0.0", "7.0", "7.1", "2.0", "3.0", "3.2", "5.0", "4.0"})
+"""Statuses that say so little that the words are asked first."""
+
+
+@lru_cache(maxsize=4096)
+def of(code: str, detail: str = "", *, outcome: str = Outcome.DEFERRED) -> Cause:
+    """The cause of an answer, by its code ("450 4.2.2", "429") and words as a `Delivery` keeps them."""
+    status = _STATUS.search(code)
+    is_temporary = outcome != Outcome.REFUSED
+    known = _by_status(int(status[1]), int(status[2]), is_temporary=is_temporary) if status else None
+    if known and f"{status[1]}.{status[2]}" not in _VAGUE:  # type: ignore[index]
+        return _said_more(known, detail)
+    by_words = next((cause for pattern, cause in _WORDS if pattern.search(detail)), None)
+    reply = _REPLY.search(code)
+    by_reply = _REPLIES.get(reply[0]) if reply else None
+    return by_words or known or by_reply or (LATER if is_temporary else OTHER)
+
+
+def _by_status(subject: int, detail: int, *, is_temporary: bool) -> Cause | None:
+    if subject == 7 and detail in _AUTHENTICATION:
+        return AUTHENTICATION
+    table = _TEMPORARY if is_temporary else _FOR_GOOD
+    return table.get(f"{subject}.{detail}") or table.get(str(subject))
+
+
+def _said_more(known: Cause, detail: str) -> Cause:
+    """Greylisting comes under many codes, and must not be taken for a wish that we send less."""
+    return GREYLISTED if known.slows == "lane" and _WORDS[0][0].search(detail) else known
+
+
+class Answer(Protocol):
+    """What is read of a route's `Result`."""
+
+    @property
+    def slow_down(self) -> bool: ...
+
+    @property
+    def for_all(self) -> bool: ...
+
+
+def slows(cause: Cause, answer: Answer) -> Literal["", "lane", "route"]:
+    """What is to go slower after this answer. A route may know of a wish that no code tells; a wait for newcomers
+    (greylisting) is none."""
+    if cause is GREYLISTED:
+        return ""
+    if cause.slows and answer.for_all:
+        return "route"
+    return cause.slows or ("route" if answer.slow_down else "")
+
+
+def outcome_of(cause: Cause, outcome: str) -> str:
+    """What to record. A used-up account is refused for good by some, though tomorrow it takes the same mail."""
+    return Outcome.DEFERRED if cause.slows == "route" and outcome == Outcome.REFUSED else outcome
