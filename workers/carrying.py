@@ -1,22 +1,32 @@
 """One claim on its way out: each reader in order, at the pace granted, asking all the while who may still receive.
 
-The answer to each message is in the spool before the next one leaves.
+Routes take one letter at a time, or a few at once, or a call with many readers. Whichever it is, the answers are in the
+spool before anything else leaves, and readers leave in ascending order; so after a crash the first readers without an
+answer, as many as `window` says, are all who may have got it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from django.utils import timezone
 
 from newsletter.models import Edition, Issue
 from subscribers import audience
-from workers import causes, lanes, ledger, mailboxes, rfc5322, routes, spool, wire
+from workers import causes, lanes, ledger, mailboxes, merging, rfc5322, routes, spool, wire
 from workers.models import Outcome
-from workers.routes.base import tick
+from workers.routes.base import MergeRoute, tick
 
 ASK_EVERY_S = 0.25
+
+
+def window(route: routes.Route | None) -> int:
+    """How many readers may be without an answer at once."""
+    if isinstance(route, MergeRoute):
+        return route.most_at_once
+    return route.capabilities.window if route else 0
 
 
 class Run:
@@ -56,11 +66,19 @@ class Run:
             self._barred = {reader: audience.LEFT for reader in self.claim.ids if reader not in self._readers}
             edition = Edition.objects.get(pk=self.claim.edition)
             self._mail = wire.of_edition(edition, self.issue.newsletter, eight_bit=route.eight_bit())
-            for place, reader in enumerate(self.claim.ids):
-                if not self._may_go_on(place) or not self._one(route, place, reader):
-                    break
+            if isinstance(route, MergeRoute):
+                self._by_the_call(route)
+            else:
+                self._one_by_one(route)
         except (routes.TryLater, routes.Refused) as problem:
             self.problem = problem
+
+    # --- one by one ---
+
+    def _one_by_one(self, route: routes.Route) -> None:
+        for place, reader in enumerate(self.claim.ids):
+            if not self._may_go_on(place) or not self._one(route, place, reader):
+                break
 
     def _one(self, route: routes.Route, place: int, reader: int) -> bool:
         """One reader; False if the provider would rather not have the next."""
@@ -80,11 +98,69 @@ class Run:
         except (routes.TryLater, routes.Refused, routes.TooLate):
             self.under_way = False
             raise
-        outcome = self._heed(reader, result)
-        self._write(
-            place, ledger.Entry(reader, outcome, result.code, result.detail, result.provider_id, letter.message_id)
-        )
+        self._answered(place, reader, result, letter.message_id)
+        self.under_way = False
         return not (self.wants_less or self.is_broken)
+
+    def _letter(self, route: routes.Route, reader: int) -> routes.Letter:
+        person, now = self._readers[reader], timezone.now()
+        if route.capabilities.takes == "message":
+            message = wire.mail(self._mail, person, now=now)
+            recipient = rfc5322.ascii_address(person.email)
+            message_id = str(message.extra_headers["Message-ID"])
+            return routes.Letter(wire.sender(self._mail, person), recipient, message_id, message=message)
+        copy = wire.fill(self._mail, person, now=now)
+        return routes.Letter(copy.sender, copy.recipient, copy.message_id, copy.data)
+
+    # --- many by one call ---
+
+    def _by_the_call(self, route: MergeRoute) -> None:
+        """Calls of the size that the route wants now; whom a call left out is offered again, first."""
+        plan = merging.plan(self._mail, route.syntax)
+        most, waiting = route.most_at_once, deque(enumerate(self.claim.ids))
+        while waiting and self._may_go_on(waiting[0][0]):
+            chosen = [waiting.popleft() for _ in range(min(route.at_once, most, len(waiting)))]
+            left_out = self._call(route, plan, chosen)
+            if len(left_out) == len(chosen) == 1:
+                raise routes.TryLater("The provider takes not even one reader a call.")
+            waiting.extendleft(reversed(left_out))
+            if self.wants_less or self.is_broken:
+                break
+
+    def _call(self, route: MergeRoute, plan: merging.Plan, chosen: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """One call. Returns whom the provider left out: they have surely not got it."""
+        self._barred |= audience.still_allowed(reader for _place, reader in chosen)
+        parts = []
+        for place, reader in chosen:
+            if reader in self._barred:
+                self._write(place, ledger.Entry(reader, Outcome.SKIPPED, self._barred[reader]))
+                continue
+            try:
+                parts.append((place, reader, merging.part(plan, self._readers[reader])))
+            except rfc5322.Unsendable as error:
+                self._write(place, ledger.Entry(reader, Outcome.REFUSED, "5.1.3", str(error)))
+        if not parts:
+            return []
+        self.under_way = True
+        try:
+            results = route.send_many(plan.mailing, [part for *_who, part in parts], deadline=self.claim.deadline)
+        except (routes.TryLater, routes.Refused, routes.TooLate):
+            self.under_way = False
+            raise
+        left_out = []
+        for (place, reader, part), result in zip(parts, results, strict=True):
+            if result is None:
+                left_out.append((place, reader))
+            else:
+                self._answered(place, reader, result, part.message_id if route.keeps_message_ids else "")
+        self.under_way = False
+        return left_out
+
+    # --- what became of them ---
+
+    def _answered(self, place: int, reader: int, result: routes.Result, message_id: str) -> None:
+        outcome = self._heed(reader, result)
+        self._write(place, ledger.Entry(reader, outcome, result.code, result.detail, result.provider_id, message_id))
 
     def _heed(self, reader: int, result: routes.Result) -> str:
         """The outcome to record; `slowed` and `is_broken` tell what else the answer says."""
@@ -103,22 +179,11 @@ class Run:
             )
         return causes.outcome_of(cause, result.outcome)
 
-    def _letter(self, route: routes.Route, reader: int) -> routes.Letter:
-        person, now = self._readers[reader], timezone.now()
-        if route.capabilities.takes == "message":
-            message = wire.mail(self._mail, person, now=now)
-            recipient = rfc5322.ascii_address(person.email)
-            message_id = str(message.extra_headers["Message-ID"])
-            return routes.Letter(wire.sender(self._mail, person), recipient, message_id, message=message)
-        copy = wire.fill(self._mail, person, now=now)
-        return routes.Letter(copy.sender, copy.recipient, copy.message_id, copy.data)
-
     def _write(self, place: int, entry: ledger.Entry) -> None:
         self.answers.answer(
             spool.Answer(place, entry.outcome, entry.code, entry.detail, entry.provider_id, entry.message_id)
         )
         self.entries.append(entry)
-        self.under_way = False
 
     def _may_go_on(self, place: int) -> bool:
         """Keep the pace and the lease; every 250 ms ask who is still allowed and whether the issue still goes."""

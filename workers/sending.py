@@ -20,8 +20,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import editions, issues, looks
 from newsletter.models import Edition, Editor, Issue, IssueStatus, Link
-from workers import lanes, lateness, ledger, pace, preflight, routes, spool
-from workers.carrying import Run
+from workers import carrying, lanes, lateness, ledger, pace, preflight, routes, spool
 from workers.models import Batch, BatchStatus, Outcome
 from workers.routes.base import tick
 
@@ -175,7 +174,7 @@ def send(
 def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float, is_stopping: Callable[[], bool]) -> int:
     """Send one claim and record it. What a crash leaves behind is in the spool."""
     route = routes.by_name(claim.route)
-    window = route.capabilities.window if route else 0
+    window = carrying.window(route)
     try:
         answers = spool.SendSpool(
             folder, spool.Header(claim.issue, claim.batch, claim.attempt, claim.worker, window, claim.ids)
@@ -183,7 +182,7 @@ def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float, is_s
     except OSError:
         ledger.record(claim, [], now=timezone.now())
         raise
-    run = Run(issue, claim, answers, until, is_stopping)
+    run = carrying.Run(issue, claim, answers, until, is_stopping)
     try:
         if route is not None:
             run.all(route)
@@ -200,7 +199,7 @@ def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float, is_s
     return sum(entry.outcome == Outcome.ACCEPTED for entry in run.entries)
 
 
-def _account_for(issue: Issue, run: Run, route: routes.Route | None) -> None:
+def _account_for(issue: Issue, run: carrying.Run, route: routes.Route | None) -> None:
     """What the run says about the route and the issue."""
     now, name = timezone.now(), run.claim.route
     unused = len(run.claim.ids) - len(run.entries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused, AnymailUnsupportedFeature
@@ -45,12 +45,13 @@ class AnymailSingle:
     """`postmark://TOKEN@`, `mailgun://KEY@your.domain`, `mailjet://KEY:SECRET@`, `ses://KEY:SECRET@region`, …"""
 
     capabilities = base.Capabilities(takes="message", asks_before_each=True)
+    options: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, name: str, url: str) -> None:
         kind = url.partition(":")[0]
         provider = PROVIDERS[kind]
-        address = base.read(url, options=frozenset({*provider.options, "timeout"}))
-        self.name, self.kind, self.rate = name, kind, address.number("rate", 0)
+        address = base.read(url, options=self.options | {*provider.options, "timeout"})
+        self.name, self.kind, self.rate, self.address = name, kind, address.number("rate", 0), address
         self._arguments = _arguments(provider, address)
         self._backend: Any = None
         self._has_metadata = provider.has_metadata
@@ -95,10 +96,10 @@ class AnymailSingle:
         status = error.status_code
         if status is None:
             self.close()
-            if _never_connected(error):
+            if never_connected(error):
                 raise base.TryLater("The provider does not answer.") from None
             return base.Result("uncertain", detail="The provider gave no answer.", trouble=True)
-        words = base.without_addresses(_message_of(error.response))
+        words = base.without_addresses(message_of(error.response))
         if status == 429:
             return base.Result("deferred", "429", words, slow_down=True)
         if status in ACCOUNT_CODES:
@@ -114,7 +115,7 @@ def _as_tags(message: Any) -> None:
         del message.metadata
 
 
-def _never_connected(error: BaseException) -> bool:
+def never_connected(error: BaseException) -> bool:
     """The connection itself failed, so that the provider cannot have read anything."""
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return True
@@ -124,7 +125,7 @@ def _never_connected(error: BaseException) -> bool:
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
 
 
-def _message_of(response: Any) -> str:
+def message_of(response: Any) -> str:
     """What the provider says in words: they call it Message, message, error or errors."""
     try:
         said = response.json()

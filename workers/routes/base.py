@@ -1,15 +1,16 @@
 """What every way out has in common: a letter goes in, what became of it comes out.
 
-A route answers for one letter at a time. It raises TryLater or Refused only when it is certain that the letter has not
-left; whatever else goes wrong is a Result, and in doubt an uncertain one.
+A route answers for each letter. It raises TryLater or Refused only when it is certain that the letter has not left;
+whatever else goes wrong is a Result, and in doubt an uncertain one. Every route takes single letters (`Route`); one
+whose provider fills in many copies of a text takes them by the call (`MergeRoute`).
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -62,6 +63,48 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
+class Syntax:
+    """How a provider writes a place that it fills in for each reader."""
+
+    opening: str
+    closing: str
+    strange: re.Pattern[str]
+    """The first sign of whatever else the provider would fill in, or take for one of its places."""
+
+    def place(self, key: str) -> str:
+        return f"{self.opening}{key}{self.closing}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """A text for many readers, with a provider's places in it, and what is the same in every copy."""
+
+    from_name: str
+    from_email: str
+    reply_to: str
+    subject: str
+    text: str
+    html: str
+    headers: Mapping[str, str]
+    mark: str = ""
+    """By which the provider can be asked for this call later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one reader's copy of a mailing has of its own."""
+
+    recipient: str
+    name: str
+    message_id: str
+    token: str
+    """What the provider's events bring back."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What stands at each place."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What the engine needs to know of a route, and all it reads."""
 
@@ -104,6 +147,28 @@ class Route(Protocol):
         """Hand over one letter. Raises TryLater, Refused or TooLate when it has certainly not left."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class MergeRoute(Route, Protocol):
+    """A route whose provider fills in many copies of one text by one call."""
+
+    syntax: Syntax
+    keeps_message_ids: bool
+    """Whether each copy leaves with our Message-ID; else the provider makes one."""
+    most_at_once: int
+    """Readers that a call may have, as far as is known."""
+    at_once: int
+    """Readers that the next call should have: fewer than `most_at_once` while a bad address is looked for."""
+
+    def send_many(
+        self, mailing: Mailing, parts: Sequence[Part], *, deadline: float = NO_DEADLINE
+    ) -> list[Result | None]:
+        """Hand over a call; one Result a reader, in order. None: it has surely not left, and may be offered at once.
+
+        If nobody's has left and nobody's is at fault, `at_once` is smaller afterwards. Raises TryLater, Refused or
+        TooLate when nothing has left.
+        """
 
 
 # --- reading MAIL_URL ------------------------------------------------------------------------------------------------

@@ -1,0 +1,250 @@
+"""Many readers by one call: what each of them gets, and what became of them."""
+
+from __future__ import annotations
+
+from email.utils import parseaddr
+from html import unescape
+
+import pytest
+from django.utils import timezone
+
+from newsletter.models import Edition, IssueStatus, Tracking
+from subscribers import audience, tokens
+from subscribers.models import Subscriber, Subscription, SubscriptionStatus
+from tests.makers import make_newsletter, make_reader
+from tests.workers.mailing import HTML, TEXT, make_sending_issue, make_words
+from tests.workers.providers import mailgun, mailgun_url
+from workers import ledger, merging, routes, sending, wire
+from workers.models import Delivery, Outcome
+from workers.routes import anymail_merge
+from workers.routes.base import tick
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def api(settings):
+    """A server in Mailgun's shape that everything goes to."""
+    with mailgun() as server:
+        settings.MAIL_ROUTES = [mailgun_url(server)]
+        yield server
+        routes.first().close()
+
+
+def equation(issue):
+    told = ledger.equation(issue)
+    assert told.adds_up
+    return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
+
+
+def test_one_call_carries_all_readers_and_each_gets_what_smtp_would_bring(api):
+    issue, people = make_sending_issue(readers=3)
+
+    assert sending.send(issue.pk) == 3
+
+    assert len(api.calls) == 1
+    assert api.recipients == [reader.subscriber.email for reader in people]
+    mail = wire.compiled(make_words(issue.pk, subject="Autogate baru"), issue.newsletter)
+    for copy, reader in zip(api.copies, wire.readers([reader.pk for reader in people]).values(), strict=True):
+        message = wire.mail(mail, reader, now=timezone.now())
+        assert (copy.subject, copy.text, copy.html) == (message.subject, message.body, message.alternatives[0].content)
+        expected = {key.title(): value for key, value in message.extra_headers.items() if key != "Message-ID"}
+        assert copy.headers == {**expected, "Reply-To": message.reply_to[0]}
+        assert tokens.read_event_mac(copy.metadata["warta"]) == (issue.pk, reader.id)
+    assert equation(issue) == (3, 0, 0, 0, 0, 0)
+    issue.refresh_from_db()
+    assert issue.status == IssueStatus.SENT
+    assert set(Delivery.objects.values_list("provider_id", flat=True)) == {"<call-1@mg.example>"}
+
+
+HOSTILE = [
+    '"Siti, A" <siti>; Budi',
+    "%recipient.v:warta% %unsubscribe_url% %recipient%",
+    "[[var:u]] {{var:u}} <%unsubscribe%> -u-",
+    "Zoë Ängström 🌸",
+    "a\r\nBcc: budi@p.example",
+    "\u202eitiS\u202c <b>&amp;</b>",
+]
+
+
+def test_no_name_and_no_article_is_filled_in_by_the_provider(api):
+    newsletter = make_newsletter(tracking=Tracking.INDIVIDUAL, tracking_needs_consent=False)
+    readers = [make_reader(newsletter) for _ in HOSTILE]
+    for reader, name in zip(readers, HOSTILE, strict=True):
+        Subscriber.objects.filter(pk=reader.subscriber_id).update(name=name)
+    issue, _people = make_sending_issue(newsletter=newsletter, readers=0)
+    field = merging.slots.field("name", "Pembaca")
+    strange = "100%recipient.u% %unsubscribe_url% [[var:u]] {{u}}"
+    html = HTML.replace("<h1>", f"<p>{field}, {strange}</p><h1>")
+    Edition.objects.filter(issue=issue).update(html=html, text=f"{field}: {strange}\n{TEXT}", subject=strange)
+
+    assert sending.send(issue.pk) == len(HOSTILE)
+
+    mail = wire.of_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
+    for copy, reader in zip(api.copies, wire.readers([reader.pk for reader in readers]).values(), strict=True):
+        message = wire.mail(mail, reader, now=timezone.now())
+        assert unescape(copy.html) == unescape(message.alternatives[0].content)
+        assert copy.text.replace(merging.JOINER, "") == message.body
+        assert copy.subject.replace(merging.JOINER, "") == strange
+        assert "from the provider" not in copy.html + copy.text + copy.subject + copy.name
+        assert copy.name.replace(merging.JOINER, "") == wire.rfc5322.clean(reader.name)
+        assert f"/l/1/{tokens.hit(issue.pk, reader.id)}" in copy.html
+
+
+def test_two_readers_with_one_address_never_share_a_call(api):
+    issue, (siti, budi, _ayu) = make_sending_issue(readers=3)
+    Subscriber.objects.filter(pk=siti.subscriber_id).update(email="Siti@p.example")
+    Subscriber.objects.filter(pk=budi.subscriber_id).update(email="siti@P.example")
+
+    assert sending.send(issue.pk) == 3
+
+    assert len(api.calls) == 2
+    assert {tokens.read_event_mac(copy.metadata["warta"])[1] for copy in api.copies} == {siti.pk, budi.pk, _ayu.pk}
+    assert all(tokens.read_event_mac(copy.metadata["warta"])[1] == budi.pk for copy in api.copies if "P.ex" in copy.to)
+
+
+# --- what may go wrong -----------------------------------------------------------------------------------------------
+
+
+def addresses(call):
+    return [parseaddr(to)[1] for to in call.fields["to"]]
+
+
+def test_s64_a_provider_that_takes_fewer_at_once_gets_half_and_nobody_twice(api):
+    issue, people = make_sending_issue(readers=7)
+    limit = (400, {"message": "Domain mg.example is not allowed to send: recipient limit exceeded"})
+    api.answer = lambda call: limit if len(call.fields["to"]) > 3 else None
+
+    assert sending.send(issue.pk) == 7
+
+    assert api.recipients == [reader.subscriber.email for reader in people]
+    assert [len(call.fields["to"]) for call in api.calls] == [7, 3, 3, 1]
+    assert equation(issue) == (7, 0, 0, 0, 0, 0)
+
+
+def test_what_a_provider_takes_at_once_grows_back_slowly():
+    route = anymail_merge.AnymailMerge("mailgun-1", "mailgun://key@mg.example?batch=100")
+    route._smaller(100, 400, "too many recipients", lasting=True)
+    sizes = []
+    for call in range(1, 31):
+        route._learn([routes.Result("accepted")] * route.at_once)
+        if call % 10 == 0:
+            sizes.append(route.at_once)
+
+    assert sizes == [55, 60, 66]
+
+
+def test_s64_one_bad_address_in_a_call_is_found_and_the_others_get_it(api):
+    issue, people = make_sending_issue(readers=8)
+    bad = people[5].subscriber.email
+    refusal = (400, {"message": "'to' parameter is not a valid address. please check documentation"})
+    api.answer = lambda call: refusal if bad in addresses(call) else None
+
+    assert sending.send(issue.pk) == 7
+
+    assert sorted(api.recipients) == sorted(reader.subscriber.email for reader in people if reader is not people[5])
+    assert Delivery.objects.get(subscription=people[5].pk).outcome == Outcome.REFUSED
+    assert equation(issue) == (7, 1, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ((429, {"message": "too many requests"}), (0, 0, 3, 0, 0, 0)),
+        ((500, {"message": "internal"}), (0, 0, 0, 0, 3, 0)),
+        ((502, b"<html>bad gateway</html>"), (0, 0, 0, 0, 3, 0)),
+        ((200, b"no json"), (0, 0, 0, 0, 3, 0)),
+        ((200, {"message": "Queued"}), (0, 0, 0, 0, 3, 0)),
+        ("reset", (0, 0, 0, 0, 3, 0)),
+        ("cut", (0, 0, 0, 0, 3, 0)),
+        ((401, {"message": "Forbidden"}), (0, 0, 0, 0, 0, 3)),
+        ((404, {"message": "Domain not found: mg.example"}), (0, 0, 0, 0, 0, 3)),
+        ((400, {"message": "'from' parameter is not a valid address"}), (0, 0, 0, 0, 0, 3)),
+    ],
+)
+def test_s64_each_answer_to_a_call_has_one_meaning_for_its_readers(api, answer, told):
+    issue, _people = make_sending_issue(readers=3)
+    api.answer = lambda _call: answer
+
+    sending.send(issue.pk)
+    api.answer = lambda _call: None
+    sending.send(issue.pk)
+
+    assert equation(issue) == told
+    assert len(api.copies) == (3 if answer == "cut" else 0)
+    assert not Delivery.objects.filter(detail__contains="@").exists()
+
+
+def test_no_answer_in_time_is_uncertain(api, settings):
+    settings.MAIL_ROUTES = [mailgun_url(api).replace("timeout=2", "timeout=0.2")]
+    api.delay_s = 0.4
+    issue, _people = make_sending_issue(readers=3)
+
+    sending.send(issue.pk)
+
+    assert equation(issue) == (0, 0, 0, 0, 3, 0)
+
+
+def test_nobody_there_means_not_sent(settings):
+    with mailgun() as api:
+        settings.MAIL_ROUTES = [mailgun_url(api)]
+    issue, _people = make_sending_issue(readers=3)
+
+    sending.send(issue.pk)
+
+    assert equation(issue) == (0, 0, 0, 0, 0, 3)
+
+
+# --- in mid-send -----------------------------------------------------------------------------------------------------
+
+
+def test_s17_before_each_call_its_readers_are_asked_for(api, settings, monkeypatch):
+    settings.MAIL_ROUTES = [mailgun_url(api, "&batch=2")]
+    issue, people = make_sending_issue(readers=6)
+    ask = audience.still_allowed
+
+    def ask_after_one_left(ids):
+        if len(api.calls) == 1:
+            Subscription.objects.filter(pk=people[2].pk).update(status=SubscriptionStatus.UNSUBSCRIBED)
+        return ask(ids)
+
+    monkeypatch.setattr(audience, "still_allowed", ask_after_one_left)
+    assert sending.send(issue.pk) == 5
+
+    assert people[2].subscriber.email not in api.recipients
+    assert [len(call.fields["to"]) for call in api.calls] == [2, 1, 2]
+    assert equation(issue) == (5, 0, 0, 1, 0, 0)
+
+
+def test_t64_a_sender_that_dies_in_a_call_leaves_exactly_its_readers_uncertain(api, settings, monkeypatch):
+    settings.MAIL_ROUTES = [mailgun_url(api, "&batch=2")]
+    issue, people = make_sending_issue(readers=6)
+    send_many = anymail_merge.AnymailMerge.send_many
+
+    def die_in_the_second(self, mailing, parts, *, deadline):
+        results = send_many(self, mailing, parts, deadline=deadline)
+        if len(api.calls) == 2:
+            raise KeyboardInterrupt
+        return results
+
+    monkeypatch.setattr(anymail_merge.AnymailMerge, "send_many", die_in_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        sending.send(issue.pk)
+    monkeypatch.setattr(anymail_merge.AnymailMerge, "send_many", send_many)
+    assert sending.settle_host(now=timezone.now()) == 2
+    sending.send(issue.pk)
+
+    assert [row.subscription for row in ledger.uncertain(issue)] == [people[2].pk, people[3].pk]
+    assert api.recipients == [reader.subscriber.email for reader in people]
+    assert equation(issue) == (4, 0, 0, 0, 2, 0)
+
+
+def test_nothing_is_called_after_the_deadline(api):
+    route = routes.first()
+    mailing = merging.Mailing("Redaksi", "redaksi@kabarlintas.example", "", "Kabar", "Halo", "<p>Halo</p>", {})
+    siti = merging.Part("siti@p.example", "Siti", "<a@k.example>", "token")
+
+    with pytest.raises(routes.TooLate):
+        route.send_many(mailing, [siti], deadline=tick() - 1)
+
+    assert api.calls == []

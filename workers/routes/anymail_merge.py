@@ -1,0 +1,333 @@
+"""Many readers by one call: Mailgun, Mailjet and SendGrid fill in each reader's own words themselves.
+
+A call is one answer for many people, and an error does not mean that nothing was sent. So each answer is read for each
+reader: accepted, refused, deferred, uncertain, or left out, which is only said where the provider refused the call as a
+whole before it took anybody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from anymail.backends import mailgun, mailjet, sendgrid
+from anymail.backends.base import BasePayload
+from anymail.exceptions import AnymailAPIError, AnymailError
+from anymail.utils import EmailAddress, parse_address_list
+from django.core.mail import EmailMultiAlternatives
+
+from workers.routes import anymail_single, base
+
+Results = list[base.Result | None]
+UNSURE = "The provider's answer does not say."
+
+
+# --- Anymail, with what is known already -----------------------------------------------------------------------------
+
+
+def _addresses(given: Sequence[Any], field: str = "") -> list[EmailAddress]:
+    """Addresses that are ready need no parsing, which would be half of the work for each reader."""
+    if all(isinstance(address, EmailAddress) for address in given):
+        return list(given)
+    parsed: list[EmailAddress] = parse_address_list(given, field=field)
+    return parsed
+
+
+_ATTRIBUTES = tuple(
+    (name, combine, _addresses if name == "to" else convert)
+    for name, combine, convert in BasePayload.base_message_attrs
+)
+
+
+class _MailgunPayload(mailgun.MailgunPayload):  # type: ignore[misc]
+    base_message_attrs = _ATTRIBUTES
+
+    def get_request_params(self, api_url: str) -> dict[str, Any]:
+        """As multipart/form-data, which carries the bodies as they are instead of quoting each byte."""
+        params: dict[str, Any] = super().get_request_params(api_url)
+        fields = params.pop("data")
+        pairs = [(name, value) for name, given in fields.items() for value in _each(given)]
+        return {**params, "files": [(name, (None, value)) for name, value in pairs] + list(params["files"] or ())}
+
+
+def _each(given: Any) -> Sequence[Any]:
+    return given if isinstance(given, list) else [given]
+
+
+class MailgunBackend(mailgun.EmailBackend):  # type: ignore[misc]
+    def build_message_payload(self, message: Any, defaults: Any) -> _MailgunPayload:
+        return _MailgunPayload(message, defaults, self)
+
+
+class _MailjetPayload(mailjet.MailjetPayload):  # type: ignore[misc]
+    base_message_attrs = _ATTRIBUTES
+
+
+class MailjetBackend(mailjet.EmailBackend):  # type: ignore[misc]
+    def build_message_payload(self, message: Any, defaults: Any) -> _MailjetPayload:
+        return _MailjetPayload(message, defaults, self)
+
+
+class _SendGridPayload(sendgrid.SendGridPayload):  # type: ignore[misc]
+    base_message_attrs = _ATTRIBUTES
+
+
+class SendGridBackend(sendgrid.EmailBackend):  # type: ignore[misc]
+    def build_message_payload(self, message: Any, defaults: Any) -> _SendGridPayload:
+        return _SendGridPayload(message, defaults, self)
+
+
+# --- reading answers -------------------------------------------------------------------------------------------------
+
+
+def _json(response: Any) -> Any:
+    try:
+        return response.json()
+    except (ValueError, AttributeError):
+        return None
+
+
+def _queued(response: Any, count: int) -> Results | None:
+    """Mailgun: one id for the whole call, or a refusal of the whole call."""
+    said = _json(response)
+    if not 200 <= response.status_code < 300:
+        return None
+    if not isinstance(said, dict) or not isinstance(said.get("id"), str):
+        return [base.Result("uncertain", str(response.status_code), UNSURE, trouble=True)] * count
+    return [base.Result("accepted", "queued", provider_id=said["id"][:200])] * count
+
+
+def _accepted(response: Any, count: int) -> Results | None:
+    """SendGrid: 202 and an id in a header; or errors, some of which name the reader's place."""
+    if response.status_code == 202:
+        return [base.Result("accepted", "202", provider_id=response.headers.get("X-Message-Id", "")[:200])] * count
+    if response.status_code == 400:
+        return _culprits(_json(response), count)
+    return None
+
+
+_PLACE = re.compile(r"personalizations[.\[](\d+)\]?\.to\b")
+
+
+def _culprits(said: Any, count: int) -> Results | None:
+    """SendGrid refuses the whole call for one bad address, and says which it was."""
+    errors = said.get("errors") if isinstance(said, dict) else None
+    results: Results = [None] * count
+    for error in errors if isinstance(errors, list) else ():
+        found = _PLACE.search(str(error.get("field") or "")) if isinstance(error, dict) else None
+        if found is None or int(found[1]) >= count:
+            return None
+        results[int(found[1])] = base.Result("refused", "400", base.without_addresses(str(error.get("message", ""))))
+    return results if any(results) else None
+
+
+def _one_by_one(response: Any, count: int) -> Results | None:
+    """Mailjet: an answer for each message, in order, whatever the status of the whole is."""
+    said = _json(response)
+    answers = said.get("Messages") if isinstance(said, dict) else None
+    if not isinstance(answers, list):
+        return None
+    if len(answers) != count:
+        return [base.Result("uncertain", str(response.status_code), UNSURE)] * count
+    return [_mailjet(answer) for answer in answers]
+
+
+def _mailjet(answer: Any) -> base.Result:
+    if not isinstance(answer, dict):
+        return base.Result("uncertain", detail=UNSURE)
+    if answer.get("Status") == "success":
+        sent: dict[str, Any] = next(iter(answer.get("To") or ()), {})
+        return base.Result("accepted", "success", provider_id=str(sent.get("MessageID", ""))[:200])
+    errors = [error for error in answer.get("Errors") or () if isinstance(error, dict)]
+    if answer.get("Status") != "error" or not errors:
+        return base.Result("uncertain", detail=UNSURE)
+    status = errors[0].get("StatusCode")
+    words = base.without_addresses(str(errors[0].get("ErrorMessage") or ""))
+    code = str(errors[0].get("ErrorCode") or status or "")[:20]
+    if status == 429:
+        return base.Result("deferred", code, words, slow_down=True)
+    if not isinstance(status, int) or status >= 500:
+        return base.Result("uncertain", code, words, trouble=True)
+    return base.Result("refused", code, words)
+
+
+# --- providers -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Provider:
+    backend: str
+    most: int
+    """Readers a call."""
+    syntax: base.Syntax
+    read: Callable[[Any, int], Results | None]
+    """The answer for each reader; None where it says nothing of single ones."""
+    keeps_message_ids: bool = False
+    all_headers: bool = False
+    """A copy's own headers take the place of those that all have, so it gets all of them."""
+    arguments: Mapping[str, Any] | None = None
+    extra: Mapping[str, Any] | None = None
+
+
+PROVIDERS = {
+    "mailgun": _Provider(
+        "MailgunBackend",
+        1000,
+        base.Syntax("%recipient.", "%", re.compile(r"%(?=recipient|unsubscribe|mailing_list|tag[._])", re.IGNORECASE)),
+        _queued,
+    ),
+    "mailjet": _Provider(
+        "MailjetBackend",
+        50,
+        base.Syntax("[[var:", "]]", re.compile(r"\[(?=\[)|\{(?=[{%])")),
+        _one_by_one,
+        all_headers=True,
+    ),
+    "sendgrid": _Provider(
+        "SendGridBackend",
+        1000,
+        base.Syntax("-", "-", re.compile(r"<(?=%)|\[(?=unsubscribe|weblink)|%(?=asm_)", re.IGNORECASE)),
+        _accepted,
+        keeps_message_ids=True,
+        arguments={"merge_field_format": "-{}-", "generate_message_id": False},
+    ),
+}
+TOO_MANY = re.compile(
+    r"(too many|maximum|limit|exceed)\w*\b.{0,60}\brecipients?|recipients?\b.{0,60}(limit|exceed|maximum|too many)",
+    re.IGNORECASE,
+)
+CALLS_BEFORE_MORE = 10
+"""Calls that must go well before one of them is a tenth larger than what was taken last."""
+ABOUT_A_READER = re.compile(r"\bto'? (parameter|address|field)|recipient|personalizations", re.IGNORECASE)
+
+
+class AnymailMerge(anymail_single.AnymailSingle):
+    """`mailgun://KEY@your.domain`, `mailjet://KEY:SECRET@`, `sendgrid://KEY@`; `?batch=200` for smaller calls."""
+
+    options: ClassVar[frozenset[str]] = frozenset({"batch"})
+
+    def __init__(self, name: str, url: str) -> None:
+        super().__init__(name, url)
+        self._provider = provider = PROVIDERS[self.kind]
+        self._path = f"{__name__}.{provider.backend}"
+        self._arguments |= provider.arguments or {}
+        self.syntax, self.keeps_message_ids = provider.syntax, provider.keeps_message_ids
+        most = int(self.address.number("batch", provider.most)) or 1
+        self._most = self.most_at_once = self.at_once = min(provider.most, most)
+        self._went_well = 0
+
+    def send_many(
+        self, mailing: base.Mailing, parts: Sequence[base.Part], *, deadline: float = base.NO_DEADLINE
+    ) -> Results:
+        """One call; see base.MergeRoute."""
+        self.open()
+        twins = _twins(parts)
+        chosen = [part for place, part in enumerate(parts) if place not in twins]
+        message = self._call(mailing, chosen)
+        base.in_time(deadline)
+        try:
+            self._backend.send_messages([message])
+        except AnymailAPIError as error:
+            results = self._what_became(error, chosen)
+        except AnymailError as error:
+            raise base.Refused(f"The issue cannot be given to this provider: {type(error).__name__}") from None
+        else:
+            response = message.anymail_status.esp_response  # type: ignore[attr-defined]
+            results = self._provider.read(response, len(chosen)) or _all_uncertain(chosen, str(response.status_code))
+        self._learn(results)
+        if not twins:
+            return results
+        told = iter(results)
+        return [None if place in twins else next(told) for place in range(len(parts))]
+
+    def _call(self, mailing: base.Mailing, parts: Sequence[base.Part]) -> EmailMultiAlternatives:
+        provider = self._provider
+        message = EmailMultiAlternatives(
+            subject=mailing.subject,
+            body=mailing.text,
+            to=[_address(part) for part in parts],
+            headers=dict(mailing.headers),
+        )
+        message.from_email = str(_named(mailing.from_name, mailing.from_email))
+        message.reply_to = [mailing.reply_to] if mailing.reply_to else []
+        message.attach_alternative(mailing.html, "text/html")
+        extra: Any = message
+        extra.merge_data = {part.recipient: part.values for part in parts}
+        extra.merge_metadata = {part.recipient: {"warta": part.token} for part in parts}
+        extra.merge_headers = {part.recipient: self._headers(mailing, part) for part in parts}
+        extra.track_clicks = extra.track_opens = False
+        if mailing.mark:
+            extra.tags = [mailing.mark]
+        if provider.extra:
+            extra.esp_extra = dict(provider.extra)
+        return message
+
+    def _headers(self, mailing: base.Mailing, part: base.Part) -> dict[str, str]:
+        own = {"Message-ID": part.message_id} if self.keeps_message_ids else {}
+        return {**mailing.headers, **part.headers, **own} if self._provider.all_headers else {**part.headers, **own}
+
+    def _what_became(self, error: AnymailAPIError, parts: Sequence[base.Part]) -> Results:
+        """An error does not mean that nothing was sent, unless we know that nobody heard us or all were refused."""
+        count = len(parts)
+        status = error.status_code
+        if status is None or status == 429 or status >= 500:
+            return [self._failed(error)] * count
+        if told := self._provider.read(error.response, count):
+            return told
+        words = base.without_addresses(anymail_single.message_of(error.response))
+        if status == 413 or (400 <= status < 500 and TOO_MANY.search(words)):
+            return self._smaller(count, status, words, lasting=True)
+        if status in {400, 422}:
+            return self._smaller(count, status, words, lasting=False)
+        if 400 <= status < 500 and status != 408:
+            raise base.Refused(f"{status} {words}")
+        return _all_uncertain(parts, str(status))
+
+    def _smaller(self, count: int, status: int, words: str, *, lasting: bool) -> Results:
+        """The call was refused as a whole, so nobody has got it: try fewer, down to the one who is at fault."""
+        if count == 1:
+            if ABOUT_A_READER.search(words):
+                return [base.Result("refused", str(status), words)]
+            raise base.Refused(f"{status} {words}")
+        self.at_once = max(1, count // 2)
+        if lasting:
+            self.most_at_once, self._went_well = self.at_once, 0
+        return [None] * count
+
+    def _learn(self, results: Results) -> None:
+        """Grow again after calls that went well: fast to what is known to be taken, slowly beyond."""
+        if len(results) < self.at_once or not all(result and result.outcome == "accepted" for result in results):
+            return
+        if self.at_once < self.most_at_once:
+            self.at_once = min(self.most_at_once, self.at_once * 2)
+            return
+        self._went_well += 1
+        if self._went_well >= CALLS_BEFORE_MORE:
+            self.at_once = self.most_at_once = min(self._most, self.most_at_once + max(1, self.most_at_once // 10))
+            self._went_well = 0
+
+
+def _twins(parts: Sequence[base.Part]) -> set[int]:
+    """Places of readers whose address stands before in the same call: the provider would give them each other's links."""
+    seen, found = set[str](), set[int]()
+    for place, part in enumerate(parts):
+        key = part.recipient.lower()
+        if key in seen:
+            found.add(place)
+        seen.add(key)
+    return found
+
+
+def _address(part: base.Part) -> EmailAddress:
+    return _named(part.name, part.recipient)
+
+
+def _named(name: str, email: str) -> EmailAddress:
+    local, _at, domain = email.rpartition("@")
+    return EmailAddress(name, username=local, domain=domain)
+
+
+def _all_uncertain(parts: Sequence[base.Part], code: str) -> Results:
+    return [base.Result("uncertain", code, UNSURE, trouble=True)] * len(parts)
