@@ -11,6 +11,8 @@ from workers.ledger.arrows import LEAST_SAMPLE, cancel, finish, hold_back, judge
 from workers.ledger.claiming import claim, claimable, extend, goes, routes_of_mail_url
 from workers.ledger.entries import LEASE_S, Changed, Claim, Entry, Equation, LeaseLost, Word
 from workers.ledger.ids import BATCH_SIZE, pack, unpack
+from workers.ledger.missed import KINDS as MISSED_KINDS
+from workers.ledger.missed import Missed, NobodyMissed, missed, send_to_missed
 from workers.ledger.planning import begin, follow_up, plan, send_again
 from workers.ledger.reading import equation, uncertain
 from workers.ledger.recording import answer, hear, record
@@ -39,7 +41,11 @@ __all__ = [
     "LEASE_S",
     "LeaseLost",
     "LEAST_SAMPLE",
+    "Missed",
+    "missed",
+    "MISSED_KINDS",
     "NO_ANSWER",
+    "NobodyMissed",
     "pack",
     "pause",
     "plan",
@@ -48,6 +54,7 @@ __all__ = [
     "resume",
     "routes_of_mail_url",
     "send_again",
+    "send_to_missed",
     "settle",
     "settle_lost",
     "settle_without_spool",

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Sum
+from django.db.models.functions import Coalesce
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -93,7 +94,10 @@ def _move(
 
 
 def finish(issue: Issue, *, now: datetime) -> bool:
-    """sending -> sent once nothing is waiting, under way or deferred. Uncertain readers do not hold it up."""
+    """sending -> sent once nothing is waiting, under way or deferred. Uncertain readers do not hold it up.
+
+    An issue that followed to readers who had missed it keeps the moment it was first sent.
+    """
     if Batch.objects.filter(issue=issue.pk).exclude(status=BatchStatus.DONE).exists():
         return False
     told = equation(issue)
@@ -102,7 +106,7 @@ def finish(issue: Issue, *, now: datetime) -> bool:
     with transaction.atomic():
         here = Issue.objects.filter(pk=issue.pk, status=IssueStatus.SENDING)
         counts = {"accepted_count": told.accepted, "refused_count": told.refused, "audience_count": told.audience}
-        if not here.update(status=IssueStatus.SENT, sent_at=now, **counts):
+        if not here.update(status=IssueStatus.SENT, sent_at=Coalesce("sent_at", now), **counts):
             return False
         issues.audit("issue-sent", issue, editor=None, now=now, accepted=told.accepted, uncertain=told.uncertain)
     logger.info("issue sent", extra={"issue": issue.pk, "accepted": told.accepted, "uncertain": told.uncertain})

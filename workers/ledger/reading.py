@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet, Sum
+from typing import Any
 
-from newsletter.models import Issue
+from django.db.models import Q, QuerySet, Sum
+
+from newsletter.models import Issue, Tracking
 from subscribers import audience
 from subscribers.models import Subscription
 from workers.ledger.entries import Equation
-from workers.models import Batch, Delivery, Outcome
+from workers.models import AgentClass, Batch, Delivery, Event, Outcome
 
 
 def equation(issue: Issue) -> Equation:
@@ -25,16 +27,40 @@ def uncertain(issue: Issue) -> list[Delivery]:
     return list(rows.order_by("subscription"))
 
 
+HAVE = (Outcome.ACCEPTED, Outcome.UNCERTAIN)
+"""Who has an issue, as far as we know: an uncertain reader may have it."""
+PEOPLE = (AgentClass.HUMAN, AgentClass.UNKNOWN)
+
+
 def _got(readers: QuerySet[Subscription], issue_id: int) -> QuerySet[Subscription]:
     """Those who got an issue: a correction goes to exactly them."""
-    rows = Delivery.objects.filter(issue=issue_id, outcome__in=[Outcome.ACCEPTED, Outcome.UNCERTAIN])
+    rows = Delivery.objects.filter(issue=issue_id, outcome__in=HAVE)
     return readers.filter(pk__in=rows.values("subscription"))
 
 
 def _missed(readers: QuerySet[Subscription], issue_id: int) -> QuerySet[Subscription]:
-    rows = Delivery.objects.filter(issue=issue_id, outcome__in=[Outcome.ACCEPTED, Outcome.UNCERTAIN])
+    rows = Delivery.objects.filter(issue=issue_id, outcome__in=HAVE)
     return readers.exclude(pk__in=rows.values("subscription"))
+
+
+def _got_edition(readers: QuerySet[Subscription], asked: dict[str, Any]) -> QuerySet[Subscription]:
+    """Those who got an issue in one of `languages`, whichever they read by now."""
+    rows = Delivery.objects.filter(
+        issue=asked["issue"], outcome__in=HAVE, batch__edition__language__in=asked["languages"]
+    )
+    return readers.filter(pk__in=rows.values("subscription"))
+
+
+def _clicked(readers: QuerySet[Subscription], asked: dict[str, Any]) -> QuerySet[Subscription]:
+    """Those who followed one of `links` of an issue; only readers who agreed to be measured, and still do."""
+    clicks = Event.objects.filter(
+        issue=asked["issue"], kind="clicked", link__in=asked["links"], agent_class__in=PEOPLE, subscription__gt=0
+    )
+    measured = Q(may_track=True) | Q(newsletter__tracking_needs_consent=False)
+    return readers.filter(measured, newsletter__tracking=Tracking.INDIVIDUAL, pk__in=clicks.values("subscription"))
 
 
 audience.register("got_issue", _got)
 audience.register("missed_issue", _missed)
+audience.register("got_edition", _got_edition)
+audience.register("clicked_link", _clicked)

@@ -159,7 +159,7 @@ def _raise(issue_id: int, pairs: Sequence[tuple[Delivery, Entry]], *, now: datet
         rows.append((*_row(entry, now=now, attempts=made)[1:], made, issue_id, row.subscription))
         moves[row.batch_id, row.outcome, str(entry.outcome)] += 1
     _update(rows)
-    _move_counts(moves)
+    move_counts(moves)
 
 
 def _update(rows: Sequence[tuple[Any, ...]]) -> None:
@@ -192,7 +192,7 @@ def _count(batch_id: int, counts: Mapping[str, int]) -> None:
         Batch.objects.filter(pk=batch_id).update(**{name: F(name) + number for name, number in counts.items()})
 
 
-def _move_counts(moves: Mapping[tuple[int, str, str], int]) -> None:
+def move_counts(moves: Mapping[tuple[int, str, str], int]) -> None:
     """Take readers from one outcome to another on the batches that first held them."""
     for (batch_id, old, new), number in sorted(moves.items()):
         if old != new:
@@ -224,5 +224,5 @@ def answer(issue_id: int, outcomes: Mapping[int, str], *, now: datetime) -> int:
             moves[row.batch_id, str(Outcome.UNCERTAIN), new] += 1
         for new, keys in settled.items():
             Delivery.objects.filter(pk__in=keys).update(outcome=new, due_at=None)
-        _move_counts(moves)
+        move_counts(moves)
     return moves.total()

@@ -1,0 +1,149 @@
+"""Who did not get an issue that was sent, and letting it follow to them: more batches of the same issue.
+
+The same issue and not a copy: one row per issue and reader forbids that anybody gets it twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+
+from newsletter import issues
+from newsletter.models import Edition, Editor, Issue, IssueStatus
+from subscribers import audience
+from subscribers.models import Subscription
+from workers.ledger.ids import BATCH_SIZE
+from workers.ledger.planning import add_batch
+from workers.ledger.reading import HAVE
+from workers.ledger.recording import move_counts
+from workers.models import Delivery, Outcome
+
+logger = logging.getLogger(__name__)
+
+LATE, GAVE_UP, RETURNED, REFUSED = "late", "gave_up", "returned", "refused"
+KINDS = (LATE, GAVE_UP, RETURNED, REFUSED)
+PIECE = 500
+
+
+class NobodyMissed(ValueError):
+    """Of the kinds asked for there is nobody (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Everybody who may get mail now, by what they have of an issue:
+
+    allowed = have + uncertain + late + gave_up + returned + refused + waiting.
+    """
+
+    allowed: int = 0
+    have: int = 0
+    uncertain: int = 0
+    """They may have it; only a click of their own repeats it."""
+    late: int = 0
+    """They subscribed after it had begun."""
+    gave_up: int = 0
+    """Their mail service put us off until we gave up."""
+    returned: int = 0
+    """They were left out, by pausing or leaving, and are back."""
+    refused: int = 0
+    """Their mail service said no."""
+    waiting: int = 0
+
+    def of(self, kinds: Collection[str]) -> int:
+        return sum(int(getattr(self, kind)) for kind in KINDS if kind in kinds)
+
+    @property
+    def adds_up(self) -> bool:
+        return self.allowed == self.have + self.uncertain + self.of(KINDS) + self.waiting
+
+
+def missed(issue: Issue) -> Missed:
+    """Where everybody stands whom the issue is for, as they are now. Raises audience.UnknownFilter."""
+    readers = audience.for_issue(issue)
+    has = _known(readers, issue)
+    counts: dict[str, int] = has.order_by().aggregate(
+        allowed=Count("pk"),
+        have=Count("pk", filter=Q(had=Outcome.ACCEPTED)),
+        uncertain=Count("pk", filter=Q(had=Outcome.UNCERTAIN)),
+        waiting=Count("pk", filter=Q(had=Outcome.DEFERRED)),
+        late=Count("pk", filter=Q(had__isnull=True)),
+        returned=Count("pk", filter=Q(had=Outcome.SKIPPED)),
+        gave_up=Count("pk", filter=Q(had=Outcome.REFUSED) & _PUT_OFF),
+        refused=Count("pk", filter=Q(had=Outcome.REFUSED) & ~_PUT_OFF),
+    )
+    return Missed(**counts)
+
+
+_PUT_OFF = Q(tries__gt=1) & ~Q(said__startswith="5")
+"""Refused after it had been tried again and again, and not by a plain no in the end."""
+
+
+def _known(readers: QuerySet[Subscription], issue: Issue) -> QuerySet[Any]:
+    rows = Delivery.objects.filter(issue=issue.pk, subscription=OuterRef("pk"))
+    return readers.annotate(
+        had=Subquery(rows.values("outcome")),
+        tries=Subquery(rows.values("attempts")),
+        said=Subquery(rows.values("code")),
+    )
+
+
+def send_to_missed(issue: Issue, kinds: Collection[str], *, editor: Editor | None, now: datetime) -> int:
+    """sent -> sending, for those of `kinds` who did not get it. Returns how many.
+
+    Nobody who has it, or may have it, is among them. Raises issues.WrongState, NobodyMissed.
+    """
+    with transaction.atomic():
+        here = Issue.objects.select_for_update(of=("self",)).select_related("newsletter").get(pk=issue.pk)
+        moved = Issue.objects.filter(pk=issue.pk, status=IssueStatus.SENT)
+        if not moved.update(status=IssueStatus.SENDING, pause_reason=""):
+            raise issues.wrong_state(issue)
+        late = _add_late(here) if LATE in kinds else 0
+        again = _open_again(here, kinds, now=now)
+        if not late + again:
+            raise NobodyMissed(f"Nobody of {sorted(kinds)} missed issue {issue.pk}")
+        issues.audit("issue-sent-to-missed", here, editor=editor, now=now, late=late, again=again)
+    logger.info("issue follows to readers who missed it", extra={"issue": issue.pk, "late": late, "again": again})
+    return late + again
+
+
+def _add_late(issue: Issue) -> int:
+    """Batches for readers who are in none yet, in the edition of their language."""
+    editions = {edition.language: edition.pk for edition in Edition.objects.filter(issue=issue, variant="")}
+    default = editions[issue.newsletter.default_language]
+    chosen: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
+    new = _known(audience.for_issue(issue), issue).filter(had__isnull=True)
+    for reader, language in new.order_by("pk").values_list("pk", "language"):
+        chosen[editions.get(language, default)].append(reader)
+    for edition, ids in chosen.items():
+        for start in range(0, len(ids), BATCH_SIZE):
+            add_batch(issue.pk, edition, ids[start : start + BATCH_SIZE])
+    return sum(map(len, chosen.values()))
+
+
+def _open_again(issue: Issue, kinds: Collection[str], *, now: datetime) -> int:
+    """Refused and left-out rows become deferred ones that are due: what follows deferred readers follows them."""
+    wanted = Q(pk__in=())
+    if GAVE_UP in kinds:
+        wanted |= Q(had=Outcome.REFUSED) & _PUT_OFF
+    if REFUSED in kinds:
+        wanted |= Q(had=Outcome.REFUSED) & ~_PUT_OFF
+    if RETURNED in kinds:
+        wanted |= Q(had=Outcome.SKIPPED)
+    ids = list(_known(audience.for_issue(issue), issue).filter(wanted).order_by("pk").values_list("pk", flat=True))
+    moves: Counter[tuple[int, str, str]] = Counter()
+    for start in range(0, len(ids), PIECE):
+        rows = Delivery.objects.select_for_update().filter(issue=issue.pk, subscription__in=ids[start : start + PIECE])
+        for batch, outcome in rows.exclude(outcome__in=HAVE).values_list("batch", "outcome"):
+            moves[batch, outcome, str(Outcome.DEFERRED)] += 1
+        rows.exclude(outcome__in=HAVE).update(outcome=Outcome.DEFERRED, due_at=now, attempts=0)
+    move_counts(moves)
+    return moves.total()
