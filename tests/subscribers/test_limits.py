@@ -67,6 +67,13 @@ def test_s72_a_network_may_send_30_in_10_minutes():
     assert not limits.too_many("192.0.2.0/24", now=NOW + datetime.timedelta(minutes=11))
 
 
+def test_s72_a_second_that_ends_between_two_requests_is_no_second():
+    shown = NOW + datetime.timedelta(milliseconds=950)
+
+    with pytest.raises(limits.BadStamp):
+        limits.check_stamp(limits.stamp(shown), now=shown + datetime.timedelta(milliseconds=100))
+
+
 def test_s72_the_time_stamp_passes_after_a_second():
     stamp = limits.stamp(NOW)
 
