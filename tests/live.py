@@ -137,7 +137,7 @@ def running(folder: Path, **extra: str) -> Iterator[Site]:
             site.stop()
 
 
-def wait_until_ready(site: Site, seconds: float = 180) -> None:
+def wait_until_ready(site: Site, seconds: float = 420) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert site.process.poll() is None, site.output()
