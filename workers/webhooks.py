@@ -7,6 +7,7 @@ Resend's signature, and Amazon's (`sns`). `feedback` decides what is believed an
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from importlib import import_module
 
@@ -27,8 +28,8 @@ from workers.hooks import providers, signed
 logger = logging.getLogger(__name__)
 
 UNREADABLE = (
-    *(AnymailError, SuspiciousOperation, ValueError, KeyError, TypeError, AttributeError, AssertionError),
-    *(IndexError, OverflowError, RecursionError),
+    *(AnymailError, SuspiciousOperation, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+    *(OSError, OverflowError, RecursionError),
 )
 """What reading a post that is not what it should be can raise."""
 
@@ -47,10 +48,7 @@ def tracking(request: HttpRequest, provider: str) -> HttpResponse:
         return HttpResponse(status=404)
     if request.method == "HEAD":
         return HttpResponse()  # some ask so before they accept the address
-    if (
-        len(request.META.get("CONTENT_LENGTH") or "0") > 9
-        or int(request.META.get("CONTENT_LENGTH") or 0) > one.most_bytes
-    ):
+    if _length(request) > one.most_bytes:
         return _refused(provider, "too large", status=413)
     try:
         events = _ses(request) if provider == "ses" else _events(request, one)
@@ -61,6 +59,11 @@ def tracking(request: HttpRequest, provider: str) -> HttpResponse:
         return _refused(provider, type(error).__name__)
     feedback.receive(events, provider=provider, now=timezone.now())
     return HttpResponse()
+
+
+def _length(request: HttpRequest) -> int:
+    announced = str(request.META.get("CONTENT_LENGTH") or "0")
+    return int(announced) if announced.isdecimal() and len(announced) < 12 else sys.maxsize
 
 
 def _refused(provider: str, reason: str, *, status: int = 400) -> HttpResponse:
