@@ -64,9 +64,14 @@ AUTHENTICATION = Cause(
     _("their mail service could not verify us as the sender (SPF, DKIM, DMARC or reverse DNS)"),
     "sender",
     (HOUR, 4 * HOUR),
+    slows="lane",
 )
 POLICY = Cause(
-    "policy", _("their mail service takes our mail for unwanted, or blocks our server"), "sender", (HOUR, 4 * HOUR)
+    "policy",
+    _("their mail service takes our mail for unwanted, or blocks our server"),
+    "sender",
+    (HOUR, 4 * HOUR),
+    "lane",
 )
 UNKNOWN_ADDRESS = Cause("unknown-address", _("there is no such address"), "address", PATIENT)
 CLOSED_ADDRESS = Cause("closed-address", _("the address is closed"), "address", PATIENT)
@@ -105,12 +110,17 @@ _FOR_GOOD = {
 }
 """Subject and detail of RFC 3463, or the subject alone. 5.4.1 and 5.5.0 are how Microsoft says that nobody is there."""
 
-_REPLIES = {
+_PROVIDERS = {
     "300": UNKNOWN_ADDRESS,  # Postmark: no valid address
     "406": CLOSED_ADDRESS,  # Postmark: an inactive recipient
     "413": TOO_LARGE,
-    "421": THROTTLED,
     "429": ACCOUNT_THROTTLED,
+    "605": CLOSED_ADDRESS,  # Mailgun: on its own suppression list
+}
+"""What providers' APIs answer, by number alone."""
+
+_REPLIES = {
+    "421": THROTTLED,
     "450": LATER,
     "451": UNAVAILABLE,
     "452": UNAVAILABLE,
@@ -120,7 +130,6 @@ _REPLIES = {
     "552": MAILBOX_FULL,
     "553": UNKNOWN_ADDRESS,
     "554": POLICY,
-    "605": CLOSED_ADDRESS,  # Mailgun: on its own suppression list
 }
 
 _WORDS = [
@@ -157,6 +166,8 @@ _VAGUE = frozenset({"0.0", "7.0", "7.1", "2.0", "3.0", "3.2", "5.0", "4.0"})
 @lru_cache(maxsize=4096)
 def of(code: str, detail: str = "", *, outcome: str = Outcome.DEFERRED) -> Cause:
     """The cause of an answer, by its code ("450 4.2.2", "429") and words as a `Delivery` keeps them."""
+    if code in _PROVIDERS:
+        return _PROVIDERS[code]
     status = _STATUS.search(code)
     is_temporary = outcome != Outcome.REFUSED
     known = _by_status(int(status[1]), int(status[2]), is_temporary=is_temporary) if status else None
@@ -184,6 +195,9 @@ class Answer(Protocol):
     """What is read of a route's `Result`."""
 
     @property
+    def outcome(self) -> str: ...
+
+    @property
     def slow_down(self) -> bool: ...
 
     @property
@@ -195,9 +209,10 @@ def slows(cause: Cause, answer: Answer) -> Literal["", "lane", "route"]:
     (greylisting) is none."""
     if cause is GREYLISTED:
         return ""
-    if cause.slows and answer.for_all:
+    asks = cause.slows if answer.outcome == Outcome.DEFERRED or cause.slows == "route" else ""
+    if asks and answer.for_all:
         return "route"
-    return cause.slows or ("route" if answer.slow_down else "")
+    return asks or ("route" if answer.slow_down else "")
 
 
 def outcome_of(cause: Cause, outcome: str) -> str:
