@@ -8,6 +8,7 @@ given up.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -162,10 +163,10 @@ def send(
             break
         try:
             accepted += _work(issue, claim, folder, until=until, is_stopping=is_stopping)
-        except (DatabaseError, OSError):
+        except DatabaseError:
             raise
-        except Exception:
-            _pause_for_an_error(issue, now=timezone.now())
+        except Exception as error:
+            _pause_for_an_error(issue, error, now=timezone.now())
             raise
     ledger.finish(issue, now=timezone.now())
     return accepted
@@ -184,6 +185,7 @@ def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float, is_s
         raise
     run = carrying.Run(issue, claim, answers, until, is_stopping)
     try:
+        run.claim = ledger.extend(run.claim, now=timezone.now())  # until the spool was there, it could be given away
         if route is not None:
             run.all(route)
         ledger.record(run.claim, run.entries, now=timezone.now())
@@ -223,10 +225,25 @@ def _account_for(issue: Issue, run: carrying.Run, route: routes.Route | None) ->
     ledger.judge(issue, now=now)
 
 
-def _pause_for_an_error(issue: Issue, *, now: datetime) -> None:
+def _pause_for_an_error(issue: Issue, error: Exception, *, now: datetime) -> None:
     """An error of ours would come again for the same reader: stop until somebody has looked."""
+    reason = _disk_error(issue, error) if isinstance(error, OSError) else _our_error(issue)
     with contextlib.suppress(issues.WrongState):
-        ledger.pause(issue, reason=_our_error(issue), editor=None, now=now)
+        ledger.pause(issue, reason=reason, editor=None, now=now)
+
+
+def _disk_error(issue: Issue, error: OSError) -> str:
+    """Nothing is sent that could not be written down first."""
+    with translation.override(issue.newsletter.default_language):
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            return _(
+                "The disk of the sending machine is full, so nothing more is sent: each mail must be written down "
+                "before the next. Make room there, then resume. Nobody gets it twice."
+            )
+        return _(
+            "The sending machine cannot write down what it sends (%(error)s), so nothing more is sent. "
+            "Ask your administrator to look at its disk, then resume. Nobody gets it twice."
+        ) % {"error": error.strerror or type(error).__name__}
 
 
 def _our_error(issue: Issue) -> str:
@@ -259,8 +276,8 @@ def settle_host(*, now: datetime) -> int:
         uncertain += ledger.settle(left, now=now)
         left.file.unlink(missing_ok=True)
     for batch, attempt in ledger.without_spool(spool.folder_id(folder), now=now):
-        if not spool.file_of(folder, batch, attempt).exists():
-            uncertain += ledger.settle_without_spool(batch, attempt, now=now)
+        file = spool.file_of(folder, batch, attempt)
+        uncertain += ledger.settle_without_spool(batch, attempt, unless=file.exists, now=now)
     return uncertain
 
 

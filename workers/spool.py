@@ -7,6 +7,7 @@ out. A file belongs to whoever holds its `flock`; the kernel lets go when the pr
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -40,7 +41,7 @@ def append(descriptor: int, payload: bytes) -> int:
     record = frame(payload)
     written = os.write(descriptor, record)
     if written != len(record):
-        raise OSError(f"The spool took {written} of {len(record)} bytes: is the disk full?")
+        raise OSError(errno.ENOSPC, f"The spool took {written} of {len(record)} bytes")
     return written
 
 
@@ -168,11 +169,16 @@ class SendSpool:
         self.file = file_of(folder, header.batch, header.attempt)
         fresh = self.file.with_suffix(".new")
         self._descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o640)
-        lock(self._descriptor)
-        append(self._descriptor, json.dumps([getattr(header, name) for name in Header.__slots__]).encode())
-        os.fsync(self._descriptor)
-        fresh.rename(self.file)
-        _sync_folder(folder)
+        try:
+            lock(self._descriptor)
+            append(self._descriptor, json.dumps([getattr(header, name) for name in Header.__slots__]).encode())
+            os.fsync(self._descriptor)
+            fresh.rename(self.file)
+            _sync_folder(folder)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            raise
         self._synced = time.monotonic()
 
     def answer(self, answer: Answer) -> None:

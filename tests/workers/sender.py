@@ -9,14 +9,16 @@ import sys
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "newsletter.settings")
 
 
-def prepare(readers: str) -> object:
+def prepare(readers: str, first: str = "0") -> object:
+    """A newsletter with readers of its own, from n`first` on, and an issue that has begun."""
     from subscribers.models import Subscriber, Subscription
     from tests.makers import NOW, make_newsletter
     from tests.workers.mailing import make_sending_issue
 
-    newsletter = make_newsletter()
+    newsletter = make_newsletter(slug=f"uji-{first}", list_id=f"uji-{first}.kabarlintas.example")
     people = Subscriber.objects.bulk_create(
-        Subscriber(email=f"n{place}@p.example", email_key=f"n{place}@p.example") for place in range(int(readers))
+        Subscriber(email=f"n{place}@p.example", email_key=f"n{place}@p.example")
+        for place in range(int(first), int(first) + int(readers))
     )
     Subscription.objects.bulk_create(
         Subscription(subscriber=person, newsletter=newsletter, status="subscribed", requested_at=NOW, confirmed_at=NOW)
@@ -26,18 +28,34 @@ def prepare(readers: str) -> object:
     return issue.pk
 
 
-def send(issue_id: str, lease_s: str = "60", seconds: str = "20") -> object:
-    """What a worker does when it starts and wakes: settle what fell, recover, send."""
+def send(issue_id: str, lease_s: str = "60", seconds: str = "20", boot: str = "") -> object:
+    """What a worker does when it starts and wakes: settle what fell, recover, send. `boot` is another boot of the host."""
     from django.utils import timezone
 
-    from workers import ledger, sending
+    from workers import ledger, sending, spool
 
+    if boot:
+        spool.boot_id = lambda: boot
     ledger.claim.__kwdefaults__["lease_s"] = float(lease_s)
     settled = sending.settle_host(now=timezone.now())
     sending.recover(now=timezone.now())
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     return [settled, sending.send(int(issue_id), seconds=float(seconds))]
+
+
+def leave(issue_id: str, *emails: str) -> object:
+    """These readers press their mail service's unsubscribe button: RFC 8058's POST. Returns the answers' status."""
+    from django.test import Client
+
+    from subscribers import tokens
+    from subscribers.models import Subscription
+
+    client, told = Client(headers={"host": "127.0.0.1"}), []
+    for reader in Subscription.objects.filter(subscriber__email__in=emails):
+        address = f"/u/{tokens.unsubscribe(reader.pk, int(issue_id))}/"
+        told.append(client.post(address, {"List-Unsubscribe": "One-Click"}).status_code)
+    return told
 
 
 def state(issue_id: str) -> object:

@@ -283,7 +283,8 @@ def test_a_lost_lease_sends_nothing_more_and_leaves_the_answers_to_be_settled(si
     extend = ledger.extend
 
     def too_late(claim, *, now):
-        ledger.expire(now=now + timedelta(minutes=2))
+        if sink.received:
+            ledger.expire(now=now + timedelta(minutes=2))
         return extend(claim, now=now)
 
     monkeypatch.setattr(ledger, "extend", too_late)
@@ -351,6 +352,8 @@ def test_a_full_disk_sends_nothing(sink, monkeypatch):
     assert sink.received == []
     assert equation(issue) == (0, 0, 0, 0, 0, 2)
     assert Batch.objects.get().status == BatchStatus.WAITING
+    issue.refresh_from_db()
+    assert issue.status == IssueStatus.PAUSED
 
 
 # --- waking ----------------------------------------------------------------------------------------------------------

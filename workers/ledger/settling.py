@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -94,15 +94,18 @@ def without_spool(folder_id: str, *, now: datetime) -> list[tuple[int, int]]:
     return list(ours.values_list("pk", "attempt"))
 
 
-def settle_without_spool(batch_id: int, attempt: int, *, now: datetime) -> int:
+def settle_without_spool(
+    batch_id: int, attempt: int, *, now: datetime, unless: Callable[[], bool] = lambda: False
+) -> int:
     """A claim that left no spool in its own folder: it never began to send, unless the host restarted since.
 
-    Returns how many readers are uncertain for it.
+    Returns how many readers are uncertain for it. `unless` looks for the spool once more, when the batch is locked: a
+    holder who makes one confirms its claim after that and before the first message, so one of the two sees the other.
     """
     with transaction.atomic():
         _take_turn(batch_id)
         batch = _unsettled().select_for_update().filter(pk=batch_id, attempt=attempt).first()
-        if batch is None:
+        if batch is None or unless():
             return 0
         open_ids = _unanswered(batch, unpack(batch.reader_ids), ())
         is_same_boot = f":{spool.boot_id()[:8]}:" in batch.worker
