@@ -56,6 +56,10 @@ EVENT_STATUS = {
 """What each kind of `Event` says about its delivery."""
 
 
+AGAINST_US = [f"{before}{kind}" for kind in ("bounced", "complained") for before in ("", "due_", "held_")]
+"""Kinds that may pause an issue, whether their consequences for the reader wait for a person or not."""
+
+
 class Batch(models.Model):
     """The plan: up to 500 readers of one edition's issue, packed in ascending order."""
 
@@ -171,9 +175,7 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["issue", "subscription"], name="event_of_delivery"),
             models.Index(fields=["occurred_at"], name="event_age"),
-            models.Index(
-                fields=["issue", "kind"], name="event_against_us", condition=Q(kind__in=["bounced", "complained"])
-            ),
+            models.Index(fields=["issue", "kind"], name="event_against_us", condition=Q(kind__in=AGAINST_US)),
         ]
 
     def __str__(self) -> str:

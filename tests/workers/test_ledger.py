@@ -514,6 +514,42 @@ def test_what_an_editor_resumed_is_not_paused_again_for_the_same_refusals():
     assert take(issue, now=after(minutes=1)) is not None
 
 
+def test_only_addresses_that_do_not_exist_count_as_addresses_refused():
+    issue, _readers = make_sending_issue(readers=60, first_batch=50)
+    claim = take(issue)
+    full = entries(claim, "refused", only=claim.ids[:10], code="552 5.2.2")
+    ledger.record(claim, [*full, *entries(claim, only=claim.ids[10:])], now=NOW)
+
+    assert not ledger.judge(issue, now=NOW)
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("refused", "550 5.7.27"), ("deferred", "421 4.7.32")])
+def test_s42_mail_turned_away_because_of_the_sender_pauses_the_issue_with_that_reason(outcome, code):
+    issue, _readers = make_sending_issue(readers=60, first_batch=50, languages=["en"])
+    claim = take(issue)
+    turned_away = entries(claim, outcome, only=claim.ids[:4], code=code)
+    ledger.record(claim, [*turned_away, *entries(claim, only=claim.ids[4:])], now=NOW)
+
+    assert ledger.judge(issue, now=NOW)
+
+    issue.refresh_from_db()
+    assert issue.pause_reason == (
+        "4 of 50 mails were turned away because of us, not of the readers: "
+        "their mail service could not verify us as the sender (SPF, DKIM, DMARC or reverse DNS)."
+    )
+
+
+@pytest.mark.parametrize("kind", ["bounced", "held_bounced"])
+def test_bounces_reported_afterwards_count_as_addresses_refused(kind):
+    issue, readers = make_sending_issue(readers=60, first_batch=50)
+    claim = take(issue)
+    ledger.record(claim, entries(claim), now=NOW)
+    for reader in readers[:3]:
+        Event.objects.create(issue=issue.pk, subscription=reader.pk, kind=kind, occurred_at=NOW)
+
+    assert ledger.judge(issue, now=NOW)
+
+
 def test_complaints_pause_the_issue():
     issue, readers = make_sending_issue(readers=10)
     claim = take(issue)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,15 +16,17 @@ from django.utils.translation import gettext as _
 
 from newsletter import issues
 from newsletter.models import AuditEntry, Editor, Issue, IssueStatus
-from workers import alerts
+from workers import alerts, causes
 from workers.ledger.reading import equation
-from workers.models import Batch, BatchStatus, DeliveryStatus, Event
+from workers.models import Batch, BatchStatus, Delivery, DeliveryStatus, Event, Outcome
 
 logger = logging.getLogger(__name__)
 
 
 LEAST_SAMPLE = 100
 LEAST_REFUSED, MOST_REFUSED = 3, 0.01
+MOST_READ = 2000
+"""Refused or deferred readers whose reasons are looked at."""
 LEAST_COMPLAINTS, MOST_COMPLAINTS = 3, 0.001
 
 
@@ -133,26 +137,67 @@ def _verdict(issue: Issue) -> str:
     """Why the issue should stop, in the newsletter's language; "" if it may go on."""
     since = _resumed_at(issue)
     batches = Batch.objects.filter(issue=issue.pk)
-    sums = (batches.filter(sent_at__gt=since) if since else batches).aggregate(Sum("accepted"), Sum("refused"))
-    accepted, refused = sums["accepted__sum"] or 0, sums["refused__sum"] or 0
-    tried = accepted + refused
+    counts = (batches.filter(sent_at__gt=since) if since else batches).aggregate(
+        **{name: Sum(name, default=0) for name in ("accepted", "refused", "deferred")}
+    )
+    tried = counts["accepted"] + counts["refused"]
     with translation.override(issue.newsletter.default_language):
-        if (
-            refused >= LEAST_REFUSED
-            and refused > tried * MOST_REFUSED
-            and (tried >= LEAST_SAMPLE or _firsts_done(issue))
-        ):
-            return _("%(refused)s of %(tried)s addresses were refused. Look at the reasons before you go on.") % {
-                "refused": refused,
-                "tried": tried,
-            }
-        complaints = _complaints(issue, since)
+        is_sample = tried + counts["deferred"] >= LEAST_SAMPLE or _firsts_done(issue)
+        if is_sample and (reason := _against_addresses(issue, counts, since) or _against_us(issue, counts, since)):
+            return reason
+        complaints = _reported(issue, DeliveryStatus.COMPLAINED, since)
         if complaints >= LEAST_COMPLAINTS and complaints > tried * MOST_COMPLAINTS:
             return _("%(complaints)s readers of %(tried)s have reported this mail as unwanted.") % {
                 "complaints": complaints,
                 "tried": tried,
             }
     return ""
+
+
+def _is_too_many(count: int, whole: int) -> bool:
+    return count >= LEAST_REFUSED and count > whole * MOST_REFUSED
+
+
+def _against_addresses(issue: Issue, counts: Mapping[str, int], since: datetime | None) -> str:
+    """Addresses that do not exist, told by the answer or by a bounce afterwards: the list is bad."""
+    bounced, tried = _reported(issue, DeliveryStatus.BOUNCED, since), counts["accepted"] + counts["refused"]
+    if not _is_too_many(counts["refused"] + bounced, tried):
+        return ""
+    found = _causes(issue, Outcome.REFUSED, counts["refused"], since)
+    gone = bounced + sum(number for cause, number in found.items() if cause.fault == "address")
+    if not _is_too_many(gone, tried):
+        return ""
+    return _("%(refused)s of %(tried)s addresses were refused. Look at the reasons before you go on.") % {
+        "refused": gone,
+        "tried": tried,
+    }
+
+
+def _against_us(issue: Issue, counts: Mapping[str, int], since: datetime | None) -> str:
+    """Mail turned away, for good or for now, for what is ours to put right: no reader's address is at fault."""
+    tried = sum(counts.values())
+    if not _is_too_many(counts["refused"] + counts["deferred"], tried):
+        return ""
+    found = _causes(issue, Outcome.REFUSED, counts["refused"], since)
+    found += _causes(issue, Outcome.DEFERRED, counts["deferred"], since)
+    ours = Counter({cause: number for cause, number in found.items() if cause.fault == "sender"})
+    if not _is_too_many(ours.total(), tried):
+        return ""
+    return _("%(count)s of %(tried)s mails were turned away because of us, not of the readers: %(cause)s.") % {
+        "count": ours.total(),
+        "tried": tried,
+        "cause": ours.most_common(1)[0][0].words,
+    }
+
+
+def _causes(issue: Issue, outcome: Outcome, number: int, since: datetime | None) -> Counter[causes.Cause]:
+    """How many of `number` readers have which cause; of very many, as some of them tell."""
+    rows = Delivery.objects.filter(issue=issue.pk, outcome=outcome)
+    if since:
+        rows = rows.filter(batch__sent_at__gt=since)
+    told = Counter(causes.of(*row, outcome=outcome) for row in rows.values_list("code", "detail")[:MOST_READ])
+    share = number / told.total() if told else 0.0
+    return Counter({cause: round(count * share) for cause, count in told.items()})
 
 
 def _firsts_done(issue: Issue) -> bool:
@@ -162,8 +207,9 @@ def _firsts_done(issue: Issue) -> bool:
     return firsts.exists() and not rest.exclude(status=BatchStatus.WAITING, attempt=0).exists()
 
 
-def _complaints(issue: Issue, since: datetime | None) -> int:
-    events = Event.objects.filter(issue=issue.pk, kind=DeliveryStatus.COMPLAINED)
+def _reported(issue: Issue, status: DeliveryStatus, since: datetime | None) -> int:
+    """Readers of whom a provider has reported this, whether a person has let it take effect or not."""
+    events = Event.objects.filter(issue=issue.pk, kind__in=[f"{before}{status}" for before in ("", "due_", "held_")])
     if since:
         events = events.filter(occurred_at__gt=since)
     return events.values("subscription").distinct().count()

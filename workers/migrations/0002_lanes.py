@@ -45,7 +45,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             "event",
             models.Index(
-                condition=Q(("kind__in", ["bounced", "complained"])), fields=["issue", "kind"], name="event_against_us"
+                condition=Q(
+                    (
+                        "kind__in",
+                        ["bounced", "due_bounced", "held_bounced", "complained", "due_complained", "held_complained"],
+                    )
+                ),
+                fields=["issue", "kind"],
+                name="event_against_us",
             ),
         ),
     ]
