@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.cmac import CMAC
 
 from subscribers import keys
 
@@ -47,8 +50,7 @@ class Expired(ValueError):
 
 def hit(issue_id: int, subscription_id: int) -> str:
     """The token in tracked links and the pixel; subscription 0 is everybody's."""
-    block = struct.pack(">IQ", issue_id, subscription_id << 16) + bytes(4)
-    sealed = _block_cipher(keys.current(HIT)).encryptor().update(block)
+    sealed = _encryptor(keys.current(HIT)).update(_block(subscription_id, issue_id))
     return _text(bytes((keys.current_id(),)) + sealed)
 
 
@@ -61,6 +63,20 @@ def read_hit(token: str) -> tuple[int, int]:
             issue_id, shifted = struct.unpack(">IQ", block[:12])
             return issue_id, shifted >> 16
     raise Bad("not one of our hit tokens")
+
+
+def _block(subscription_id: int, issue_id: int) -> bytes:
+    """Ten bytes of them, and six of nothing."""
+    return _BLOCK.pack(issue_id, subscription_id << 16)
+
+
+_BLOCK = struct.Struct(">IQ4x")
+
+
+@lru_cache(maxsize=16)
+def _encryptor(key: bytes) -> CipherContext:
+    """Single blocks do not depend on each other, so one context serves them all."""
+    return _block_cipher(key).encryptor()
 
 
 @lru_cache(maxsize=16)
@@ -125,14 +141,93 @@ def notice_message_id(notice_id: int, domain: str) -> str:
 
 
 def _message_id(purpose: str, message: bytes, domain: str) -> str:
-    return f"<{keys.digest(keys.current(purpose), message)[:20].hex()}@{domain}>"
+    return f"<{_digest(keys.current(purpose), message)[:20].hex()}@{domain}>"
+
+
+def _digest(key: bytes, message: bytes) -> bytes:
+    """`keys.digest`, with the key taken in once: most of an HMAC (RFC 2104) of so few bytes is its key."""
+    within, around = (one.copy() for one in _keyed(key))
+    within.update(message)
+    around.update(within.digest())
+    return around.digest()
+
+
+@lru_cache(maxsize=16)
+def _keyed(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
+    padded = key.ljust(64, b"\0")
+    return hashlib.sha256(bytes(sign ^ 0x36 for sign in padded)), hashlib.sha256(bytes(sign ^ 0x5C for sign in padded))
+
+
+# --- for many readers at once ----------------------------------------------------------------------------------------
+
+
+class Own(NamedTuple):
+    """What stands in one reader's copy of an issue."""
+
+    unsubscribe: str
+    preferences: str
+    hit: str
+    event: str
+
+
+def of_readers(issue_id: int, subscription_ids: Sequence[int]) -> dict[int, Own]:
+    """The same tokens as one by one, for a fraction of the time: a call to the cipher costs more than its blocks."""
+    pairs, alone = (b"".join([_block(one, issue) for one in subscription_ids]) for issue in (issue_id, 0))
+    found = (_seal_all(UNSUBSCRIBE, pairs), _seal_all(PREFERENCES, alone), _hit_all(pairs), _seal_all(EVENT, pairs))
+    return {reader: Own(*own) for reader, *own in zip(subscription_ids, *found, strict=True)}
+
+
+def _hit_all(blocks: bytes) -> list[str]:
+    sealed, head = _encryptor(keys.current(HIT)).update(blocks), bytes((keys.current_id(),))
+    return _texts([head + sealed[at : at + 16] for at in range(0, len(sealed), 16)], 17)
+
+
+def _seal_all(purpose: str, blocks: bytes) -> list[str]:
+    """`_seal` of the ten bytes in each block. AES-SIV of so little is two blocks: one makes the IV, one the stream."""
+    key, count, head = keys.current(purpose, 64), len(blocks) // 16, bytes((keys.current_id(),))
+    ivs = _encryptor(key[:32]).update(_xor(blocks, _mask(purpose, key) * count))
+    counters = (int.from_bytes(ivs) & int.from_bytes(COUNTER * count)).to_bytes(len(ivs))
+    sealed = _xor(blocks, _encryptor(key[32:]).update(counters))
+    return _texts([head + ivs[at : at + 16] + sealed[at : at + 10] for at in range(0, len(ivs), 16)], 27)
+
+
+COUNTER = bytes.fromhex("ffffffffffffffff7fffffff7fffffff")
+"""RFC 5297 section 2.5: two bits of the IV are left out of the counter."""
+
+
+@lru_cache(maxsize=16)
+def _mask(purpose: str, key: bytes) -> bytes:
+    """What S2V (RFC 5297 section 2.4) and CMAC add to ten bytes: the header, a mark after them, a key of its own."""
+    zero, mac = bytes(16), CMAC(algorithms.AES(key[:32]))
+    start, header = mac.copy(), mac.copy()
+    start.update(zero)
+    header.update(purpose.encode())
+    before = _xor(_doubled(start.finalize()), header.finalize())
+    end = bytes(10) + b"\x80" + bytes(5)
+    return _xor(_xor(_doubled(before), end), _doubled(_encryptor(key[:32]).update(zero)))
+
+
+def _doubled(block: bytes) -> bytes:
+    number = int.from_bytes(block) << 1
+    return (number ^ (0x87 | 1 << 128) if number >> 128 else number).to_bytes(16)
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(len(one))
+
+
+def _texts(raws: Sequence[bytes], length: int) -> list[str]:
+    """`_text` of many, all of this length."""
+    gap, signs = -length % 3, -(-length // 3) * 4
+    whole = base64.urlsafe_b64encode(b"".join(raw + bytes(gap) for raw in raws)).decode()
+    return [whole[at : at + signs - gap] for at in range(0, len(whole), signs)]
 
 
 # --- bytes -----------------------------------------------------------------------------------------------------------
 
 
 def _pair(subscription_id: int, issue_id: int) -> bytes:
-    return struct.pack(">IQ", issue_id, subscription_id << 16)[:10]
+    return _block(subscription_id, issue_id)[:10]
 
 
 def _read_pair(raw: bytes) -> tuple[int, int]:

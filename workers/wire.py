@@ -1,21 +1,20 @@
 """An edition as bytes on the wire: compiled once, then only slots are filled for each reader and the pieces joined.
 
-Everything that does not differ between readers is encoded, folded and checked here, once per process. Pieces carry CRLF
-and no dot-stuffing (the transport's business). The same words also become a message object for providers' APIs.
+Everything that does not differ between readers is encoded, folded and checked once per process (see `pieces`). The same
+words also become a message object for providers' APIs.
 """
 
 from __future__ import annotations
 
-import binascii
-import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import lru_cache
 from html import escape
+from operator import itemgetter
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -25,16 +24,13 @@ from django.utils import formats, timezone, translation
 from django.utils.translation import gettext as _
 
 from newsletter.models import Edition, Newsletter, Tracking
-from newsletter.rendering import mjml, slots
+from newsletter.rendering import slots
 from subscribers import tokens
 from subscribers.models import LegalBasis, Subscription
-from workers import rfc5322
+from workers import pieces, rfc5322
 
-LONGEST_LINE = 900
-"""SMTP allows 998 bytes; some relays count differently."""
 LONGEST_NAME = 60
 """Characters. Whoever fills in more wants to be read, not greeted: such a name is not put into words."""
-LONGEST_SLOT = {"hit": 40, "u": 60, "p": 60, "why": 400, "name": mjml.LONGEST_FIELD}
 _TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Marks that turn the direction of what stands around them."""
 
@@ -72,6 +68,8 @@ class Copy:
     recipient: str
     message_id: str
     data: bytes
+    stuffed: bool = False
+    """`data` is as SMTP carries it: leading dots doubled, with the mark that ends it (RFC 5321 section 4.5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +85,16 @@ class Compiled:
     brand: str
     headers: tuple[tuple[str, slots.Segments], ...]
     """Headers beside From, To, Subject and Date, for providers' APIs."""
-    static: tuple[bytes, ...]
-    names: tuple[str, ...]
-    """`static[0] + value(names[0]) + static[1] + …`"""
+    pattern: tuple[bytes, ...]
+    """Pieces, each followed by a gap for a value, but for the last."""
+    values_of: Callable[[Mapping[str, bytes]], tuple[bytes, ...]] = field(repr=False)
+    """Picks the value for each gap out of all that a reader has."""
     fields: tuple[str, ...]
     """Those of the names that are merge fields: "name:…_plain", "name:…_html"."""
+    at_start: tuple[str, ...]
+    """Names of values that stand at the start of a line too; there they are called "…^", and a leading dot is doubled."""
     quoted: bool
+    stuffed: bool
     shared_hit: str
     bodies: tuple[slots.Segments, slots.Segments] = field(repr=False)
     """Text and HTML, not encoded."""
@@ -104,11 +106,11 @@ _cache: dict[object, Compiled] = {}
 MOST_CACHED = 24
 
 
-def of_edition(edition: Edition, newsletter: Newsletter, *, eight_bit: bool = False) -> Compiled:
+def of_edition(edition: Edition, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False) -> Compiled:
     """The edition's pieces, compiled at most once in this process."""
     key = (
         edition.pk,
-        eight_bit,
+        (eight_bit, stuffed),
         hash((edition.subject, edition.html, edition.text)),
         (newsletter.from_name, newsletter.from_email, newsletter.reply_to, newsletter.list_id, newsletter.tracking),
         (settings.SITE_URL, settings.INBOUND_DOMAIN, settings.SECRET_KEY),
@@ -117,61 +119,49 @@ def of_edition(edition: Edition, newsletter: Newsletter, *, eight_bit: bool = Fa
         while len(_cache) >= MOST_CACHED:
             _cache.pop(next(iter(_cache)), None)
         words = Words(edition.issue_id, edition.language, edition.subject, edition.html, edition.text)
-        _cache[key] = compiled(words, newsletter, eight_bit=eight_bit)
+        _cache[key] = compiled(words, newsletter, eight_bit=eight_bit, stuffed=stuffed)
     return _cache[key]
 
 
-def compiled(words: Words, newsletter: Newsletter, *, eight_bit: bool = False) -> Compiled:
+def compiled(words: Words, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False) -> Compiled:
     """Encode everything that is the same for all readers.
 
     Bodies are 8-bit where the route takes it and no line is too long, else quoted-printable with each slot on a line of
-    its own. Raises slots.UnknownSlot.
+    its own. With `stuffed`, copies come as SMTP carries them, where that can be known beforehand.
+    Raises slots.UnknownSlot.
     """
     bodies = (slots.split(_newlines(words.text)), slots.split(_newlines(words.html)))
-    quoted = not eight_bit or any(longest_line(body) > LONGEST_LINE for body in bodies)
-    domain = rfc5322.domain_of(newsletter.from_email)
+    quoted = not eight_bit or any(pieces.longest_line(body) > pieces.LONGEST_LINE for body in bodies)
     headers = _headers(words, newsletter)
-    chain = _Chain()
+    chain = pieces.Chain()
     _write_headers(chain, words, newsletter, headers)
-    _write_bodies(chain, bodies, quoted=quoted, language=words.language)
+    pieces.write_bodies(chain, bodies, quoted=quoted, language=words.language)
+    stuffed = stuffed and pieces.can_be_stuffed(chain)
+    if stuffed:
+        pieces.stuff(chain)
     return Compiled(
         words=words,
         newsletter=newsletter,
-        domain=domain,
+        domain=rfc5322.domain_of(newsletter.from_email),
         sender=rfc5322.ascii_address(newsletter.from_email),
         inbound=settings.INBOUND_DOMAIN,
         zone=newsletter.zone,
         title=rfc5322.clean(newsletter.title_in(words.language)),
         brand=rfc5322.clean(newsletter.brand),
         headers=headers,
-        static=tuple(chain.pieces),
-        names=tuple(chain.names),
-        fields=tuple({name: None for name in chain.names if ":" in name}),
+        pattern=tuple(part for piece in chain.pieces for part in (piece, b""))[:-1],
+        values_of=itemgetter(*chain.names),
+        fields=tuple({name.removesuffix(pieces.AT_START): None for name in chain.names if ":" in name}),
+        at_start=pieces.at_start(chain),
         quoted=quoted,
+        stuffed=stuffed,
         shared_hit=tokens.hit(words.issue, 0),
         bodies=bodies,
     )
 
 
-class _Chain:
-    """Bytes and slots in turn."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = [b""]
-        self.names: list[str] = []
-
-    def add(self, piece: str | bytes) -> None:
-        self.pieces[-1] += piece.encode() if isinstance(piece, str) else piece
-
-    def slot(self, name: str) -> None:
-        self.names.append(name)
-        self.pieces.append(b"")
-
-    def segments(self, segments: slots.Segments) -> None:
-        self.add(segments.static[0])
-        for name, static in zip(segments.slots, segments.static[1:], strict=True):
-            self.slot(name)
-            self.add(static)
+def _newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _headers(words: Words, newsletter: Newsletter) -> tuple[tuple[str, slots.Segments], ...]:
@@ -215,7 +205,7 @@ def feedback_id(words: Words, newsletter: Newsletter) -> str:
 
 
 def _write_headers(
-    chain: _Chain, words: Words, newsletter: Newsletter, headers: Iterable[tuple[str, slots.Segments]]
+    chain: pieces.Chain, words: Words, newsletter: Newsletter, headers: Iterable[tuple[str, slots.Segments]]
 ) -> None:
     chain.add(f"From: {rfc5322.mailbox(newsletter.from_name, newsletter.from_email, taken=6)}\r\nTo: ")
     chain.slot("to")
@@ -231,81 +221,35 @@ def _write_headers(
     chain.add(f"\r\nContent-Language: {words.language}\r\nMIME-Version: 1.0\r\n")
 
 
-def _write_bodies(chain: _Chain, bodies: tuple[slots.Segments, slots.Segments], *, quoted: bool, language: str) -> None:
-    """multipart/alternative, the plainest first (RFC 2046 section 5.1.4)."""
-    inside = "".join(part for body in bodies for part in body.static)
-    boundary = f"=_warta_{hashlib.sha256(inside.encode()).hexdigest()[:24]}"
-    encoding = "quoted-printable" if quoted else "8bit"
-    chain.add(f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n')
-    for kind, body in zip(("plain", "html"), bodies, strict=True):
-        chain.add(f"--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n")
-        chain.add(f"Content-Language: {language}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n")
-        (_write_quoted if quoted else _write_plain)(chain, body, kind=kind)
-        chain.add("\r\n")
-    chain.add(f"--{boundary}--\r\n")
-
-
-def _write_plain(chain: _Chain, body: slots.Segments, *, kind: str) -> None:
-    chain.add(body.static[0].replace("\n", "\r\n"))
-    for name, static in zip(body.slots, body.static[1:], strict=True):
-        chain.slot(f"{name}_{kind}" if name == "why" or ":" in name else name)
-        chain.add(static.replace("\n", "\r\n"))
-
-
-def _write_quoted(chain: _Chain, body: slots.Segments, *, kind: str) -> None:
-    """Each slot stands between soft line breaks, so that no value can make a line too long."""
-    chain.add(quoted_printable(body.static[0], goes_on=bool(body.slots)))
-    last = len(body.slots) - 1
-    for place, (name, static) in enumerate(zip(body.slots, body.static[1:], strict=True)):
-        if not chain.pieces[-1].endswith(b"\r\n"):
-            chain.add("=\r\n")
-        chain.slot(f"{name}_{kind}" if name == "why" or ":" in name else name)
-        if static and not static.startswith("\n"):
-            chain.add("=\r\n")
-        chain.add(quoted_printable(static, goes_on=place < last))
-
-
-def quoted_printable(text: str, *, goes_on: bool = False) -> bytes:
-    """RFC 2045 section 6.7, lines of at most 76. With `goes_on` the last line leaves room for a soft break."""
-    raw = text.encode() + (b"A" if goes_on else b"")
-    encoded = binascii.b2a_qp(raw, istext=True).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-    return encoded[:-1] if goes_on else encoded
-
-
-def longest_line(body: slots.Segments) -> int:
-    """Bytes of the longest line, with each slot at its longest."""
-    stand_ins = {name: "x" * size for name, size in LONGEST_SLOT.items()}
-    return max(len(line.encode()) for line in slots.fill(body, stand_ins).split("\n"))
-
-
-def _newlines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
 # --- filling ---------------------------------------------------------------------------------------------------------
 
 
-def fill(mail: Compiled, reader: Reader, *, now: datetime) -> Copy:
-    """One reader's copy. Raises Unsendable."""
+def fill(mail: Compiled, reader: Reader, *, now: datetime, own: tokens.Own | None = None) -> Copy:
+    """One reader's copy. `own` is the reader's part of `tokens.of_readers`, where that was asked for. Raises Unsendable."""
     recipient = rfc5322.ascii_address(reader.email)
-    message_id = tokens.message_id(mail.words.issue, reader.id, mail.domain)
-    why_text, why_html = why(mail, reader)
+    issue = mail.words.issue
+    own = own or tokens.of_readers(issue, [reader.id])[reader.id]
+    message_id = tokens.message_id(issue, reader.id, mail.domain)
+    why_plain, why_html = _why_encoded(why(mail, reader), mail.quoted)
     values = {
         "to": rfc5322.named(reader.name, recipient, taken=4).encode(),
         "date": date(now),
         "message_id": message_id.encode(),
-        "u": tokens.unsubscribe(reader.id, mail.words.issue).encode(),
-        "p": tokens.preferences(reader.id).encode(),
-        "hit": hit(mail, reader).encode(),
-        "why_plain": _encoded(why_text, mail.quoted),
-        "why_html": _encoded(why_html, mail.quoted),
+        "u": own.unsubscribe.encode(),
+        "p": own.preferences.encode(),
+        "hit": (own.hit if _may_know(mail, reader) else mail.shared_hit).encode(),
+        "why_plain": why_plain,
+        "why_html": why_html,
     }
     if mail.fields:
         values.update(_fields(mail, reader))
-    pieces: list[bytes] = [b""] * (2 * len(mail.names) + 1)
-    pieces[::2] = mail.static
-    pieces[1::2] = [values[name] for name in mail.names]
-    return Copy(sender(mail, reader), recipient, message_id, b"".join(pieces))
+    if mail.stuffed:
+        for name in mail.at_start:
+            values[name + pieces.AT_START] = pieces.doubled(values[name])
+    parts = list(mail.pattern)
+    parts[1::2] = mail.values_of(values)
+    sender = f"bounce+{own.event}@{mail.inbound}" if mail.inbound else mail.sender
+    return Copy(sender, recipient, message_id, b"".join(parts), mail.stuffed)
 
 
 def _fields(mail: Compiled, reader: Reader) -> dict[str, bytes]:
@@ -373,11 +317,13 @@ def sender(mail: Compiled, reader: Reader) -> str:
 
 def hit(mail: Compiled, reader: Reader) -> str:
     """Everybody shares one token, unless readers are measured one by one and this one agreed."""
+    return tokens.hit(mail.words.issue, reader.id) if _may_know(mail, reader) else mail.shared_hit
+
+
+def _may_know(mail: Compiled, reader: Reader) -> bool:
     newsletter = mail.newsletter
     agrees = reader.may_track or not newsletter.tracking_needs_consent
-    if newsletter.tracking == Tracking.INDIVIDUAL and agrees:
-        return tokens.hit(mail.words.issue, reader.id)
-    return mail.shared_hit
+    return agrees and newsletter.tracking == Tracking.INDIVIDUAL
 
 
 @lru_cache(maxsize=8)
@@ -390,10 +336,16 @@ def date(now: datetime) -> bytes:
 
 
 def _written(words: str, quoted: bool) -> bytes:
-    return quoted_printable(words, goes_on=True) if quoted else words.encode()
+    return pieces.quoted_printable(words, goes_on=True) if quoted else words.encode()
 
 
 _encoded = lru_cache(maxsize=4096)(_written)
+
+
+@lru_cache(maxsize=4096)
+def _why_encoded(sentences: tuple[str, str], quoted: bool) -> tuple[bytes, bytes]:
+    plain, html = sentences
+    return _written(plain, quoted), _written(html, quoted)
 
 
 def why(mail: Compiled, reader: Reader) -> tuple[str, str]:

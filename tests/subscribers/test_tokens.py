@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subscribers import tokens
+from subscribers import keys, tokens
 from tests.makers import NOW
 
 LATER = NOW + datetime.timedelta(days=7)
@@ -127,3 +127,25 @@ def test_t10_one_flipped_bit_makes_an_unsubscribe_token_bad(subscription_id, pla
 
     with pytest.raises(tokens.Bad):
         tokens.read_unsubscribe(tokens._text(bytes(raw)))
+
+
+@given(issue_id=issue_ids, readers=st.lists(subscription_ids, max_size=6))
+def test_tokens_made_for_many_readers_are_those_made_for_each(issue_id, readers):
+    made = tokens.of_readers(issue_id, readers)
+
+    assert made == {
+        reader: (
+            tokens.unsubscribe(reader, issue_id),
+            tokens.preferences(reader),
+            tokens.hit(issue_id, reader),
+            tokens.event_mac(issue_id, reader),
+        )
+        for reader in readers
+    }
+
+
+def test_message_ids_are_the_hmac_they_were():
+    """Whoever sent an issue half, and is updated, must call the other half by the names it would have had."""
+    full = keys.digest(keys.current(tokens.MESSAGE_ID), tokens._pair(3456, 12))
+
+    assert tokens.message_id(12, 3456, "kabar.example") == f"<{full[:20].hex()}@kabar.example>"

@@ -17,6 +17,7 @@ from subscribers import tokens
 from tests.makers import NOW
 from tests.workers.mailing import HTML, TEXT, make_words, parse
 from workers import rfc5322, wire
+from workers.routes import smtp
 
 SITI = wire.Reader(
     1234,
@@ -307,34 +308,89 @@ def test_providers_get_the_same_name():
     assert (unnamed.body, unnamed.alternatives[0][0]) == ("Halo kawan", "<p>Halo kawan</p>")
 
 
-names = st.text(max_size=60)
+hostile = st.sampled_from(
+    [
+        "",
+        ".",
+        "..titik",
+        ".\r\n.",
+        "Siti\r\nBcc: lain@contoh.example",
+        "Siti\n.\nBudi",
+        "\u202eterbalik\u202c 🎉",
+        '"Budi" <bukan@alamat.example>',
+        "=?utf-8?q?palsu?=",
+        "=2E=\r\n",
+        "Nama yang sangat panjang " * 3,
+    ]
+)
+names = st.one_of(hostile, st.text(max_size=60))
 lines = st.lists(
-    st.text(st.characters(exclude_characters="\r\n\x00⟦⟧", exclude_categories=("Cs", "Cc")), max_size=120)
+    st.one_of(
+        st.sampled_from([".", "..", ".titik", "=", "⟦why⟧.", "⟦u⟧.", slots.field("name", "") + ".", "From x"]),
+        st.sampled_from([slots.field("name", "kawan"), slots.field("name", ""), f"Halo {slots.field('name', '.')}"]),
+        st.text(st.characters(exclude_characters="\r\n\x00⟦⟧", exclude_categories=("Cs", "Cc")), max_size=120),
+    )
 ).map("\n".join)
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
-@given(name=names, subject=names, before=lines, after=lines, eight_bit=st.booleans())
-def test_wire_bytes_parse_back_to_what_was_written(name, subject, before, after, eight_bit):
+def unstuffed(data: bytes) -> bytes:
+    """As a mail server reads it (RFC 5321 section 4.5.2)."""
+    assert data.endswith(b"\r\n.\r\n")
+    lines = data[:-3].split(b"\r\n")
+    assert b"." not in lines
+    return b"\r\n".join(line.removeprefix(b".") for line in lines)
+
+
+@hypothesis_settings(max_examples=80, deadline=None)
+@given(name=names, subject=names, before=lines, after=lines, eight_bit=st.booleans(), stuffed=st.booleans())
+def test_wire_bytes_parse_back_to_what_django_would_have_sent(name, subject, before, after, eight_bit, stuffed):
     template = f"{before}\n.titik ⟦u⟧ {after}⟦why⟧⟦p⟧\n{before}"
-    compiled = wire.compiled(
-        make_words(text=template, html=template, subject=subject), make_sender(), eight_bit=eight_bit
-    )
+    words = make_words(text=template, html=template, subject=subject)
+    compiled = wire.compiled(words, make_sender(), eight_bit=eight_bit, stuffed=stuffed)
     reader = wire.Reader(5, "budi@pembaca.example", name, NOW)
 
     copy = wire.fill(compiled, reader, now=NOW)
 
-    text, html = wire.why(compiled, reader)
-    values = {"u": tokens.unsubscribe(5, 7), "p": tokens.preferences(5)}
-    message = parse(copy.data)
-    assert message["To"].addresses[0].addr_spec == "budi@pembaca.example"
-    assert len(message.get_all("To")) == 1
-    assert max(map(len, copy.data.split(b"\r\n"))) <= 998
-    parts = {kind: message.get_body(preferencelist=(kind,)) for kind in ("plain", "html")}
-    for kind, why in (("plain", text), ("html", html)):
-        expected = slots.fill(slots.split(template), {**values, "why": why})
-        got = parts[kind].get_payload(decode=True).decode().replace("\r\n", "\n")
-        assert got.rstrip("\n") == expected.rstrip("\n")
+    data = unstuffed(copy.data) if copy.stuffed else copy.data
+    message, plain = parse(data), wire.mail(compiled, reader, now=NOW)
+    expected = parse(plain.message().as_bytes())
+    assert max(map(len, data.split(b"\r\n"))) <= 998
+    assert b"\n" not in data.replace(b"\r\n", b"")
+    assert [(one.display_name, one.addr_spec) for one in message["To"].addresses] == [
+        (rfc5322.clean(name), "budi@pembaca.example")
+    ]
+    assert unfolded(message, "Subject") == ["".join(rfc5322.clean(subject).split())]
+    for header in ("From", "Reply-To", "Message-ID", "List-Id", "List-Unsubscribe", "Bcc"):
+        assert unfolded(message, header) == unfolded(expected, header), header
+    bodies = (("plain", plain.body), ("html", plain.alternatives[0][0]))
+    for kind, said in bodies:
+        got = message.get_body(preferencelist=(kind,)).get_payload(decode=True).decode().replace("\r\n", "\n")
+        assert got.rstrip("\n") == said.rstrip("\n")
+
+
+def unfolded(message, header: str) -> list[str]:
+    return [re.sub(r"\s+", "", value) for value in message.get_all(header, [])]
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(name=names, text=lines, eight_bit=st.booleans())
+def test_bytes_stuffed_beforehand_are_those_stuffed_at_last(name, text, eight_bit):
+    words = make_words(text=text, html=f"{text}\n.")
+    reader = wire.Reader(5, "budi@pembaca.example", name, NOW)
+
+    beforehand, plain = (
+        wire.fill(wire.compiled(words, make_sender(), eight_bit=eight_bit, stuffed=stuffed), reader, now=NOW)
+        for stuffed in (True, False)
+    )
+
+    assert smtp.stuffed(plain.data) == (beforehand.data if beforehand.stuffed else smtp.stuffed(beforehand.data))
+
+
+def test_an_ordinary_mail_is_stuffed_beforehand():
+    template = f".titik\n{slots.field('name', 'kawan')}.\n⟦why⟧"
+    words = make_words(text=template, html=template)
+
+    assert wire.compiled(words, make_sender(), eight_bit=True, stuffed=True).stuffed
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,134 @@
+"""The bytes of a mail as pieces with slots between them: bodies encoded, lines kept short, leading dots doubled. Pure.
+
+`static[0] + value + static[1] + …`: what differs between readers is filled in by `wire`, which is the only user.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+
+from newsletter.rendering import mjml, slots
+
+LONGEST_LINE = 900
+"""SMTP allows 998 bytes; some relays count differently."""
+LONGEST_SLOT = {"hit": 40, "u": 60, "p": 60, "why": 400, "name": mjml.LONGEST_FIELD}
+AT_START = "^"
+"""Ends the name of a slot at the start of a line whose value may begin with a dot."""
+
+
+class Chain:
+    """Bytes and slots in turn."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = [b""]
+        self.names: list[str] = []
+
+    def add(self, piece: str | bytes) -> None:
+        self.pieces[-1] += piece.encode() if isinstance(piece, str) else piece
+
+    def slot(self, name: str) -> None:
+        self.names.append(name)
+        self.pieces.append(b"")
+
+    def segments(self, segments: slots.Segments) -> None:
+        self.add(segments.static[0])
+        for name, static in zip(segments.slots, segments.static[1:], strict=True):
+            self.slot(name)
+            self.add(static)
+
+
+# --- bodies ----------------------------------------------------------------------------------------------------------
+
+
+def write_bodies(chain: Chain, bodies: tuple[slots.Segments, slots.Segments], *, quoted: bool, language: str) -> None:
+    """multipart/alternative, the plainest first (RFC 2046 section 5.1.4)."""
+    inside = "".join(part for body in bodies for part in body.static)
+    boundary = f"=_warta_{hashlib.sha256(inside.encode()).hexdigest()[:24]}"
+    encoding = "quoted-printable" if quoted else "8bit"
+    chain.add(f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n')
+    for kind, body in zip(("plain", "html"), bodies, strict=True):
+        chain.add(f"--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n")
+        chain.add(f"Content-Language: {language}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n")
+        (_write_quoted if quoted else _write_plain)(chain, body, kind=kind)
+        chain.add("\r\n")
+    chain.add(f"--{boundary}--\r\n")
+
+
+def _write_plain(chain: Chain, body: slots.Segments, *, kind: str) -> None:
+    chain.add(body.static[0].replace("\n", "\r\n"))
+    for name, static in zip(body.slots, body.static[1:], strict=True):
+        chain.slot(f"{name}_{kind}" if name == "why" or ":" in name else name)
+        chain.add(static.replace("\n", "\r\n"))
+
+
+def _write_quoted(chain: Chain, body: slots.Segments, *, kind: str) -> None:
+    """Each slot stands between soft line breaks, so that no value can make a line too long."""
+    chain.add(quoted_printable(body.static[0], goes_on=bool(body.slots)))
+    last = len(body.slots) - 1
+    for place, (name, static) in enumerate(zip(body.slots, body.static[1:], strict=True)):
+        if not chain.pieces[-1].endswith(b"\r\n"):
+            chain.add("=\r\n")
+        chain.slot(f"{name}_{kind}" if name == "why" or ":" in name else name)
+        if static and not static.startswith("\n"):
+            chain.add("=\r\n")
+        chain.add(quoted_printable(static, goes_on=place < last))
+
+
+def quoted_printable(text: str, *, goes_on: bool = False) -> bytes:
+    """RFC 2045 section 6.7, lines of at most 76. With `goes_on` the last line leaves room for a soft break."""
+    raw = text.encode() + (b"A" if goes_on else b"")
+    encoded = binascii.b2a_qp(raw, istext=True).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return encoded[:-1] if goes_on else encoded
+
+
+def longest_line(body: slots.Segments) -> int:
+    """Bytes of the longest line, with each slot at its longest."""
+    stand_ins = {name: "x" * size for name, size in LONGEST_SLOT.items()}
+    return max(len(line.encode()) for line in slots.fill(body, stand_ins).split("\n"))
+
+
+# --- as SMTP carries it (RFC 5321 section 4.5.2) ---------------------------------------------------------------------
+
+
+def can_be_stuffed(chain: Chain) -> bool:
+    """Not where a value that may be empty decides whether the dot after it starts a line."""
+    return not any(
+        _starts_a_line(chain, place) and _may_be_empty(name) and chain.pieces[place + 1][:1] in {b"", b"."}
+        for place, name in enumerate(chain.names)
+    )
+
+
+def stuff(chain: Chain) -> None:
+    """Double every dot that starts a line, and end with the mark; slots at such a place get names of their own."""
+    starts = [_starts_a_line(chain, place) for place in range(len(chain.names))]
+    chain.names = [
+        name + AT_START if at_start and _is_words(name) else name
+        for name, at_start in zip(chain.names, starts, strict=True)
+    ]
+    chain.pieces = [piece.replace(b"\r\n.", b"\r\n..") for piece in chain.pieces]
+    chain.pieces[-1] += b".\r\n"
+
+
+def at_start(chain: Chain) -> tuple[str, ...]:
+    return tuple({name.removesuffix(AT_START): None for name in chain.names if name.endswith(AT_START)})
+
+
+def doubled(value: bytes) -> bytes:
+    """A value that stands at the start of a line."""
+    value = value.replace(b"\r\n.", b"\r\n..")
+    return b"." + value if value.startswith(b".") else value
+
+
+def _starts_a_line(chain: Chain, place: int) -> bool:
+    return chain.pieces[place].endswith(b"\r\n")
+
+
+def _is_words(name: str) -> bool:
+    """Tokens, dates and addresses never begin with a dot."""
+    return name.startswith("why") or ":" in name
+
+
+def _may_be_empty(name: str) -> bool:
+    parted = slots.parted(name.rpartition("_")[0]) if ":" in name else None
+    return parted is not None and not parted[1]
