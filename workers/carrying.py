@@ -10,14 +10,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import NamedTuple
 
 from django.utils import timezone
 
 from newsletter.models import Edition, Issue
 from subscribers import audience
 from workers import causes, lanes, ledger, mailboxes, merging, rfc5322, routes, spool, wire
+from workers.ledger import questions
 from workers.models import Outcome
-from workers.routes.base import MergeRoute, tick
+from workers.routes.base import MergeRoute, ParallelRoute, tick
 
 ASK_EVERY_S = 0.25
 
@@ -27,6 +30,12 @@ def window(route: routes.Route | None) -> int:
     if isinstance(route, MergeRoute):
         return route.most_at_once
     return route.capabilities.window if route else 0
+
+
+class _Sent(NamedTuple):
+    place: int
+    reader: int
+    message_id: str
 
 
 class Run:
@@ -58,6 +67,11 @@ class Run:
     def wants_less(self) -> bool:
         return self.slowed is not None
 
+    @property
+    def _has_had_enough(self) -> bool:
+        """The provider would rather not have the next."""
+        return self.wants_less or self.is_broken
+
     def all(self, route: routes.Route) -> None:
         """Every claimed reader in order, until something says stop. Raises TooLate or ledger.LeaseLost."""
         try:
@@ -68,6 +82,8 @@ class Run:
             self._mail = wire.of_edition(edition, self.issue.newsletter, eight_bit=route.eight_bit())
             if isinstance(route, MergeRoute):
                 self._by_the_call(route)
+            elif isinstance(route, ParallelRoute) and route.capabilities.window > 1:
+                self._a_few_at_once(route)
             else:
                 self._one_by_one(route)
         except (routes.TryLater, routes.Refused) as problem:
@@ -82,15 +98,8 @@ class Run:
 
     def _one(self, route: routes.Route, place: int, reader: int) -> bool:
         """One reader; False if the provider would rather not have the next."""
-        if route.capabilities.asks_before_each and reader not in self._barred:
-            self._barred |= audience.still_allowed([reader])
-        if reader in self._barred:
-            self._write(place, ledger.Entry(reader, Outcome.SKIPPED, self._barred[reader]))
-            return True
-        try:
-            letter = self._letter(route, reader)
-        except rfc5322.Unsendable as error:
-            self._write(place, ledger.Entry(reader, Outcome.REFUSED, "5.1.3", str(error)))
+        letter = self._ready(route, place, reader)
+        if letter is None:
             return True
         self.under_way = True
         try:
@@ -100,7 +109,20 @@ class Run:
             raise
         self._answered(place, reader, result, letter.message_id)
         self.under_way = False
-        return not (self.wants_less or self.is_broken)
+        return not self._has_had_enough
+
+    def _ready(self, route: routes.Route, place: int, reader: int) -> routes.Letter | None:
+        """The letter, or None for a reader who gets none; why is written down."""
+        if route.capabilities.asks_before_each and reader not in self._barred:
+            self._barred |= audience.still_allowed([reader])
+        if reader in self._barred:
+            self._write(place, ledger.Entry(reader, Outcome.SKIPPED, self._barred[reader]))
+            return None
+        try:
+            return self._letter(route, reader)
+        except rfc5322.Unsendable as error:
+            self._write(place, ledger.Entry(reader, Outcome.REFUSED, "5.1.3", str(error)))
+            return None
 
     def _letter(self, route: routes.Route, reader: int) -> routes.Letter:
         person, now = self._readers[reader], timezone.now()
@@ -112,11 +134,50 @@ class Run:
         copy = wire.fill(self._mail, person, now=now)
         return routes.Letter(copy.sender, copy.recipient, copy.message_id, copy.data)
 
+    # --- a few at once ---
+
+    def _a_few_at_once(self, route: ParallelRoute) -> None:
+        """As many letters under way as the window allows. One that could not leave stops the next ones, not the others."""
+        flying: dict[Future[routes.Result], _Sent] = {}
+        problems: list[Exception] = []
+        most = route.capabilities.window
+        for place, reader in enumerate(self.claim.ids):
+            patient = self.claim.interval_s > ASK_EVERY_S  # no answer waits for the pace to be written down
+            problems += self._land(flying, most=0 if patient else most - 1)
+            if problems or self._has_had_enough or not self._may_go_on(place):
+                break
+            if letter := self._ready(route, place, reader):
+                self.under_way = True
+                future = route.begin(letter, deadline=self.claim.deadline)
+                flying[future] = _Sent(place, reader, letter.message_id)
+        problems += self._land(flying, most=0)
+        if problems:
+            raise problems[0]
+
+    def _land(self, flying: dict[Future[routes.Result], _Sent], *, most: int) -> list[Exception]:
+        """Write down the answers that are here, and wait until at most `most` are not. Returns what went wrong."""
+        problems = list[Exception]()
+        while flying:
+            done = wait(flying, timeout=None if len(flying) > most else 0, return_when=FIRST_COMPLETED).done
+            for future in done:
+                sent = flying.pop(future)
+                try:
+                    result = future.result()
+                except (routes.TryLater, routes.Refused, routes.TooLate) as problem:
+                    problems.append(problem)
+                else:
+                    self._answered(sent.place, sent.reader, result, sent.message_id)
+            if not done:
+                break
+        self.under_way = bool(flying)
+        return problems
+
     # --- many by one call ---
 
     def _by_the_call(self, route: MergeRoute) -> None:
         """Calls of the size that the route wants now; whom a call left out is offered again, first."""
-        plan = merging.plan(self._mail, route.syntax)
+        mark = questions.mark(self.claim.batch, self.claim.attempt)
+        plan = merging.plan(self._mail, route.syntax, mark=mark)
         most, waiting = route.most_at_once, deque(enumerate(self.claim.ids))
         while waiting and self._may_go_on(waiting[0][0]):
             chosen = [waiting.popleft() for _ in range(min(route.at_once, most, len(waiting)))]
@@ -124,7 +185,7 @@ class Run:
             if len(left_out) == len(chosen) == 1:
                 raise routes.TryLater("The provider takes not even one reader a call.")
             waiting.extendleft(reversed(left_out))
-            if self.wants_less or self.is_broken:
+            if self._has_had_enough:
                 break
 
     def _call(self, route: MergeRoute, plan: merging.Plan, chosen: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -159,8 +220,10 @@ class Run:
     # --- what became of them ---
 
     def _answered(self, place: int, reader: int, result: routes.Result, message_id: str) -> None:
-        outcome = self._heed(reader, result)
-        self._write(place, ledger.Entry(reader, outcome, result.code, result.detail, result.provider_id, message_id))
+        outcome, provider_id = self._heed(reader, result), result.provider_id
+        if outcome == Outcome.UNCERTAIN and not provider_id:
+            provider_id = questions.of(self.claim.route, self.claim.batch, self.claim.attempt)
+        self._write(place, ledger.Entry(reader, outcome, result.code, result.detail, provider_id, message_id))
 
     def _heed(self, reader: int, result: routes.Result) -> str:
         """The outcome to record; `slowed` and `is_broken` tell what else the answer says."""
@@ -191,10 +254,10 @@ class Run:
         while True:
             if not self._ask(place):
                 return False
-            wait = due - tick()
-            if wait <= 0:
+            left = due - tick()
+            if left <= 0:
                 return True
-            time.sleep(min(wait, ASK_EVERY_S))
+            time.sleep(min(left, ASK_EVERY_S))
 
     def _ask(self, place: int) -> bool:
         now = tick()

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import editions, issues, looks
 from newsletter.models import Edition, Editor, Issue, IssueStatus, Link
-from workers import carrying, lanes, lateness, ledger, pace, preflight, routes, spool
+from workers import carrying, lanes, lateness, ledger, looking_up, pace, preflight, routes, spool
 from workers.models import Batch, BatchStatus, Outcome
 from workers.routes.base import tick
 
@@ -132,7 +132,7 @@ def _claimable(issue_id: int, *, now: datetime) -> int:
 
 def recover(*, now: datetime) -> int:
     """What nobody is awake to do: end leases, let deferred readers follow, judge, and finish. Returns changes made."""
-    changes = ledger.expire(now=now) + ledger.follow_up(now=now)
+    changes = ledger.expire(now=now) + looking_up.settle(now=now) + ledger.follow_up(now=now)
     for issue in Issue.objects.filter(status=IssueStatus.SENDING).select_related("newsletter"):
         changes += ledger.judge(issue, now=now) or ledger.finish(issue, now=now)
     return changes

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.utils import parseaddr
@@ -135,6 +135,47 @@ def serving(api: Api) -> Iterator[Api]:
         server.server_close()
 
 
+@contextmanager
+def cutting(port: int, cuts: Callable[[], bool]) -> Iterator[int]:
+    """A proxy in front of a server: where `cuts` says so, the answer is lost after the server has given it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def relay(source: socket.socket, sink: socket.socket, *, is_answer: bool) -> None:
+        with source, sink:
+            while True:
+                try:
+                    data = source.recv(65536)
+                    if not data or (is_answer and cuts()):
+                        break
+                    sink.sendall(data)
+                except OSError:
+                    break
+            for end in (source, sink):
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _address = listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", port))
+            for source, sink, is_answer in ((client, server, False), (server, client, True)):
+                relaying = threading.Thread(target=relay, args=(source, sink), kwargs={"is_answer": is_answer})
+                relaying.daemon = True
+                relaying.start()
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
 def filled(text: str, pattern: str, values: dict[str, str]) -> str:
     """As a careless provider would: what was filled in is filled in again."""
     for _round in range(3):
@@ -183,6 +224,8 @@ def mailgun_takes(api: Api, call: Call) -> tuple[int, Any]:
 
 def mailgun_tells(api: Api, call: Call) -> tuple[int, Any]:
     """GET /<domain>/events: filtered by tag and begin, in pages that always name a next one."""
+    if not call.path.endswith("/mg.example/events") or "authorization" not in call.headers:
+        return 404, {}
     tag, begin = call.query.get("tags", [""])[0], float(call.query.get("begin", ["0"])[0])
     limit, start = int(call.query.get("limit", ["100"])[0]), int(call.query.get("page", ["0"])[0])
     found = [event for event in api.events if tag in event["tags"] and event["timestamp"] >= begin]

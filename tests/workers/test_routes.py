@@ -450,7 +450,8 @@ def test_a_message_goes_to_the_api_with_headers_and_metadata_over_one_connection
         ((500, {"Message": "Internal"}), "uncertain"),
         ((503, {"Message": "down"}), "uncertain"),
         ("reset", "uncertain"),
-        ((422, {"ErrorCode": 405, "Message": "not allowed"}), "refused"),
+        ((422, {"ErrorCode": 300, "Message": "Error parsing 'To': Illegal email address"}), "refused"),
+        ((422, {"ErrorCode": 999, "Message": "Something new"}), "deferred"),
         (
             (
                 422,
@@ -486,12 +487,28 @@ def test_a_429_slows_down_and_a_500_counts_as_trouble():
     assert (broken.slow_down, broken.trouble) == (False, True)
 
 
-def test_a_wrong_key_is_refused_for_everybody():
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (401, {"ErrorCode": 10, "Message": "Bad token"}),
+        (422, {"ErrorCode": 405, "Message": "Not allowed to send: out of credits"}),
+        (422, {"ErrorCode": 400, "Message": "The 'From' address is no sender signature"}),
+    ],
+)
+def test_what_is_our_own_fault_is_refused_for_everybody(answer):
     with postmark() as (route, api):
-        api.answers[:] = [(401, {"ErrorCode": 10, "Message": "Bad token"})]
+        api.answers[:] = [answer]
         with pytest.raises(routes.Refused) as told:
             route.send(make_message())
-    assert "Bad token" in str(told.value)
+    assert answer[1]["Message"][:8] in str(told.value)
+
+
+def test_a_strange_refusal_that_comes_twice_is_no_readers_fault():
+    with postmark() as (route, api):
+        api.answers[:] = [(422, {"ErrorCode": 999, "Message": "Something new"})] * 2
+        assert route.send(make_message()).outcome == "deferred"
+        with pytest.raises(routes.Refused):
+            route.send(make_message())
 
 
 def test_an_api_that_cannot_be_reached_has_sent_nothing():

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from subscribers import tokens
 from workers import rfc5322, spool
-from workers.ledger import turns
+from workers.ledger import questions, turns
 from workers.ledger.entries import Entry
 from workers.ledger.ids import unpack
 from workers.ledger.recording import close, rows_of, write
@@ -77,11 +77,13 @@ def _unanswered(batch: Batch, ids: Sequence[int], entries: Iterable[Entry]) -> l
 
 def _name_uncertain(batch: Batch, ids: Iterable[int]) -> list[Entry]:
     domain = rfc5322.domain_of(batch.issue.newsletter.from_email)
+    question = questions.of(batch.route, batch.pk, batch.attempt)
     return [
         Entry(
             reader,
             Outcome.UNCERTAIN,
             detail=NO_ANSWER,
+            provider_id=question,
             message_id=tokens.message_id(batch.issue_id, reader, domain),
         )
         for reader in ids

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from anymail.backends import mailgun, mailjet, sendgrid
@@ -18,7 +18,7 @@ from anymail.exceptions import AnymailAPIError, AnymailError
 from anymail.utils import EmailAddress, parse_address_list
 from django.core.mail import EmailMultiAlternatives
 
-from workers.routes import anymail_single, base
+from workers.routes import anymail_single, base, traces
 
 Results = list[base.Result | None]
 UNSURE = "The provider's answer does not say."
@@ -27,7 +27,7 @@ UNSURE = "The provider's answer does not say."
 # --- Anymail, with what is known already -----------------------------------------------------------------------------
 
 
-def _addresses(given: Sequence[Any], field: str = "") -> list[EmailAddress]:
+def _addresses(given: Sequence[Any], field: str | None = None) -> list[EmailAddress]:
     """Addresses that are ready need no parsing, which would be half of the work for each reader."""
     if all(isinstance(address, EmailAddress) for address in given):
         return list(given)
@@ -63,6 +63,12 @@ class MailgunBackend(mailgun.EmailBackend):  # type: ignore[misc]
 
 class _MailjetPayload(mailjet.MailjetPayload):  # type: ignore[misc]
     base_message_attrs = _ATTRIBUTES
+
+    def set_merge_metadata(self, merge_metadata: Mapping[str, Mapping[str, str]]) -> None:
+        """Also as CustomID, by which Mailjet can be asked for a message later."""
+        super().set_merge_metadata(merge_metadata)
+        for message in self.data["Messages"]:
+            message["CustomID"] = merge_metadata[message["To"][0]["Email"]][traces.METADATA]
 
 
 class MailjetBackend(mailjet.EmailBackend):  # type: ignore[misc]
@@ -167,8 +173,9 @@ class _Provider:
     keeps_message_ids: bool = False
     all_headers: bool = False
     """A copy's own headers take the place of those that all have, so it gets all of them."""
-    arguments: Mapping[str, Any] | None = None
-    extra: Mapping[str, Any] | None = None
+    marks_calls: bool = False
+    """Can be asked for messages by the mark of their call."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 PROVIDERS = {
@@ -177,6 +184,7 @@ PROVIDERS = {
         1000,
         base.Syntax("%recipient.", "%", re.compile(r"%(?=recipient|unsubscribe|mailing_list|tag[._])", re.IGNORECASE)),
         _queued,
+        marks_calls=True,
     ),
     "mailjet": _Provider(
         "MailjetBackend",
@@ -191,7 +199,7 @@ PROVIDERS = {
         base.Syntax("-", "-", re.compile(r"<(?=%)|\[(?=unsubscribe|weblink)|%(?=asm_)", re.IGNORECASE)),
         _accepted,
         keeps_message_ids=True,
-        arguments={"merge_field_format": "-{}-", "generate_message_id": False},
+        arguments={"merge_field_format": "-{}-"},
     ),
 }
 TOO_MANY = re.compile(
@@ -212,8 +220,9 @@ class AnymailMerge(anymail_single.AnymailSingle):
         super().__init__(name, url)
         self._provider = provider = PROVIDERS[self.kind]
         self._path = f"{__name__}.{provider.backend}"
-        self._arguments |= provider.arguments or {}
+        self._arguments |= provider.arguments
         self.syntax, self.keeps_message_ids = provider.syntax, provider.keeps_message_ids
+        self.capabilities = base.Capabilities(takes="message", asks_before_each=True)
         most = int(self.address.number("batch", provider.most)) or 1
         self._most = self.most_at_once = self.at_once = min(provider.most, most)
         self._went_well = 0
@@ -222,13 +231,13 @@ class AnymailMerge(anymail_single.AnymailSingle):
         self, mailing: base.Mailing, parts: Sequence[base.Part], *, deadline: float = base.NO_DEADLINE
     ) -> Results:
         """One call; see base.MergeRoute."""
-        self.open()
+        backend = self._backend()
         twins = _twins(parts)
         chosen = [part for place, part in enumerate(parts) if place not in twins]
         message = self._call(mailing, chosen)
         base.in_time(deadline)
         try:
-            self._backend.send_messages([message])
+            backend.send_messages([message])
         except AnymailAPIError as error:
             results = self._what_became(error, chosen)
         except AnymailError as error:
@@ -243,7 +252,6 @@ class AnymailMerge(anymail_single.AnymailSingle):
         return [None if place in twins else next(told) for place in range(len(parts))]
 
     def _call(self, mailing: base.Mailing, parts: Sequence[base.Part]) -> EmailMultiAlternatives:
-        provider = self._provider
         message = EmailMultiAlternatives(
             subject=mailing.subject,
             body=mailing.text,
@@ -255,13 +263,11 @@ class AnymailMerge(anymail_single.AnymailSingle):
         message.attach_alternative(mailing.html, "text/html")
         extra: Any = message
         extra.merge_data = {part.recipient: part.values for part in parts}
-        extra.merge_metadata = {part.recipient: {"warta": part.token} for part in parts}
+        extra.merge_metadata = {part.recipient: {traces.METADATA: part.token} for part in parts}
         extra.merge_headers = {part.recipient: self._headers(mailing, part) for part in parts}
         extra.track_clicks = extra.track_opens = False
-        if mailing.mark:
+        if mailing.mark and self._provider.marks_calls:
             extra.tags = [mailing.mark]
-        if provider.extra:
-            extra.esp_extra = dict(provider.extra)
         return message
 
     def _headers(self, mailing: base.Mailing, part: base.Part) -> dict[str, str]:

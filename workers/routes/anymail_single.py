@@ -1,18 +1,36 @@
-"""One call per reader to a provider's API, through Anymail and one kept connection."""
+"""One call per reader to a provider's API, through Anymail: kept connections, and a few calls at once.
+
+What became of a call is read from Anymail's account of the one recipient, or from the provider's error. An error does
+not mean that nothing was sent, unless we know that nobody heard us.
+"""
 
 from __future__ import annotations
 
+import re
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import requests
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused, AnymailUnsupportedFeature
 from django.core.mail import get_connection
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-from workers.routes import base
+from workers.routes import base, traces
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TIMEOUT_S = 20.0
+AT_ONCE = 4
+MOST_AT_ONCE = 16
+IDLE_S = 20.0
+"""A connection that was not used for so long may have been closed by the provider meanwhile; it is made anew."""
+ASK_AGAIN_S = (0.5, 2.0)
+"""Waits before a call without an answer is repeated under its key, where the provider knows a repeated call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +42,10 @@ class _Provider:
     host: str = ""
     has_metadata: bool = True
     """Without it, the token that events bring back travels as a tag."""
+    may_track: bool = True
+    """Counts opens and rewrites links unless told not to."""
+    has_keys: bool = False
+    """A call under the same Idempotency-Key, for a day, only tells what became of the first."""
     options: tuple[str, ...] = ()
 
 
@@ -32,81 +54,169 @@ PROVIDERS = {
     "mailjet": _Provider("mailjet", "api_key", "secret_key", options=("api_url",)),
     "postmark": _Provider("postmark", "server_token", options=("api_url", "message_stream")),
     "sendgrid": _Provider("sendgrid", "api_key", options=("api_url",)),
-    "resend": _Provider("resend", "api_key", options=("api_url",)),
-    "brevo": _Provider("brevo", "api_key", options=("api_url",)),
+    "resend": _Provider("resend", "api_key", may_track=False, has_keys=True, options=("api_url",)),
+    "brevo": _Provider("brevo", "api_key", may_track=False, options=("api_url",)),
     "mailersend": _Provider("mailersend", "api_token", has_metadata=False, options=("api_url",)),
     "mandrill": _Provider("mandrill", "api_key", options=("api_url",)),
-    "ses": _Provider("amazon_ses", "", options=("configuration_set_name",)),
+    "ses": _Provider("amazon_ses", "", may_track=False, options=("configuration_set_name",)),
 }
-ACCOUNT_CODES = frozenset({401, 402, 403})
+ACCOUNT_CODES = frozenset({401, 402, 403, 404})
+_ACCOUNT = re.compile(
+    r"account|credit|\bfrom\b|sender|not allowed|verif|signature|api.?key|token|approv|suspend|paused|billing|plan\b",
+    re.IGNORECASE,
+)
+_READER = re.compile(r"\b'?to'?\b.{0,20}(address|email|field|param|valid)|recipient", re.IGNORECASE)
 
 
 class AnymailSingle:
-    """`postmark://TOKEN@`, `mailgun://KEY@your.domain`, `mailjet://KEY:SECRET@`, `ses://KEY:SECRET@region`, …"""
+    """`postmark://TOKEN@`, `resend://KEY@`, `ses://KEY:SECRET@region`, …; `?threads=8` for more calls at once."""
 
-    capabilities = base.Capabilities(takes="message", asks_before_each=True)
-    options: ClassVar[frozenset[str]] = frozenset()
+    options: ClassVar[frozenset[str]] = frozenset({"threads"})
 
     def __init__(self, name: str, url: str) -> None:
         kind = url.partition(":")[0]
-        provider = PROVIDERS[kind]
+        self._provider_of_one = provider = PROVIDERS[kind]
         address = base.read(url, options=self.options | {*provider.options, "timeout"})
         self.name, self.kind, self.rate, self.address = name, kind, address.number("rate", 0), address
+        threads = min(MOST_AT_ONCE, int(address.number("threads", AT_ONCE)) or 1)
+        self.capabilities = base.Capabilities(takes="message", window=threads, asks_before_each=True)
         self._arguments = _arguments(provider, address)
-        self._backend: Any = None
-        self._has_metadata = provider.has_metadata
         self._path = f"anymail.backends.{provider.backend}.EmailBackend"
+        self._own, self._backends = threading.local(), list[Any]()
+        self._pool: ThreadPoolExecutor | None = None
+        self._strange = 0
 
     def open(self) -> None:
-        if self._backend is None:
-            self._backend = get_connection(self._path, **self._arguments)
-            self._backend.open()
+        self._backend()
 
     def eight_bit(self) -> bool:
         return True
 
+    def api_url(self) -> str:
+        return f"{(self.address.option('api_url') or traces.API_URLS.get(self.kind, '')).rstrip('/')}/"
+
+    def look_up(self, mark: str, tokens: Sequence[str], *, since: datetime) -> base.Trace:
+        return traces.ASK[self.kind](self, mark, tokens, since)
+
+    def begin(self, letter: base.Letter, *, deadline: float = base.NO_DEADLINE) -> Future[base.Result]:
+        """`send` in a thread of ours, over a connection of its own."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.capabilities.window, thread_name_prefix=self.name)
+        return self._pool.submit(self.send, letter, deadline=deadline)
+
     def send(self, letter: base.Letter, *, deadline: float = base.NO_DEADLINE) -> base.Result:
-        if letter.message is None:
+        """Without an answer, the same call under the same key only asks for its outcome; so it is made again at once."""
+        result = self._offer(letter, deadline)
+        if not self._provider_of_one.has_keys:
+            return result
+        for wait in ASK_AGAIN_S:
+            if result.outcome != "uncertain" or base.tick() + wait >= deadline:
+                break
+            time.sleep(wait)
+            try:
+                result = self._offer(letter, deadline)
+            except (base.TryLater, base.Refused, base.TooLate):
+                break  # the first call may have arrived all the same
+        return result
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+        for backend in self._backends:
+            backend.close()
+        self._own, self._backends, self._pool = threading.local(), [], None
+
+    # --- one call ---
+
+    def _offer(self, letter: base.Letter, deadline: float) -> base.Result:
+        message: Any = letter.message
+        if message is None:
             raise ValueError("This route takes messages, not bytes.")
-        self.open()
-        if not self._has_metadata:
-            _as_tags(letter.message)
+        provider, backend = self._provider_of_one, self._backend()
+        if not provider.has_metadata:
+            _as_tags(message)
+        if provider.may_track:
+            message.track_clicks = message.track_opens = False
+        if provider.has_keys:
+            backend.session.headers["Idempotency-Key"] = letter.message_id.strip("<>")
         base.in_time(deadline)
         try:
-            self._backend.send_messages([letter.message])
+            backend.send_messages([message])
         except AnymailRecipientsRefused:
-            return _status(letter.message)
+            return _status(message)
         except AnymailAPIError as error:
             return self._failed(error)
         except AnymailUnsupportedFeature as error:
             raise base.Refused(f"This provider cannot send such a mail: {base.without_addresses(str(error))}") from None
         except AnymailError as error:
-            return base.Result(
-                "refused", detail=f"The message cannot be given to this provider: {type(error).__name__}"
-            )
-        return _status(letter.message)
+            words = f"The message cannot be given to this provider: {type(error).__name__}"
+            return base.Result("refused", detail=words)
+        self._strange = 0
+        return _status(message)
 
-    def close(self) -> None:
-        if self._backend is not None:
-            self._backend.close()
-        self._backend = None
+    def _backend(self) -> Any:
+        """This thread's own, with its connection."""
+        own, now = self._own, base.tick()
+        if getattr(own, "backend", None) is None:
+            own.backend = get_connection(self._path, **self._arguments)
+            self._backends.append(own.backend)
+        elif now - own.used_at > IDLE_S:
+            own.backend.close()
+        own.backend.open()
+        own.used_at = now
+        return own.backend
 
     def _failed(self, error: AnymailAPIError) -> base.Result:
-        """An error does not mean that nothing was sent, unless we know that nobody heard us."""
-        status = error.status_code
+        status, words = _said(error)
         if status is None:
-            self.close()
+            self._backend().close()
             if never_connected(error):
                 raise base.TryLater("The provider does not answer.") from None
             return base.Result("uncertain", detail="The provider gave no answer.", trouble=True)
-        words = base.without_addresses(message_of(error.response))
+        if status == 409 and self._provider_of_one.has_keys:
+            return _under_a_known_key(error, words)
         if status == 429:
             return base.Result("deferred", "429", words, slow_down=True)
-        if status in ACCOUNT_CODES:
+        if status in ACCOUNT_CODES or (status == 500 and _refuses_us(error)):
             raise base.Refused(f"{status} {words}")
-        if 400 <= status < 500:
-            return base.Result("refused", str(status), words)
+        if 400 <= status < 500 and status != 408:
+            return self._declined(status, words)
         return base.Result("uncertain", str(status), words, trouble=True)
+
+    def _declined(self, status: int, words: str) -> base.Result:
+        """The call was refused: for its reader, for us, or for a reason that is not clear before it comes twice."""
+        if _READER.search(words):
+            return base.Result("refused", str(status), words)
+        self._strange += 1
+        if self._strange > 1 or _ACCOUNT.search(words):
+            raise base.Refused(f"{status} {words}")
+        return base.Result("deferred", str(status), words)
+
+
+# --- reading answers -------------------------------------------------------------------------------------------------
+
+
+def _said(error: AnymailAPIError) -> tuple[int | None, str]:
+    """Status and words; Amazon's client has them elsewhere."""
+    answer = getattr(error.__cause__, "response", None)
+    if error.status_code is None and isinstance(answer, dict):
+        status = (answer.get("ResponseMetadata") or {}).get("HTTPStatusCode")
+        told = answer.get("Error") or {}
+        return status, base.without_addresses(f"{told.get('Code', '')} {told.get('Message', '')}")
+    return error.status_code, base.without_addresses(message_of(error.response))
+
+
+def _under_a_known_key(error: AnymailAPIError, words: str) -> base.Result:
+    """With other words under this key, the first call did arrive; while it is still worked on, nobody knows yet."""
+    if "concurrent" in str(_json(error.response).get("name", "")):
+        return base.Result("uncertain", "409", words)
+    return base.Result("accepted", "409", words)
+
+
+def _refuses_us(error: AnymailAPIError) -> bool:
+    """Mandrill says with a 500 what others say with a 4xx; its name of the error tells that nothing was sent."""
+    names = {"Invalid_Key", "PaymentRequired", "Unknown_Subaccount", "ValidationError"}
+    return _json(error.response).get("name") in names
 
 
 def _as_tags(message: Any) -> None:
@@ -120,36 +230,48 @@ def never_connected(error: BaseException) -> bool:
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return True
     seen: BaseException | None = error.__cause__
+    if type(seen).__name__ in {"EndpointConnectionError", "ConnectTimeoutError"}:  # botocore's, which may be missing
+        return True
     reasons = seen.args[0] if seen is not None and seen.args else None
     reason = reasons.reason if isinstance(reasons, MaxRetryError) else reasons
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
 
 
-def message_of(response: Any) -> str:
-    """What the provider says in words: they call it Message, message, error or errors."""
+def _json(response: Any) -> dict[str, Any]:
     try:
         said = response.json()
     except (ValueError, AttributeError):
-        return getattr(response, "reason", "") or ""
-    if isinstance(said, dict):
-        for key in ("Message", "message", "error", "ErrorMessage", "detail"):
-            if isinstance(said.get(key), str):
-                return str(said[key])
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def message_of(response: Any) -> str:
+    """What the provider says in words: they call it Message, message, error or errors."""
+    said = _json(response)
+    for key in ("Message", "message", "error", "ErrorMessage", "detail"):
+        if isinstance(said.get(key), str):
+            return str(said[key])
+    errors = said.get("errors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        return " ".join(str(errors[0][key]) for key in ("field", "message") if errors[0].get(key))
     return getattr(response, "reason", "") or ""
 
 
 def _status(message: Any) -> base.Result:
-    """Anymail's account of the one recipient."""
+    """Anymail's account of the one recipient. Without the provider's id nobody has promised to send anything."""
     account = message.anymail_status
     states = {str(state) for state in account.status or ()}
     one = next(iter(account.recipients.values()), None)
     provider_id = str(getattr(one, "message_id", None) or "")[:200]
     code = ", ".join(sorted(states))[:20]
-    if states and states <= {"sent", "queued"}:
-        return base.Result("accepted", code, provider_id=provider_id)
     if states & {"invalid", "rejected", "failed"}:
         return base.Result("refused", code, "The provider does not send to this address.", provider_id)
+    if states and states <= {"sent", "queued"} and provider_id:
+        return base.Result("accepted", code, provider_id=provider_id)
     return base.Result("uncertain", code or "unknown", "The provider's answer does not say.", provider_id)
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
 
 
 def _arguments(provider: _Provider, address: base.Address) -> dict[str, Any]:
@@ -158,10 +280,12 @@ def _arguments(provider: _Provider, address: base.Address) -> dict[str, Any]:
         return {**given, "client_params": _ses(address)}
     if not address.user:
         raise base.wrong(f"{address.kind} has no key", f"Write {address.kind}://KEY@.")
+    if provider.host and not address.host:
+        raise base.wrong(f"{address.kind} names no domain", f"Write {address.kind}://KEY@your.domain.")
     given |= {provider.user: address.user, "timeout": address.number("timeout", TIMEOUT_S)}
     if provider.password:
         given[provider.password] = address.password
-    if provider.host and address.host:
+    if provider.host:
         given[provider.host] = address.host
     return given
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -150,6 +152,14 @@ class Route(Protocol):
 
 
 @runtime_checkable
+class ParallelRoute(Route, Protocol):
+    """A route that has as many letters under way at once as its window says."""
+
+    def begin(self, letter: Letter, *, deadline: float = NO_DEADLINE) -> Future[Result]:
+        """As `send`, without waiting for the answer."""
+
+
+@runtime_checkable
 class MergeRoute(Route, Protocol):
     """A route whose provider fills in many copies of one text by one call."""
 
@@ -169,6 +179,29 @@ class MergeRoute(Route, Protocol):
         If nobody's has left and nobody's is at fault, `at_once` is smaller afterwards. Raises TryLater, Refused or
         TooLate when nothing has left.
         """
+
+
+TRACED_KINDS = frozenset({"mailgun", "mailjet", "postmark", "resend"})
+"""Kinds of route whose provider can be asked later whether it has a message."""
+REPEATED_KINDS = frozenset({"resend"})
+"""Those where asking is making the same call again under the same key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Which messages a provider has, by the token that each carries."""
+
+    found: Mapping[str, Outcome]
+    is_complete: bool = True
+    """All were asked for, so that it has none of the others."""
+
+
+@runtime_checkable
+class TracedRoute(Route, Protocol):
+    """A route whose provider can be asked."""
+
+    def look_up(self, mark: str, tokens: Sequence[str], *, since: datetime) -> Trace:
+        """Which of these messages it has: by the mark of their calls, or one by one. Raises TryLater."""
 
 
 # --- reading MAIL_URL ------------------------------------------------------------------------------------------------

@@ -1,0 +1,167 @@
+"""Uncertain readers are settled by asking the provider, and nobody is sent to twice for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from newsletter.models import Issue
+from tests.makers import make_editor
+from tests.workers.mailing import make_sending_issue
+from tests.workers.providers import cutting, mailgun, mailgun_url
+from workers import ledger, looking_up, routes, sending
+from workers.ledger import questions
+from workers.models import Delivery, Outcome
+from workers.routes import traces
+from workers.routes.base import REPEATED_KINDS, TRACED_KINDS
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def api(settings):
+    with mailgun() as server:
+        settings.MAIL_ROUTES = [mailgun_url(server, "&batch=10")]
+        yield server
+        routes.first().close()
+
+
+def equation(issue):
+    told = ledger.equation(issue)
+    assert told.adds_up
+    return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
+
+
+def pass_time(issue, seconds):
+    """Recover as the tick does, every 15 seconds, from now on."""
+    begun = timezone.now()
+    return sum(sending.recover(now=begun + timedelta(seconds=s)) for s in range(0, seconds + 1, 15))
+
+
+def test_s64_a_route_cut_after_acceptance_doubles_nobody_names_all_and_settles_them(api, settings):
+    cut = iter([False, True, False, True])
+    with cutting(api.port, lambda: next(cut, False)) as port:
+        settings.MAIL_ROUTES = [mailgun_url(api, "&batch=10").replace(str(api.port), str(port))]
+        issue, people = make_sending_issue(readers=60)
+        for _wakening in range(6):
+            sending.send(issue.pk)
+
+        named = {row.subscription for row in ledger.uncertain(issue)}
+        assert len(named) == 20
+        assert sorted(api.recipients) == sorted(reader.subscriber.email for reader in people)
+        late, api.events[:] = api.events[10:20], api.events[:10] + api.events[20:]
+        pass_time(issue, 60)
+        assert equation(issue) == (50, 0, 0, 0, 10, 0)
+        api.events += late
+        pass_time(issue, 540)
+
+        assert equation(issue) == (60, 0, 0, 0, 0, 0)
+        assert len(api.copies) == 60
+        routes.first().close()
+
+
+def test_readers_of_a_sender_that_died_are_asked_for_too(api, monkeypatch):
+    issue, _people = make_sending_issue(readers=10)
+    answered = sending.carrying.Run._answered
+
+    def die(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sending.carrying.Run, "_answered", die)
+    with pytest.raises(KeyboardInterrupt):
+        sending.send(issue.pk)
+    monkeypatch.setattr(sending.carrying.Run, "_answered", answered)
+    assert sending.settle_host(now=timezone.now()) == 10
+
+    pass_time(issue, 15)
+
+    assert equation(issue) == (10, 0, 0, 0, 0, 0)
+
+
+def test_what_a_provider_has_no_trace_of_is_told_and_never_sent_again_by_itself(api):
+    issue, _people = make_sending_issue(readers=3)
+    api.answer = lambda _call: "reset"
+    sending.send(issue.pk)
+    api.answer = lambda _call: None
+
+    pass_time(issue, 600)
+    assert not Delivery.objects.filter(detail=looking_up.NO_TRACE).exists()
+    pass_time(issue, 1830)
+    sending.send(issue.pk)
+
+    assert Delivery.objects.filter(detail=looking_up.NO_TRACE, outcome=Outcome.UNCERTAIN).count() == 3
+    assert equation(issue) == (0, 0, 0, 0, 3, 0)
+    assert api.copies == []
+
+
+def test_a_provider_is_asked_only_now_and_then(api):
+    issue, _people = make_sending_issue(readers=3)
+    api.answer = lambda _call: "reset"
+    sending.send(issue.pk)
+
+    pass_time(issue, 3600)
+
+    assert len(api.looks) == 7
+
+
+def test_a_token_that_is_not_ours_settles_nobody(api):
+    issue, _people = make_sending_issue(readers=3)
+    api.answer = lambda _call: "cut"
+    sending.send(issue.pk)
+    for event in api.events:
+        event["user-variables"] = {"warta": "forged"}
+
+    pass_time(issue, 60)
+
+    assert equation(issue) == (0, 0, 0, 0, 3, 0)
+
+
+def test_a_provider_that_cannot_be_asked_is_asked_again_later(api):
+    issue, _people = make_sending_issue(readers=3)
+    api.answer = lambda _call: "cut"
+    sending.send(issue.pk)
+    tell, api.look = api.look, lambda _api, _call: (503, {})
+    assert pass_time(issue, 30) == 0
+
+    api.look = tell
+    pass_time(issue, 15)
+
+    assert equation(issue) == (3, 0, 0, 0, 0, 0)
+
+
+def test_whom_an_editor_sends_to_again_is_not_asked_for(api):
+    issue, people = make_sending_issue(readers=1)
+    api.answer = lambda _call: "cut"
+    sending.send(issue.pk)
+    sending.send_again(issue, [people[0].pk], editor=make_editor(), now=timezone.now())
+
+    pass_time(issue, 30)
+
+    assert api.looks == []
+
+
+def test_long_lists_of_events_are_read_page_by_page(api, monkeypatch):
+    monkeypatch.setattr(traces, "PAGE", 4)
+    issue, _people = make_sending_issue(readers=10)
+    api.answer = lambda _call: "cut"
+    sending.send(issue.pk)
+
+    pass_time(issue, 15)
+
+    assert len(api.looks) == 3
+    assert equation(issue) == (10, 0, 0, 0, 0, 0)
+
+
+def test_every_kind_that_can_be_asked_has_a_way_to_ask():
+    assert {*traces.ASK, *REPEATED_KINDS} == TRACED_KINDS
+
+
+def test_a_question_is_read_as_it_was_written():
+    text = questions.of("mailgun-1", 12, 3)
+
+    assert questions.read(text) == questions.Question("mailgun", questions.mark(12, 3))
+    assert questions.of("smtp-1", 12, 3) == ""
+    assert questions.read("<20261124.1@mg.example>") is None
+    assert Issue.objects.count() == 0
