@@ -450,7 +450,7 @@ def test_a_message_goes_to_the_api_with_headers_and_metadata_over_one_connection
         ((500, {"Message": "Internal"}), "uncertain"),
         ((503, {"Message": "down"}), "uncertain"),
         ("reset", "uncertain"),
-        ((422, {"ErrorCode": 300, "Message": "Error parsing 'To': Illegal email address"}), "refused"),
+        ((422, {"ErrorCode": 300, "Message": "Invalid 'To' address: 'siti@pembaca.example'."}), "refused"),
         ((422, {"ErrorCode": 999, "Message": "Something new"}), "deferred"),
         (
             (
