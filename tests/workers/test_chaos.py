@@ -57,7 +57,7 @@ def test_s17_reader_4999_of_5000_leaves_in_mid_send_and_gets_nothing(tmp_path):
     with counted_site(tmp_path, readers=readers) as (here, orders):
         orders.stand_still_at({here_now: "after"})
         sender = here.start("60", "120")
-        assert orders.stands_at(seconds=60) == here_now
+        assert orders.stands_at(seconds=60) == (here_now, "after")
 
         assert here.run("leave", str(here.issue), soon, later) == [200, 200]
         orders.go_on()

@@ -1,8 +1,9 @@
-"""A mail server that takes everything and counts by Message-ID, in a process of its own: python -m workers.crashing.sink.
+"""A mail server and a provider that take everything and count, in a process of its own: python -m workers.crashing.sink.
 
-It shares nothing with the rest: no database, no settings. On stdout it says its two ports: one for mail, and one for
-orders, a JSON object a line: {"marks": {"100": "before", "200": "after"}} makes it stand still at these counts, before or
-after it has answered that message, until {"go": true}; {"report": true} asks for all it knows. It ends when its stdin closes.
+It shares nothing with the rest: no database, no settings. On stdout it says its ports: one for mail, one for a provider's
+API (`provider`), and one for orders, a JSON object a line: {"marks": {"100": "before", "200": "after", "300": "cut"}} makes
+it stand still when so many mails were taken, before or after it has answered, until {"go": true}; after "cut" it then ends
+the connection instead of answering. {"report": true} asks for all it knows. It ends when its stdin closes.
 
 `started()` and `Orders` are the other side.
 """
@@ -15,46 +16,18 @@ import re
 import socket
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+
+from workers.crashing.count import Count
+from workers.crashing.provider import Calls
 
 END = b"\r\n.\r\n"
 RECIPIENT = re.compile(rb"RCPT TO:\s*<([^>]*)>", re.IGNORECASE)
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 TAKEN = b"250 2.0.0 ok\r\n"
 REPLIES = {b"EHLO": b"250-sink\r\n250 8BITMIME\r\n", b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
-
-
-class Count:
-    """Everything that was taken, for all connections, and whether all stand still."""
-
-    def __init__(self) -> None:
-        self.messages = 0
-        self.ids: Counter[str] = Counter()
-        self.recipients: Counter[str] = Counter()
-        self.marks: dict[int, str] = {}
-        self.sessions: set[Session] = set()
-        self.is_still = False
-        self.tell: Callable[[object], None] = lambda _told: None
-
-    def take(self, recipient: str, message: bytes) -> str:
-        """Count a message; "before" or "after" if everything stands still at it, else ""."""
-        found = MESSAGE_ID.search(message[:4096])
-        self.messages += 1
-        self.ids[found[1].decode() if found else ""] += 1
-        self.recipients[recipient] += 1
-        where = self.marks.pop(self.messages, "")
-        if where:
-            self.is_still = True
-            self.tell({"mark": self.messages, "where": where})
-        return where
-
-    def go_on(self) -> None:
-        self.is_still = False
-        for session in list(self.sessions):
-            session.go_on()
 
 
 class Session(asyncio.Protocol):
@@ -65,7 +38,7 @@ class Session(asyncio.Protocol):
         self.waiting = bytearray()
         self.unsaid = b""
         self.recipient = ""
-        self.is_body = False
+        self.is_body = self.is_cut = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
@@ -81,6 +54,9 @@ class Session(asyncio.Protocol):
         self.go_on()
 
     def go_on(self) -> None:
+        if self.is_cut:
+            self.transport.abort()
+            return
         if self.unsaid and not self.count.is_still:
             self.transport.write(self.unsaid)
             self.unsaid = b""
@@ -105,11 +81,12 @@ class Session(asyncio.Protocol):
         """Nobody may send on before our answer, for we offer no PIPELINING: the end is at the end."""
         if not self.waiting.endswith(END):
             return False
-        where = self.count.take(self.recipient, bytes(self.waiting))
-        self.waiting, self.is_body = bytearray(), False
+        found = MESSAGE_ID.search(bytes(self.waiting[:4096]))
+        where = self.count.take([(self.recipient, found[1].decode() if found else "")])
+        self.waiting, self.is_body, self.is_cut = bytearray(), False, where == "cut"
         if where == "before":
             self.unsaid = TAKEN
-        else:
+        elif where != "cut":
             self.transport.write(TAKEN)
         return True
 
@@ -133,7 +110,7 @@ class Control(asyncio.Protocol):
 
     def _obey(self, order: dict[str, Any]) -> None:
         if "marks" in order:
-            self.count.marks = {int(count): where for count, where in order["marks"].items()}
+            self.count.marks = sorted((int(count), where) for count, where in order["marks"].items())
         elif "go" in order:
             self.count.go_on()
         else:
@@ -146,9 +123,10 @@ class Control(asyncio.Protocol):
 
 async def serve() -> None:
     count, loop = Count(), asyncio.get_running_loop()
-    mail = await loop.create_server(lambda: Session(count), "127.0.0.1", 0)
-    orders = await loop.create_server(lambda: Control(count), "127.0.0.1", 0)
-    ports = {"mail": mail.sockets[0].getsockname()[1], "orders": orders.sockets[0].getsockname()[1]}
+    events: dict[str, list[Any]] = {}
+    kinds = {"mail": lambda: Session(count), "api": lambda: Calls(count, events), "orders": lambda: Control(count)}
+    servers = {name: await loop.create_server(kind, "127.0.0.1", 0) for name, kind in kinds.items()}
+    ports = {name: server.sockets[0].getsockname()[1] for name, server in servers.items()}
     sys.stdout.write(json.dumps(ports) + "\n")
     sys.stdout.flush()
     stdin = asyncio.StreamReader()
@@ -161,7 +139,14 @@ async def serve() -> None:
 
 class Ports(NamedTuple):
     mail: int
+    api: int
     orders: int
+
+
+class Mark(NamedTuple):
+    taken: int
+    where: str
+    """before, after or cut."""
 
 
 @contextmanager
@@ -184,19 +169,20 @@ class Orders:
         self._waiting = b""
 
     def stand_still_at(self, marks: Mapping[int, str]) -> None:
-        """At these counts, "before" or "after" the answer."""
+        """At these counts: "before" or "after" the answer, or "cut" instead of it."""
         self._say({"marks": marks})
 
     def go_on(self) -> None:
         self._say({"go": True})
 
-    def stands_at(self, *, seconds: float) -> int | None:
-        """The count at which it stands still, or None if it does not within `seconds`."""
+    def stands_at(self, *, seconds: float) -> Mark | None:
+        """Where it stands still, or None if it does not within `seconds`."""
         self._line.settimeout(seconds)
         try:
-            return int(self._told()["mark"])
+            told = self._told()
         except TimeoutError:
             return None
+        return Mark(int(told["mark"]), str(told["where"]))
 
     def report(self) -> dict[str, Any]:
         """Messages, Message-IDs and recipients with their counts."""

@@ -18,11 +18,15 @@ from subscribers.models import Subscription
 from workers import ledger
 from workers.crashing import place
 from workers.crashing.crew import Crew
-from workers.crashing.sink import Orders
+from workers.crashing.sink import Mark, Orders
 from workers.models import Batch, BatchStatus, Delivery, Outcome
 
 TURN_S = 0.25
 SETTLED_WITHIN_S = 120.0
+LOOKED_UP_WITHIN_S = 75.0
+"""The provider is asked ten and thirty seconds after, and after a minute; what it has not by then stays uncertain here."""
+WHERE = ("before", "after", "cut")
+BAR = 24
 UNSETTLED = (BatchStatus.CLAIMED, BatchStatus.UNCERTAIN, BatchStatus.WAITING)
 Say = Callable[[str], None]
 
@@ -62,20 +66,22 @@ class Trial:
         """Raises Broken if the issue is not sent and settled in time."""
         edge = max(1, readers // 50)
         marks = self._chance.sample(range(edge, readers - edge), kills)
-        self.orders.stand_still_at({mark: self._chance.choice(("before", "after")) for mark in marks})
+        self.orders.stand_still_at({mark: self._chance.choice(WHERE) for mark in marks})
+        self._readers = readers
         self.crew.start()
         until = time.monotonic() + within_s
         while (status := self._status()) == IssueStatus.SENDING or status == IssueStatus.SCHEDULED:
             if time.monotonic() > until:
                 raise Broken(f"Not sent within {within_s:.0f} s: {self._standing()}")
-            if (count := self.orders.stands_at(seconds=TURN_S)) is not None:
-                self._kill(count)
+            if (mark := self.orders.stands_at(seconds=TURN_S)) is not None:
+                self._kill(mark)
                 self.orders.go_on()
             self.crew.start()
         if status != IssueStatus.SENT:
             reason = Issue.objects.get(pk=self.issue.pk).pause_reason
             raise Broken(f"The issue is “{status}” instead of sent. {reason}")
         self._settle()
+        self._ask_around()
         return self._verdict(readers)
 
     def _status(self) -> str:
@@ -87,16 +93,22 @@ class Trial:
 
     # --- pulling plugs ---
 
-    def _kill(self, count: int) -> None:
+    def _kill(self, mark: Mark) -> None:
+        if mark.where == "cut":
+            self._pulled(mark.taken, "the connection cut after they took it, instead of an answer")
+            return
         ways = [self._kill_sender, self._kill_bulk, self._kill_clock, self._lose_messages]
         if connection.vendor == "postgresql":
             ways.append(self._cut_database)
         self._chance.shuffle(ways)
         for way in ways:
             if said := way():
-                self.kills += 1
-                self._say(f"{count:>9,} taken   {said}")
+                self._pulled(mark.taken, said)
                 return
+
+    def _pulled(self, count: int, said: str) -> None:
+        self.kills += 1
+        self._say(f"{bar(count, self._readers)} {count:>9,} taken   {said}")
 
     def _kill_sender(self) -> str:
         holders = Batch.objects.filter(issue=self.issue.pk, status=BatchStatus.CLAIMED).values_list("worker", flat=True)
@@ -144,6 +156,14 @@ class Trial:
             self.crew.start()
             time.sleep(TURN_S)
 
+    def _ask_around(self) -> None:
+        """Give a provider that can be asked the time to answer for those who are uncertain."""
+        until = time.monotonic() + LOOKED_UP_WITHIN_S
+        waiting = Delivery.objects.filter(issue=self.issue.pk, outcome=Outcome.UNCERTAIN, provider_id__startswith="?")
+        while waiting.exists() and time.monotonic() < until:
+            self.crew.start()
+            time.sleep(TURN_S)
+
     def _verdict(self, readers: int) -> Verdict:
         told = ledger.equation(self.issue)
         if not told.adds_up or told.audience != readers or told.waiting:
@@ -161,6 +181,16 @@ class Trial:
             doubled=sum(times - 1 for times in taken.values()),
             uncertain=told.uncertain,
         )
+
+    def looked_up(self) -> int:
+        """Readers who were uncertain until the provider was asked whether it has their copy."""
+        rows = Delivery.objects.filter(issue=self.issue.pk, provider_id__startswith="?")
+        return rows.exclude(outcome=Outcome.UNCERTAIN).count()
+
+
+def bar(count: int, total: int) -> str:
+    done = BAR * count // total
+    return "█" * done + "░" * (BAR - done)
 
 
 def _flush_redis(url: str) -> None:

@@ -24,6 +24,7 @@ from workers.management.commands import run
 
 FEWEST_READERS = 100
 CREW = ("prompt", "bulk")
+ROUTES = {"smtp": "SMTP to a mail server of its own", "http": "calls of 50 readers to a provider of its own"}
 
 
 class Command(BaseCommand):
@@ -37,12 +38,23 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--readers", type=int, default=2000, help="how many readers; default 2000")
         parser.add_argument("--kills", type=int, default=5, help="how often something is killed; default 5")
+        parser.add_argument(
+            "--route", choices=ROUTES, default="smtp", help="SMTP, or a merge provider's API; default smtp"
+        )
         parser.add_argument("--seed", type=int, help="repeats the choices of an earlier run; else a new one is drawn")
         parser.add_argument("--within", type=int, default=900, metavar="S", help="give up after; default 900 seconds")
         parser.add_argument("--inside", type=int, metavar="PORT", help="for its own use: go on in the throwaway place")
 
     def handle(
-        self, *args: object, readers: int, kills: int, seed: int | None, within: int, inside: int | None, **options: Any
+        self,
+        *args: object,
+        readers: int,
+        kills: int,
+        route: str,
+        seed: int | None,
+        within: int,
+        inside: int | None,
+        **options: Any,
     ) -> None:
         if readers < FEWEST_READERS or not 0 <= kills <= readers // 4:
             raise CommandError(
@@ -52,21 +64,21 @@ class Command(BaseCommand):
             )
         seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
         if inside is None:
-            self._outside(readers=readers, kills=kills, seed=seed, within=within)
+            self._outside(readers=readers, kills=kills, route=route, seed=seed, within=within)
         else:
             self._inside(readers=readers, kills=kills, seed=seed, within=within, port=inside)
 
     # --- outside: make the place, and go on there in a process that knows nothing else ---
 
-    def _outside(self, *, readers: int, kills: int, seed: int, within: int) -> None:
+    def _outside(self, *, readers: int, kills: int, route: str, seed: int, within: int) -> None:
         try:
             urls = {"database_url": os.environ.get("DATABASE_URL", ""), "broker_url": settings.BROKER_URL}
             with place.made(**urls) as here, sink.started() as ports:
                 self.say(
                     f"Crash test: {readers:,} readers, {kills} kills, seed {seed}; {here.database}, {here.broker}, "
-                    "SMTP to a mail server of its own."
+                    f"{ROUTES[route]}."
                 )
-                variables = {**here.environment, "MAIL_URL": f"smtp://127.0.0.1:{ports.mail}?tls=off"}
+                variables = here.environment | place.way_out(route, mail=ports.mail, api=ports.api)
                 command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "crash_test"]
                 command += ["--readers", str(readers), "--kills", str(kills), "--seed", str(seed)]
                 command += ["--within", str(within), "--inside", str(ports.orders)]
@@ -87,6 +99,7 @@ class Command(BaseCommand):
         trial, started = Trial(issue, crew, orders, chance=random.Random(seed), say=self.say), time.monotonic()  # noqa: S311
         try:
             verdict = trial.run(readers=readers, kills=kills, within_s=within)
+            looked_up = trial.looked_up()
         except Broken as error:
             self.say(log.read_text(errors="replace")[-2000:])
             raise CommandError(str(error)) from None
@@ -94,12 +107,14 @@ class Command(BaseCommand):
             crew.stop()
             orders.close()
             close_connections()
-        self._tell(verdict, seconds=time.monotonic() - started)
+        self._tell(verdict, looked_up=looked_up, seconds=time.monotonic() - started)
 
-    def _tell(self, verdict: Verdict, *, seconds: float) -> None:
+    def _tell(self, verdict: Verdict, *, looked_up: int, seconds: float) -> None:
         self.say(
             f"{verdict.readers:>9,} readers in {seconds:.0f} s: {verdict.accepted:,} accepted, {verdict.uncertain:,} uncertain and named."
         )
+        if looked_up:
+            self.say(f"{looked_up:>9,} of the accepted were uncertain until the provider was asked.")
         self.say(f"{verdict.lost:>9,} lost\n{verdict.doubled:>9,} doubled")
         self.say(json.dumps(asdict(verdict)))
         if not verdict.holds:
