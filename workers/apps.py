@@ -12,3 +12,8 @@ class WorkersConfig(AppConfig):
         from workers.studio import timeline
 
         timeline.register()
+
+        from newsletter.studio import week
+        from workers.studio import held
+
+        week.add_needs(held.needs)

@@ -54,6 +54,9 @@ EVENT_STATUS = {
     "due_complained": DeliveryStatus.COMPLAINED,
 }
 """What each kind of `Event` says about its delivery."""
+HELD_KINDS = ("held_bounced", "held_complained")
+SERIOUS_KINDS = ("bounced", "complained", *HELD_KINDS, "due_bounced", "due_complained")
+"""Few, and asked for without an issue; they have an index of their own."""
 
 
 AGAINST_US = [f"{before}{kind}" for kind in ("bounced", "complained") for before in ("", "due_", "held_")]
@@ -175,6 +178,7 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["issue", "subscription"], name="event_of_delivery"),
             models.Index(fields=["occurred_at"], name="event_age"),
+            models.Index(fields=["issue", "kind"], name="event_serious", condition=Q(kind__in=SERIOUS_KINDS)),
             models.Index(fields=["issue", "kind"], name="event_against_us", condition=Q(kind__in=AGAINST_US)),
         ]
 

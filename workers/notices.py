@@ -31,6 +31,7 @@ from newsletter.rendering import colours, mjml, plaintext
 from subscribers import consent, signup, suppression, tokens
 from subscribers.models import Notice, NoticeKind, Subscription, SubscriptionStatus
 from workers import routes
+from workers.models import HELD_KINDS, Event
 
 logger = logging.getLogger(__name__)
 
@@ -282,6 +283,8 @@ def _alert(notice: Notice, now: datetime) -> Mail:
         raise NotNeeded("The issue is gone.")
     if "paused" in notice.payload and issue.status != IssueStatus.PAUSED:
         raise NotNeeded("Somebody has decided already.")
+    if "storm" in notice.payload and not Event.objects.filter(issue=issue.pk, kind__in=HELD_KINDS).exists():
+        raise NotNeeded("Somebody has decided already.")
     number = {"title": issue.newsletter.title_in(notice.language), "number": issue.number}
     if "storm" in notice.payload:
         subject = _("Unusually many bounces or complaints: %(title)s, issue %(number)s") % number
@@ -291,7 +294,8 @@ def _alert(notice: Notice, now: datetime) -> Mail:
         "name": editor.get_short_name(),
         "is_storm": "storm" in notice.payload,
         "reason": issue.pause_reason,
-        "url": settings.SITE_URL + reverse("issue-progress", args=[issue.pk]),
+        "url": settings.SITE_URL
+        + reverse("issue-held" if "storm" in notice.payload else "issue-progress", args=[issue.pk]),
     }
     return Mail(editor.email, issue.newsletter, subject, "alert", values, {})
 

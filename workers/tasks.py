@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from newsletter import articles
 from subscribers import signup
-from workers import checking, health, notices, preparing, reports, retention, sending
+from workers import checking, feedback, health, notices, preparing, reports, retention, sending
 from workers.celery import Queue, app, is_stopping
 from workers.lateness import Watch
 from workers.routes.base import tick
@@ -61,7 +61,7 @@ def beat(**_: object) -> None:
 
 @app.task(name="recover")
 def recover(**_: object) -> int:
-    return sending.recover(now=timezone.now())
+    return sending.recover(now=timezone.now()) + feedback.go_on(now=timezone.now())
 
 
 @app.task(name="recount")

@@ -35,6 +35,8 @@ ACTIONS: dict[str, Promise] = {
     "issue-held-back": gettext_lazy("held back"),
     "issue-sent": gettext_lazy("finished sending"),
     "issue-sent-again": gettext_lazy("sent again to uncertain readers:"),
+    "events-applied": gettext_lazy("let bounces and complaints take effect of"),
+    "events-left-out": gettext_lazy("left out bounces and complaints of"),
     "report-exported": gettext_lazy("exported the report of"),
     "reader-unsubscribed": gettext_lazy("unsubscribed"),
     "reader-suppressed": gettext_lazy("stopped all mail to"),

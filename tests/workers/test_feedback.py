@@ -297,7 +297,7 @@ def test_t44_a_storm_of_complaints_waits_for_a_person(issue, monkeypatch):
     notice = Notice.objects.get()
     assert (notice.kind, notice.editor, notice.payload) == ("alert", administrator, {"storm": issue.pk})
 
-    assert feedback.apply(issue, editor=administrator, now=NOW) == 3
+    assert feedback.apply(issue, seen=3, editor=administrator, now=NOW) == 3
     assert Subscription.objects.filter(status="unsubscribed").count() == 3
     feedback.go_on(now=NOW)
 

@@ -22,7 +22,7 @@ from subscribers.models import Notice, NoticeKind
 from workers.feedback.effects import DUE, SERIOUS
 from workers.feedback.reading import BOUNCED, COMPLAINED, Report
 from workers.ledger import reported, turns
-from workers.models import Batch, Delivery, Event
+from workers.models import HELD_KINDS, Batch, Delivery, Event
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def _decided_at(issue: int) -> datetime | None:
 
 
 def _held(issue: int) -> QuerySet[Event]:
-    return Event.objects.filter(issue=issue, kind__in=[HELD + kind for kind in SERIOUS])
+    return Event.objects.filter(issue=issue, kind__in=HELD_KINDS)
 
 
 def _sound_the_alarm(issue_id: int, *, now: datetime) -> None:
@@ -149,25 +149,29 @@ def held_of(issue: Issue) -> HeldBack | None:
     )
 
 
-def apply(issue: Issue, *, editor: Editor | None, now: datetime) -> int:
-    """Let what was held back take effect; `effects.go_on` does it. Returns for how many readers; 0 if nothing waits."""
-    return _decide(issue, DUE, APPLIED, editor=editor, now=now)
+def apply(issue: Issue, *, seen: int, editor: Editor | None, now: datetime) -> int:
+    """Let what was held back take effect; `effects.go_on` does it. Returns for how many readers.
+
+    0, and nothing is changed, unless exactly the `seen` events wait: a person decides about what that person saw.
+    """
+    return _decide(issue, DUE, APPLIED, seen=seen, editor=editor, now=now)
 
 
-def leave_out(issue: Issue, *, editor: Editor | None, now: datetime) -> int:
+def leave_out(issue: Issue, *, seen: int, editor: Editor | None, now: datetime) -> int:
     """Forget what was held back: no reader is touched, and deliveries say what they would without it.
 
-    Returns how many readers it was about; 0 if nothing waits.
+    Returns how many readers it was about; 0 as for `apply`.
     """
-    return _decide(issue, LEFT_OUT, DISMISSED, editor=editor, now=now)
+    return _decide(issue, LEFT_OUT, DISMISSED, seen=seen, editor=editor, now=now)
 
 
-def _decide(issue: Issue, prefix: str, action: str, *, editor: Editor | None, now: datetime) -> int:
+def _decide(issue: Issue, prefix: str, action: str, *, seen: int, editor: Editor | None, now: datetime) -> int:
     with transaction.atomic():
         turns.alone(issue.pk)
-        readers = set(_held(issue.pk).values_list("subscription", flat=True))
-        if not readers:
+        events = list(_held(issue.pk).values_list("subscription", flat=True))
+        if not events or len(events) != seen:
             return 0
+        readers = set(events)
         for kind in SERIOUS:
             _held(issue.pk).filter(kind=HELD + kind).update(kind=prefix + kind)
         if prefix == LEFT_OUT:

@@ -17,7 +17,7 @@ from newsletter import issues, roles
 from newsletter.models import Editor, Issue, IssueStatus
 from newsletter.roles import Action
 from newsletter.studio import access
-from workers import ledger, sending
+from workers import feedback, ledger, sending
 from workers.studio import postponing, wording
 from workers.studio.flight import Flight
 
@@ -38,6 +38,8 @@ def progress(request: HttpRequest, issue_id: int) -> HttpResponse:
         "section": "issues",
         "flight": flight,
         "may_send": roles.may(access.editor(request), Action.SEND, issue.newsletter),
+        "held_count": feedback.held_back(issue),
+        "may_decide": roles.may(access.editor(request), Action.ADMINISTER, issue.newsletter),
         "asks_to_stop": "stop" in request.GET and not flight.is_over,
     }
     if not request.headers.get("HX-Request"):

@@ -19,7 +19,7 @@ from newsletter.models import Issue, IssueStatus, Tracking
 from newsletter.roles import Action
 from newsletter.studio import access, audit
 from newsletter.templatetags import warta
-from workers import reports
+from workers import feedback, reports
 from workers.models import Delivery, DeliveryStatus, Outcome
 from workers.studio import charts, wording
 
@@ -82,6 +82,8 @@ def issue_report(request: HttpRequest, issue_id: int) -> HttpResponse:
             "complained": wording.percent(report.complained, report.accepted),
         },
         "refused_or_bounced": report.refused + report.bounced,
+        "held_count": feedback.held_back(issue),
+        "may_decide": roles.may(access.editor(request), Action.ADMINISTER, newsletter),
         "may_export": roles.may(access.editor(request), Action.APPROVE, newsletter),
     }
     return render(request, "studio/sending/report.html", context)

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from workers.studio import postponing, progress, results, review
+from workers.studio import held, postponing, progress, results, review
 
 urlpatterns: list[URLPattern] = [
     path("issues/<int:issue_id>/review/", review.review, name="issue-review"),
@@ -14,6 +14,8 @@ urlpatterns: list[URLPattern] = [
     path("issues/<int:issue_id>/postpone/", postponing.postpone, name="issue-postpone"),
     path("issues/<int:issue_id>/cancel/", progress.cancel, name="issue-cancel"),
     path("issues/<int:issue_id>/send-again/", progress.send_again, name="issue-send-again"),
+    path("issues/<int:issue_id>/held-back/", held.page, name="issue-held"),
+    path("issues/<int:issue_id>/held-back/decide/", held.decide, name="issue-held-decide"),
     path("issues/<int:issue_id>/report/", results.issue_report, name="issue-report"),
     path("issues/<int:issue_id>/report/links.csv", results.links_csv, name="issue-report-csv"),
     path("reports/", results.report_list, name="report-list"),
