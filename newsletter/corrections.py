@@ -322,16 +322,22 @@ def draft(correction: Correction, audience: dict[str, Any], *, editor: Editor | 
     """
     newsletter = correction.issue.newsletter
     amended = [one for one in links(correction.issue) if one.number in correction.links and one.amended_url]
-    document = content.Document(
-        envelopes={language: _envelope(correction, amended, language) for language in newsletter.languages},
-        blocks=_blocks(correction, amended, newsletter),
-    )
+    document = letter(correction, amended)
     with transaction.atomic():
         made = issues.create(newsletter, editor=editor, now=now)
         Issue.objects.filter(pk=made.pk).update(audience=audience)
         made = issues.save(made, document, version=made.version, editor=editor, now=now)
         issues.audit("correction-drafted", made, editor=editor, now=now, corrects=correction.issue_id)
     return made
+
+
+def letter(correction: Correction, amended: list[Link]) -> content.Document:
+    """What that draft says; `amended` are the links that it is about."""
+    newsletter = correction.issue.newsletter
+    return content.Document(
+        envelopes={language: _envelope(correction, amended, language) for language in newsletter.languages},
+        blocks=_blocks(correction, amended, newsletter),
+    )
 
 
 def _envelope(correction: Correction, amended: list[Link], language: str) -> content.Envelope:

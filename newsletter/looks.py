@@ -87,6 +87,22 @@ def ask(issue: Issue, *, now: datetime) -> None:
     issue.look_asked_at = now
 
 
+def ask_about(issue: Issue, url: str, *, now: datetime) -> None:
+    """Want this address tried, which a link of an issue that is out may come to lead to; unless it just was."""
+    known = answers(issue).get(url)
+    if known is not None and now - known.at < EVERY or is_asked_about(issue, url, now=now):
+        return
+    stored = Issue.objects.filter(pk=issue.pk).values_list("look", flat=True).first() or {}
+    issue.look = {**stored, "asked": url}
+    Issue.objects.filter(pk=issue.pk).update(look=issue.look)
+    ask(issue, now=now)
+
+
+def is_asked_about(issue: Issue, url: str, *, now: datetime) -> bool:
+    """Whether a worker is still to try it."""
+    return (issue.look or {}).get("asked") == url and is_waiting(issue, now=now)
+
+
 def is_waiting(issue: Issue, *, now: datetime) -> bool:
     """Whether somebody asked, not too long ago, and no look was begun since."""
     asked, looked = issue.look_asked_at, issue.looked_at
@@ -137,8 +153,11 @@ def may_begin(issue: Issue, *, now: datetime) -> bool:
 def take(issue: Issue, *, now: datetime) -> int:
     """Read the issue's articles again, try its links, and keep what they said. Returns how many links are not fine.
 
-    For workers: it can take half a minute. Links that were fine a short while ago are not asked again.
+    For workers: it can take half a minute. Links that were fine a short while ago are not asked again. Of an issue that
+    is out only the address that somebody asked about is tried.
     """
+    if issue.started_at is not None:
+        return _take_one(issue, (issue.look or {}).get("asked", ""), now=now)
     try:
         document = content.parse(issue.content)
     except pydantic.ValidationError:
@@ -154,6 +173,14 @@ def take(issue: Issue, *, now: datetime) -> int:
     failed = sum(not answer.is_fine for answer in found.values())
     logger.info("links tried", extra={"issue": issue.pk, "links": len(urls), "asked": len(asked), "failed": failed})
     return failed
+
+
+def _take_one(issue: Issue, url: str, *, now: datetime) -> int:
+    asked = _try_all([url], now=now) if is_tried(url) else {}
+    _remember(asked, now=now)
+    found = {**(issue.look or {}).get("links", {}), **{one: _written(answer) for one, answer in asked.items()}}
+    keep(issue, {"links": found}, now=now)
+    return sum(not answer.is_fine for answer in asked.values())
 
 
 def keep(issue: Issue, found: Mapping[str, Any], *, now: datetime) -> None:

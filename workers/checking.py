@@ -44,7 +44,8 @@ def check(issue_id: int, *, now: datetime) -> int:
     if issue is None or not cache.add(_lock(issue_id), 1, timeout=MOST_S):
         return 0
     failed = looks.take(issue, now=now)
-    looks.keep(issue, {"spam": spam(issue, now=now)}, now=now)
+    if issue.started_at is None:
+        looks.keep(issue, {"spam": spam(issue, now=now)}, now=now)
     cache.delete(_lock(issue_id))
     return failed
 

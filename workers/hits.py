@@ -56,7 +56,6 @@ REDIRECT_HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("X-Robots-Tag", "noindex"),
 ]
-TARGETS_FRESH_S = 3.0
 MOST_ISSUES = 200
 SYNC_S = 0.15
 ROTATE_BYTES = 16 << 20
@@ -84,7 +83,7 @@ class LinkBook:
     def get(self, issue: int) -> Targets | None:
         """None only when the database does not answer and the issue was never read."""
         known = self.issues.get(issue)
-        if known is not None and time.monotonic() - known.read_at < TARGETS_FRESH_S:
+        if known is not None and time.monotonic() - known.read_at < tracking.TARGETS_FRESH_S:
             return known
         # One thread reads; the others go on with what is known, or wait if nothing is.
         if not self.lock.acquire(blocking=known is None):

@@ -36,6 +36,8 @@ BURST = timedelta(seconds=2)
 BURST_LINKS = 3
 """So many different links of one reader within BURST were followed by a machine."""
 RECORDS_AT_ONCE = 2_000
+TARGETS_FRESH_S = 3.0
+"""How long a web process believes where a link leads: an amended one takes hold after that."""
 
 # --- one hit ---------------------------------------------------------------------------------------------------------
 

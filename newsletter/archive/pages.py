@@ -122,8 +122,10 @@ def put_right(issue: Issue, language: str) -> list[Correction]:
     told: set[int] = set()
     found = []
     for note in issue.corrections.all():
-        told.update(note.links)
-        if note.is_shown and (words := note.words.get(language)):
+        words = note.words.get(language, "")
+        if words or not note.is_shown:
+            told.update(note.links)
+        if words and note.is_shown:
             found.append(_said(note, words, mended))
     untold = [link for number, link in mended.items() if number not in told]
     moment = changes([issue]).get(issue.pk) if untold else None

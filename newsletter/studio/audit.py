@@ -37,6 +37,15 @@ ACTIONS: dict[str, Promise] = {
     "issue-sent-again": gettext_lazy("sent again to uncertain readers:"),
     "events-applied": gettext_lazy("let bounces and complaints take effect of"),
     "events-left-out": gettext_lazy("left out bounces and complaints of"),
+    "issue-sent-to-missed": gettext_lazy("let readers who had missed it get"),
+    "link-amended": gettext_lazy("amended a link of"),
+    "link-put-back": gettext_lazy("put back a link of"),
+    "correction-noted": gettext_lazy("wrote a correction of"),
+    "correction-changed": gettext_lazy("changed the words of a correction of"),
+    "correction-hidden": gettext_lazy("took a correction off the archive page of"),
+    "correction-shown": gettext_lazy("put a correction back on the archive page of"),
+    "correction-drafted": gettext_lazy("began a note about a correction:"),
+    "erratum-added": gettext_lazy("put an erratum on top of"),
     "report-exported": gettext_lazy("exported the report of"),
     "reader-unsubscribed": gettext_lazy("unsubscribed"),
     "reader-suppressed": gettext_lazy("stopped all mail to"),
@@ -130,6 +139,8 @@ def _subject(entry: AuditEntry, names: dict[int, str], numbers: dict[int, int]) 
 
 def _detail(entry: AuditEntry) -> str:
     detail = entry.detail
+    if "leads" in detail:
+        return f"{detail.get('was', '')} → {detail['leads']}"
     if "fields" in detail:
         labels = {field.name: str(field.verbose_name) for field in Newsletter._meta.concrete_fields}
         labels |= {"cadence": _("rhythm"), "draft_rule": _("rule of prepared drafts")}

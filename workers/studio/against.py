@@ -11,7 +11,7 @@ from newsletter import content, editions
 from newsletter.models import AuditEntry, Issue, IssueStatus
 from newsletter.studio import documents
 from subscribers.models import Subscription
-from workers.studio import wording
+from workers.studio import addressing, wording
 
 SENDER: dict[str, Callable[[], str]] = {
     "brand": lambda: _("name of the newsletter"),
@@ -27,7 +27,7 @@ SENDER: dict[str, Callable[[], str]] = {
 def last_issue(issue: Issue) -> Issue | None:
     """The newest issue that was sent before; a note to those who got another issue only compares with its like."""
     sent = issue.newsletter.issues.filter(status=IssueStatus.SENT).exclude(pk=issue.pk).order_by("-sent_at")
-    return next((one for one in sent[:20] if ("got_issue" in one.audience) == ("got_issue" in issue.audience)), None)
+    return next((one for one in sent[:20] if addressing.is_a_note(one) == addressing.is_a_note(issue)), None)
 
 
 @dataclass(frozen=True)

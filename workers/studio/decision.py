@@ -24,7 +24,7 @@ from newsletter.templatetags import warta
 from subscribers import audience
 from workers import preflight, routes
 from workers.models import Route
-from workers.studio import against, timing, wording
+from workers.studio import addressing, against, timing, wording
 
 UNUSUAL = 2
 """More than twice or less than half of the last issue's readers: the number must be typed."""
@@ -52,6 +52,10 @@ class Readers:
     complained: int
     suppressed: int
     """Stopped by an editor."""
+    left: int = 0
+    """Of those who got, or clicked in, an earlier issue: who has left since."""
+    found: str = ""
+    """What all of them have in common; "" for confirmed readers."""
 
     @property
     def count(self) -> int:
@@ -59,12 +63,12 @@ class Readers:
 
     @property
     def left_out(self) -> int:
-        return self.paused + self.bounced + self.complained + self.suppressed
+        return self.left + self.paused + self.bounced + self.complained + self.suppressed
 
     @property
     def stopped(self) -> int:
         """Whom we may not write to."""
-        return self.left_out - self.paused
+        return self.bounced + self.complained + self.suppressed
 
     @property
     def confirmed(self) -> int:
@@ -73,6 +77,7 @@ class Readers:
     def terms(self) -> list[tuple[int, str]]:
         """What is taken from the confirmed readers, where anything is."""
         terms = [
+            (self.left, _("have left since")),
             (self.paused, _("pause their mail")),
             (self.bounced, _("bounced before")),
             (self.complained, _("complained before")),
@@ -84,6 +89,7 @@ class Readers:
     def reasons(self) -> str:
         """ "212 paused, 31 bounced, 9 complained": why some get nothing."""
         words = {
+            _("%(count)s left since"): self.left,
             _("%(count)s paused"): self.paused,
             _("%(count)s bounced"): self.bounced,
             _("%(count)s complained"): self.complained,
@@ -102,27 +108,16 @@ def readers(issue: Issue) -> Readers:
         excluded = audience.excluded(newsletter, issue.audience)
     except audience.UnknownFilter:
         excluded = {}  # the preflight names it, and nothing is sent
+    found_by = addressing.found(issue)
     return Readers(
         shares=tuple(Share(code, warta.language_name(code), count) for code, count in found.items()),
         paused=excluded.get("paused", 0),
         bounced=excluded.get("bounced", 0),
         complained=excluded.get("complained", 0),
         suppressed=excluded.get("suppressed", 0),
+        left=excluded.get("left", 0) + excluded.get("pending", 0) if found_by else 0,
+        found=found_by,
     )
-
-
-def audience_in_words(issue: Issue) -> str:
-    """Whom the issue is for, as a sentence."""
-    newsletter = issue.newsletter.title
-    if not issue.audience:
-        return _("Everybody on %(newsletter)s; no segment.") % {"newsletter": newsletter}
-    if set(issue.audience) == {"language"}:
-        language = warta.language_name(str(issue.audience["language"]))
-        return _("Only readers in %(language)s.") % {"language": language}
-    if set(issue.audience) == {"got_issue"}:
-        number = Issue.objects.filter(pk=issue.audience["got_issue"]).values_list("number", flat=True).first()
-        return _("Only those who got issue %(number)s.") % {"number": number}
-    return _("Only a part of the readers of %(newsletter)s.") % {"newsletter": newsletter}
 
 
 # --- how many --------------------------------------------------------------------------------------------------------
@@ -179,7 +174,7 @@ class Decision:
 
     @property
     def audience(self) -> str:
-        return audience_in_words(self.issue)
+        return addressing.in_words(self.issue)
 
     @cached_property
     def checks(self) -> list[Check]:

@@ -21,7 +21,7 @@ from newsletter.studio import access, audit
 from newsletter.templatetags import warta
 from workers import feedback, reports
 from workers.models import Delivery, DeliveryStatus, Outcome
-from workers.studio import charts, wording
+from workers.studio import charts, correction, wording
 
 BEGUN = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT, IssueStatus.CANCELLED)
 HOURS = 48
@@ -84,6 +84,7 @@ def issue_report(request: HttpRequest, issue_id: int) -> HttpResponse:
         "refused_or_bounced": report.refused + report.bounced,
         "held_count": feedback.held_back(issue),
         "may_decide": roles.may(access.editor(request), Action.ADMINISTER, newsletter),
+        "steps": correction.steps(issue),
         "may_export": roles.may(access.editor(request), Action.APPROVE, newsletter),
     }
     return render(request, "studio/sending/report.html", context)

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from workers.studio import held, postponing, progress, results, review
+from workers.studio import correction, held, missed, postponing, progress, results, review
 
 urlpatterns: list[URLPattern] = [
     path("issues/<int:issue_id>/review/", review.review, name="issue-review"),
@@ -18,5 +18,10 @@ urlpatterns: list[URLPattern] = [
     path("issues/<int:issue_id>/held-back/decide/", held.decide, name="issue-held-decide"),
     path("issues/<int:issue_id>/report/", results.issue_report, name="issue-report"),
     path("issues/<int:issue_id>/report/links.csv", results.links_csv, name="issue-report-csv"),
+    path("issues/<int:issue_id>/correct/", correction.correct, name="issue-correct"),
+    path("issues/<int:issue_id>/correct/answer/", correction.answer, name="issue-correct-answer"),
+    path("issues/<int:issue_id>/correct/put-back/", correction.put_back, name="issue-correct-put-back"),
+    path("issues/<int:issue_id>/correct/notes/<int:note_id>/", correction.note, name="issue-correct-note"),
+    path("issues/<int:issue_id>/missed/", missed.missed, name="issue-missed"),
     path("reports/", results.report_list, name="report-list"),
 ]

@@ -1,0 +1,69 @@
+"""Whom an issue is for, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from newsletter.models import Issue, Link
+from newsletter.templatetags import warta
+
+ABOUT_ANOTHER = frozenset({"got_issue", "got_edition", "clicked_link"})
+"""Filters that find readers by what they have of an earlier issue."""
+
+
+def in_words(issue: Issue) -> str:
+    """Whom the issue is for, as a sentence."""
+    newsletter = issue.newsletter.title
+    if not issue.audience:
+        return _("Everybody on %(newsletter)s; no segment.") % {"newsletter": newsletter}
+    if len(issue.audience) == 1:
+        for sentence in _known(issue.audience):
+            return sentence
+    return _("Only a part of the readers of %(newsletter)s.") % {"newsletter": newsletter}
+
+
+def _known(audience: dict[str, Any]) -> Iterator[str]:
+    match audience:
+        case {"language": str(code)}:
+            yield _("Only readers in %(language)s.") % {"language": warta.language_name(code)}
+        case {"got_issue": int(pk)}:
+            yield _("Only those who got issue %(number)s.") % {"number": _number(pk)}
+        case {"got_edition": {"issue": int(pk), "languages": [*codes]}}:
+            names = warta.listed([warta.language_name(str(code)) for code in codes])
+            yield _("Only those who got issue %(number)s in %(languages)s.") % {
+                "number": _number(pk),
+                "languages": names,
+            }
+        case {"clicked_link": {"issue": int(pk), "links": [*numbers]}}:
+            yield _clicked(pk, numbers)
+        case {"missed_issue": int(pk)}:
+            yield _("Only those who did not get issue %(number)s.") % {"number": _number(pk)}
+
+
+def _clicked(pk: int, numbers: list[int]) -> str:
+    labels = Link.objects.filter(issue_key=pk, number__in=numbers).values_list("label", flat=True)
+    label = next((label for label in labels if label), "")
+    sentence = _("Only those who clicked “%(label)s” in issue %(number)s, of the readers who agreed to be measured.")
+    return sentence % {"label": label, "number": _number(pk)}
+
+
+def found(issue: Issue) -> str:
+    """What the first term of the equation says of readers found by an earlier issue; "" for all others."""
+    if set(issue.audience) & ABOUT_ANOTHER == set(issue.audience) != set():
+        key, asked = next(iter(issue.audience.items()))
+        number = _number(asked if key == "got_issue" else asked.get("issue", 0))
+        said = _("clicked in issue %(number)s") if key == "clicked_link" else _("got issue %(number)s")
+        return said % {"number": number}
+    return ""
+
+
+def _number(pk: int) -> int | str:
+    return Issue.objects.filter(pk=pk).values_list("number", flat=True).first() or "–"
+
+
+def is_a_note(issue: Issue) -> bool:
+    """Whether it goes to readers of another issue only."""
+    return bool(ABOUT_ANOTHER & set(issue.audience))
