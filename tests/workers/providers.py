@@ -46,7 +46,7 @@ class Api:
     events: list[dict[str, Any]] = field(default_factory=list)
     connections: set[Any] = field(default_factory=set)
     port: int = 0
-    delay_s: float = 0.0
+    before: Callable[[Call], None] = lambda _call: None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -100,8 +100,7 @@ def serving(api: Api) -> Iterator[Api]:
             with api.lock:
                 api.connections.add(self.client_address)
                 seen.append(call)
-            if api.delay_s:
-                time.sleep(api.delay_s)
+            api.before(call)
             with api.lock:
                 planned = api.answer(call) if seen is api.calls else None
                 status, answer = planned if isinstance(planned, tuple) else (200, None)
@@ -136,44 +135,46 @@ def serving(api: Api) -> Iterator[Api]:
 
 
 @contextmanager
-def cutting(port: int, cuts: Callable[[], bool]) -> Iterator[int]:
-    """A proxy in front of a server: where `cuts` says so, the answer is lost after the server has given it."""
+def cutting(port: int, cuts: Callable[[], bool], *, dies: bool = False) -> Iterator[int]:
+    """A proxy in front of a server: where `cuts` says so, the answer is lost after the server has given it.
+
+    With `dies` nobody is there any more from then on.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
 
-    def relay(source: socket.socket, sink: socket.socket, *, is_answer: bool) -> None:
-        with source, sink:
-            while True:
-                try:
-                    data = source.recv(65536)
-                    if not data or (is_answer and cuts()):
-                        break
-                    sink.sendall(data)
-                except OSError:
+    def relay(source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if is_answer and data.startswith(b"HTTP/1.1 ") and cuts():
+                    if dies:
+                        _shut(listener)
                     break
-            for end in (source, sink):
-                with suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
+                sink.sendall(data)
+        _shut(source)
+        _shut(sink)
 
     def accept() -> None:
-        while True:
-            try:
+        with suppress(OSError):
+            while True:
                 client, _address = listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", port))
-            for source, sink, is_answer in ((client, server, False), (server, client, True)):
-                relaying = threading.Thread(target=relay, args=(source, sink), kwargs={"is_answer": is_answer})
-                relaying.daemon = True
-                relaying.start()
+                server = socket.create_connection(("127.0.0.1", port))
+                for ends in ((client, server, False), (server, client, True)):
+                    threading.Thread(target=relay, args=ends, daemon=True).start()
 
     thread = threading.Thread(target=accept)
     thread.start()
     try:
         yield listener.getsockname()[1]
     finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+        _shut(listener)
         thread.join()
+        listener.close()
+
+
+def _shut(end: socket.socket) -> None:
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
 
 
 def filled(text: str, pattern: str, values: dict[str, str]) -> str:
@@ -244,3 +245,153 @@ def mailgun() -> Iterator[Api]:
 
 def mailgun_url(api: Api, options: str = "") -> str:
     return f"mailgun://key@mg.example?api_url={api.url}/v3&timeout=2{options}"
+
+
+# --- Mailjet ---------------------------------------------------------------------------------------------------------
+
+
+def mailjet_takes(api: Api, call: Call) -> tuple[int, Any]:
+    """Each message is judged by itself: a bad address is an error among successes, and makes the whole a 400."""
+    answers = [_mailjet_takes_one(api, call.json["Globals"], message) for message in call.json["Messages"]]
+    return (400 if any(answer["Status"] == "error" for answer in answers) else 200), {"Messages": answers}
+
+
+def _mailjet_takes_one(api: Api, same: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
+    to, own = message["To"][0], message.get("Variables", {})
+    if to["Email"].startswith("bad"):
+        error = {"ErrorCode": "mj-0013", "StatusCode": 400, "ErrorMessage": f'"{to["Email"]}" is an invalid address.'}
+        return {"Status": "error", "Errors": [error]}
+
+    def fill(text: str) -> str:
+        return filled(re.sub(r"\{\{.*?\}\}", "from the provider", text), r"\[\[var:(.+?)\]\]", own)
+
+    headers = message.get("Headers", same.get("Headers", {}))
+    metadata = {"EventPayload": message["EventPayload"], "CustomID": message["CustomID"]}
+    bodies = fill(same["TextPart"]), fill(same["HTMLPart"])
+    api.copies.append(Copy(to["Email"], to.get("Name", ""), same["Subject"], *bodies, headers, metadata))
+    return {"Status": "success", "To": [{"Email": to["Email"], "MessageID": 900 + len(api.copies)}]}
+
+
+def mailjet_tells(api: Api, call: Call) -> tuple[int, Any]:
+    found = [copy for copy in api.copies if copy.metadata["CustomID"] == call.query["CustomID"][0]]
+    return (200, {"Count": len(found), "Data": []}) if call.path == "/v3/REST/message" else (404, {})
+
+
+@contextmanager
+def mailjet() -> Iterator[Api]:
+    with serving(Api(mailjet_takes, mailjet_tells)) as api:
+        yield api
+
+
+def mailjet_url(api: Api, options: str = "") -> str:
+    return f"mailjet://key:secret@?api_url={api.url}/v3.1&timeout=2{options}"
+
+
+# --- SendGrid --------------------------------------------------------------------------------------------------------
+
+
+def sendgrid_takes(api: Api, call: Call) -> tuple[int, Any]:
+    """One bad address, and the whole call is refused."""
+    said = call.json
+    bad = [n for n, one in enumerate(said["personalizations"]) if one["to"][0]["email"].startswith("bad")]
+    if bad:
+        field = f"personalizations.{bad[0]}.to.0.email"
+        return 400, {"errors": [{"message": "Does not contain a valid address.", "field": field, "help": None}]}
+    texts = {part["type"]: part["value"] for part in said["content"]}
+    for one in said["personalizations"]:
+        own = one.get("substitutions", {})
+
+        def fill(text: str, own: dict[str, str] = own) -> str:
+            text = re.sub(r"<%.*?%>|\[unsubscribe\]", "from the provider", text)
+            for _round in range(2):
+                for key, value in own.items():
+                    text = text.replace(key, value)
+            return text
+
+        headers = {**said.get("headers", {}), **one.get("headers", {})}
+        bodies = fill(texts["text/plain"]), fill(texts["text/html"])
+        to = one["to"][0]
+        api.copies.append(Copy(to["email"], to.get("name", ""), said["subject"], *bodies, headers, one["custom_args"]))
+    return 202, b""
+
+
+@contextmanager
+def sendgrid() -> Iterator[Api]:
+    with serving(Api(sendgrid_takes)) as api:
+        yield api
+
+
+def sendgrid_url(api: Api, options: str = "") -> str:
+    return f"sendgrid://key@?api_url={api.url}/v3&timeout=2{options}"
+
+
+# --- one call a reader -----------------------------------------------------------------------------------------------
+
+
+def postmark_takes(api: Api, call: Call) -> tuple[int, Any]:
+    said = call.json
+    headers = {header["Name"]: header["Value"] for header in said["Headers"]}
+    name, address = parseaddr(said["To"])
+    api.copies.append(
+        Copy(address, name, said["Subject"], said["TextBody"], said["HtmlBody"], headers, said["Metadata"])
+    )
+    return 200, {"ErrorCode": 0, "Message": "OK", "MessageID": f"pm-{len(api.copies)}", "To": said["To"]}
+
+
+def postmark_tells(api: Api, call: Call) -> tuple[int, Any]:
+    wanted = call.query["metadata_warta"][0]
+    found = [copy for copy in api.copies if copy.metadata["warta"] == wanted]
+    return 200, {"TotalCount": len(found), "Messages": []}
+
+
+def resend_takes(api: Api, call: Call) -> tuple[int, Any]:
+    """The same call under the same key only tells what became of the first."""
+    key = call.headers["idempotency-key"]
+    first = next((event for event in api.events if event["key"] == key), None)
+    if first is None:
+        said = call.json
+        name, address = parseaddr(said["to"][0])
+        api.copies.append(Copy(address, name, said["subject"], said["text"], said["html"], said["headers"], {}))
+        first = {"key": key, "body": call.body, "id": f"re-{len(api.copies)}"}
+        api.events.append(first)
+    if first["body"] != call.body:
+        return 409, {"statusCode": 409, "name": "invalid_idempotent_request", "message": "Same key, other payload"}
+    return 200, {"id": first["id"]}
+
+
+def brevo_takes(api: Api, call: Call) -> tuple[int, Any]:
+    said = call.json
+    to = said["to"][0]
+    bodies = said["textContent"], said["htmlContent"]
+    api.copies.append(Copy(to["email"], to.get("name", ""), said["subject"], *bodies, said["headers"], {}))
+    return 201, {"messageId": f"<br-{len(api.copies)}@smtp-relay.example>"}
+
+
+def mandrill_takes(api: Api, call: Call) -> tuple[int, Any]:
+    said = call.json["message"]
+    answers = []
+    for to in said["to"]:
+        state = "rejected" if to["email"].startswith("bad") else "queued"
+        answers.append({"email": to["email"], "status": state, "_id": f"md-{len(api.copies)}"})
+        if state == "queued":
+            bodies = said["text"], said["html"]
+            api.copies.append(Copy(to["email"], "", said["subject"], *bodies, said["headers"], said["metadata"]))
+    return 200, answers
+
+
+ONE_BY_ONE = {
+    "postmark": (postmark_takes, postmark_tells),
+    "resend": (resend_takes, None),
+    "brevo": (brevo_takes, None),
+    "mandrill": (mandrill_takes, None),
+}
+
+
+@contextmanager
+def one_by_one(kind: str) -> Iterator[Api]:
+    with serving(Api(*ONE_BY_ONE[kind])) as api:
+        yield api
+
+
+def one_by_one_url(kind: str, api: Api, options: str = "") -> str:
+    return f"{kind}://key@?api_url={api.url}/&timeout=2{options}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from email.utils import parseaddr
 from html import unescape
 
@@ -177,7 +178,7 @@ def test_s64_each_answer_to_a_call_has_one_meaning_for_its_readers(api, answer, 
 
 def test_no_answer_in_time_is_uncertain(api, settings):
     settings.MAIL_ROUTES = [mailgun_url(api).replace("timeout=2", "timeout=0.2")]
-    api.delay_s = 0.4
+    api.before = lambda _call: time.sleep(0.4)
     issue, _people = make_sending_issue(readers=3)
 
     sending.send(issue.pk)

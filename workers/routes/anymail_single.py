@@ -12,6 +12,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import requests
@@ -58,14 +59,14 @@ PROVIDERS = {
     "brevo": _Provider("brevo", "api_key", may_track=False, options=("api_url",)),
     "mailersend": _Provider("mailersend", "api_token", has_metadata=False, options=("api_url",)),
     "mandrill": _Provider("mandrill", "api_key", options=("api_url",)),
-    "ses": _Provider("amazon_ses", "", may_track=False, options=("configuration_set_name",)),
+    "ses": _Provider("amazon_ses", "", may_track=False, options=("configuration_set_name", "endpoint")),
 }
 ACCOUNT_CODES = frozenset({401, 402, 403, 404})
 _ACCOUNT = re.compile(
     r"account|credit|\bfrom\b|sender|not allowed|verif|signature|api.?key|token|approv|suspend|paused|billing|plan\b",
     re.IGNORECASE,
 )
-_READER = re.compile(r"\b'?to'?\b.{0,20}(address|email|field|param|valid)|recipient", re.IGNORECASE)
+_READER = re.compile(r"\bto\b.{0,20}(address|email|field|valid)|valid.{0,20}\bto\b|recipient", re.IGNORECASE)
 
 
 class AnymailSingle:
@@ -277,6 +278,7 @@ def _status(message: Any) -> base.Result:
 def _arguments(provider: _Provider, address: base.Address) -> dict[str, Any]:
     given: dict[str, Any] = {name: address.option(name) for name in provider.options if address.option(name)}
     if address.kind == "ses":
+        given.pop("endpoint", None)
         return {**given, "client_params": _ses(address)}
     if not address.user:
         raise base.wrong(f"{address.kind} has no key", f"Write {address.kind}://KEY@.")
@@ -290,9 +292,21 @@ def _arguments(provider: _Provider, address: base.Address) -> dict[str, Any]:
     return given
 
 
-def _ses(address: base.Address) -> dict[str, str]:
-    """Without keys, boto3 finds them itself (instance role, profile)."""
-    params = {"region_name": address.host} if address.host else {}
+def _ses(address: base.Address) -> dict[str, Any]:
+    """Without keys, boto3 finds them itself (instance role, profile).
+
+    Amazon's client would repeat a call without an answer, up to four times, and SES knows no repeated call: so it may not.
+    """
+    if find_spec("boto3") is None:
+        remedy = "Run pip install --require-hashes --requirement requirements-ses.txt, here and for every worker."
+        raise base.wrong("ses needs boto3, which is not installed", remedy)
+    timeout = address.number("timeout", TIMEOUT_S)
+    config = {"retries": {"total_max_attempts": 1}, "connect_timeout": timeout, "read_timeout": timeout}
+    params: dict[str, Any] = {"config": config}
+    if address.host:
+        params["region_name"] = address.host
     if address.user:
         params |= {"aws_access_key_id": address.user, "aws_secret_access_key": address.password}
+    if endpoint := address.option("endpoint"):
+        params["endpoint_url"] = endpoint
     return params
