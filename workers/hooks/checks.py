@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -27,6 +28,9 @@ def events_need_a_secret(app_configs: object, **_: object) -> list[CheckMessage]
         for one in providers.ALL.values()
         if not _is_readable(one)
     ]
+    if "ses" in kinds and find_spec("boto3") is None:
+        remedy = "Run pip install --require-hashes --requirement requirements-ses.txt, here and for every worker."
+        errors.append(Error("MAIL_URL: ses needs boto3, which is not installed.", hint=remedy, id="workers.E003"))
     return errors
 
 
