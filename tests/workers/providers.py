@@ -189,10 +189,10 @@ def filled(text: str, pattern: str, values: dict[str, str]) -> str:
 
 def mailgun_takes(api: Api, call: Call) -> tuple[int, Any]:
     fields = call.fields
-    variables = json.loads(fields["recipient-variables"][0])
+    variables = json.loads(fields.get("recipient-variables", ["{}"])[0])
     for to in fields["to"]:
         name, address = parseaddr(to)
-        own = {**variables[address], "_": address}
+        own = variables.get(address, {})
 
         def fill(text: str, own: dict[str, str] = own) -> str:
             text = re.sub("%(unsubscribe_url|recipient_email)%", "from the provider", text)
@@ -266,7 +266,7 @@ def _mailjet_takes_one(api: Api, same: dict[str, Any], message: dict[str, Any]) 
         return filled(re.sub(r"\{\{.*?\}\}", "from the provider", text), r"\[\[var:(.+?)\]\]", own)
 
     headers = message.get("Headers", same.get("Headers", {}))
-    metadata = {"EventPayload": message["EventPayload"], "CustomID": message["CustomID"]}
+    metadata = {key: message[key] for key in ("EventPayload", "CustomID") if key in message}
     bodies = fill(same["TextPart"]), fill(same["HTMLPart"])
     api.copies.append(Copy(to["Email"], to.get("Name", ""), same["Subject"], *bodies, headers, metadata))
     return {"Status": "success", "To": [{"Email": to["Email"], "MessageID": 900 + len(api.copies)}]}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from datetime import timedelta
 from email.utils import parseaddr
 from html import unescape
 
 import pytest
+from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 
 from newsletter.models import Edition, IssueStatus, Tracking
@@ -14,7 +17,7 @@ from subscribers import audience, tokens
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 from tests.makers import make_newsletter, make_reader
 from tests.workers.mailing import HTML, TEXT, make_sending_issue, make_words
-from tests.workers.providers import mailgun, mailgun_url
+from tests.workers.providers import mailgun, mailgun_url, mailjet, mailjet_url, sendgrid, sendgrid_url
 from workers import ledger, merging, routes, sending, wire
 from workers.models import Delivery, Outcome
 from workers.routes import anymail_merge
@@ -249,3 +252,111 @@ def test_nothing_is_called_after_the_deadline(api):
         route.send_many(mailing, [siti], deadline=tick() - 1)
 
     assert api.calls == []
+
+
+# --- other providers -------------------------------------------------------------------------------------------------
+
+
+SHAPES = {"mailgun": (mailgun, mailgun_url), "mailjet": (mailjet, mailjet_url), "sendgrid": (sendgrid, sendgrid_url)}
+
+
+@contextmanager
+def provider(settings, kind, options=""):
+    serve, url = SHAPES[kind]
+    with serve() as api:
+        settings.MAIL_ROUTES = [url(api, options)]
+        yield api
+        routes.first().close()
+
+
+@pytest.mark.parametrize("kind", ["mailjet", "sendgrid"])
+def test_each_provider_fills_in_the_same_copies(settings, kind):
+    newsletter = make_newsletter(tracking=Tracking.INDIVIDUAL, tracking_needs_consent=False)
+    readers = [make_reader(newsletter) for _ in HOSTILE]
+    for reader, name in zip(readers, HOSTILE, strict=True):
+        Subscriber.objects.filter(pk=reader.subscriber_id).update(name=name)
+    issue, _people = make_sending_issue(newsletter=newsletter, readers=0)
+    field = merging.slots.field("name", "Pembaca")
+    html = HTML.replace("<h1>", f"<p>{field} [[var:u]] {{{{u}}}} [unsubscribe]</p><h1>")
+    Edition.objects.filter(issue=issue).update(html=html, text=f"{field} <%asm%> [[var:x]]\n{TEXT}")
+    with provider(settings, kind) as api:
+        assert sending.send(issue.pk) == len(HOSTILE)
+
+    assert len(api.calls) == 1
+    mail = wire.of_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
+    for copy, reader in zip(api.copies, wire.readers([reader.pk for reader in readers]).values(), strict=True):
+        message = wire.mail(mail, reader, now=timezone.now())
+        assert unescape(copy.html) == unescape(message.alternatives[0].content)
+        assert copy.text.replace(merging.JOINER, "") == message.body
+        assert "from the provider" not in copy.html + copy.text
+        own = {key: value for key, value in message.extra_headers.items() if key != "Message-ID"}
+        assert {**copy.headers, **own} == copy.headers
+        assert tokens.event_mac(issue.pk, reader.id) in str(copy.metadata)
+    ours = [tokens.message_id(issue.pk, reader.pk, "kabarlintas.example") for reader in readers]
+    kept = kind == "sendgrid"
+    assert [copy.headers.get("Message-ID") for copy in api.copies] == (ours if kept else [None] * len(ours))
+    assert set(Delivery.objects.values_list("message_id", flat=True)) == (set(ours) if kept else {""})
+
+
+@pytest.mark.parametrize("kind", ["mailjet", "sendgrid"])
+def test_s64_a_bad_address_among_three_is_refused_and_the_others_get_it(settings, kind):
+    with provider(settings, kind) as api:
+        issue, people = make_sending_issue(readers=3)
+        Subscriber.objects.filter(pk=people[1].subscriber_id).update(email="bad@p.example")
+        assert sending.send(issue.pk) == 2
+
+    assert sorted(api.recipients) == sorted(people[place].subscriber.email for place in (0, 2))
+    refused = Delivery.objects.get(subscription=people[1].pk)
+    assert (refused.outcome, "@" in refused.detail) == (Outcome.REFUSED, False)
+    assert equation(issue) == (2, 1, 0, 0, 0, 0)
+
+
+SUCCESS = {"Status": "success", "To": [{"Email": "x", "MessageID": 9}]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "told"),
+    [
+        ("mailjet", (200, {"Messages": [SUCCESS, SUCCESS]}), (0, 0, 0, 0, 3, 0)),
+        ("mailjet", (400, {"Messages": [SUCCESS, {"Status": "error", "Errors": []}, SUCCESS]}), (2, 0, 0, 0, 1, 0)),
+        ("mailjet", (400, {"Messages": [SUCCESS, {"Status": "error", "Errors": [{"StatusCode": 500}]}, SUCCESS]}),
+         (2, 0, 0, 0, 1, 0)),
+        ("mailjet", (200, {"Messages": [SUCCESS, {"Status": "success", "To": []}, SUCCESS]}), (3, 0, 0, 0, 0, 0)),
+        ("mailjet", (200, {"what": 1}), (0, 0, 0, 0, 3, 0)),
+        ("mailjet", (401, {"ErrorCode": "mj-0002", "StatusCode": 401, "ErrorMessage": "no"}), (0, 0, 0, 0, 0, 3)),
+        ("mailjet", (500, {"ErrorCode": "mj-0001", "StatusCode": 500, "ErrorMessage": "no"}), (0, 0, 0, 0, 3, 0)),
+        ("sendgrid", (200, {"odd": 1}), (0, 0, 0, 0, 3, 0)),
+        ("sendgrid", (403, {"errors": [{"message": "The from address does not match"}]}), (0, 0, 0, 0, 0, 3)),
+        ("sendgrid", (413, {"errors": [{"message": "too large"}]}), (0, 0, 0, 0, 0, 3)),
+        ("sendgrid", "cut", (0, 0, 0, 0, 3, 0)),
+    ],
+)  # fmt: skip
+def test_s64_each_providers_answer_is_read_for_each_reader(settings, kind, answer, told):
+    with provider(settings, kind) as api:
+        issue, _people = make_sending_issue(readers=3)
+        api.answer = lambda _call: answer
+        sending.send(issue.pk)
+
+    assert equation(issue) == told
+
+
+def test_mailjet_is_asked_for_each_uncertain_reader(settings):
+    with provider(settings, "mailjet") as api:
+        issue, _people = make_sending_issue(readers=3)
+        api.answer = lambda _call: "cut"
+        sending.send(issue.pk)
+        sending.recover(now=timezone.now() + timedelta(seconds=15))
+
+    assert len(api.looks) == 3
+    assert equation(issue) == (3, 0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", sorted(SHAPES))
+def test_a_merge_route_takes_single_mails_as_well(settings, kind):
+    with provider(settings, kind) as api:
+        message = EmailMultiAlternatives("Kabar", "Halo", "r@k.example", ["Siti <siti@p.example>"])
+        message.attach_alternative("<p>Halo</p>", "text/html")
+        result = routes.deliver(message)
+
+    assert (result.outcome, bool(result.provider_id)) == ("accepted", True)
+    assert api.recipients == ["siti@p.example"]
