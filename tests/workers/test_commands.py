@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 from datetime import timedelta
 
 import pytest
@@ -12,12 +14,12 @@ from django.utils import timezone
 
 from newsletter import issues
 from newsletter.models import Issue, IssueStatus
-from tests.makers import NOW, make_issue, make_newsletter, make_reader, make_scheduled_issue
+from tests.makers import NOW, make_issue, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
 from workers import ledger, pace
 from workers.routes import mailbox
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_no_network")]
 
 
 def run(*arguments: object, **options: object) -> str:
@@ -68,8 +70,53 @@ def test_send_issue_brings_a_later_schedule_forward():
     assert mailbox.count() == 1
 
 
+def test_send_issue_shows_the_whole_equation_and_what_is_slow(sink):
+    newsletter = make_newsletter()
+    for email in ("siti@gmail.com", "budi@gmail.com", "ayu@p.example"):
+        make_reader(newsletter, email=email)
+    issue, _people = make_sending_issue(newsletter=newsletter, readers=0)
+
+    def answer(address: str) -> str | None:
+        if address == "siti@gmail.com":
+            return "421 4.7.28 unusual rate"
+        os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C with a message in hand
+        return None
+
+    sink.on_rcpt = answer
+
+    out = io.StringIO()
+    with pytest.raises(CommandError) as told:
+        call_command("send_issue", str(issue.pk), "--wait", stdout=out)
+
+    lines = out.getvalue().splitlines()
+    assert "1 accepted + 1 deferred + 0 refused + 0 skipped + 0 uncertain + 1 waiting = 3" in lines[0]
+    assert any(line.startswith("  Gmail asks us to slow down; 1 reader follows until about") for line in lines)
+    assert any(line.startswith("  1 reader: their mail service asks us to slow down. Tried again") for line in lines)
+    assert "\033" not in out.getvalue()
+    assert told.value.returncode == 1
+    assert "keeps going out: the workers send the rest" in str(told.value)
+    assert Issue.objects.get(pk=issue.pk).status == IssueStatus.SENDING
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_send_issue_draws_a_bar_on_a_terminal():
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    issue, _people = make_sending_issue(readers=2)
+    out = Terminal()
+
+    call_command("send_issue", str(issue.pk), "--wait", stdout=out)
+
+    assert "100 %" in out.getvalue()
+    assert "━" * 30 in out.getvalue()
+    assert out.getvalue().count("\r") >= 2
+    assert "2 accepted + 0 deferred" in out.getvalue()
+
+
 def test_send_issue_that_is_held_back_fails_with_the_reason():
-    issue = make_scheduled_issue()
+    issue = issues.approve(make_issue(), editor=None, now=NOW)
 
     code, said = code_of("send_issue", issue.pk, "--wait")
 

@@ -142,7 +142,7 @@ def follow_up(*, now: datetime, most: int = 5000) -> int:
         due = Delivery.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             outcome=Outcome.DEFERRED, due_at__lte=now, issue__status=IssueStatus.SENDING
         )
-        return _plan_again(due.order_by("issue", "subscription")[:most], due_at=None)
+        return _plan_again(due.order_by("issue", "subscription")[:most], due_at=None, now=now)
 
 
 def send_again(issue: Issue, subscription_ids: Iterable[int], *, editor: Editor | None, now: datetime) -> int:
@@ -159,14 +159,14 @@ def send_again(issue: Issue, subscription_ids: Iterable[int], *, editor: Editor 
             issue__status__in=[IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT],
         )
         rows = list(asked.order_by("subscription").values_list("subscription", flat=True))
-        readers = _plan_again(asked.order_by("issue", "subscription"), due_at=now)
+        readers = _plan_again(asked.order_by("issue", "subscription"), due_at=now, now=now)
         if readers:
             issues.audit("issue-sent-again", issue, editor=editor, now=now, readers=rows)
     return readers
 
 
-def _plan_again(deliveries: Iterable[Delivery], *, due_at: datetime | None) -> int:
-    """Batches that repeat, one edition each. `due_at` marks who is in one."""
+def _plan_again(deliveries: Iterable[Delivery], *, due_at: datetime | None, now: datetime) -> int:
+    """Batches that repeat, one edition each, to be claimed from now on. `due_at` marks deliveries that are in one."""
     groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     chosen = list(deliveries)
     editions = dict(Batch.objects.filter(pk__in={row.batch_id for row in chosen}).values_list("pk", "edition_id"))
@@ -174,6 +174,6 @@ def _plan_again(deliveries: Iterable[Delivery], *, due_at: datetime | None) -> i
         groups[row.issue_id, editions[row.batch_id]].append(row.subscription)
     for (issue_id, edition_id), ids in groups.items():
         for part in parts(sorted(ids)):
-            add_batch(issue_id, edition_id, part, is_retry=True)
+            add_batch(issue_id, edition_id, part, is_retry=True, due_at=now)
     Delivery.objects.filter(pk__in=[row.pk for row in chosen]).update(due_at=due_at)
     return len(chosen)

@@ -18,7 +18,7 @@ from subscribers import addresses
 from subscribers.models import Subscription
 from workers import ledger
 from workers.models import Batch, BatchStatus, Delivery
-from workers.studio import wording
+from workers.studio import delays, wording
 
 RECENT = timedelta(seconds=60)
 STEP = 10
@@ -175,21 +175,25 @@ class Flight:
         return f"{self.issue.status}-{self.step if self.is_moving else 0}"
 
     def terms(self) -> list[dict[str, Any]]:
-        """The equation: terms that add up to the plan; those at nought are left out, but for the first."""
+        """The equation: six terms that add up to the plan. They stay in their places while the figures move."""
         equation = self.equation
         terms = [
             (equation.accepted, _("accepted by their mail service"), ""),
             (equation.deferred, _("deferred, tried again by itself"), ""),
             (equation.refused, _("refused"), ""),
             (equation.skipped, _("left out: they left, paused or were stopped"), ""),
-            (equation.uncertain, _("uncertain, see below"), "bad"),
+            (equation.uncertain, _("uncertain, see below") if equation.uncertain else _("uncertain"), "bad"),
             (equation.waiting, self._waiting(), ""),
         ]
-        shown = [term for place, term in enumerate(terms) if term[0] or not place]
         return [
-            {"count": count, "words": words, "tone": tone, "sign": "+" if place else ""}
-            for place, (count, words, tone) in enumerate(shown)
+            {"count": count, "words": words, "tone": tone if count else "", "sign": "+" if place else ""}
+            for place, (count, words, tone) in enumerate(terms)
         ]
+
+    @cached_property
+    def slow(self) -> list[delays.Delay]:
+        """What is slow, and why."""
+        return delays.of(self.issue, deferred=self.equation.deferred, now=self.now)
 
     def _waiting(self) -> str:
         return _("not sent any more") if self.issue.status == IssueStatus.CANCELLED else _("waiting")

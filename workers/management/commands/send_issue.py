@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import time
+import signal
+import threading
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from newsletter import issues
 from newsletter.models import Issue, IssueStatus
-from workers import checking, ledger, sending
-from workers.models import Outcome
+from workers import checking, sending
+from workers.studio.flight import Flight
 
 BAR = 30
+LINE_EVERY = 10
+"""Per cent between two lines where nobody watches a terminal."""
 OVER = (IssueStatus.SENT, IssueStatus.PAUSED, IssueStatus.CANCELLED)
+TERMS = ("accepted", "deferred", "refused", "skipped", "uncertain", "waiting")
 
 
 class Command(BaseCommand):
     help = (
         "Lets an approved or scheduled issue go out now. The workers send it; with --wait this process sends too, "
-        "beside them, and ends when the issue is sent. Exit code 0 when done, 1 if it was held back, paused or "
-        "cancelled, 2 if it cannot be sent."
+        "beside them, and ends when the issue is sent. It shows how far it is and what is slow; Ctrl-C ends the "
+        "showing and this process's part, not the sending. Exit code 0 when done, 1 if it was held back, paused, "
+        "cancelled or not seen to its end, 2 if it cannot be sent."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,10 +44,11 @@ class Command(BaseCommand):
             return
         checking.check(issue, now=timezone.now())
         sending.begin_due(now=timezone.now())
-        self._see_through(issue)
+        with translation.override("en"), interrupted() as is_interrupted:
+            self._see_through(issue, is_interrupted)
 
     def _issue(self, pk: int) -> Issue:
-        found = Issue.objects.select_related("newsletter").filter(pk=pk).first()
+        found = Issue.objects.select_related("newsletter", "scheduled_by").filter(pk=pk).first()
         if found is None:
             raise CommandError(f"There is no issue {pk}. Its id is in its address in the studio.", returncode=2)
         return found
@@ -62,28 +70,108 @@ class Command(BaseCommand):
                 returncode=2,
             )
 
-    def _see_through(self, pk: int) -> None:
-        """Send, settle and recover like a worker, until the issue is sent or stopped."""
+    def _see_through(self, pk: int, is_interrupted: threading.Event) -> None:
+        """Send, settle and recover like a worker, until the issue is sent or stopped, or somebody has seen enough."""
+        show = Show(self)
         while (issue := self._issue(pk)).status not in OVER:
             sending.settle_host(now=timezone.now())
             sending.recover(now=timezone.now())
-            if not sending.send(pk, seconds=1.0):
-                time.sleep(0.5)
-            self._show(issue)
-        self._show(issue, last=True)
+            if not sending.send(pk, seconds=1.0, is_stopping=is_interrupted.is_set):
+                is_interrupted.wait(0.5)
+            show.now(self._issue(pk))
+            if is_interrupted.is_set():
+                show.end()
+                raise CommandError(_left_to_the_workers(self._issue(pk)), returncode=1)
+        show.now(issue, last=True)
+        show.end()
         if issue.status != IssueStatus.SENT:
             reason = issue.pause_reason or "it was cancelled."
             raise CommandError(f"Issue {pk} was not sent: {reason}", returncode=1)
 
-    def _show(self, issue: Issue, *, last: bool = False) -> None:
-        told = ledger.equation(issue)
-        done = told.audience - told.waiting
-        share = done / told.audience if told.audience else 1.0
-        bar = "#" * round(BAR * share)
-        words = ", ".join(f"{getattr(told, name)} {name}" for name in Outcome.values if getattr(told, name))
-        line = f"[{bar:<{BAR}}] {done} of {told.audience}: {words or 'nothing yet'}"
-        if self.stdout.isatty():
-            self.stdout.write(f"\r{line}\033[K", ending="\n" if last else "")
-            self.stdout.flush()
-        elif last:
-            self.stdout.write(line)
+
+def _left_to_the_workers(issue: Issue) -> str:
+    if issue.status in OVER:
+        return f"Not watched to its end: issue {issue.pk} is “{issue.get_status_display()}”."
+    return (
+        f"Issue {issue.pk} keeps going out: the workers send the rest, and nobody gets it twice. "
+        f"Look again with “send_issue {issue.pk} --wait”; to stop it, press Pause on its page in the studio."
+    )
+
+
+@contextmanager
+def interrupted() -> Iterator[threading.Event]:
+    """Set by Ctrl-C, so that the message in hand gets its answer; a second Ctrl-C ends the process at once."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+
+    def press(*_: object) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Show:
+    """On a terminal a bar and a few lines that move; elsewhere a plain line whenever something worth it happened."""
+
+    def __init__(self, command: BaseCommand) -> None:
+        self._out, self._is_rich = command.stdout, command.stdout.isatty()
+        self._drawn = 0
+        self._said: tuple[object, ...] = ()
+        self._told: set[str] = set()
+
+    def now(self, issue: Issue, *, last: bool = False) -> None:
+        flight = Flight(issue, timezone.now())
+        delays = [delay.words for delay in flight.slow]
+        if self._is_rich:
+            self._draw([self._bar(flight), _terms(flight), *(f"· {words}" for words in delays)])
+            return
+        says = (issue.status, flight.percent // LINE_EVERY)
+        if last or says != self._said:
+            self._out.write(_figures(flight))
+            self._said = says
+        for words in delays:
+            if (kind := words.translate(_NO_FIGURES)) not in self._told:
+                self._told.add(kind)
+                self._out.write(f"  {words}")
+        self._out.flush()
+
+    def end(self) -> None:
+        if self._is_rich and self._drawn:
+            self._out.write("")
+
+    def _bar(self, flight: Flight) -> str:
+        filled = BAR * flight.dealt // flight.total if flight.total else BAR
+        bar = f"\033[32m{'━' * filled}\033[0m\033[2m{'━' * (BAR - filled)}\033[0m"
+        return f"\033[1m{flight.percent:3d} %\033[0m {bar} {_dealt(flight)}"
+
+    def _draw(self, lines: list[str]) -> None:
+        """Over what was drawn before, without a flicker."""
+        up = f"\033[{self._drawn - 1}A\r" if self._drawn > 1 else "\r"
+        body = "\n".join(f"{line}\033[K" for line in lines)
+        self._out.write(f"{up}{body}\033[J", ending="")
+        self._out.flush()
+        self._drawn = len(lines)
+
+
+_NO_FIGURES = str.maketrans("", "", "0123456789,.:")
+
+
+def _dealt(flight: Flight) -> str:
+    return " · ".join(filter(None, [f"{flight.dealt} of {flight.total}", flight.pace]))
+
+
+def _terms(flight: Flight) -> str:
+    """The audience equation, all six terms."""
+    told = flight.equation
+    return f"{' + '.join(f'{getattr(told, name)} {name}' for name in TERMS)} = {told.audience}"
+
+
+def _figures(flight: Flight) -> str:
+    return f"{flight.percent} %: {_dealt(flight)}: {_terms(flight)}"
