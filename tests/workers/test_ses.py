@@ -156,7 +156,7 @@ def deaf_server():
 
 
 def test_t64_amazons_client_does_not_repeat_a_call_without_an_answer(settings):
-    """By itself it would, up to four times, and each could be a mail."""
+    """By itself it would, twice, and each could be a mail."""
     issue, _people = make_sending_issue(readers=1)
     with deaf_server() as (url, calls):
         settings.MAIL_ROUTES = [f"ses://{KEYS}@eu-west-1?endpoint={url}&timeout=3"]

@@ -79,7 +79,7 @@ def test_t44_the_page_says_what_came_when_from_whom_and_why(client, storm):
     assert "<dt>Bounces</dt><dd>5<small>" in html
     assert "<dt>Complaints</dt><dd>2<small>" in html
     assert "58 % of those who got it" in html.replace("\xa0", " ")
-    assert "5.1.1 550 5.1.1 no such user" in html
+    assert "<td>550 5.1.1 no such user</td>" in html
     assert "Let it take effect for 7 readers…" in html
 
 

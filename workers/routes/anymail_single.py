@@ -295,7 +295,7 @@ def _arguments(provider: _Provider, address: base.Address) -> dict[str, Any]:
 def _ses(address: base.Address) -> dict[str, Any]:
     """Without keys, boto3 finds them itself (instance role, profile).
 
-    Amazon's client would repeat a call without an answer, up to four times, and SES knows no repeated call: so it may not.
+    Amazon's client would repeat a call without an answer, and SES knows no repeated call: so it may not.
     """
     if find_spec("boto3") is None:
         remedy = "Run pip install --require-hashes --requirement requirements-ses.txt, here and for every worker."

@@ -48,7 +48,7 @@ def page(request: HttpRequest, issue_id: int) -> HttpResponse:
         context |= {
             "said": _in_words(issue, held),
             "share": wording.percent(held.readers, held.accepted),
-            "reasons": [(_KINDS[kind](), code, detail, count) for kind, code, detail, count in held.reasons],
+            "reasons": [_reason(*reason) for reason in held.reasons],
             "asked": asked if asked in DECISIONS else "",
         }
     return render(request, "studio/sending/held.html", context)
@@ -58,6 +58,11 @@ _KINDS: dict[str, Callable[[], str]] = {
     feedback.BOUNCED: lambda: _("Address does not exist"),
     feedback.COMPLAINED: lambda: _("Complaint"),
 }
+
+
+def _reason(kind: str, code: str, detail: str, count: int) -> tuple[str, str, int]:
+    answer = detail if code in detail else f"{code} {detail}".strip()
+    return _KINDS[kind](), answer or "–", count
 
 
 def _in_words(issue: Issue, held: feedback.HeldBack) -> list[str]:
