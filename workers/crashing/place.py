@@ -36,7 +36,7 @@ class Place:
     environment: dict[str, str]
 
 
-A_CALL = 50
+A_CALL = 20
 """Readers by one call of the provider: few, so that there are many calls to cut."""
 
 

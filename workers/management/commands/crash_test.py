@@ -24,7 +24,7 @@ from workers.management.commands import run
 
 FEWEST_READERS = 100
 CREW = ("prompt", "bulk")
-ROUTES = {"smtp": "SMTP to a mail server of its own", "http": "calls of 50 readers to a provider of its own"}
+ROUTES = {"smtp": "SMTP to a mail server of its own", "http": "calls of 20 readers to a provider of its own"}
 
 
 class Command(BaseCommand):
