@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.utils import timezone
 
 from newsletter.models import Issue, IssueStatus
 from tests.chromium import axe_complaints, browser, needs_chromium, session_cookies, watched_page
-from tests.makers import make_document, make_editor, make_issue, make_reader
+from tests.makers import make_document, make_editor, make_issue, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
+from workers import lanes, ledger, pace
 from workers.models import Batch, Delivery
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]
@@ -153,5 +155,39 @@ def test_the_pages_hold_to_wcag_and_never_scroll_sideways(live_server, letter, s
             complaints += [f"{address}: {found}" for found in axe_complaints(page)]
             if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 complaints.append(f"{address} scrolls sideways")
+
+    assert complaints == []
+
+
+def test_the_progress_page_tells_what_is_slow_on_a_phone_and_in_the_dark(live_server, session):
+    now, complaints = timezone.now(), []
+    newsletter = make_newsletter(first_batch=4)
+    for number in range(60):
+        make_reader(newsletter, email=f"reader{number}@{('gmail.com', 'p.example', 'yahoo.co.id')[number % 3]}")
+    issue, _people = make_sending_issue(newsletter=newsletter, readers=0)
+    Issue.objects.filter(pk=issue.pk).update(started_at=now)
+    pace.register([("smtp-1", "smtp", 0), ("smtp-2", "smtp", 0)])
+    pace.failed("smtp-2", error="535 5.7.8 login refused", now=now, at_once=True)
+    lanes.slow_down("smtp-1", lanes.Slowed("gmail", 20.0, "421 4.7.28 unusual rate of mail from your host"), now=now)
+    answers = [("uncertain", ""), ("deferred", "452 4.2.2"), ("refused", "550 5.1.1"), ("accepted", "250")]
+    for _ in range(2):
+        claim = ledger.claim(issue, worker="surabaya:1:boot:spool", now=now, routes=["smtp-1"])
+        told = [ledger.Entry(reader, *answers[min(place, 3)]) for place, reader in enumerate(claim.ids)]
+        ledger.record(claim, told, now=now)
+    stuck = Batch.objects.filter(lane="gmail").last()
+    Batch.objects.filter(pk=stuck.pk).update(status="uncertain", worker="surabaya:1:boot:spool")
+
+    with browser() as chromium:
+        for width, scheme, language in ((1440, "light", "en"), (390, "dark", "id")):
+            cookies = session(make_editor(newsletter, language=language), live_server.url)
+            look = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+            page = open_page(chromium, cookies, live_server.url, complaints, **look)
+            page.goto(f"{live_server.url}/studio/issues/{issue.pk}/progress/")
+
+            said = page.locator("#slow + .notes").inner_text()
+            assert all(words in said for words in ("Gmail", "smtp-2", "535 5.7.8", "settle --lost surabaya"))
+            assert page.locator(".eq > div").count() == 7
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            complaints += axe_complaints(page)
 
     assert complaints == []

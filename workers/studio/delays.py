@@ -55,7 +55,8 @@ def of(issue: Issue, *, deferred: int, now: datetime) -> list[Delay]:
 
 
 def _until(issue: Issue, moment: datetime) -> str:
-    return wording.clock(moment, issue.newsletter.zone)
+    """The minute by whose beginning it is so."""
+    return wording.clock(moment + timedelta(seconds=59), issue.newsletter.zone)
 
 
 def _open_batches(issue: Issue, *, now: datetime) -> list[Any]:
