@@ -16,7 +16,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from newsletter.models import Edition, Issue
-from subscribers import audience
+from subscribers import audience, tokens
 from workers import causes, lanes, ledger, mailboxes, merging, rfc5322, routes, spool, wire
 from workers.ledger import questions
 from workers.models import Outcome
@@ -77,6 +77,7 @@ class Run:
         try:
             route.open()
             self._readers = wire.readers(self.claim.ids)
+            self._own = tokens.of_readers(self.claim.issue, self.claim.ids)
             self._barred = {reader: audience.LEFT for reader in self.claim.ids if reader not in self._readers}
             edition = Edition.objects.get(pk=self.claim.edition)
             self._mail = wire.of_edition(edition, self.issue.newsletter, eight_bit=route.eight_bit())
@@ -131,7 +132,7 @@ class Run:
             recipient = rfc5322.ascii_address(person.email)
             message_id = str(message.extra_headers["Message-ID"])
             return routes.Letter(wire.sender(self._mail, person), recipient, message_id, message=message)
-        copy = wire.fill(self._mail, person, now=now)
+        copy = wire.fill(self._mail, person, now=now, own=self._own[reader])
         return routes.Letter(copy.sender, copy.recipient, copy.message_id, copy.data)
 
     # --- a few at once ---
@@ -177,7 +178,7 @@ class Run:
     def _by_the_call(self, route: MergeRoute) -> None:
         """Calls of the size that the route wants now; whom a call left out is offered again, first."""
         mark = questions.mark(self.claim.batch, self.claim.attempt)
-        plan = merging.plan(self._mail, route.syntax, mark=mark)
+        plan = merging.plan(self._mail, route, mark=mark)
         most, waiting = route.most_at_once, deque(enumerate(self.claim.ids))
         while waiting and self._may_go_on(waiting[0][0]):
             chosen = [waiting.popleft() for _ in range(min(route.at_once, most, len(waiting)))]
@@ -197,7 +198,7 @@ class Run:
                 self._write(place, ledger.Entry(reader, Outcome.SKIPPED, self._barred[reader]))
                 continue
             try:
-                parts.append((place, reader, merging.part(plan, self._readers[reader])))
+                parts.append((place, reader, merging.part(plan, self._readers[reader], self._own[reader])))
             except rfc5322.Unsendable as error:
                 self._write(place, ledger.Entry(reader, Outcome.REFUSED, "5.1.3", str(error)))
         if not parts:
@@ -213,7 +214,7 @@ class Run:
             if result is None:
                 left_out.append((place, reader))
             else:
-                self._answered(place, reader, result, part.message_id if route.keeps_message_ids else "")
+                self._answered(place, reader, result, part.message_id)
         self.under_way = False
         return left_out
 

@@ -17,7 +17,7 @@ from newsletter.models import Tracking
 from newsletter.rendering import slots
 from subscribers import tokens
 from workers import rfc5322, wire
-from workers.routes.base import Mailing, Part, Syntax
+from workers.routes.base import Mailing, MergeRoute, Part, Syntax
 
 PLAIN, HTML = "plain", "html"
 JOINER = "\u2060"
@@ -35,10 +35,12 @@ class Plan:
     """What stands there ("u", "why_html", …) -> the name of the place."""
     headers: tuple[tuple[str, slots.Segments], ...]
     """Those that differ between readers."""
+    keeps_message_ids: bool
 
 
-def plan(mail: wire.Compiled, syntax: Syntax, *, mark: str = "") -> Plan:
+def plan(mail: wire.Compiled, route: MergeRoute, *, mark: str = "") -> Plan:
     """One text for all readers of an edition. By `mark` the provider can be asked for the call later."""
+    syntax = route.syntax
     shared = {} if mail.newsletter.tracking == Tracking.INDIVIDUAL else {"hit": mail.shared_hit}
     keys = _keys(mail, shared)
     text, html = (
@@ -56,34 +58,32 @@ def plan(mail: wire.Compiled, syntax: Syntax, *, mark: str = "") -> Plan:
         headers={name: _line(value.static[0]) for name, value in mail.headers if not value.slots},
         mark=mark,
     )
-    return Plan(mail, syntax, mailing, keys, tuple(pair for pair in mail.headers if pair[1].slots))
+    own = tuple((name, value) for name, value in mail.headers if value.slots)
+    return Plan(mail, syntax, mailing, keys, own, route.keeps_message_ids)
 
 
-def part(plan: Plan, reader: wire.Reader) -> Part:
+def part(plan: Plan, reader: wire.Reader, own: tokens.Own) -> Part:
     """What one reader's copy has of its own. Raises Unsendable."""
     mail, syntax, keys = plan.mail, plan.syntax, plan.keys
-    recipient = rfc5322.ascii_address(reader.email)
-    own = {"u": tokens.unsubscribe(reader.id, mail.words.issue)}
-    if "p" in keys:
-        own["p"] = tokens.preferences(reader.id)
-    if "hit" in keys:
-        own["hit"] = wire.hit(mail, reader)
-    values = {name: own[key] for key, name in keys.items() if key in own}
     why_plain, why_html = wire.why(mail, reader)
-    if why := keys.get("why_plain"):
-        values[why] = _unexpanded(why_plain, syntax, PLAIN)
-    if why := keys.get("why_html"):
-        values[why] = _unexpanded(why_html, syntax, HTML)
+    words = {
+        "u": own.unsubscribe,
+        "p": own.preferences,
+        "why_plain": _unexpanded(why_plain, syntax, PLAIN),
+        "why_html": _unexpanded(why_html, syntax, HTML),
+    }
+    if "hit" in keys:
+        words["hit"] = wire.hit(mail, reader)
     if mail.fields:
-        values |= _fields(plan, wire.called(reader))
+        words |= _fields(plan, wire.called(reader))
     name = rfc5322.clean(reader.name) if reader.name else ""
     return Part(
-        recipient=recipient,
+        recipient=rfc5322.ascii_address(reader.email),
         name=unexpanded(name, syntax) if name else "",
-        message_id=tokens.message_id(mail.words.issue, reader.id, mail.domain),
-        token=tokens.event_mac(mail.words.issue, reader.id),
-        values=values,
-        headers={name: _line(slots.fill(value, own)) for name, value in plan.headers},
+        message_id=tokens.message_id(mail.words.issue, reader.id, mail.domain) if plan.keeps_message_ids else "",
+        token=own.event,
+        values={place: words[key] for key, place in keys.items()},
+        headers={header: _line(slots.fill(value, words)) for header, value in plan.headers},
     )
 
 
@@ -123,7 +123,7 @@ def _fields(plan: Plan, name: str) -> dict[str, str]:
     for key in plan.mail.fields:
         field, _mark, kind = key.rpartition("_")
         words = (escape(name) if kind == HTML else name) or _fallback(field)
-        found[plan.keys[key]] = unexpanded(words, plan.syntax, kind)
+        found[key] = unexpanded(words, plan.syntax, kind)
     return found
 
 

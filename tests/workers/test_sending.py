@@ -301,10 +301,10 @@ def test_an_error_of_ours_in_mid_send_loses_nobody(sink, monkeypatch):
     issue, people = make_sending_issue(readers=4)
     fill = carrying.wire.fill
 
-    def break_at_the_third(mail, reader, *, now):
+    def break_at_the_third(mail, reader, **rest):
         if reader.id == people[2].pk:
             raise RuntimeError("broken")
-        return fill(mail, reader, now=now)
+        return fill(mail, reader, **rest)
 
     monkeypatch.setattr(carrying.wire, "fill", break_at_the_third)
     with pytest.raises(RuntimeError):

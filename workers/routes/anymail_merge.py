@@ -40,10 +40,16 @@ _ATTRIBUTES = tuple(
     (name, combine, _addresses if name == "to" else convert)
     for name, combine, convert in BasePayload.base_message_attrs
 )
+_MERGED = tuple(
+    (name, None, None) if name in {"merge_data", "merge_metadata"} else (name, combine, convert)
+    for name, combine, convert in BasePayload.anymail_message_attrs
+)
+"""Nothing of a reader is a lazy translation or a default, so nobody need look for any."""
 
 
 class _MailgunPayload(mailgun.MailgunPayload):  # type: ignore[misc]
     base_message_attrs = _ATTRIBUTES
+    anymail_message_attrs = _MERGED
 
     def get_request_params(self, api_url: str) -> dict[str, Any]:
         """As multipart/form-data, which carries the bodies as they are instead of quoting each byte."""
@@ -64,6 +70,7 @@ class MailgunBackend(mailgun.EmailBackend):  # type: ignore[misc]
 
 class _MailjetPayload(mailjet.MailjetPayload):  # type: ignore[misc]
     base_message_attrs = _ATTRIBUTES
+    anymail_message_attrs = _MERGED
 
     def set_merge_metadata(self, merge_metadata: Mapping[str, Mapping[str, str]]) -> None:
         """Also as CustomID, by which Mailjet can be asked for a message later."""
@@ -79,6 +86,7 @@ class MailjetBackend(mailjet.EmailBackend):  # type: ignore[misc]
 
 class _SendGridPayload(sendgrid.SendGridPayload):  # type: ignore[misc]
     base_message_attrs = _ATTRIBUTES
+    anymail_message_attrs = _MERGED
 
 
 class SendGridBackend(sendgrid.EmailBackend):  # type: ignore[misc]

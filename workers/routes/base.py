@@ -99,6 +99,7 @@ class Part:
     recipient: str
     name: str
     message_id: str
+    """"" where the provider makes one."""
     token: str
     """What the provider's events bring back."""
     values: Mapping[str, str] = field(default_factory=dict)
