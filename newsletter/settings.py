@@ -26,6 +26,14 @@ MAIL_KINDS = frozenset(
         *("mailgun", "mailjet", "postmark", "ses", "sendgrid", "resend", "brevo", "mailersend", "mandrill"),
     }
 )
+UNFIT_MAIL_KINDS = {
+    "mailtrap": "it fills in readers' own words only in texts that are stored with it",
+    "postal": "its reports carry no token of ours, so anybody could forge them",
+    "scaleway": "it reports neither bounces nor complaints",
+    "sparkpost": "it leaves the List-Unsubscribe header out without a word, so nobody could unsubscribe by one click",
+    "unisender": "it lets the List-Unsubscribe header pass only after an approval of its own",
+}
+"""Providers that we know, and why newsletters cannot be sent by them."""
 LOCAL_MAIL_KINDS = frozenset({"mailbox", "discard"})
 
 
@@ -91,7 +99,9 @@ def sns_topics(name: str) -> list[str]:
     """Amazon resource names of the topics that SES reports to."""
     for word in words(name):
         if not re.fullmatch(r"arn:aws(-[a-z]+)*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?", word):
-            raise wrong(name, f"{word!r} is no topic", "Copy its ARN, such as arn:aws:sns:eu-west-1:123456789012:warta.")
+            raise wrong(
+                name, f"{word!r} is no topic", "Copy its ARN, such as arn:aws:sns:eu-west-1:123456789012:warta."
+            )
     return words(name)
 
 
@@ -167,6 +177,9 @@ def mail_routes(name: str, default: str) -> list[str]:
     routes = [part.strip() for part in text(name, default).split(",") if part.strip()]
     for route in routes:
         kind = urlsplit(route).scheme
+        if kind in UNFIT_MAIL_KINDS:
+            remedy = "docs/add-a-provider.md names those that can, and most have an SMTP server."
+            raise wrong(name, f"newsletters cannot be sent by {kind}: {UNFIT_MAIL_KINDS[kind]}", remedy)
         if kind not in MAIL_KINDS:
             known = ", ".join(sorted(MAIL_KINDS))
             raise wrong(name, f"{kind or route.split(':')[0]!r} is no kind of route", f"Start with one of: {known}.")

@@ -42,6 +42,10 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         ({**PRODUCTION, "SECRET_KEY": ""}, "SECRET_KEY: it is not set"),
         ({**PRODUCTION, "SECRET_KEY": "short"}, "SECRET_KEY: it has fewer than 32 characters"),
         ({**PRODUCTION, "MAIL_URL": "pigeon://coop"}, "MAIL_URL: 'pigeon' is no kind of route"),
+        (
+            {**PRODUCTION, "MAIL_URL": "sparkpost://key@"},
+            "MAIL_URL: newsletters cannot be sent by sparkpost: it leaves",
+        ),
         ({"MAIL_URL": "postmark://token@"}, "SITE_URL: mail would leave this machine with http links"),
         ({"DATABASE_URL": "mysql://root@localhost/warta"}, "DATABASE_URL: it names no database we know"),
         ({"TRUSTED_PROXIES": "10.0.0.5,proxy"}, "TRUSTED_PROXIES: 'proxy' is no network"),
