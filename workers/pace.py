@@ -60,8 +60,9 @@ def register(configured: Iterable[tuple[str, str, float]]) -> None:
 
 
 def is_open(row: Route, *, now: datetime) -> bool:
-    """The breaker is open: nothing may be claimed."""
-    return row.open_until is not None and row.open_until > now
+    """The breaker is open: nothing may be claimed. Not for hours, because a clock was set back meanwhile."""
+    longest = now + timedelta(seconds=OPEN_MOST_S + WRONG_CLOCK_S)
+    return row.open_until is not None and now < row.open_until <= longest
 
 
 def usable(names: Iterable[str], *, now: datetime) -> bool:

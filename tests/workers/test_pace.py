@@ -205,3 +205,10 @@ def test_several_workers_at_once_share_one_bucket():
 
     assert sum(granted) - 10 * len(granted) <= 10 * 11 + 40
     assert len(granted) >= 3
+
+
+def test_a_clock_that_is_set_back_does_not_keep_the_breaker_open_for_hours():
+    row = Route(name="smtp-1", kind="smtp", priority=0, open_until=NOW + timedelta(minutes=10))
+
+    assert pace.is_open(row, now=NOW)
+    assert not pace.is_open(row, now=NOW - timedelta(hours=2))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import connection, connections
 
-from newsletter.models import Issue, IssueStatus
+from newsletter.models import AuditEntry, Issue, IssueStatus
 from subscribers.models import Subscription
 from workers import ledger
 from workers.crashing import place
@@ -26,6 +26,8 @@ SETTLED_WITHIN_S = 120.0
 LOOKED_UP_WITHIN_S = 75.0
 """The provider is asked ten and thirty seconds after, and after a minute; what it has not by then stays uncertain here."""
 WHERE = ("before", "after", "cut")
+CLOCKS = ("prompt", "second prompt")
+"""Two schedulers at once: the issue must begin once all the same."""
 BAR = 24
 UNSETTLED = (BatchStatus.CLAIMED, BatchStatus.UNCERTAIN, BatchStatus.WAITING)
 Say = Callable[[str], None]
@@ -60,7 +62,7 @@ class Trial:
     def __init__(self, issue: Issue, crew: Crew, orders: Orders, *, chance: random.Random, say: Say) -> None:
         self.issue, self.crew, self.orders = issue, crew, orders
         self._chance, self._say = chance, say
-        self.kills = 0
+        self.kills = self.arrived = 0
 
     def run(self, *, readers: int, kills: int, within_s: float) -> Verdict:
         """Raises Broken if the issue is not sent and settled in time."""
@@ -122,7 +124,8 @@ class Trial:
         return "kill -9 of the bulk worker with all its processes" if self.crew.kill("bulk") else ""
 
     def _kill_clock(self) -> str:
-        return "kill -9 of the prompt worker with the clock" if self.crew.kill("prompt") else ""
+        name = self._chance.choice(CLOCKS)
+        return f"kill -9 of the {name} worker with its clock" if self.crew.kill(name) else ""
 
     def _lose_messages(self) -> str:
         scheme = urlsplit(settings.BROKER_URL).scheme
@@ -168,10 +171,16 @@ class Trial:
         told = ledger.equation(self.issue)
         if not told.adds_up or told.audience != readers or told.waiting:
             raise Broken(f"The ledger does not add up: {self._standing()}")
+        begun = AuditEntry.objects.filter(action="issue-begun", subject=f"issue {self.issue.pk}").count()
+        if begun != 1:
+            raise Broken(f"The issue began {begun} times instead of once.")
         taken = Counter({str(who): int(times) for who, times in self.orders.report()["recipients"].items()})
         addresses = dict(Subscription.objects.values_list("pk", "subscriber__email"))
         outcomes = dict(Delivery.objects.filter(issue=self.issue.pk).values_list("subscription", "outcome"))
         named = {Outcome.UNCERTAIN, Outcome.REFUSED, Outcome.SKIPPED}
+        self.arrived = sum(
+            taken[email] > 0 for key, email in addresses.items() if outcomes.get(key) == Outcome.UNCERTAIN
+        )
         missing = [key for key, email in addresses.items() if not taken[email] and outcomes.get(key) not in named]
         return Verdict(
             readers=readers,

@@ -10,7 +10,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.management import call_command
@@ -25,6 +25,17 @@ from workers.management.commands import run
 FEWEST_READERS = 100
 CREW = ("prompt", "bulk")
 ROUTES = {"smtp": "SMTP to a mail server of its own", "http": "calls of 20 readers to a provider of its own"}
+
+
+class Told(NamedTuple):
+    looked_up: int
+    arrived: int
+
+
+def _second(command: tuple[str, ...]) -> tuple[str, ...]:
+    """The same worker once more, with a clock of its own."""
+    named = tuple("second@%h" if word == "prompt@%h" else word for word in command)
+    return (*named, "--schedule-filename", str(settings.VAR_DIR / "second-beat-schedule"))
 
 
 class Command(BaseCommand):
@@ -94,12 +105,13 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         issue = scene.scheduled(readers=readers, now=timezone.now())
         commands = {part.name: part.command for part in run.parts("127.0.0.1", settings.PORT) if part.name in CREW}
+        commands["second prompt"] = _second(commands["prompt"])
         log = settings.VAR_DIR / "workers.log"
         crew, orders = Crew(commands, environment=os.environ, log=log), sink.Orders(port)
         trial, started = Trial(issue, crew, orders, chance=random.Random(seed), say=self.say), time.monotonic()  # noqa: S311
         try:
             verdict = trial.run(readers=readers, kills=kills, within_s=within)
-            looked_up = trial.looked_up()
+            told = Told(trial.looked_up(), trial.arrived)
         except Broken as error:
             self.say(log.read_text(errors="replace")[-2000:])
             raise CommandError(str(error)) from None
@@ -107,14 +119,16 @@ class Command(BaseCommand):
             crew.stop()
             orders.close()
             close_connections()
-        self._tell(verdict, looked_up=looked_up, seconds=time.monotonic() - started)
+        self._tell(verdict, told, seconds=time.monotonic() - started)
 
-    def _tell(self, verdict: Verdict, *, looked_up: int, seconds: float) -> None:
+    def _tell(self, verdict: Verdict, told: Told, *, seconds: float) -> None:
         self.say(
             f"{verdict.readers:>9,} readers in {seconds:.0f} s: {verdict.accepted:,} accepted, {verdict.uncertain:,} uncertain and named."
         )
-        if looked_up:
-            self.say(f"{looked_up:>9,} of the accepted were uncertain until the provider was asked.")
+        if told.looked_up:
+            self.say(f"{told.looked_up:>9,} of the accepted were uncertain until the provider was asked.")
+        if verdict.uncertain:
+            self.say(f"{told.arrived:>9,} of the uncertain did arrive; nobody is mailed twice to find out.")
         self.say(f"{verdict.lost:>9,} lost\n{verdict.doubled:>9,} doubled")
         self.say(json.dumps(asdict(verdict)))
         if not verdict.holds:
