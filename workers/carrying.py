@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from typing import NamedTuple
 
 from django.utils import timezone
@@ -80,7 +80,9 @@ class Run:
             self._own = tokens.of_readers(self.claim.issue, self.claim.ids)
             self._barred = {reader: audience.LEFT for reader in self.claim.ids if reader not in self._readers}
             edition = Edition.objects.get(pk=self.claim.edition)
-            self._mail = wire.of_edition(edition, self.issue.newsletter, eight_bit=route.eight_bit())
+            self._mail = wire.of_edition(
+                edition, self.issue.newsletter, eight_bit=route.eight_bit(), stuffed=route.capabilities.stuffed
+            )
             if isinstance(route, MergeRoute):
                 self._by_the_call(route)
             elif isinstance(route, ParallelRoute) and route.capabilities.window > 1:
@@ -133,7 +135,7 @@ class Run:
             message_id = str(message.extra_headers["Message-ID"])
             return routes.Letter(wire.sender(self._mail, person), recipient, message_id, message=message)
         copy = wire.fill(self._mail, person, now=now, own=self._own[reader])
-        return routes.Letter(copy.sender, copy.recipient, copy.message_id, copy.data)
+        return routes.Letter(copy.sender, copy.recipient, copy.message_id, copy.data, stuffed=copy.stuffed)
 
     # --- a few at once ---
 
@@ -142,24 +144,26 @@ class Run:
         flying: dict[Future[routes.Result], _Sent] = {}
         problems: list[Exception] = []
         most = route.capabilities.window
-        for place, reader in enumerate(self.claim.ids):
-            patient = self.claim.interval_s > ASK_EVERY_S  # no answer waits for the pace to be written down
-            problems += self._land(flying, most=0 if patient else most - 1)
-            if problems or self._has_had_enough or not self._may_go_on(place):
-                break
-            if letter := self._ready(route, place, reader):
-                self.under_way = True
-                future = route.begin(letter, deadline=self.claim.deadline)
-                flying[future] = _Sent(place, reader, letter.message_id)
-        problems += self._land(flying, most=0)
+        try:
+            for place, reader in enumerate(self.claim.ids):
+                patient = self.claim.interval_s > ASK_EVERY_S  # no answer waits for the pace to be written down
+                problems += self._land(route, flying, most=0 if patient else most - 1)
+                if problems or self._has_had_enough or not self._may_go_on(place):
+                    break
+                if letter := self._ready(route, place, reader):
+                    self.under_way = True
+                    future = route.begin(letter, deadline=self.claim.deadline)
+                    flying[future] = _Sent(place, reader, letter.message_id)
+        finally:
+            problems += self._land(route, flying, most=0)
         if problems:
             raise problems[0]
 
-    def _land(self, flying: dict[Future[routes.Result], _Sent], *, most: int) -> list[Exception]:
+    def _land(self, route: ParallelRoute, flying: dict[Future[routes.Result], _Sent], *, most: int) -> list[Exception]:
         """Write down the answers that are here, and wait until at most `most` are not. Returns what went wrong."""
         problems = list[Exception]()
         while flying:
-            done = wait(flying, timeout=None if len(flying) > most else 0, return_when=FIRST_COMPLETED).done
+            done = route.finished(flying, wait=len(flying) > most)
             for future in done:
                 sent = flying.pop(future)
                 try:

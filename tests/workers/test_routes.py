@@ -22,7 +22,7 @@ from django.core.mail import EmailMultiAlternatives, send_mail
 
 from tests.workers.mailing import parse, smtp_server
 from workers import routes
-from workers.routes import base, mailbox, smtp
+from workers.routes import base, mailbox, talk
 
 DATA = b"Subject: Kabar\r\nMessage-ID: <a1@kabarlintas.example>\r\n\r\nHalo\r\n.titik\r\n..dua\r\n"
 
@@ -115,7 +115,7 @@ def test_a_connection_cut_after_the_body_is_uncertain_and_the_next_letter_gets_a
 def test_a_kept_connection_that_went_stale_is_renewed_without_a_second_mail():
     with smtp_route() as (route, sink):
         route.send(make_letter())
-        route._session.sock.shutdown(2)
+        route._pool.lines[0].sock.shutdown(2)
         assert route.send(make_letter()).outcome == "accepted"
 
     assert (len(sink.received), sink.sessions) == (2, 2)
@@ -192,7 +192,7 @@ def test_the_deadline_counts_up_to_the_body():
     ],
 )
 def test_leading_dots_are_doubled(data, wire):
-    assert smtp.stuffed(data) == wire
+    assert talk.stuffed(data) == wire
 
 
 # --- TLS and login ---------------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def test_tls_is_used_where_it_is_offered(certificate):
     context, _file = certificate
     with smtp_route(tls_context=context) as (route, sink):
         assert route.send(make_letter()).outcome == "accepted"
-        assert isinstance(route._session.sock, ssl.SSLSocket)
+        assert isinstance(route._pool.lines[0].sock, ssl.SSLSocket)
 
 
 def test_required_tls_wants_a_certificate_that_is_trusted(certificate):
@@ -276,6 +276,8 @@ def test_a_wrong_password_is_refused_and_a_right_one_logs_in(certificate):
         "smtp://host?rate=fast",
         "mailbox:?x=1",
         "postmark://",
+        "mailgun://geheim@",
+        "mailgun://geheim@mg.example?threads=2",
         "postmark://geheim@?region=eu",
     ],
 )
@@ -285,6 +287,15 @@ def test_a_wrong_mail_url_is_named_without_its_secret(url):
 
     assert str(told.value).startswith("MAIL_URL: ")
     assert "geheim" not in str(told.value)
+
+
+def test_no_start_with_a_route_that_cannot_be_made(settings):
+    settings.MAIL_ROUTES = ["mailbox:", "mailgun://key@", "smtp://mail.example"]
+
+    [error] = every_route_can_be_made(None)
+
+    assert (error.id, error.msg) == ("workers.E004", "MAIL_URL: mailgun names no domain.")
+    assert error.hint == "Write mailgun://KEY@your.domain."
 
 
 def test_routes_come_in_the_order_of_mail_url(settings):

@@ -17,7 +17,7 @@ from subscribers import tokens
 from tests.makers import NOW
 from tests.workers.mailing import HTML, TEXT, make_words, parse
 from workers import rfc5322, wire
-from workers.routes import smtp
+from workers.routes import talk
 
 SITI = wire.Reader(
     1234,
@@ -383,7 +383,7 @@ def test_bytes_stuffed_beforehand_are_those_stuffed_at_last(name, text, eight_bi
         for stuffed in (True, False)
     )
 
-    assert smtp.stuffed(plain.data) == (beforehand.data if beforehand.stuffed else smtp.stuffed(beforehand.data))
+    assert talk.stuffed(plain.data) == (beforehand.data if beforehand.stuffed else talk.stuffed(beforehand.data))
 
 
 def test_an_ordinary_mail_is_stuffed_beforehand():

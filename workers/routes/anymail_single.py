@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 from workers.routes import base, traces
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 TIMEOUT_S = 20.0
 AT_ONCE = 4
@@ -104,6 +105,9 @@ class AnymailSingle:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.capabilities.window, thread_name_prefix=self.name)
         return self._pool.submit(self.send, letter, deadline=deadline)
+
+    def finished(self, flying: Collection[Future[base.Result]], *, wait: bool) -> set[Future[base.Result]]:
+        return futures.wait(flying, timeout=None if wait else 0, return_when=futures.FIRST_COMPLETED).done
 
     def send(self, letter: base.Letter, *, deadline: float = base.NO_DEADLINE) -> base.Result:
         """Without an answer, the same call under the same key only asks for its outcome; so it is made again at once."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,7 +54,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message for one person: wire bytes with CRLF and without dot-stuffing, or a message for an API."""
+    """One message for one person: wire bytes with CRLF, or a message for an API."""
 
     sender: str
     """The envelope's; bounces come back to it."""
@@ -62,6 +62,8 @@ class Letter:
     message_id: str
     data: bytes = b""
     message: EmailMultiAlternatives | None = None
+    stuffed: bool = False
+    """`data` has its leading dots doubled and its end mark (RFC 5321 section 4.5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class Capabilities:
     """What the engine needs to know of a route, and all it reads."""
 
     takes: Literal["bytes", "message"] = "bytes"
+    stuffed: bool = False
+    """Would rather have bytes with dots doubled already, where that can be done for all readers at once."""
     window: int = 1
     """Messages that may be without an answer at once; 0 where sending the same Message-ID again changes nothing."""
     asks_before_each: bool = False
@@ -158,6 +162,9 @@ class ParallelRoute(Route, Protocol):
 
     def begin(self, letter: Letter, *, deadline: float = NO_DEADLINE) -> Future[Result]:
         """As `send`, without waiting for the answer."""
+
+    def finished(self, flying: Collection[Future[Result]], *, wait: bool) -> set[Future[Result]]:
+        """Those of the begun that are done; with `wait`, once there is one."""
 
 
 @runtime_checkable
