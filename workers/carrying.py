@@ -236,16 +236,25 @@ class Run:
         if result.outcome not in {Outcome.DEFERRED, Outcome.REFUSED}:
             return result.outcome
         cause = causes.of(result.code, result.detail, outcome=result.outcome)
-        if whom := causes.slows(cause, result):
+        slows_all = self.slowed is not None and not self.slowed.lane
+        if not slows_all and (whom := causes.slows(cause, result)):
             lane = mailboxes.lane_of(self._readers[reader].email) if whom == "lane" else ""
             self.slowed = lanes.Slowed(
                 lane,
-                self.sent_per_s,
+                self._sent_per_s_in(lane),
                 error=f"{result.code} {result.detail}",
                 retry_after_s=max(result.retry_after_s, cause.hold_s),
                 nobody_took_any=not any(entry.outcome == Outcome.ACCEPTED for entry in self.entries),
             )
         return causes.outcome_of(cause, result.outcome)
+
+    def _sent_per_s_in(self, lane: str) -> float:
+        """How fast the readers of one lane got it in this claim, the last of them counted as well."""
+        if not lane:
+            return self.sent_per_s
+        took = (entry.subscription for entry in self.entries if entry.outcome == Outcome.ACCEPTED)
+        there = sum(mailboxes.lane_of(self._readers[reader].email) == lane for reader in took)
+        return (there + 1) / max(0.05, tick() - self._started)
 
     def _write(self, place: int, entry: ledger.Entry) -> None:
         self.answers.answer(

@@ -37,13 +37,15 @@ class Cause:
 
 
 PATIENT = (5 * MINUTE, 15 * MINUTE, 45 * MINUTE, 135 * MINUTE)
+VERY_PATIENT = (*PATIENT, 4 * HOUR, 8 * HOUR)
+"""Where nothing is wrong but our speed, nobody should be left out for it."""
 
 GREYLISTED = Cause(
     "greylisted", _("their mail service asks every new sender to come back"), "service", (330, 900, HOUR, 4 * HOUR)
 )
-THROTTLED = Cause("throttled", _("their mail service asks us to slow down"), "service", PATIENT, slows="lane")
+THROTTLED = Cause("throttled", _("their mail service asks us to slow down"), "service", VERY_PATIENT, slows="lane")
 ACCOUNT_THROTTLED = Cause(
-    "account-throttled", _("our e-mail provider asks us to slow down"), "service", PATIENT, slows="route"
+    "account-throttled", _("our e-mail provider asks us to slow down"), "service", VERY_PATIENT, slows="route"
 )
 QUOTA = Cause(
     "quota",
@@ -146,11 +148,18 @@ _WORDS = [
     (re.compile(r"\b(spf|dkim|dmarc)\b|unauthenticated|reverse dns|\bptr\b", re.I), AUTHENTICATION),
     (re.compile(r"spam|block(ed|list)|blacklist|reputation|policy|unsolicited|spamhaus|\brbl\b", re.I), POLICY),
     (
-        re.compile(r"(user|recipient|mailbox|address)[\w ]* (unknown|not found|does ?n.t exist|invalid)|no such", re.I),
+        re.compile(
+            r"(user|recipient|mailbox|address)[\w ]* (unknown|not found|does ?n.t exist|(is )?(not )?(in)?valid)|no such"
+            r"|(invalid|illegal)[\w '`\"]{0,12}\b(to|address|recipient|e-?mail)\b|not a valid (e-?mail|address)",
+            re.I,
+        ),
         UNKNOWN_ADDRESS,
     ),
     (
-        re.compile(r"(account|mailbox)[\w ]* (disabled|inactive|suspended|closed)|inactive recipient", re.I),
+        re.compile(
+            r"(account|mailbox)[\w ]* (disabled|inactive|suspended|closed)|inactive (recipient|address)|as inactive",
+            re.I,
+        ),
         CLOSED_ADDRESS,
     ),
     (re.compile(r"rate limit|too many|slow down|unusual rate|rate limited", re.I), THROTTLED),

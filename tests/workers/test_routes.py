@@ -412,9 +412,14 @@ def postmark():
             if answer == "reset":
                 self.connection.close()
                 return
-            status, body = answer or (200, {"ErrorCode": 0, "Message": "OK", "MessageID": "pm-1", "To": call["To"]})
+            status, body, *more = answer or (
+                200,
+                {"ErrorCode": 0, "Message": "OK", "MessageID": "pm-1", "To": call["To"]},
+            )
             raw = json.dumps(body).encode()
             self.send_response(status)
+            for name, value in (more[0] if more else {}).items():
+                self.send_header(name, value)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
@@ -489,12 +494,37 @@ def test_s64_each_answer_of_an_api_has_one_meaning(answer, outcome):
     assert len(api.seen) == 2
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0),
+        ({"Retry-After": "120"}, 120),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:17:10 GMT"}, 30),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
+        ({"Retry-After": "soon"}, 0),
+        ({"Retry-After": "999999"}, 3600),
+        ({"X-RateLimit-Reset": "12"}, 12),
+        ({"Retry-After": "-5", "RateLimit-Reset": "7"}, 7),
+    ],
+)
+def test_how_long_an_answer_asks_us_to_wait(monkeypatch, headers, seconds):
+    monkeypatch.setattr(base.time, "time", lambda: 1000.0)
+
+    assert base.asked_wait_s(headers) == seconds
+
+
+def test_a_rate_window_may_be_named_by_its_end(monkeypatch):
+    monkeypatch.setattr(base.time, "time", lambda: 1_790_000_000.0)
+
+    assert base.asked_wait_s({"X-RateLimit-Reset": "1790000045"}) == 45
+
+
 def test_a_429_slows_down_and_a_500_counts_as_trouble():
     with postmark() as (route, api):
-        api.answers[:] = [(429, {}), (500, {})]
+        api.answers[:] = [(429, {}, {"Retry-After": "30"}), (500, {})]
         throttled, broken = route.send(make_message()), route.send(make_message())
 
-    assert (throttled.slow_down, throttled.trouble) == (True, False)
+    assert (throttled.slow_down, throttled.trouble, throttled.retry_after_s) == (True, False, 30)
     assert (broken.slow_down, broken.trouble) == (False, True)
 
 

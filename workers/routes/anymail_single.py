@@ -181,7 +181,8 @@ class AnymailSingle:
         if status == 409 and self._provider_of_one.has_keys:
             return _under_a_known_key(error, words)
         if status == 429:
-            return base.Result("deferred", "429", words, slow_down=True)
+            wait_s = base.asked_wait_s(getattr(error.response, "headers", {}))
+            return base.Result("deferred", "429", words, slow_down=True, retry_after_s=wait_s)
         if status in ACCOUNT_CODES or (status == 500 and _refuses_us(error)):
             raise base.Refused(f"{status} {words}")
         if 400 <= status < 500 and status != 408:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import mktime_tz, parsedate_tz
 from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -275,6 +276,23 @@ _STATUS = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 def without_addresses(words: str, *, most: int = 300) -> str:
     """A provider's answer as one line that names nobody."""
     return _ADDRESS.sub("…", " ".join(words.replace("\0", " ").split()))[:most]
+
+
+MOST_WAIT_S = 3600.0
+
+
+def asked_wait_s(headers: Mapping[str, str]) -> float:
+    """Seconds that an answer asks us to wait: Retry-After (RFC 9110 section 10.2.3), or its rate window's end; else 0."""
+    for name in ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset"):
+        raw = headers.get(name, "").strip()
+        if raw.isdecimal():
+            seconds = float(raw) - (time.time() if float(raw) > 1e9 else 0.0)  # some name the moment in epoch seconds
+        elif moment := parsedate_tz(raw):
+            seconds = mktime_tz(moment) - time.time()
+        else:
+            continue
+        return min(MOST_WAIT_S, max(0.0, seconds))
+    return 0.0
 
 
 def code_of(code: int, words: str) -> str:
