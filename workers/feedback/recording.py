@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from anymail.signals import AnymailTrackingEvent
 from django.db import connection, transaction
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 PIECE = 500
 """Rows of one INSERT."""
+REST = "0, 'unknown', '', ''"
+COLUMNS = "issue, subscription, kind, occurred_at, code, detail, provider_event_id, link, agent_class, agent, network"
 
 
 def receive(events: Iterable[AnymailTrackingEvent], *, provider: str, now: datetime) -> int:
@@ -58,20 +61,23 @@ def _store(reports: Sequence[Report]) -> list[Report]:
 
 def _insert(reports: Sequence[Report]) -> set[str]:
     """One statement, so that of two who post the same event exactly one finds it new."""
-    row = "(%s, %s, %s, %s, %s, %s, %s, 0, 'unknown', '', '')"
+    adapt = connection.ops.adapt_datetimefield_value
+    rows = [
+        (one.issue, one.subscription, one.kind, adapt(one.occurred_at), one.code, one.detail, one.event_id)
+        for one in reports
+    ]
+    if connection.vendor == "postgresql":
+        kinds = ("bigint", "bigint", "text", "timestamptz", "text", "text", "text")
+        given = ", ".join(f"%s::{kind}[]" for kind in kinds)
+        source = f"SELECT i, s, k, at, c, d, e, {REST} FROM unnest({given}) AS t(i, s, k, at, c, d, e)"  # noqa: S608
+        values: list[Any] = [list(column) for column in zip(*rows, strict=True)]
+    else:
+        source = f"VALUES {', '.join([f'(%s, %s, %s, %s, %s, %s, %s, {REST})'] * len(rows))}"
+        values = [value for row in rows for value in row]
     sql = (
-        f"INSERT INTO {Event._meta.db_table} (issue, subscription, kind, occurred_at, code, detail, provider_event_id,"  # noqa: S608
-        f" link, agent_class, agent, network) VALUES {', '.join([row] * len(reports))}"
+        f"INSERT INTO {Event._meta.db_table} ({COLUMNS}) {source}"
         " ON CONFLICT (provider_event_id) DO NOTHING RETURNING provider_event_id"
     )
-    adapt = connection.ops.adapt_datetimefield_value
-    values = [
-        value
-        for one in reports
-        for value in (
-            *(one.issue, one.subscription, one.kind, adapt(one.occurred_at), one.code, one.detail, one.event_id),
-        )
-    ]
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return {row[0] for row in cursor.fetchall()}
