@@ -9,6 +9,7 @@ class WorkersConfig(AppConfig):
     def ready(self) -> None:
         from workers import ledger  # noqa: F401 (registers audiences)
         from workers.hooks import checks  # noqa: F401 (registers a check of the start)
+        from workers.routes import checks as route_checks  # noqa: F401 (registers another)
         from workers.studio import timeline
 
         timeline.register()

@@ -23,6 +23,7 @@ from django.core.mail import EmailMultiAlternatives, send_mail
 from tests.workers.mailing import parse, smtp_server
 from workers import routes
 from workers.routes import base, mailbox, talk
+from workers.routes.checks import every_route_can_be_made
 
 DATA = b"Subject: Kabar\r\nMessage-ID: <a1@kabarlintas.example>\r\n\r\nHalo\r\n.titik\r\n..dua\r\n"
 

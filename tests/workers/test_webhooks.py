@@ -185,7 +185,7 @@ def test_t42_no_start_with_a_provider_and_no_secret(settings, provider):
 
 
 def test_t42_with_its_secret_a_provider_starts(settings):
-    settings.MAIL_ROUTES = [f"{provider}://kunci:rahasia@" for provider in ALL]
+    settings.MAIL_ROUTES = [f"{provider}://kunci:rahasia@eu-west-1" for provider in ALL]
 
     assert [error for error in run_checks() if error.id.startswith("workers.E")] == []
 
