@@ -94,6 +94,7 @@ class Batch(models.Model):
     skipped = models.PositiveSmallIntegerField(default=0)
     uncertain = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)
+    """When something was last done about it: recorded, given back, or, of one that repeats, planned."""
 
     class Meta:
         constraints = [

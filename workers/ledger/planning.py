@@ -166,7 +166,7 @@ def send_again(issue: Issue, subscription_ids: Iterable[int], *, editor: Editor 
 
 
 def _plan_again(deliveries: Iterable[Delivery], *, due_at: datetime | None, now: datetime) -> int:
-    """Batches that repeat, one edition each, to be claimed from now on. `due_at` marks deliveries that are in one."""
+    """Batches that repeat, one edition each. `due_at` marks deliveries that are in one."""
     groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     chosen = list(deliveries)
     editions = dict(Batch.objects.filter(pk__in={row.batch_id for row in chosen}).values_list("pk", "edition_id"))
@@ -174,6 +174,6 @@ def _plan_again(deliveries: Iterable[Delivery], *, due_at: datetime | None, now:
         groups[row.issue_id, editions[row.batch_id]].append(row.subscription)
     for (issue_id, edition_id), ids in groups.items():
         for part in parts(sorted(ids)):
-            add_batch(issue_id, edition_id, part, is_retry=True, due_at=now)
+            add_batch(issue_id, edition_id, part, is_retry=True, sent_at=now)
     Delivery.objects.filter(pk__in=[row.pk for row in chosen]).update(due_at=due_at)
     return len(chosen)
