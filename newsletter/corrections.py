@@ -327,8 +327,17 @@ def draft(correction: Correction, audience: dict[str, Any], *, editor: Editor | 
         made = issues.create(newsletter, editor=editor, now=now)
         Issue.objects.filter(pk=made.pk).update(audience=audience)
         made = issues.save(made, document, version=made.version, editor=editor, now=now)
-        issues.audit("correction-drafted", made, editor=editor, now=now, corrects=correction.issue_id)
+        about = {"corrects": correction.issue_id, "correction": correction.pk}
+        issues.audit("correction-drafted", made, editor=editor, now=now, **about)
     return made
+
+
+def letters(issue: Issue) -> dict[int, Issue]:
+    """The mail about each correction of `issue`, by the correction's id; drafts that were thrown away do not count."""
+    made = AuditEntry.objects.filter(action="correction-drafted", detail__corrects=issue.pk).order_by("pk")
+    named = {int(row.detail["correction"]): int(row.subject.removeprefix("issue ")) for row in made}
+    found = Issue.objects.kept().in_bulk(named.values())
+    return {correction: found[pk] for correction, pk in named.items() if pk in found}
 
 
 def letter(correction: Correction, amended: list[Link]) -> content.Document:

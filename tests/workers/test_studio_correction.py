@@ -380,6 +380,19 @@ def test_a_note_is_reworded_taken_down_shown_and_told_next(client):
     assert f"Issue {draft.number} opens with it." in words_of(page(client, issue))
 
 
+def test_a_correction_is_written_about_once(client):
+    issue, _people = out()
+    log_in(client, issue)
+    send(client, issue, words_id="Ralat.")
+    note = Correction.objects.get()
+
+    places = [act(client, issue, note, do="write").url for _ in range(2)]
+
+    assert places[0] == places[1]
+    assert Issue.objects.exclude(pk=issue.pk).count() == 1
+    assert "Note by mail: issue 2, Draft" in words_of(page(client, issue))
+
+
 def test_a_note_without_words_is_not_saved(client):
     issue, _people = out()
     log_in(client, issue)

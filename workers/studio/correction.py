@@ -54,12 +54,12 @@ def correct(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 def _overview(request: HttpRequest, issue: Issue) -> HttpResponse:
     newsletter = issue.newsletter
-    found = correcting.targets(issue)
+    found, letters = correcting.targets(issue), notes.letters(issue)
     context = {
         **_frame(request, issue),
         "targets": found,
         "measured": newsletter.tracking != Tracking.OFF,
-        "notes": [_note(note) for note in issue.corrections.select_related("made_by", "told_in")],
+        "notes": [_note(note, letters.get(note.pk)) for note in issue.corrections.select_related("made_by", "told_in")],
         "missed": _missed(issue),
         "steps": steps(issue),
     }
@@ -99,13 +99,15 @@ class Note:
     next: str
     """What became of the wish that the next issue opens with it; "" if there is none."""
     told_in: Issue | None
+    letter: Issue | None
+    """The mail about it."""
 
 
-def _note(row: Correction) -> Note:
+def _note(row: Correction, letter: Issue | None) -> Note:
     languages = row.issue.newsletter.languages
     boxes = [(code, warta.language_name(code), row.words.get(code, "")) for code in languages]
     told = row.told_in if row.told_in and row.told_in.deleted_at is None else None
-    return Note(row, boxes, _next_in_words(row, told), told)
+    return Note(row, boxes, _next_in_words(row, told), told, letter)
 
 
 def _next_in_words(row: Correction, told: Issue | None) -> str:
@@ -341,7 +343,7 @@ def note(request: HttpRequest, issue_id: int, note_id: int) -> HttpResponse:
             said = _("Issue %(number)s opens with it.") % {"number": told.number} if told else ""
             messages.success(request, said or _("The next issue that is begun opens with it."))
         case "write":
-            draft = notes.draft(row, {"got_issue": issue.pk}, **who)
+            draft = notes.letters(issue).get(row.pk) or notes.draft(row, {"got_issue": issue.pk}, **who)
             messages.success(request, _("This is the note. Nothing is sent before you have reviewed it."))
             return redirect("issue-compose", draft.pk)
     return redirect("issue-correct", issue.pk)
