@@ -17,7 +17,7 @@ from typing import NamedTuple
 from workers.routes import base
 
 Talk = Generator[bytes, "Reply", base.Result]
-_REPLY = re.compile(rb"(?:\d{3}-[^\n]*\n)*(\d{3})(?: [^\n]*)?\n")
+_REPLY = re.compile(rb"(?:\d{3}-[^\n]*\n)*(\d{3})(?: [^\n]*|\r)?\n")
 _THROTTLED = re.compile(r"\b4\.7\.\d{1,3}\b")
 LONGEST_REPLY = 65536
 MORE = b""
