@@ -170,13 +170,13 @@ def test_t64_a_sender_that_dies_names_no_more_readers_than_were_under_way(settin
 
 def test_one_that_cannot_leave_stops_the_next_ones_and_not_the_others(settings):
     with provider(settings, "postmark", "&threads=3") as api:
-        issue, _people = make_sending_issue(readers=9)
+        issue, _people = make_sending_issue(readers=30)
         api.answer = nth(2, (401, {"ErrorCode": 10, "Message": "Bad token"}))
         sending.send(issue.pk)
 
     told = equation(issue)
-    assert told[0] == len(api.copies) <= 4
-    assert told == (len(api.copies), 0, 0, 0, 0, 9 - len(api.copies))
+    assert told == (len(api.copies), 0, 0, 0, 0, 30 - len(api.copies))
+    assert len(api.copies) < 20
     issue.refresh_from_db()
     assert issue.status == IssueStatus.PAUSED
 

@@ -40,9 +40,17 @@ def all() -> list[Route]:
     """This thread's routes, best first. Raises ImproperlyConfigured, naming MAIL_URL."""
     key = (os.getpid(), tuple(settings.MAIL_ROUTES))
     if getattr(_own, "key", None) != key:
+        _leave_those_of_before()
         _own.routes = [make(f"{url.partition(':')[0]}-{place}", url) for place, url in enumerate(key[1], start=1)]
         _own.key = key
     return list(_own.routes)
+
+
+def _leave_those_of_before() -> None:
+    """Close the routes of another MAIL_URL. A connection from before a fork is the parent's, who still needs it."""
+    if getattr(_own, "key", (0,))[0] == os.getpid():
+        for route in _own.routes:
+            route.close()
 
 
 def first() -> Route:
