@@ -29,7 +29,7 @@ class Calls(asyncio.Protocol):
         self.count, self.events = count, events
         self.waiting = bytearray()
         self.unsaid = b""
-        self.is_cut = False
+        self.is_cut = self.is_gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
@@ -37,7 +37,9 @@ class Calls(asyncio.Protocol):
         self.count.sessions.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.count.sessions.discard(self)
+        """What was sent in full before its sender died is taken all the same, as servers do."""
+        self.is_gone = True
+        self.go_on()
 
     def data_received(self, data: bytes) -> None:
         self.waiting += data
@@ -45,6 +47,7 @@ class Calls(asyncio.Protocol):
 
     def go_on(self) -> None:
         if self.is_cut:
+            self.count.sessions.discard(self)
             self.transport.abort()
             return
         if self.unsaid and not self.count.is_still:
@@ -52,6 +55,8 @@ class Calls(asyncio.Protocol):
             self.unsaid = b""
         while not self.count.is_still and self._request():
             pass
+        if self.is_gone and not self.count.is_still:
+            self.count.sessions.discard(self)
 
     def _request(self) -> bool:
         head, found, _rest = self.waiting.partition(HEAD_END)

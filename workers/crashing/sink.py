@@ -38,7 +38,7 @@ class Session(asyncio.Protocol):
         self.waiting = bytearray()
         self.unsaid = b""
         self.recipient = ""
-        self.is_body = self.is_cut = False
+        self.is_body = self.is_cut = self.is_gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
@@ -47,7 +47,9 @@ class Session(asyncio.Protocol):
         transport.write(b"220 sink ready\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.count.sessions.discard(self)
+        """What was sent in full before its sender died is taken all the same, as servers do."""
+        self.is_gone = True
+        self.go_on()
 
     def data_received(self, data: bytes) -> None:
         self.waiting += data
@@ -55,6 +57,7 @@ class Session(asyncio.Protocol):
 
     def go_on(self) -> None:
         if self.is_cut:
+            self.count.sessions.discard(self)
             self.transport.abort()
             return
         if self.unsaid and not self.count.is_still:
@@ -62,6 +65,8 @@ class Session(asyncio.Protocol):
             self.unsaid = b""
         while not self.count.is_still and (self._body() if self.is_body else self._command()):
             pass
+        if self.is_gone and not self.count.is_still:
+            self.count.sessions.discard(self)
 
     def _command(self) -> bool:
         line, found, rest = self.waiting.partition(b"\r\n")
