@@ -223,6 +223,7 @@ WEBHOOK_KEYS = {
         "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY",
     )
 }
+WEBHOOK_MOST_AGE_MIN = whole_number("WEBHOOK_MOST_AGE_MIN", 5, least=1, most=24 * 60)
 SES_TOPICS = sns_topics("SES_TOPICS")
 
 if not MAIL_ROUTES:

@@ -52,10 +52,15 @@ EVENT_STATUS = {
     "held_complained": DeliveryStatus.COMPLAINED,
     "due_bounced": DeliveryStatus.BOUNCED,
     "due_complained": DeliveryStatus.COMPLAINED,
+    "unsubscribed": DeliveryStatus.NONE,
+    "held_unsubscribed": DeliveryStatus.NONE,
+    "due_unsubscribed": DeliveryStatus.NONE,
+    "deferred": DeliveryStatus.NONE,
 }
 """What each kind of `Event` says about its delivery."""
-HELD_KINDS = ("held_bounced", "held_complained")
-SERIOUS_KINDS = ("bounced", "complained", *HELD_KINDS, "due_bounced", "due_complained")
+HELD_KINDS = ("held_bounced", "held_complained", "held_unsubscribed")
+DUE_KINDS = ("due_bounced", "due_complained", "due_unsubscribed")
+SERIOUS_KINDS = ("bounced", "complained", "unsubscribed", *HELD_KINDS, *DUE_KINDS)
 """Few, and asked for without an issue; they have an index of their own."""
 
 

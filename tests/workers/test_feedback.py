@@ -438,6 +438,6 @@ def test_t43_a_provider_without_metadata_brings_the_token_back_as_a_tag():
     bounced = event("bounced", response="550 5.1.1 user unknown")
     bounced.tags, bounced.metadata = [tokens.event_mac(7, 1234)], {}
 
-    report = feedback.read(bounced, esp_name="MailerSend", now=NOW)
+    report = feedback.read(bounced, esp_name="mailersend", now=NOW)
 
     assert (report.issue, report.subscription, report.kind) == (7, 1234, "bounced")

@@ -245,3 +245,18 @@ def test_many_released_events_take_effect_piece_by_piece(storm, monkeypatch):
     assert feedback.go_on(now=NOW, most_s=0) == 3
     assert feedback.go_on(now=NOW) == 4
     assert left() == 4
+
+
+def test_t44_a_flood_of_unsubscriptions_at_the_provider_waits_too(client, storm):
+    issue, people = storm
+    told = [
+        feedback.Report(issue.pk, reader.pk, feedback.LEFT, NOW, f"left-{number}")
+        for number, reader in enumerate(people[9:])
+    ]
+    feedback.record(told, now=NOW)
+    log_in(client, issue)
+
+    assert (feedback.held_back(issue), left()) == (10, 2)
+    assert "3 unsubscriptions: they count" in page(client, issue, "?decide=apply").content.decode()
+    decide(client, issue, "apply", seen=10)
+    assert left() == 7

@@ -123,6 +123,26 @@ def test_t40_an_altered_body_is_refused(client, issue, siti, token, provider):
     assert is_untouched(siti)
 
 
+def test_t40_mailgun_signs_no_body_so_its_token_counts_once_whatever_is_said_under_it(client, issue, siti, token):
+    post = posting.mailgun(token, at=clock())
+    post.send(client)
+    budi = make_reader(issue.newsletter)
+    other = post.altered(token.encode(), tokens.event_mac(issue.pk, budi.pk).encode())
+
+    assert other.send(client).status_code == 200
+    assert other.altered(b"complained", b"unsubscribed").send(client).status_code == 200
+
+    budi.refresh_from_db()
+    assert (budi.status, Event.objects.count()) == ("subscribed", 1)
+
+
+def test_how_old_a_signed_post_may_be_is_a_setting(client, siti, token, settings):
+    settings.WEBHOOK_MOST_AGE_MIN = 480
+
+    assert posting.mailgun(token, at=clock() - datetime.timedelta(hours=7)).send(client).status_code == 200
+    assert posting.mailgun(token, at=clock() - datetime.timedelta(hours=9)).send(client).status_code == 400
+
+
 @pytest.mark.parametrize("provider", DATED)
 def test_t40_a_signature_older_than_five_minutes_is_refused(client, siti, token, provider):
     for minutes in (-6, 6):
@@ -163,6 +183,15 @@ def test_t43_a_complaint_for_somebody_without_our_token_changes_nothing(client, 
         assert COMPLAINTS[provider](forged, at=clock()).send(client).status_code == 200
 
     assert is_untouched(siti)
+
+
+def test_a_post_full_of_foreign_events_is_one_line_in_the_log(client, issue, caplog):
+    foreign = [{"event": "bounce", "sg_event_id": str(number), "warta": "forged"} for number in range(50)]
+
+    assert posting.sendgrid("", at=clock(), events=foreign).send(client).status_code == 200
+
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("workers")]
+    assert told == ["provider events without our token left out"]
 
 
 @pytest.mark.parametrize("provider", ALL)

@@ -15,7 +15,7 @@ from workers.models import Delivery, Event
 
 SOFT_BOUNCES = 5
 SOFT_PERIOD = timedelta(days=14)
-SERIOUS = (BOUNCED, COMPLAINED)
+SERIOUS = (BOUNCED, COMPLAINED, LEFT)
 DUE = "due_"
 """Before the kind of an event that a person has let take effect, until it has."""
 PIECE = 100
@@ -23,7 +23,7 @@ PIECE = 100
 
 def follow(reports: Sequence[Report], *, now: datetime) -> None:
     """Let events take effect; inside the transaction that stored them."""
-    serious = [report for report in reports if report.kind in (*SERIOUS, LEFT, SOFT_BOUNCED)]
+    serious = [report for report in reports if report.kind in (*SERIOUS, SOFT_BOUNCED)]
     if not serious:
         return
     consent.lock()  # before any reader's row: who unsubscribes locks in this order too

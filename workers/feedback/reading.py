@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,8 +12,6 @@ from typing import Any
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 
 from subscribers import tokens
-
-logger = logging.getLogger(__name__)
 
 METADATA = "warta"
 """The name under which a message carries `tokens.event_mac`."""
@@ -55,18 +52,14 @@ _ADDRESS = re.compile(r"<?[^\s<>\"]+@[^\s<>\"]+>?")
 
 
 def read(event: AnymailTrackingEvent, *, esp_name: str, now: datetime) -> Report | None:
-    """What a provider's event says, or None where it is not about a mail of ours or of no interest.
+    """What a provider's event says; None where it is of no interest. Raises tokens.Bad if no mail of ours is meant.
 
     Opens and clicks are none of its business: we count them ourselves, by each reader's choice.
     """
     kind = kind_of(event)
     if not kind:
         return None
-    try:
-        issue, subscription = tokens.read_event_mac(_carried(event))
-    except tokens.Bad:
-        logger.warning("provider event left out, it carries no token of ours", extra={"provider": esp_name})
-        return None
+    issue, subscription = tokens.read_event_mac(_carried(event))
     moment = _moment(event.timestamp, now)
     return Report(
         issue=issue,
@@ -144,6 +137,14 @@ def _provider_type(raw: Any) -> str:
 
 
 def _identity(event: AnymailTrackingEvent, esp_name: str, otherwise: tuple[object, ...]) -> str:
-    """The same event has the same identity however often it is posted; where the provider names none, its content."""
-    named = (esp_name, event.event_type, event.event_id) if event.event_id else (esp_name, event.message_id, *otherwise)
+    """The same event has the same identity however often it is posted; where the provider names none, its content.
+
+    Mailgun signs a token and the time, not the body, so a token counts once, whatever is said under it.
+    """
+    if event.event_id and esp_name == "mailgun":
+        named: tuple[object, ...] = (esp_name, event.event_id)
+    else:
+        named = (
+            (esp_name, event.event_type, event.event_id) if event.event_id else (esp_name, event.message_id, *otherwise)
+        )
     return hashlib.sha256("\0".join(map(str, named)).encode("utf-8", "surrogatepass")).hexdigest()

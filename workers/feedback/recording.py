@@ -11,6 +11,7 @@ from typing import Any
 from anymail.signals import AnymailTrackingEvent
 from django.db import connection, transaction
 
+from subscribers import tokens
 from workers.feedback import effects, storms
 from workers.feedback.reading import Report, read
 from workers.ledger import recording, turns
@@ -26,7 +27,17 @@ COLUMNS = "issue, subscription, kind, occurred_at, code, detail, provider_event_
 
 def receive(events: Iterable[AnymailTrackingEvent], *, provider: str, now: datetime) -> int:
     """Take in the events of one post; returns how many were new. All of them are stored, or none."""
-    reports = [report for event in events if (report := read(event, esp_name=provider, now=now))]
+    reports, foreign = [], 0
+    for event in events:
+        try:
+            report = read(event, esp_name=provider, now=now)
+        except tokens.Bad:
+            foreign += 1
+            continue
+        if report:
+            reports.append(report)
+    if foreign:
+        logger.warning("provider events without our token left out", extra={"provider": provider, "count": foreign})
     return record(reports, now=now)
 
 

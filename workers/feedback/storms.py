@@ -1,6 +1,6 @@
-"""When too many bounces or complaints come at once, they wait for a person (T-44).
+"""When too many bounces, complaints or departures come at once, they wait for a person (T-44).
 
-    held_bounced -apply-> due_bounced -(effects.go_on)-> bounced        held_bounced -leave_out-> left_out_bounced
+    held_bounced -apply-> due_bounced -(effects.go_on)-> bounced        held_bounced -leave_out-> out_bounced
 
 So many in minutes say more about the sender, the provider or a forger than about readers.
 """
@@ -20,13 +20,13 @@ from newsletter import issues
 from newsletter.models import AuditEntry, Editor, Issue, Membership, Role
 from subscribers.models import Notice, NoticeKind
 from workers.feedback.effects import DUE, SERIOUS
-from workers.feedback.reading import BOUNCED, COMPLAINED, Report
+from workers.feedback.reading import BOUNCED, COMPLAINED, LEFT, Report
 from workers.ledger import reported, turns
 from workers.models import HELD_KINDS, Batch, Delivery, Event
 
 logger = logging.getLogger(__name__)
 
-HELD, LEFT_OUT = "held_", "left_out_"
+HELD, LEFT_OUT = "held_", "out_"
 """Before the kind of an event whose consequences wait for a person, or that a person has left out."""
 STORM_PERIOD = timedelta(minutes=10)
 STORM_EVENTS = 50
@@ -41,6 +41,8 @@ class HeldBack:
 
     bounces: int
     complaints: int
+    departures: int
+    """Unsubscribed at the provider."""
     readers: int
     accepted: int
     """Readers who got the issue, as far as the provider took it."""
@@ -53,7 +55,7 @@ class HeldBack:
 
     @property
     def count(self) -> int:
-        return self.bounces + self.complaints
+        return self.bounces + self.complaints + self.departures
 
     @property
     def share(self) -> float:
@@ -140,6 +142,7 @@ def held_of(issue: Issue) -> HeldBack | None:
     return HeldBack(
         bounces=counts[HELD + BOUNCED],
         complaints=counts[HELD + COMPLAINED],
+        departures=counts[HELD + LEFT],
         readers=facts["readers"],
         accepted=Batch.objects.filter(issue=issue.pk).aggregate(sum=Sum("accepted"))["sum"] or 0,
         first_at=facts["first"],

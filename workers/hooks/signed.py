@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from anymail.exceptions import AnymailWebhookValidationFailure as Invalid
@@ -17,8 +17,6 @@ from django.utils.crypto import constant_time_compare
 
 from workers.hooks import providers
 
-MOST_AGE = timedelta(minutes=5)
-
 
 def check(request: HttpRequest, provider: providers.Provider, *, now: datetime) -> None:
     """Raises Invalid, or what reading an odd post raises; only called once Anymail's own checks have passed."""
@@ -27,7 +25,7 @@ def check(request: HttpRequest, provider: providers.Provider, *, now: datetime) 
         _check_resend(request, key)
     if key and (moment := MOMENTS.get(provider.kind)):
         age_s = now.timestamp() - float(moment(request))
-        if not abs(age_s) <= MOST_AGE.total_seconds():
+        if not abs(age_s) <= settings.WEBHOOK_MOST_AGE_MIN * 60:
             raise Invalid("the signed time is too far from ours")
 
 

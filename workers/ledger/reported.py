@@ -16,8 +16,6 @@ from django.db import connection
 from workers.ledger.entries import Word
 from workers.models import EVENT_STATUS, STATUS_RANK, Delivery, DeliveryStatus, Event
 
-PROOF = (*EVENT_STATUS, "deferred", "unsubscribed")
-"""Kinds of events that say that a mail did leave."""
 COLUMNS = ("kind", "occurred_at", "code", "detail")
 NOTHING = Word(DeliveryStatus.NONE)
 _GONE = frozenset({"bounced", "held_bounced", "due_bounced"})
@@ -27,7 +25,7 @@ def of(issue_id: int, ids: Collection[int]) -> dict[int, Word]:
     """What is reported of these readers so far; who has no event is not in it."""
     if not ids:
         return {}
-    events = Event.objects.filter(issue=issue_id, kind__in=PROOF)
+    events = Event.objects.filter(issue=issue_id, kind__in=list(EVENT_STATUS))
     # Planned ids lie close together, where a range is much cheaper than many numbers.
     first, last = min(ids), max(ids)
     near = last - first < 4 * len(ids)
@@ -47,7 +45,7 @@ def word(events: Iterable[tuple[str, datetime, str, str]]) -> Word:
     status, delivered_at = DeliveryStatus.NONE, None
     bounce: tuple[bool, datetime, str, str] | None = None
     for kind, moment, code, detail in events:
-        said = EVENT_STATUS.get(kind, DeliveryStatus.NONE)
+        said = EVENT_STATUS[kind]
         status = max(status, said, key=STATUS_RANK.__getitem__)
         if said == DeliveryStatus.DELIVERED:
             delivered_at = min(moment, delivered_at or moment)

@@ -1,7 +1,11 @@
 from django.db import migrations, models
 from django.db.models import Q
 
-SERIOUS = ("bounced", "complained", "held_bounced", "held_complained", "due_bounced", "due_complained")
+SERIOUS = (
+    *("bounced", "complained", "unsubscribed"),
+    *("held_bounced", "held_complained", "held_unsubscribed"),
+    *("due_bounced", "due_complained", "due_unsubscribed"),
+)
 
 
 class Migration(migrations.Migration):

@@ -57,6 +57,7 @@ def page(request: HttpRequest, issue_id: int) -> HttpResponse:
 _KINDS: dict[str, Callable[[], str]] = {
     feedback.BOUNCED: lambda: _("Address does not exist"),
     feedback.COMPLAINED: lambda: _("Complaint"),
+    feedback.LEFT: lambda: _("Unsubscribed at the provider"),
 }
 
 
