@@ -11,15 +11,15 @@ from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import reduce
+from operator import or_
 
 from django.db import transaction
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from newsletter import issues
 from newsletter.models import Edition, Editor, Issue, IssueStatus
 from subscribers import audience
-from subscribers.models import Subscription
 from workers.ledger.ids import BATCH_SIZE
 from workers.ledger.planning import add_batch
 from workers.ledger.reading import HAVE
@@ -68,32 +68,31 @@ class Missed:
 
 def missed(issue: Issue) -> Missed:
     """Where everybody stands whom the issue is for, as they are now. Raises audience.UnknownFilter."""
-    readers = audience.for_issue(issue)
-    has = _known(readers, issue)
-    counts: dict[str, int] = has.order_by().aggregate(
-        allowed=Count("pk"),
-        have=Count("pk", filter=Q(had=Outcome.ACCEPTED)),
-        uncertain=Count("pk", filter=Q(had=Outcome.UNCERTAIN)),
-        waiting=Count("pk", filter=Q(had=Outcome.DEFERRED)),
-        late=Count("pk", filter=Q(had__isnull=True)),
-        returned=Count("pk", filter=Q(had=Outcome.SKIPPED)),
-        gave_up=Count("pk", filter=Q(had=Outcome.REFUSED) & _PUT_OFF),
-        refused=Count("pk", filter=Q(had=Outcome.REFUSED) & ~_PUT_OFF),
+    counts: dict[str, int] = _rows(issue).aggregate(
+        have=Count("pk", filter=Q(outcome=Outcome.ACCEPTED)),
+        uncertain=Count("pk", filter=Q(outcome=Outcome.UNCERTAIN)),
+        waiting=Count("pk", filter=Q(outcome=Outcome.DEFERRED)),
+        returned=Count("pk", filter=WANTED[RETURNED]),
+        gave_up=Count("pk", filter=WANTED[GAVE_UP]),
+        refused=Count("pk", filter=WANTED[REFUSED]),
     )
-    return Missed(**counts)
+    allowed = audience.for_issue(issue).count()
+    return Missed(allowed=allowed, late=allowed - sum(counts.values()), **counts)
 
 
-_PUT_OFF = Q(tries__gt=1) & ~Q(said__startswith="5")
+_PUT_OFF = Q(attempts__gt=1) & ~Q(code__startswith="5")
 """Refused after it had been tried again and again, and not by a plain no in the end."""
+WANTED = {
+    RETURNED: Q(outcome=Outcome.SKIPPED),
+    GAVE_UP: Q(outcome=Outcome.REFUSED) & _PUT_OFF,
+    REFUSED: Q(outcome=Outcome.REFUSED) & ~_PUT_OFF,
+}
+"""Rows of readers who did not get it, by kind."""
 
 
-def _known(readers: QuerySet[Subscription], issue: Issue) -> QuerySet[Any]:
-    rows = Delivery.objects.filter(issue=issue.pk, subscription=OuterRef("pk"))
-    return readers.annotate(
-        had=Subquery(rows.values("outcome")),
-        tries=Subquery(rows.values("attempts")),
-        said=Subquery(rows.values("code")),
-    )
+def _rows(issue: Issue) -> QuerySet[Delivery]:
+    """Deliveries of those who may get mail now."""
+    return Delivery.objects.filter(issue=issue.pk, subscription__in=audience.for_issue(issue).order_by().values("pk"))
 
 
 def send_to_missed(issue: Issue, kinds: Collection[str], *, editor: Editor | None, now: datetime) -> int:
@@ -120,7 +119,9 @@ def _add_late(issue: Issue) -> int:
     editions = {edition.language: edition.pk for edition in Edition.objects.filter(issue=issue, variant="")}
     default = editions[issue.newsletter.default_language]
     chosen: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
-    new = _known(audience.for_issue(issue), issue).filter(had__isnull=True)
+    new = audience.for_issue(issue).exclude(
+        Exists(Delivery.objects.filter(issue=issue.pk, subscription=OuterRef("pk")))
+    )
     for reader, language in new.order_by("pk").values_list("pk", "language"):
         chosen[editions.get(language, default)].append(reader)
     for edition, ids in chosen.items():
@@ -131,19 +132,17 @@ def _add_late(issue: Issue) -> int:
 
 def _open_again(issue: Issue, kinds: Collection[str], *, now: datetime) -> int:
     """Refused and left-out rows become deferred ones that are due: what follows deferred readers follows them."""
-    wanted = Q(pk__in=())
-    if GAVE_UP in kinds:
-        wanted |= Q(had=Outcome.REFUSED) & _PUT_OFF
-    if REFUSED in kinds:
-        wanted |= Q(had=Outcome.REFUSED) & ~_PUT_OFF
-    if RETURNED in kinds:
-        wanted |= Q(had=Outcome.SKIPPED)
-    ids = list(_known(audience.for_issue(issue), issue).filter(wanted).order_by("pk").values_list("pk", flat=True))
+    wanted = [rows for kind, rows in WANTED.items() if kind in kinds]
+    if not wanted:
+        return 0
+    ids = list(_rows(issue).filter(reduce(or_, wanted)).order_by("pk").values_list("pk", flat=True))
     moves: Counter[tuple[int, str, str]] = Counter()
     for start in range(0, len(ids), PIECE):
-        rows = Delivery.objects.select_for_update().filter(issue=issue.pk, subscription__in=ids[start : start + PIECE])
-        for batch, outcome in rows.exclude(outcome__in=HAVE).values_list("batch", "outcome"):
-            moves[batch, outcome, str(Outcome.DEFERRED)] += 1
-        rows.exclude(outcome__in=HAVE).update(outcome=Outcome.DEFERRED, due_at=now, attempts=0)
+        rows = Delivery.objects.select_for_update().filter(pk__in=ids[start : start + PIECE])
+        still = list(rows.exclude(outcome__in=HAVE).values_list("pk", "batch", "outcome"))
+        moves.update((batch, outcome, str(Outcome.DEFERRED)) for _pk, batch, outcome in still)
+        Delivery.objects.filter(pk__in=[pk for pk, _batch, _outcome in still]).update(
+            outcome=Outcome.DEFERRED, due_at=now, attempts=0
+        )
     move_counts(moves)
-    return moves.total()
+    return len(ids)

@@ -174,9 +174,10 @@ def _form_page(
     """With `data` the form holds what was typed, to look at or, with `form`, to say what is wrong in it."""
     now = timezone.now()
     chosen = _chosen(target, data)
-    circles = corrections.circles(
-        issue, [link for link in target.links if link.number in chosen] if target else [], now=now
-    )
+    about = [link for link in target.links if link.number in chosen] if target else []
+    circles = (
+        [] if access.is_htmx(request) else corrections.circles(issue, about, now=now)
+    )  # a script takes other parts
     offered = correcting.choices(issue, target.links if target else [], circles)
     shown = form or _make_form(issue, target, offered, data)
     url = str(shown["url"].value() or "")
