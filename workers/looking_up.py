@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Max, QuerySet
+from django.utils.translation import gettext as _
 
 from newsletter.models import Edition, Issue
 from subscribers import audience, tokens
@@ -60,6 +61,14 @@ def settle(*, now: datetime) -> int:
             _give_back(one)
             logger.warning("provider could not be asked", extra={"issue": one.issue, "reason": str(problem)})
     return settled
+
+
+def in_words(delivery: Delivery) -> str:
+    """What is known of an uncertain reader; "" where the provider cannot be asked."""
+    question = questions.read(delivery.provider_id)
+    if delivery.detail == NO_TRACE:
+        return _("The mail service has no trace of it.")
+    return _("The mail service is asked from time to time.") if question else ""
 
 
 def _due(now: datetime) -> Iterator[_Open]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from newsletter.models import Issue
@@ -14,8 +15,8 @@ from tests.workers.providers import cutting, mailgun, mailgun_url
 from workers import ledger, looking_up, routes, sending
 from workers.ledger import questions
 from workers.models import Delivery, Outcome
-from workers.routes import traces
-from workers.routes.base import REPEATED_KINDS, TRACED_KINDS
+from workers.routes import anymail_merge, traces
+from workers.routes.base import OWN_MESSAGE_IDS, REPEATED_KINDS, TRACED_KINDS
 
 pytestmark = pytest.mark.django_db
 
@@ -154,8 +155,25 @@ def test_long_lists_of_events_are_read_page_by_page(api, monkeypatch):
     assert equation(issue) == (10, 0, 0, 0, 0, 0)
 
 
+def test_the_progress_page_says_what_is_known_of_each(api, client):
+    issue, _people = make_sending_issue(readers=2)
+    api.answer = lambda _call: "reset"
+    sending.send(issue.pk)
+    client.force_login(make_editor(issue.newsletter))
+    page = reverse("issue-progress", args=[issue.pk])
+    before = client.get(page).content.decode()
+    pass_time(issue, 1830)
+    after = client.get(page).content.decode()
+
+    assert before.count("The mail service is asked from time to time.") == 2
+    assert "and see it twice" in before
+    assert after.count("The mail service has no trace of it.") == 2
+
+
 def test_every_kind_that_can_be_asked_has_a_way_to_ask():
     assert {*traces.ASK, *REPEATED_KINDS} == TRACED_KINDS
+    makes_them = {kind for kind, one in anymail_merge.PROVIDERS.items() if not one.keeps_message_ids}
+    assert makes_them == OWN_MESSAGE_IDS
 
 
 def test_a_question_is_read_as_it_was_written():

@@ -16,6 +16,7 @@ from workers.ledger.entries import Entry
 from workers.ledger.ids import unpack
 from workers.ledger.recording import close, rows_of, write
 from workers.models import Batch, BatchStatus, Outcome
+from workers.routes.base import OWN_MESSAGE_IDS
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ def _unanswered(batch: Batch, ids: Sequence[int], entries: Iterable[Entry]) -> l
 
 
 def _name_uncertain(batch: Batch, ids: Iterable[int]) -> list[Entry]:
+    has_ours = batch.route.rpartition("-")[0] not in OWN_MESSAGE_IDS
     domain = rfc5322.domain_of(batch.issue.newsletter.from_email)
     question = questions.of(batch.route, batch.pk, batch.attempt)
     return [
@@ -84,7 +86,7 @@ def _name_uncertain(batch: Batch, ids: Iterable[int]) -> list[Entry]:
             Outcome.UNCERTAIN,
             detail=NO_ANSWER,
             provider_id=question,
-            message_id=tokens.message_id(batch.issue_id, reader, domain),
+            message_id=tokens.message_id(batch.issue_id, reader, domain) if has_ours else "",
         )
         for reader in ids
     ]

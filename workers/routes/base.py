@@ -192,6 +192,8 @@ class MergeRoute(Route, Protocol):
 
 TRACED_KINDS = frozenset({"mailgun", "mailjet", "postmark", "resend"})
 """Kinds of route whose provider can be asked later whether it has a message."""
+OWN_MESSAGE_IDS = frozenset({"mailgun", "mailjet"})
+"""Kinds whose provider makes the Message-ID of a copy that it fills in."""
 REPEATED_KINDS = frozenset({"resend"})
 """Those where asking is making the same call again under the same key."""
 

@@ -16,7 +16,7 @@ from newsletter.models import Issue, IssueStatus
 from newsletter.templatetags import warta
 from subscribers import addresses
 from subscribers.models import Subscription
-from workers import ledger
+from workers import ledger, looking_up
 from workers.models import Batch, BatchStatus, Delivery
 from workers.studio import delays, wording
 
@@ -40,6 +40,10 @@ class Unsure:
     sent_at: datetime | None
     is_repeated: bool
     """An editor's click is on its way."""
+    told: str = ""
+    """What the mail service says of it."""
+    keeps_message_id: bool = True
+    """A second copy would have the same Message-ID."""
 
 
 @dataclass
@@ -242,7 +246,14 @@ class Flight:
             language=warta.language_name(language),
             sent_at=delivery.sent_at,
             is_repeated=delivery.due_at is not None,
+            told=looking_up.in_words(delivery),
+            keeps_message_id=bool(delivery.message_id),
         )
+
+    @property
+    def is_shown_once(self) -> bool:
+        """Whether mail programs can tell a second copy from the first."""
+        return all(reader.keeps_message_id for reader in self.uncertain)
 
     @property
     def as_of(self) -> str:
