@@ -93,9 +93,13 @@ def draft(of: Newsletter, *, now: datetime) -> Issue:
     return issues.save(issue, document(), version=issue.version, editor=None, now=now)
 
 
-def due(of: Newsletter, *, now: datetime) -> Issue:
+def due(of: Newsletter, *, now: datetime, **audience: str) -> Issue:
     """An approved issue whose time has come, and that was looked at."""
-    approved = issues.approve(draft(of, now=now), editor=None, now=now)
+    made = draft(of, now=now)
+    if audience:
+        Issue.objects.filter(pk=made.pk).update(audience=audience)
+        made.refresh_from_db()
+    approved = issues.approve(made, editor=None, now=now)
     issue = issues.schedule(approved, at=now, editor=None, now=now)
     looks.keep(issue, {}, now=now)
     return issue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 BATCH_SIZE = 500
 
@@ -25,5 +26,8 @@ def _little(ids: array[int]) -> array[int]:
     return ids
 
 
-def parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+Part = TypeVar("Part")
+
+
+def parts(ids: Sequence[Part]) -> Iterator[Sequence[Part]]:
     return (ids[start : start + BATCH_SIZE] for start in range(0, len(ids), BATCH_SIZE))

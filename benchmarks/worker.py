@@ -1,0 +1,28 @@
+"""One worker from a due issue to its last answer, mails going nowhere: python -m benchmarks.worker ISSUE; prints its size."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+
+import django
+
+
+def main(issue: str) -> None:
+    from django.conf import settings
+    from django.utils import timezone
+
+    from newsletter.models import Issue
+    from workers import sending
+
+    settings.MAIL_ROUTES = ["discard:"]
+    if not sending.begin(Issue.objects.get(pk=issue), now=timezone.now()):
+        raise SystemExit(f"the issue was held back: {Issue.objects.get(pk=issue).pause_reason}")
+    sending.send(int(issue), seconds=240)
+    print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+if __name__ == "__main__":
+    django.setup()
+    main(*sys.argv[1:])
