@@ -56,7 +56,7 @@ def settle(*, now: datetime) -> int:
             continue
         try:
             settled += _ask(route, one, now=now)
-        except routes.TryLater as problem:
+        except (routes.TryLater, routes.Refused, routes.TooLate) as problem:
             silent.add(one.question.kind)
             _give_back(one)
             logger.warning("provider could not be asked", extra={"issue": one.issue, "reason": str(problem)})
@@ -103,12 +103,14 @@ def _route(kind: str) -> TracedRoute | None:
 
 
 def _ask(route: TracedRoute, one: _Open, *, now: datetime) -> int:
-    """One look. Raises TryLater."""
+    """One look. Raises TryLater, Refused or TooLate where nobody could be asked."""
     question = one.question.next
     begun = Issue.objects.values_list("started_at", flat=True).get(pk=one.issue) or one.since
     if question.kind in REPEATED_KINDS:
         return _ask_by_repeating(route, one, begun=begun, now=now)
     readers = list(_of(one, question).order_by("subscription").values_list("subscription", flat=True))
+    if not readers:
+        return 0
     carried = {tokens.event_mac(one.issue, reader): reader for reader in readers}
     start = len(carried) * question.asked // 3 % max(1, len(carried))
     asked = [*list(carried)[start:], *list(carried)[:start]]  # not always the same first, should time run out

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import json
+import socket
 import ssl
 import threading
 import urllib.parse
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -559,6 +560,23 @@ def test_an_api_that_cannot_be_reached_has_sent_nothing():
 
     with pytest.raises(routes.TryLater):
         route.send(make_message())
+
+
+def test_an_api_whose_certificate_is_not_trusted_has_sent_nothing(certificate):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_greet_with, args=(listener, certificate[0]))
+        thread.start()
+        route = routes.make("x-1", f"postmark://token@?api_url=https://127.0.0.1:{listener.getsockname()[1]}/")
+        with pytest.raises(routes.TryLater):
+            route.send(make_message())
+        thread.join()
+        route.close()
+
+
+def _greet_with(listener, context):
+    client, _address = listener.accept()
+    with suppress(ssl.SSLError), client:
+        context.wrap_socket(client, server_side=True).close()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import requests
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused, AnymailUnsupportedFeature
 from django.core.mail import get_connection
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, SSLError
 
 from workers.routes import base, traces
 
@@ -240,6 +240,8 @@ def never_connected(error: BaseException) -> bool:
         return True
     reasons = seen.args[0] if seen is not None and seen.args else None
     reason = reasons.reason if isinstance(reasons, MaxRetryError) else reasons
+    if isinstance(reason, SSLError):
+        return "CERTIFICATE_VERIFY_FAILED" in str(reason)  # any other may come in the middle of an answer
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
 
 
