@@ -271,29 +271,19 @@ class _History:
         )
         odd = self.chance.sample(readers, k=min(9, len(readers)))
         bounced, complained, leaving = odd[:3], odd[3:4] if issue.number == 2 else [], odd[4:7]
+        told = []
+        for reader in readers:
+            kind = feedback.BOUNCED if reader in bounced else feedback.DELIVERED
+            if kind == feedback.BOUNCED or self.chance.random() < 0.7:  # some servers take mail and say nothing
+                told.append(_report(issue, reader, kind, at=at + timedelta(seconds=self.chance.randrange(2, 900))))
         with transaction.atomic():
-            for reader in readers:
-                kind = feedback.BOUNCED if reader in bounced else feedback.DELIVERED
-                if kind == feedback.BOUNCED or self.chance.random() < 0.7:  # some servers take mail and say nothing
-                    self._report(issue, reader, kind, at=at + timedelta(seconds=self.chance.randrange(2, 900)))
+            feedback.record(told, now=at + timedelta(minutes=15))
             for reader in complained:
-                self._report(issue, reader, feedback.COMPLAINED, at=at + timedelta(hours=3))
+                moment = at + timedelta(hours=3)
+                feedback.record([_report(issue, reader, feedback.COMPLAINED, at=moment)], now=moment)
             for reader in leaving:
                 one = Subscription.objects.get(pk=reader)
                 consent.withdraw(one, now=at + timedelta(hours=self.chance.randrange(1, 40)), issue_id=issue.pk)
-
-    def _report(self, issue: Issue, reader: int, kind: str, *, at: datetime) -> None:
-        is_gone = kind == feedback.BOUNCED
-        report = feedback.Report(
-            issue=issue.pk,
-            subscription=reader,
-            kind=kind,
-            occurred_at=at,
-            event_id=f"demo-{issue.pk}-{reader}-{kind}",
-            code="5.1.1" if is_gone else "",
-            detail="The mailbox does not exist." if is_gone else "",
-        )
-        feedback.record([report], now=at)
 
     def _hits(self, issue: Issue, *, at: datetime) -> None:
         """Opens and clicks as the web process would have written them down, then loaded by the drain."""
@@ -371,3 +361,16 @@ def _tuesdays(now: datetime) -> datetime:
     day = local - timedelta(days=(local.weekday() - 1) % 7)
     tuesday = day.replace(hour=7, minute=0, second=0, microsecond=0)
     return tuesday if tuesday <= local else tuesday - timedelta(weeks=1)
+
+
+def _report(issue: Issue, reader: int, kind: str, *, at: datetime) -> feedback.Report:
+    is_gone = kind == feedback.BOUNCED
+    return feedback.Report(
+        issue=issue.pk,
+        subscription=reader,
+        kind=kind,
+        occurred_at=at,
+        event_id=f"demo-{issue.pk}-{reader}-{kind}",
+        code="5.1.1" if is_gone else "",
+        detail="The mailbox does not exist." if is_gone else "",
+    )
