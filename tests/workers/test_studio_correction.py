@@ -353,6 +353,34 @@ def test_a_fact_is_corrected_in_words_and_wants_some(client):
     assert (note.kind, note.words, note.wants_next) == ("fact", {"id": "Ralat: 220 pemohon, bukan 240."}, True)
 
 
+def test_of_an_issue_stopped_halfway_those_who_got_it_can_be_told(client):
+    issue, people = out(status=IssueStatus.SENDING)
+    Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.CANCELLED)
+    Delivery.objects.filter(issue=issue, subscription=people[-1].pk).delete()
+    log_in(client, issue)
+    about = {"link": "", "number": "", "was": "", "url": ""}
+
+    found = page(client, issue, "?fact")
+    send(client, issue, **about, who="everybody", words_id="Edisi ini keliru dikirim kepada Anda.")
+
+    assert "Everybody who got issue 1: 3" in words_of(found)
+    assert found.xpath("//input[@name='is_shown']") == []
+    assert not Correction.objects.get().is_shown
+    assert Issue.objects.exclude(pk=issue.pk).get().audience == {"got_issue": issue.pk}
+
+
+@pytest.mark.parametrize("who", ["", "clicked", "somebody"])
+def test_a_form_that_comes_back_always_has_words_on_its_button(client, who):
+    issue, _people = out()
+    log_in(client, issue)
+
+    answer = send(client, issue, url="javascript:alert(1)", who=who)
+
+    assert html.document_fromstring(answer.content.decode()).xpath("//input[@name='who'][@checked]/@value") == [
+        "nobody"
+    ]
+
+
 # --- notes afterwards ------------------------------------------------------------------------------------------------
 
 

@@ -188,13 +188,19 @@ def _form_page(
         "form": shown,
         "has_errors": form is not None,
         "offered": offered,
-        "who": data.get("who", "") if data is not None else correcting.NOBODY,
+        "who": _who(data, offered),
         "shows": data is None or bool(data.get("is_shown")),
         "preview": correcting.preview(issue, shown),
         "answer": _answer(issue, url, now=now) if target and url else None,
         "hold_s": issue.newsletter.hold_s,
     }
     return render(request, "studio/correction/form.html", context, status=422 if form else 200)
+
+
+def _who(data: Any, offered: list[correcting.Choice]) -> str:
+    """The circle chosen, where it can be."""
+    named = data.get("who", "") if data is not None else ""
+    return named if any(one.key == named and not one.is_disabled for one in offered) else correcting.NOBODY
 
 
 def _make_form(issue: Issue, target: Target | None, offered: list[correcting.Choice], data: Any) -> CorrectionForm:
