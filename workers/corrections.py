@@ -53,9 +53,8 @@ def circles(issue: Issue, about: Sequence[Link], *, now: datetime) -> list[Circl
 
 
 def _circle(issue: Issue, key: str, asked: dict[str, Any], languages: tuple[str, ...] = ()) -> Circle:
-    newsletter = issue.newsletter
-    count = audience.receivers(newsletter, asked).count()
-    return Circle(key, asked, count, audience.excluded(newsletter, asked), languages)
+    count, excluded = audience.census(issue.newsletter, asked)
+    return Circle(key, asked, count, excluded, languages)
 
 
 def _clickers(issue: Issue, about: Sequence[Link], *, now: datetime) -> Circle:

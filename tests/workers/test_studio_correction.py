@@ -519,3 +519,15 @@ def test_somebody_elses_issue_is_not_there(client):
 
     assert client.get(f"/studio/issues/{issue.pk}/correct/").status_code == 404
     assert client.get(f"/studio/issues/{issue.pk}/missed/").status_code == 404
+
+
+def test_of_a_large_issue_who_missed_it_is_counted_on_their_own_page_only(client):
+    issue, _people = out()
+    make_reader(issue.newsletter)
+    Issue.objects.filter(pk=issue.pk).update(audience_count=1_000_000)
+    log_in(client, issue)
+
+    found = words_of(page(client, issue))
+
+    assert "See who, and why" in found
+    assert "could still get it" not in found

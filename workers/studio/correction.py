@@ -28,6 +28,8 @@ from workers import corrections, ledger, tracking
 from workers.studio import correcting, wording
 from workers.studio.correcting import CorrectionForm, Target
 
+MOST_COUNTED = 100_000
+"""Above so many readers, who missed an issue is counted on the page that is about them only."""
 SHOWN = 50
 """Steps of the log listed at once."""
 
@@ -84,8 +86,10 @@ def _is_in_archive(issue: Issue) -> bool:
     return issue.newsletter.archive_is_public and issue.status != IssueStatus.CANCELLED
 
 
-def _missed(issue: Issue) -> int:
-    """How many could get it who did not; 0 while it is on its way."""
+def _missed(issue: Issue) -> int | None:
+    """How many could get it who did not; 0 while it is on its way, None where counting them takes its time."""
+    if issue.audience_count > MOST_COUNTED:
+        return None
     return ledger.missed(issue).of(ledger.MISSED_KINDS) if issue.status == IssueStatus.SENT else 0
 
 
