@@ -111,7 +111,7 @@ def choose(route: str, ids: Sequence[int], *, most: int, now: datetime, lane: st
 
 def _limited(route: str, *, now: datetime) -> dict[str, Lane]:
     """The lanes of a route, locked; those that nobody has complained about for a day are forgotten."""
-    rows = list(Lane.objects.select_for_update().filter(route__name=route).order_by("name"))
+    rows = list(Lane.objects.select_for_update(of=("self",)).filter(route__name=route).order_by("name"))
     stale = [row.pk for row in rows if row.slowed_at < now - FORGET_AFTER]
     if stale:
         Lane.objects.filter(pk__in=stale).delete()
@@ -153,7 +153,7 @@ def settle(route: str, limited: Mapping[int, str], sent: Collection[int], *, wen
     unused = Counter(name for reader, name in limited.items() if reader not in sent)
     used = {name for reader, name in limited.items() if reader in sent}
     with transaction.atomic():
-        rows = Lane.objects.select_for_update().filter(route__name=route, name__in=set(limited.values()))
+        rows = Lane.objects.select_for_update(of=("self",)).filter(route__name=route, name__in=set(limited.values()))
         for lane in rows.order_by("name"):
             faster = lane.rate * 1.1 if went_well and lane.name in used else lane.rate
             if faster >= lane.ceiling * FREE_BEYOND:

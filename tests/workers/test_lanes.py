@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from datetime import timedelta
+from itertools import count
+from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from newsletter.models import IssueStatus
 from subscribers.models import Subscription, SubscriptionStatus
@@ -306,3 +312,78 @@ def test_an_answer_to_mail_from_slows_the_route_and_no_lane(sink):
 
     assert not Lane.objects.exists()
     assert Route.objects.get().rate > 0
+
+
+# --- whatever happens, in whatever order -----------------------------------------------------------------------------
+
+SERVICES = ("gmail.com", "yahoo.co.id", "a.example", "b.example")
+MOVES = st.lists(
+    st.one_of(
+        st.tuples(st.just("claim"), st.integers(1, 40), st.sampled_from(["accepted", "deferred", "nothing", "half"])),
+        st.tuples(st.just("slow"), st.sampled_from(["gmail", "yahoo", "a.example"]), st.floats(0.5, 60)),
+        st.tuples(st.just("wait"), st.floats(0.5, 400), st.none()),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moves=MOVES, services=st.lists(st.sampled_from(SERVICES), min_size=1, max_size=30))
+def test_nobody_is_ever_in_two_batches_and_everybody_gets_it_in_the_end(route, moves, services):
+    Lane.objects.all().delete()
+    issue, people = make_issue_for(*(f"r{uuid4()}@{service}" for service in services), first_batch=3)
+    elapsed = 0.0
+
+    for move, argument, how in moves:
+        if move == "wait":
+            elapsed += argument
+            ledger.follow_up(now=after(elapsed))
+        elif move == "slow":
+            slow(argument, now=after(elapsed), rate=how)
+        elif claim := take(issue, now=after(elapsed), most=argument):
+            assert list(claim.ids) == sorted(claim.ids)
+            told = {"nothing": [], "half": claim.ids[: len(claim.ids) // 2]}.get(how, claim.ids)
+            outcome = "deferred" if how == "deferred" else "accepted"
+            ledger.record(claim, [ledger.Entry(reader, outcome, "450") for reader in told], now=after(elapsed))
+            lanes.settle(ROUTE, claim.limited, set(told), went_well=outcome == "accepted")
+        assert_each_is_planned_once(issue, people)
+
+    for _ in range(400):
+        elapsed += 300
+        ledger.follow_up(now=after(elapsed))
+        while claim := take(issue, now=after(elapsed)):
+            record(claim, now=after(elapsed))
+        if ledger.finish(issue, now=after(elapsed)):
+            break
+    assert_each_is_planned_once(issue, people)
+    told = ledger.equation(issue)
+    assert (told.accepted + told.refused, told.waiting, told.deferred) == (len(people), 0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time; this is about several")
+def test_several_workers_hold_back_at_once_and_nobody_is_lost_or_doubled(route):
+    issue, people = make_issue_for(*mixed(200), first_batch=20)
+    slow(rate=400.0, now=NOW - timedelta(seconds=55))
+    seen, clock = Counter(), count()
+
+    def work(name: str) -> None:
+        try:
+            for _ in range(40):
+                now = after(next(clock) * 0.5)
+                claim = ledger.claim(issue, worker=name, now=now, routes=[ROUTE], most=25)
+                if claim:
+                    seen.update(claim.ids)
+                    record(claim, now=now)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(f"w{number}:1:boot:spool",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert seen == Counter(reader.pk for reader in people)
+    assert_each_is_planned_once(issue, people)
+    assert ledger.equation(issue).accepted == 200

@@ -123,8 +123,22 @@ def test_a_poll_asks_the_database_few_questions(client, django_assert_max_num_qu
     log_in(client, issue)
     client.get(to("progress", issue))
 
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(17):
         client.get(to("progress", issue) + "?said=sending-0&uncertain=0", headers=HTMX)
+
+
+def test_an_issue_of_which_only_repeats_are_left_is_calm(client):
+    issue, people = make_sending_issue(readers=10)
+    record(issue, people[:8], Outcome.ACCEPTED)
+    record(issue, people[8:], Outcome.DEFERRED, code="452 4.2.2", due_at=NOW + timedelta(hours=1))
+    Batch.objects.filter(issue=issue).update(status=BatchStatus.DONE)
+    log_in(client, issue)
+
+    html = client.get(to("progress", issue)).content.decode()
+
+    assert "Everybody else has it; 2 readers are tried again by themselves. There is nothing to do." in html
+    assert 'hx-trigger="every 30s"' in html
+    assert "2 readers: the mailbox is full. Tried again by itself, the next time by 08:00\u00a0WIB." in html
 
 
 # --- polling ---------------------------------------------------------------------------------------------------------

@@ -121,8 +121,11 @@ def _hold_back(batch: Batch, ids: Sequence[int], choice: lanes.Choice, *, now: d
     if not stay:
         lane, (readers, opens) = waiting.popitem()
         _keep(batch, readers, lane=lane, due_at=opens)
-        same = Batch.objects.filter(issue=batch.issue_id, status=BatchStatus.WAITING, lane=lane)
-        same.filter(due_at__lte=now).update(due_at=opens)
+        # Whoever is just being claimed waits for the route that we hold, so we must not wait for them.
+        same = Batch.objects.select_for_update(skip_locked=True).filter(
+            issue=batch.issue_id, status=BatchStatus.WAITING, lane=lane, due_at__lte=now
+        )
+        Batch.objects.filter(pk__in=list(same.values_list("pk", flat=True))).update(due_at=opens)
     for lane, (readers, opens) in waiting.items():
         add_batch(batch.issue_id, batch.edition_id, readers, is_retry=batch.is_retry, lane=lane, due_at=opens)
     left = [reader for reader in ids if reader not in moved]

@@ -104,12 +104,18 @@ class Flight:
         return (done or 0) / max(1.0, (self.now - since).total_seconds())
 
     @property
+    def only_repeats_are_left(self) -> bool:
+        return self.is_moving and not self.equation.waiting and self.equation.deferred > 0
+
+    @property
     def left(self) -> timedelta | None:
         return timedelta(seconds=self.equation.waiting / self.rate) if self.rate and self.equation.waiting else None
 
     @cached_property
     def pace(self) -> str:
         """ "24 a second · about 4 min left, done about 07:09 WIB"; empty while nothing can be said."""
+        if self.only_repeats_are_left:
+            return ""
         if not self.rate:
             return ""
         rounded = round(self.rate, 1)
@@ -119,6 +125,17 @@ class Flight:
             done_at = wording.clock(self.now + self.left, self.issue.newsletter.zone)
             parts.append(_("%(span)s left, done about %(time)s") % {"span": wording.about(self.left), "time": done_at})
         return " · ".join(parts)
+
+    @property
+    def calm(self) -> str:
+        """What to say when nothing is left but to try again."""
+        if not self.only_repeats_are_left:
+            return ""
+        return ngettext(
+            "Everybody else has it; %(count)s reader is tried again by itself. There is nothing to do.",
+            "Everybody else has it; %(count)s readers are tried again by themselves. There is nothing to do.",
+            self.equation.deferred,
+        ) % {"count": wording.number(self.equation.deferred)}
 
     @property
     def ahead(self) -> timedelta:
@@ -164,7 +181,8 @@ class Flight:
     def poll(self) -> str:
         """How often the page asks again."""
         waits = self.issue.status == IssueStatus.SCHEDULED and self.ahead > FAR
-        return "every 30s" if waits or self.issue.status == IssueStatus.PAUSED else "every 2s"
+        is_calm = waits or self.issue.status == IssueStatus.PAUSED or self.only_repeats_are_left
+        return "every 30s" if is_calm else "every 2s"
 
     def said(self) -> str:
         """The sentence of the live region; another one only every ten per cent or when the state changes."""
