@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from newsletter.models import Issue, Newsletter
 from subscribers import staging
@@ -52,13 +54,21 @@ def for_issue(issue: Issue) -> QuerySet[Subscription]:
     return receivers(issue.newsletter, issue.audience)
 
 
+def among(ids: Iterable[int]) -> RawSQL:
+    """Numbers for `__in` as one parameter: five hundred of them cost the driver milliseconds at each query."""
+    words = ",".join(map(str, ids))
+    if connection.vendor == "postgresql":
+        return RawSQL("SELECT unnest(%s::bigint[])", [f"{{{words}}}"])
+    return RawSQL("SELECT value FROM json_each(%s)", [f"[{words}]"])
+
+
 def still_allowed(subscription_ids: Iterable[int]) -> dict[int, str]:
     """Of these ids, those that may not receive any more, with the reason: left, paused, suppressed. One query.
 
     On an instance that may write to a few only, all others are barred as "staging".
     """
     asked = list(subscription_ids)
-    rows = Subscription.objects.filter(pk__in=asked).values_list(
+    rows = Subscription.objects.filter(pk__in=among(asked)).values_list(
         "pk", "status", "subscriber__suppressed_at", "subscriber__erased_at"
     )
     known = {pk: _reason(status, suppressed_at or erased_at) for pk, status, suppressed_at, erased_at in rows}
@@ -94,11 +104,6 @@ def excluded(newsletter: Newsletter, audience: dict[str, Any]) -> dict[str, int]
 
     Whoever never confirmed or has left counts as that alone: only readers who else would get it count as barred.
     """
-    return census(newsletter, audience)[1]
-
-
-def census(newsletter: Newsletter, audience: dict[str, Any]) -> tuple[int, dict[str, int]]:
-    """How many would get it, and `excluded`: both by one query."""
     barred = Q(subscriber__suppressed_at__isnull=False) | Q(subscriber__erased_at__isnull=False)
     theirs = Q(status__in=[SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.PAUSED])
     bounced = Q(subscriber__suppressed_for=SuppressionReason.BOUNCED)
@@ -110,9 +115,8 @@ def census(newsletter: Newsletter, audience: dict[str, Any]) -> tuple[int, dict[
         bounced=Count("pk", filter=barred & theirs & bounced),
         complained=Count("pk", filter=barred & theirs & complained),
         suppressed=Count("pk", filter=barred & theirs & ~bounced & ~complained),
-        receivers=Count("pk", filter=MAY_RECEIVE),
     )
-    return counts.pop("receivers"), counts
+    return counts
 
 
 def by_language(readers: QuerySet[Subscription]) -> dict[str, int]:

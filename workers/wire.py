@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 
 from newsletter.models import Edition, Newsletter, Tracking
 from newsletter.rendering import slots
-from subscribers import tokens
+from subscribers import audience, tokens
 from subscribers.models import LegalBasis, Subscription
 from workers import pieces, rfc5322
 
@@ -392,7 +392,7 @@ def _sentence(basis: str, *, site: str, since: str) -> str:
 
 def readers(subscription_ids: Iterable[int]) -> Mapping[int, Reader]:
     """What the wire needs of these subscriptions, in one query."""
-    rows = Subscription.objects.filter(pk__in=list(subscription_ids)).values_list(
+    rows = Subscription.objects.filter(pk__in=audience.among(subscription_ids)).values_list(
         "pk", "subscriber__email", "subscriber__name", "confirmed_at", "source_url", "legal_basis", "may_track"
     )
     return {row[0]: Reader(*row) for row in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -103,19 +104,22 @@ COLUMNS = "issue_id, subscription, batch_id, outcome, status, message_id, provid
 
 
 def _insert(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
-    """All rows by one statement. The constraint stands guard: a reader who has a row already stops everything."""
+    """All rows by one statement. The constraint stands guard: a reader who has a row already stops everything.
+
+    To PostgreSQL as one document: writing eight arrays of 500 costs the driver ten times as much.
+    """
     if not entries:
         return
     table = Delivery._meta.db_table
     if connection.vendor == "postgresql":
         sql = (
             f"INSERT INTO {table} ({COLUMNS})"  # noqa: S608 (names of ours only)
-            " SELECT %s, s, %s, o, '', m, p, c, d, 1, due, sent FROM unnest(%s::bigint[], %s::text[], %s::text[],"
-            " %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[]) AS t(s, o, m, p, c, d, due, sent)"
+            " SELECT %s, (r->>0)::bigint, %s, r->>1, '', r->>2, r->>3, r->>4, r->>5, 1,"
+            " (r->>6)::timestamptz, (r->>7)::timestamptz FROM json_array_elements(%s::json) AS t(r)"
         )
-        columns = [list(column) for column in zip(*(_row(entry, now=now) for entry in entries), strict=True)]
+        told = json.dumps([_row(entry, now=now) for entry in entries], default=str)
         with connection.cursor() as cursor:
-            cursor.execute(sql, [batch.issue_id, batch.pk, *columns])
+            cursor.execute(sql, [batch.issue_id, batch.pk, told])
         return
     sql = f"INSERT INTO {table} ({COLUMNS}) VALUES (%s, %s, %s, %s, '', %s, %s, %s, %s, 1, %s, %s)"  # noqa: S608
     rows = [_row(entry, now=now) for entry in entries]
@@ -207,7 +211,8 @@ def hear(issue_id: int, readers: Collection[int], *, now: datetime) -> None:
 
     Whatever is reported of a mail, it did leave. The transaction holds the issue's turn (`turns.alone`).
     """
-    answer(issue_id, dict.fromkeys(readers, Outcome.ACCEPTED), now=now)
+    if Delivery.objects.filter(issue=issue_id, outcome=Outcome.UNCERTAIN).exists():
+        answer(issue_id, dict.fromkeys(readers, Outcome.ACCEPTED), now=now)
     reported.note(issue_id, reported.of(issue_id, readers))
 
 
