@@ -104,6 +104,11 @@ def excluded(newsletter: Newsletter, audience: dict[str, Any]) -> dict[str, int]
 
     Whoever never confirmed or has left counts as that alone: only readers who else would get it count as barred.
     """
+    return census(newsletter, audience)[1]
+
+
+def census(newsletter: Newsletter, audience: dict[str, Any]) -> tuple[int, dict[str, int]]:
+    """How many would get it, and `excluded`: both by one query."""
     barred = Q(subscriber__suppressed_at__isnull=False) | Q(subscriber__erased_at__isnull=False)
     theirs = Q(status__in=[SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.PAUSED])
     bounced = Q(subscriber__suppressed_for=SuppressionReason.BOUNCED)
@@ -115,8 +120,9 @@ def excluded(newsletter: Newsletter, audience: dict[str, Any]) -> dict[str, int]
         bounced=Count("pk", filter=barred & theirs & bounced),
         complained=Count("pk", filter=barred & theirs & complained),
         suppressed=Count("pk", filter=barred & theirs & ~bounced & ~complained),
+        receivers=Count("pk", filter=MAY_RECEIVE),
     )
-    return counts
+    return counts.pop("receivers"), counts
 
 
 def by_language(readers: QuerySet[Subscription]) -> dict[str, int]:
