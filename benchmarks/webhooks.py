@@ -40,7 +40,7 @@ def run(*, quick: bool) -> Findings:
     newsletter = reference.newsletter()
     people.readers(newsletter, readers, now=now)
     settings.WEBHOOK_KEYS, signing = keys()
-    bulk, by_rows, again = [], [], []
+    bulk, by_rows, again, cores = [], [], [], []
     for number in range(ROUNDS):
         issue, chance = written(reference.due(newsletter, now=now)), random.Random(number)
         told = list(events(issue, chance, kinds=SHARES))
@@ -49,11 +49,14 @@ def run(*, quick: bool) -> Findings:
         rows, most = repeated[:singles], repeated[singles:]
         by_rows.append(figures.rate(len(rows), lambda rows=rows: one_by_one(rows)))  # type: ignore[misc]
         posts = [signed(most[start : start + A_POST], signing) for start in range(0, len(most), A_POST)]
+        used = time.process_time()
         bulk.append(figures.rate(len(most), lambda posts=posts: post_all(posts)))  # type: ignore[misc]
+        cores.append(len(most) / (time.process_time() - used))
         again.append(figures.rate(len(most), lambda posts=posts: post_all(posts)))  # type: ignore[misc]
         check(found, issue, told)
     found.tell("events", len(repeated), "events a round, one in six of them a repeat")
     found.tell("events_per_s", figures.median(bulk), f"events/s in posts of {A_POST}, signature and all")
+    found.tell("events_per_core_s", figures.median(cores), "events for each second of one core, the database's apart")
     found.tell("repeats_per_s", figures.median(again), "events/s when every post comes a second time")
     found.tell("rows_per_s", figures.median(by_rows), "events/s, one a transaction")
     found.ratio("webhooks_vs_rows", bulk, by_rows)

@@ -34,6 +34,7 @@ class Report:
 
 
 _ENHANCED = re.compile(r"\b([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
+_REPLY = re.compile(r"\b[245][0-9]{2}\b")
 _GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 _GONE_WORDS = re.compile(
     r"user unknown|unknown user|no such (user|mailbox|recipient|address)|(does not|doesn't) exist"
@@ -60,15 +61,15 @@ def read(event: AnymailTrackingEvent, *, esp_name: str, now: datetime) -> Report
     if not kind:
         return None
     issue, subscription = tokens.read_event_mac(_carried(event))
-    moment = _moment(event.timestamp, now)
+    moment, words = _moment(event.timestamp, now), _words(event)
     return Report(
         issue=issue,
         subscription=subscription,
         kind=kind,
         occurred_at=moment,
         event_id=_identity(event, esp_name, (issue, subscription, kind, moment.isoformat())),
-        code=_code(event),
-        detail=_ADDRESS.sub("…", _words(event))[:300],
+        code=_code(words),
+        detail=_ADDRESS.sub("…", words)[:300] if "@" in words else words[:300],
     )
 
 
@@ -101,7 +102,8 @@ def kind_of(event: AnymailTrackingEvent) -> str:
 
 def bounce_kind(event: AnymailTrackingEvent) -> str:
     """Whether the address is gone, the mailbox cannot take mail now, or somebody does not like the sender (S-31)."""
-    words, codes = _words(event), set(_ENHANCED.findall(_words(event)))
+    words = _words(event)
+    codes = set(_ENHANCED.findall(words))
     if codes & _GONE:
         return BOUNCED
     if any(code.startswith(("5.7.", "4.")) for code in codes) or event.reject_reason in _NOT_THE_READER:
@@ -124,8 +126,8 @@ def _words(event: AnymailTrackingEvent) -> str:
     return words.replace("\0", " ").encode("utf-8", "replace").decode()
 
 
-def _code(event: AnymailTrackingEvent) -> str:
-    found = _ENHANCED.search(_words(event)) or re.search(r"\b[245][0-9]{2}\b", _words(event))
+def _code(words: str) -> str:
+    found = _ENHANCED.search(words) or _REPLY.search(words)
     return found.group(0)[:20] if found else ""
 
 
