@@ -15,6 +15,7 @@ from tests.workers.mailing import make_sending_issue
 from workers import lanes, ledger, pace
 from workers.models import Batch, BatchStatus, Route
 from workers.studio import delays
+from workers.studio.flight import Flight
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +74,8 @@ def test_a_slow_mail_service_is_named_with_how_many_wait_until_when():
     assert said(issue) == ["Gmail asks us to slow down; 121 readers follow until about 07:02 WIB."]
     [delay] = delays.of(issue, deferred=0, now=NOW)
     assert delay.answer == "421 4.7.28 unusual rate"
+    pace_said = Flight(issue, after(1)).pace.replace("\u00a0", " ")
+    assert pace_said.endswith("about 1 min left, done about 07:01 WIB"), "the estimate waits for them too"
 
 
 def test_deferred_readers_are_told_by_cause_with_their_next_try():

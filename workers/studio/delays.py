@@ -36,6 +36,10 @@ class Delay:
     answer: str = ""
     """What the other side said, in its own words."""
     needs_a_person: bool = False
+    readers: int = 0
+    """Waiting readers that are held back for it."""
+    until: datetime | None = None
+    """When the last of them will have got it, as far as one can tell."""
 
 
 def of(issue: Issue, *, deferred: int, now: datetime) -> list[Delay]:
@@ -193,7 +197,7 @@ def _lanes(issue: Issue, groups: list[Any]) -> Iterator[Delay]:
             "count": wording.number(readers),
             "time": _until(issue, until),
         }
-        yield Delay(words, lane.last_error if lane else "")
+        yield Delay(words, lane.last_error if lane else "", readers=readers, until=until)
 
 
 def _deferred(issue: Issue, number: int) -> Iterator[Delay]:

@@ -109,18 +109,26 @@ class Flight:
 
     @property
     def left(self) -> timedelta | None:
-        return timedelta(seconds=self.equation.waiting / self.rate) if self.rate and self.equation.waiting else None
+        """Until nobody waits any more: at the present rate, and for those held back as their mail service allows."""
+        held = [(delay.until, delay.readers) for delay in self.slow if delay.until]
+        free = self.equation.waiting - sum(readers for _until, readers in held)
+        ends = [until - self.now for until, _readers in held]
+        if free > 0:
+            if not self.rate:
+                return None
+            ends.append(timedelta(seconds=free / self.rate))
+        return max(ends, default=None)
 
     @cached_property
     def pace(self) -> str:
         """ "24 a second · about 4 min left, done about 07:09 WIB"; empty while nothing can be said."""
         if self.only_repeats_are_left:
             return ""
-        if not self.rate:
-            return ""
-        rounded = round(self.rate, 1)
-        each = wording.number(round(rounded) if rounded >= 10 or rounded.is_integer() else rounded)
-        parts = [_("%(count)s a second") % {"count": each}]
+        parts = []
+        if self.rate:
+            rounded = round(self.rate, 1)
+            each = wording.number(round(rounded) if rounded >= 10 or rounded.is_integer() else rounded)
+            parts.append(_("%(count)s a second") % {"count": each})
         if self.left is not None:
             done_at = wording.clock(self.now + self.left, self.issue.newsletter.zone)
             parts.append(_("%(span)s left, done about %(time)s") % {"span": wording.about(self.left), "time": done_at})
