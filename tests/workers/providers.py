@@ -112,7 +112,7 @@ def serving(api: Api) -> Iterator[Api]:
                 return
             raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "application/json" if raw else "text/html")
             self.send_header("X-Message-Id", f"call-{len(api.calls)}")
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
@@ -379,7 +379,17 @@ def mandrill_takes(api: Api, call: Call) -> tuple[int, Any]:
     return 200, answers
 
 
+def mailersend_takes(api: Api, call: Call) -> tuple[int, Any]:
+    """No metadata: our token is the only tag. The id is in a header."""
+    said = call.json
+    to, headers = said["to"][0], {header["name"]: header["value"] for header in said["headers"]}
+    bodies = said["text"], said["html"]
+    api.copies.append(Copy(to["email"], to.get("name", ""), said["subject"], *bodies, headers, {}, tuple(said["tags"])))
+    return 202, b""
+
+
 ONE_BY_ONE = {
+    "mailersend": (mailersend_takes, None),
     "postmark": (postmark_takes, postmark_tells),
     "resend": (resend_takes, None),
     "brevo": (brevo_takes, None),

@@ -117,6 +117,41 @@ def _for(said, email):
     return {key: value.replace("{}", email) if isinstance(value, str) else value for key, value in said.items()}
 
 
+def test_postmark_is_asked_for_each_uncertain_reader(settings):
+    with provider(settings, "postmark", "&threads=1") as api:
+        issue, people = make_sending_issue(readers=2)
+        api.answer = nth(1, "cut")
+        send_one_claim(issue)
+        assert [row.subscription for row in ledger.uncertain(issue)] == [people[0].pk]
+        sending.recover(now=timezone.now() + timedelta(seconds=15))
+
+    assert len(api.looks) == 1
+    assert equation(issue) == (1, 0, 0, 0, 0, 1)
+
+
+def test_a_provider_without_metadata_gets_the_token_as_its_only_tag(settings):
+    with provider(settings, "mailersend") as api:
+        issue, people = make_sending_issue(readers=1)
+        sending.send(issue.pk)
+
+    assert [tokens.read_event_mac(tag) for tag in api.copies[0].tags] == [(issue.pk, people[0].pk)]
+
+
+@pytest.mark.parametrize("kind", ["mailersend", "mandrill", "postmark"])
+def test_no_provider_counts_opens_or_rewrites_links(settings, kind):
+    with provider(settings, kind) as api:
+        issue, _people = make_sending_issue(readers=1)
+        sending.send(issue.pk)
+
+    said = api.calls[0].json
+    told = {
+        "mailersend": lambda: said["settings"],
+        "mandrill": lambda: {key: said["message"][key] for key in ("track_clicks", "track_opens")},
+        "postmark": lambda: {"clicks": said["TrackLinks"] != "None", "opens": said["TrackOpens"]},
+    }[kind]()
+    assert set(told.values()) == {False}
+
+
 # --- a few at once ---------------------------------------------------------------------------------------------------
 
 
