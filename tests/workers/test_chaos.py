@@ -19,9 +19,10 @@ from django.utils import timezone
 from newsletter.models import Issue, IssueStatus
 from tests.live import environment_for, manage, throwaway_database
 from tests.makers import make_editor
+from tests.workers import providers
 from tests.workers.mailing import make_sending_issue
 from tests.workers.test_crash import Site, site
-from workers import carrying, ledger, sending, spool
+from workers import carrying, ledger, routes, sending, spool
 from workers.crashing import sink as counting
 from workers.models import Batch, BatchStatus
 
@@ -227,6 +228,35 @@ def test_a_disk_that_fills_up_in_mid_send_stops_at_once_and_names_the_one_under_
     assert [row.subscription for row in ledger.uncertain(issue)] == [people[sent - 1].pk]
     assert len(sink.recipients) == len(set(sink.recipients)) == 60
     assert equation(issue) == (59, 0, 0, 0, 1, 0)
+
+
+@pytest.mark.django_db
+def test_a_disk_that_fills_up_during_calls_of_a_merge_provider_doubles_nobody(small_disk, settings):
+    """Whole calls were taken and only a part of the answers fits on the disk: the rest of them is named."""
+    with providers.mailgun() as api:
+        settings.MAIL_ROUTES = [providers.mailgun_url(api, "&batch=10")]
+        issue, people = make_sending_issue(readers=300, languages=["en"])
+        api.before = lambda _call: fill(small_disk) if len(api.calls) == 3 else None
+
+        with pytest.raises(OSError, match="No space left|The spool took"):
+            sending.send(issue.pk)
+
+        assert Issue.objects.get(pk=issue.pk).status == IssueStatus.PAUSED
+        assert 0 < len(api.copies) < 300
+        (small_disk / "fill").unlink()
+        api.before = lambda _call: None
+        unsure = sending.settle_host(now=timezone.now())
+        assert unsure >= 1
+        ledger.resume(issue, editor=None, now=timezone.now())
+        sending.send(issue.pk)
+
+        assert len(api.recipients) == len(set(api.recipients))
+        told = ledger.equation(issue)
+        assert (told.accepted, told.uncertain, told.waiting) == (300 - unsure, unsure, 0)
+        named = {row.subscription for row in ledger.uncertain(issue)}
+        unreached = {reader.pk for reader in people if reader.subscriber.email not in api.recipients}
+        assert unreached <= named, "nobody is lost without being named"
+        routes.first().close()
 
 
 # --- clocks ----------------------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from django.utils import timezone
 from subscribers import audience, staging
 from subscribers.models import Notice
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
+from tests.workers import providers
 from tests.workers.mailing import make_sending_issue
-from workers import ledger, notices, sending, testmail
+from workers import ledger, notices, routes, sending, testmail
 from workers.models import Delivery, Outcome
 from workers.routes.django_mail import EmailBackend
 
@@ -41,6 +42,21 @@ def test_an_issue_reaches_nobody_else_and_the_record_says_why(sink):
     assert (left_out.outcome, left_out.code) == (Outcome.SKIPPED, audience.STAGING)
     told = ledger.equation(issue)
     assert (told.accepted, told.skipped, told.adds_up) == (2, 1, True)
+
+
+def test_a_merge_provider_is_not_told_of_anybody_else(settings):
+    with providers.mailgun() as api:
+        settings.MAIL_ROUTES = [providers.mailgun_url(api)]
+        newsletter = make_newsletter()
+        make_reader(newsletter, email="siti@pembaca.example")
+        make_reader(newsletter, email="budi@kabar.example")
+        issue, _none = make_sending_issue(newsletter=newsletter, readers=0)
+
+        sending.send(issue.pk)
+
+        assert api.recipients == ["budi@kabar.example"]
+        assert not any(b"siti@pembaca" in call.body for call in api.calls)
+        routes.first().close()
 
 
 def test_an_editors_click_does_not_get_past_it(sink, settings):
