@@ -52,9 +52,9 @@ def counted_site(folder, *, readers):
 
 
 @pytest.mark.processes
-def test_s17_reader_4999_of_5000_leaves_in_mid_send_and_gets_nothing(tmp_path):
+def test_s17_reader_2999_of_3000_leaves_in_mid_send_and_gets_nothing(tmp_path):
     """And so does one whose batch is in a sender's hands at that moment, a few messages before its turn."""
-    readers, here_now, soon, later = 5_000, 1_700, "n1990@p.example", "n4998@p.example"
+    readers, here_now, soon, later = 3_000, 1_200, "n1490@p.example", "n2998@p.example"
     with counted_site(tmp_path, readers=readers) as (here, orders):
         orders.stand_still_at({here_now: "after"})
         sender = here.start("60", "120")

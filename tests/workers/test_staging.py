@@ -75,12 +75,13 @@ def test_an_editors_click_does_not_get_past_it(sink, settings):
 def test_a_notice_to_somebody_else_is_given_up_and_one_to_us_leaves(sink):
     newsletter = make_newsletter()
     issue, _people = make_sending_issue(newsletter=newsletter, readers=1)
+    ledger.pause(issue, reason="7 of 50 addresses were refused.", editor=None, now=NOW)
     for email in ("ayu@kabar.example", "ayu@elsewhere.example"):
         Notice.objects.create(
             kind="alert",
             editor=make_editor(newsletter, email=email),
             language="en",
-            payload={"storm": issue.pk},
+            payload={"paused": issue.pk},
             due_at=NOW,
         )
 
