@@ -14,6 +14,7 @@ from subscribers import consent, signup, suppression, tokens
 from subscribers.models import ConsentEvent, Notice, SignupForm
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
 from workers import notices, routes
+from workers.models import Event
 
 pytestmark = pytest.mark.django_db
 
@@ -190,10 +191,12 @@ def test_an_alert_names_the_issue(newsletter):
     issue = make_issue(newsletter)
     editor = make_editor(newsletter)
     Notice.objects.create(kind="alert", editor=editor, language="en", payload={"storm": issue.pk}, due_at=NOW)
+    Event.objects.create(issue=issue.pk, subscription=1, kind="held_complained", occurred_at=NOW)
 
     notices.send_due(now=NOW)
 
     message, text, _html = caught()
+    assert f"/studio/issues/{issue.pk}/held-back/" in text
     assert message["Subject"] == "Unusually many bounces or complaints: Weekly summary, issue 1"
     assert "held back" in text
 
