@@ -162,6 +162,7 @@ def test_s64_one_bad_address_in_a_call_is_found_and_the_others_get_it(api):
         ("reset", (0, 0, 0, 0, 3, 0)),
         ("cut", (0, 0, 0, 0, 3, 0)),
         ((401, {"message": "Forbidden"}), (0, 0, 0, 0, 0, 3)),
+        ((400, {"message": "Recipient limit exceeded for this month"}), (0, 0, 0, 0, 0, 3)),
         ((404, {"message": "Domain not found: mg.example"}), (0, 0, 0, 0, 0, 3)),
         ((400, {"message": "'from' parameter is not a valid address"}), (0, 0, 0, 0, 0, 3)),
     ],

@@ -82,6 +82,7 @@ INACTIVE = {
         ("postmark", "reset", (1, 0, 0, 0, 1, 1)),
         ("resend", (422, {"name": "validation_error", "message": "Invalid `to` field."}), (2, 1, 0, 0, 0, 0)),
         ("resend", (422, {"name": "validation_error", "message": "Invalid `from` field."}), (1, 0, 0, 0, 0, 2)),
+        ("resend", (422, {"name": "quota", "message": "Recipient limit exceeded."}), (1, 0, 0, 0, 0, 2)),
         ("resend", (422, {"name": "missing_required_field", "message": "What?"}), (2, 0, 1, 0, 0, 0)),
         ("brevo", (201, {}), (1, 0, 0, 0, 1, 1)),
         ("brevo", (201, {"messageIds": []}), (2, 0, 0, 0, 1, 0)),

@@ -216,10 +216,6 @@ PROVIDERS = {
         arguments={"merge_field_format": "-{}-"},
     ),
 }
-TOO_MANY = re.compile(
-    r"(too many|maximum|limit|exceed)\w*\b.{0,60}\brecipients?|recipients?\b.{0,60}(limit|exceed|maximum|too many)",
-    re.IGNORECASE,
-)
 CALLS_BEFORE_MORE = 10
 """Calls that must go well before one of them is a tenth larger than what was taken last."""
 ABOUT_A_READER = re.compile(r"\bto'? (parameter|address|field)|recipient|personalizations", re.IGNORECASE)
@@ -297,7 +293,7 @@ class AnymailMerge(anymail_single.AnymailSingle):
         if told := self._provider.read(error.response, count):
             return told
         words = base.without_addresses(anymail_single.message_of(error.response))
-        if status == 413 or (400 <= status < 500 and TOO_MANY.search(words)):
+        if status == 413 or (400 <= status < 500 and anymail_single.TOO_MANY.search(words)):
             return self._smaller(count, status, words, lasting=True)
         if status in {400, 422}:
             return self._smaller(count, status, words, lasting=False)
@@ -308,7 +304,7 @@ class AnymailMerge(anymail_single.AnymailSingle):
     def _smaller(self, count: int, status: int, words: str, *, lasting: bool) -> Results:
         """The call was refused as a whole, so nobody has got it: try fewer, down to the one who is at fault."""
         if count == 1:
-            if ABOUT_A_READER.search(words):
+            if ABOUT_A_READER.search(words) and not lasting:
                 return [base.Result("refused", str(status), words)]
             raise base.Refused(f"{status} {words}")
         self.at_once = max(1, count // 2)

@@ -67,6 +67,10 @@ _ACCOUNT = re.compile(
     r"account|credit|\bfrom\b|sender|not allowed|verif|signature|api.?key|token|approv|suspend|paused|billing|plan\b",
     re.IGNORECASE,
 )
+TOO_MANY = re.compile(
+    r"(too many|maximum|limit|exceed)\w*\b.{0,60}\brecipients?|recipients?\b.{0,60}(limit|exceed|maximum|too many)",
+    re.IGNORECASE,
+)
 _READER = re.compile(r"\bto\b.{0,20}(address|email|field|valid)|valid.{0,20}\bto\b|recipient", re.IGNORECASE)
 
 
@@ -191,10 +195,10 @@ class AnymailSingle:
 
     def _declined(self, status: int, words: str) -> base.Result:
         """The call was refused: for its reader, for us, or for a reason that is not clear before it comes twice."""
-        if _READER.search(words):
+        if _READER.search(words) and not TOO_MANY.search(words):
             return base.Result("refused", str(status), words)
         self._strange += 1
-        if self._strange > 1 or _ACCOUNT.search(words):
+        if self._strange > 1 or _ACCOUNT.search(words) or TOO_MANY.search(words):
             raise base.Refused(f"{status} {words}")
         return base.Result("deferred", str(status), words)
 
