@@ -134,12 +134,13 @@ def _ask_by_repeating(route: routes.Route, one: _Open, *, begun: datetime, now: 
     rows = _of(one, one.question.next).order_by("subscription").values_list("subscription", "batch__edition")
     editions = dict(rows[:MOST_REPEATS])
     barred = audience.still_allowed(editions)
-    outcomes: dict[int, str] = {}
+    outcomes, until = dict[int, str](), tick() + MOST_S
     for reader in wire.readers(reader for reader in editions if reader not in barred).values():
-        letter = _letter(editions[reader.id], one.issue, reader, now=now)
-        result = route.send(letter, deadline=tick() + MOST_S)
+        result = route.send(_letter(editions[reader.id], one.issue, reader, now=now), deadline=until)
         if result.outcome in {Outcome.ACCEPTED, Outcome.REFUSED}:
             outcomes[reader.id] = result.outcome
+        if result.trouble or tick() > until:
+            break  # the next look goes on
     return ledger.answer(one.issue, outcomes, now=now) if outcomes else 0
 
 
