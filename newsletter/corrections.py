@@ -334,7 +334,8 @@ def draft(correction: Correction, audience: dict[str, Any], *, editor: Editor | 
 
 def letters(issue: Issue) -> dict[int, Issue]:
     """The mail about each correction of `issue`, by the correction's id; drafts that were thrown away do not count."""
-    made = AuditEntry.objects.filter(action="correction-drafted", detail__corrects=issue.pk).order_by("pk")
+    about = {"detail__corrects": issue.pk, "detail__has_key": "correction"}
+    made = AuditEntry.objects.filter(action="correction-drafted", **about).order_by("pk")
     named = {int(row.detail["correction"]): int(row.subject.removeprefix("issue ")) for row in made}
     found = Issue.objects.kept().in_bulk(named.values())
     return {correction: found[pk] for correction, pk in named.items() if pk in found}
