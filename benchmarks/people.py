@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.core.management.color import no_style
 from django.db import connection, models
 
 from newsletter.models import Newsletter
@@ -33,6 +34,8 @@ def readers(newsletter: Newsletter, count: int, *, now: datetime) -> None:
     _copy(subscription, count - 1, {"subscriber_id": f"{first.pk} + n"})
     if is_postgresql:
         with connection.cursor() as cursor:
+            for sql in connection.ops.sequence_reset_sql(no_style(), [Subscriber, Subscription]):
+                cursor.execute(sql)  # ids of our own did not move it
             cursor.execute("ANALYZE")
 
 

@@ -20,7 +20,7 @@ from workers.models import Batch, Delivery, Outcome
 
 def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
-    count, rows = (20_000, 500) if quick else (200_000, 10_000)
+    count, rows = (20_000, 500) if quick else (1_000_000, 10_000)
     newsletter = reference.newsletter()
     people.readers(newsletter, count, now=now)
     planned, by_rows = [], []

@@ -22,6 +22,8 @@ from typing import Any
 END = b"\r\n.\r\n"
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 HEADER_BYTES = 4096
+READERS = b"@pembaca.example"
+"""Where all the readers of a benchmark's issue are; everybody else gets a notice."""
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Tally:
     """By the monotonic clock, which all processes of a machine share."""
     last_at: float = 0.0
     notice_at: float = 0.0
-    """When the first body was asked for that is for none of our many readers."""
+    """When the first notice was addressed."""
     ids: set[bytes] = field(default_factory=set)
 
     def count(self, head: bytearray, size: int) -> None:
@@ -72,7 +74,7 @@ class Session:
         *lines, self.commands = (self.commands + data).split(b"\r\n")
         verbs = [line[:4].upper() for line in lines]
         self.is_body = verbs[-1:] == [b"DATA"]
-        if self.is_body and b"@pembaca.example" not in b"".join(lines):
+        if any(verb == b"RCPT" and READERS not in line for verb, line in zip(verbs, lines, strict=True)):
             Session.tally.notice_at = Session.tally.notice_at or time.monotonic()
         return b"".join([self.replies.get(verb, b"250 ok\r\n") for verb in verbs])
 
