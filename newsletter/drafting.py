@@ -234,7 +234,8 @@ def _slot_before(slot: datetime, rhythm: cadence.Cadence) -> datetime:
 
 def survey(newsletter: Newsletter, rule: Rule, *, draft: Issue | None = None) -> Survey:
     """What is new, and what `rule` takes of it; articles that only `draft` tells count as new."""
-    last = newsletter.issues.kept().filter(status__in=OUT, articles__isnull=False).order_by("-number").first()
+    went_out = Q(status__in=OUT) | Q(sent_at__isnull=False)
+    last = newsletter.issues.kept().filter(went_out, articles__isnull=False).order_by("-number").first()
     new = new_stories(newsletter, last=last, draft=draft)
     return Survey(new, picked(new, rule), last)
 

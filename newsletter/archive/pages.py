@@ -46,9 +46,8 @@ class Correction:
 
 
 def sent() -> QuerySet[Issue]:
-    """Issues that everybody may read, newest first; also one that follows to readers who did not get it."""
-    there = Q(status=IssueStatus.SENT) | Q(status__in=(IssueStatus.SENDING, IssueStatus.PAUSED), sent_at__isnull=False)
-    public = Issue.objects.filter(there, newsletter__archive_is_public=True)
+    """Issues that everybody may read, newest first; also one that follows, or followed, to readers who had missed it."""
+    public = Issue.objects.filter(_IS_SENT, newsletter__archive_is_public=True)
     return public.select_related("newsletter").order_by("-sent_at", "-pk")
 
 
@@ -56,7 +55,12 @@ def readable() -> QuerySet[Issue]:
     """Issues whose page is there: the sent ones, and those on their way, because their mails link to it."""
     on_their_way = Q(status__in=(IssueStatus.SENDING, IssueStatus.PAUSED), editions__isnull=False)
     public = Issue.objects.filter(newsletter__archive_is_public=True)
-    return public.filter(Q(status=IssueStatus.SENT) | on_their_way).select_related("newsletter").distinct()
+    return public.filter(_IS_SENT | on_their_way).select_related("newsletter").distinct()
+
+
+_IS_SENT = Q(status=IssueStatus.SENT) | Q(
+    status__in=(IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.CANCELLED), sent_at__isnull=False
+)
 
 
 def title(issue: Issue, language: str) -> str:

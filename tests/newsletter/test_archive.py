@@ -260,7 +260,7 @@ def test_a_mended_link_leads_to_its_new_target_and_the_page_says_so(client, now)
 )
 def test_what_was_not_sent_is_not_there(client, status):
     issue = make_sent()
-    Issue.objects.filter(pk=issue.pk).update(status=status)
+    Issue.objects.filter(pk=issue.pk).update(status=status, sent_at=None)
 
     assert page(client, issue).status_code == 404
     assert issue.slug not in client.get("/archive/").content.decode()

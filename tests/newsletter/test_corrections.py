@@ -227,10 +227,12 @@ def test_a_link_put_back_takes_its_note_along(client):
     assert len(entries("correction-hidden")) == 1
 
 
-def test_an_issue_that_follows_to_readers_who_missed_it_stays_in_the_archive(client):
+@pytest.mark.parametrize("status", [IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.CANCELLED])
+def test_an_issue_that_follows_to_readers_who_missed_it_stays_in_the_archive(client, status):
     issue = gone_out()
-    Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.SENDING)
+    Issue.objects.filter(pk=issue.pk).update(status=status)
 
+    assert client.get(f"/archive/2026/{issue.slug}/").status_code == 200
     assert issue.slug in client.get("/archive/").content.decode()
     assert issue.slug in client.get("/archive/feed.xml").content.decode()
 

@@ -83,7 +83,8 @@ def _frame(request: HttpRequest, issue: Issue) -> dict[str, Any]:
 
 
 def _is_in_archive(issue: Issue) -> bool:
-    return issue.newsletter.archive_is_public and issue.status != IssueStatus.CANCELLED
+    is_there = issue.status != IssueStatus.CANCELLED or issue.sent_at is not None
+    return issue.newsletter.archive_is_public and is_there
 
 
 def _missed(issue: Issue) -> int | None:
