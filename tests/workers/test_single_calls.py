@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -159,13 +158,15 @@ def test_no_provider_counts_opens_or_rewrites_links(settings, kind):
 def test_a_slow_provider_has_as_many_calls_under_way_as_allowed(settings):
     with provider(settings, "postmark", "&threads=6") as api:
         issue, _people = make_sending_issue(readers=18)
-        here, most, lock = [0], [0], threading.Lock()
+        here, most, lock, many = [0], [0], threading.Lock(), threading.Event()
 
         def slow(call):
             with lock:
                 here[0] += 1
                 most[0] = max(most[0], here[0])
-            time.sleep(0.05)
+                if here[0] == 4:
+                    many.set()
+            many.wait(10)
             with lock:
                 here[0] -= 1
 
