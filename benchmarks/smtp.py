@@ -1,6 +1,6 @@
 """`smtp`: claim, build, send and record, from the plan to the last answer, against a loop of EmailMultiAlternatives.
 
-Both talk to the same sink. The plain loop keeps its connection, like ours, gets its words ready, and records nothing.
+Both talk to the same sink, over one connection; ours also over a few side by side. The plain loop keeps its connection, like ours, gets its words ready, and records nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from workers import ledger, sending, wire
 from workers.models import Delivery, Outcome
 
 SENDERS = 2
+CONNECTIONS = 4
 
 
 class Pace(NamedTuple):
@@ -39,17 +40,23 @@ def run(*, quick: bool) -> Findings:
     count, few = (600, 15) if quick else (3_000, 60)
     newsletter = reference.newsletter()
     people.readers(newsletter, count, now=now)
-    ours, theirs, several = [], [], []
+    ours, pooled, theirs, several = [], [], [], []
     with sinks.sink() as sink:
         settings.MAIL_ROUTES = [sink.url]
         warm_up(newsletter, sink, few)
         for _ in range(ROUNDS):
             ours.append(send(found, begun(newsletter), sink, count=count))
             theirs.append(plain(newsletter, sink, few, now=now))
+            settings.MAIL_ROUTES = [f"{sink.url}&connections={CONNECTIONS}"]
+            pooled.append(send(found, begun(newsletter), sink, count=count))
+            settings.MAIL_ROUTES = [sink.url]
             if not quick:
                 several.append(send_by_several(found, begun(newsletter), sink, count=count))
     found.tell("readers", count, "readers a round")
     found.tell("messages_per_s", figures.median(one.per_s for one in ours), "messages/s, one sender, recorded")
+    found.tell(
+        "messages_per_s_pool", figures.median(one.per_s for one in pooled), f"messages/s, {CONNECTIONS} connections"
+    )
     if several:
         found.tell("messages_per_s_two_senders", figures.median(several), f"messages/s, {SENDERS} senders, recorded")
     found.tell("naive_messages_per_s", figures.median(one.per_s for one in theirs), "messages/s by the plain loop")
@@ -60,6 +67,7 @@ def run(*, quick: bool) -> Findings:
     )
     found.tell("recorded_exactly", not found.faults, "every reader once at the sink and once in the ledger")
     found.ratio("smtp_vs_naive", [one.per_s for one in ours], [one.per_s for one in theirs])
+    found.ratio("smtp_pool_vs_naive", [one.per_s for one in pooled], [one.per_s for one in theirs])
     found.ratio("smtp_core_vs_naive", [one.core_us for one in theirs], [one.core_us for one in ours])
     return found
 
