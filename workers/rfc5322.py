@@ -87,6 +87,8 @@ def ascii_address(email: str) -> str:
     email = _INVISIBLE.sub("", email).strip(" ")
     if not email.isascii():
         local, _at, domain = email.rpartition("@")
+        if not local.isascii():
+            raise Unsendable("Letters beyond ASCII before the @ need SMTPUTF8 at every server on the way.")
         try:
             email = f"{local}@{domain.encode('idna').decode()}"
         except UnicodeError:

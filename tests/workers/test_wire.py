@@ -240,6 +240,11 @@ def test_s30_bounces_come_back_to_an_address_that_names_the_delivery(settings):
     assert tokens.read_event_mac(local.removeprefix("bounce+")) == (7, 1234)
 
 
+def test_s05_letters_beyond_ascii_before_the_at_are_refused_in_words():
+    with pytest.raises(rfc5322.Unsendable, match="SMTPUTF8"):
+        make_copy(wire.Reader(1, "dé@pembaca.example"))
+
+
 # --- bodies ----------------------------------------------------------------------------------------------------------
 
 
