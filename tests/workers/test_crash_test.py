@@ -21,26 +21,26 @@ def crash_test(*arguments):
 
 @pytest.mark.processes
 def test_kills_of_every_kind_lose_and_double_nobody():
-    done = crash_test("--readers", "400", "--kills", "5", "--seed", "20261124")
+    done = crash_test("--readers", "240", "--kills", "4", "--seed", "20261124")
 
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    assert (told["readers"], told["kills"], told["lost"], told["doubled"]) == (400, 5, 0, 0)
-    assert told["accepted"] + told["uncertain"] == 400
+    assert (told["readers"], told["kills"], told["lost"], told["doubled"]) == (240, 4, 0, 0)
+    assert told["accepted"] + told["uncertain"] == 240
     assert told["uncertain"] <= 2 * told["kills"]
-    assert len([line for line in done.stdout.splitlines() if " taken " in line]) == 5
+    assert len([line for line in done.stdout.splitlines() if " taken " in line]) == 4
 
 
 @pytest.mark.processes
 def test_calls_of_a_merge_provider_that_are_cut_lose_and_double_nobody():
     """Who is without an answer is named, twenty readers a call; the provider is asked for them later."""
-    done = crash_test("--route", "http", "--readers", "400", "--kills", "3", "--seed", "20261124")
+    done = crash_test("--route", "http", "--readers", "240", "--kills", "2", "--seed", "20261124")
 
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert sorted(told) == ["accepted", "doubled", "kills", "lost", "readers", "uncertain"]
-    assert (told["readers"], told["lost"], told["doubled"]) == (400, 0, 0)
-    assert told["accepted"] + told["uncertain"] == 400
+    assert (told["readers"], told["lost"], told["doubled"]) == (240, 0, 0)
+    assert told["accepted"] + told["uncertain"] == 240
     assert told["uncertain"] <= 2 * 20 * told["kills"]
     assert "instead of an answer" in done.stdout
 
