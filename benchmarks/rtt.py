@@ -30,7 +30,7 @@ def run(*, quick: bool) -> Findings:
     with sinks.sink() as sink:
         for rtt_ms in RTTS_MS:
             with slow.line(sink.port, rtt_ms=rtt_ms) as port:
-                _at(found, port, rtt_ms, letters, datas, few=8 if quick else 24)
+                _at(found, port, rtt_ms, letters, datas, few=4 if quick else 24)
     return found
 
 
