@@ -7,6 +7,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -22,6 +23,9 @@ from workers.models import Batch, Delivery, Outcome
 
 logger = logging.getLogger(__name__)
 
+AT_ONCE = 50
+"""Batches written by one statement: the plan of a million readers must not stand in memory as a whole."""
+
 
 def plan(issue: Issue, *, now: datetime) -> int:
     """Write down who is to get the issue: batches of one edition each, ids ascending. Returns how many readers.
@@ -33,12 +37,13 @@ def plan(issue: Issue, *, now: datetime) -> int:
         planned = Batch.objects.filter(issue=issue)
         if planned.exists():
             return planned.filter(is_retry=False).aggregate(readers=Sum("size"))["readers"] or 0
-        batches = list(_batches(issue))
-        Batch.objects.bulk_create(batches, batch_size=500)
-        readers = sum(batch.size for batch in batches)
+        readers, batches = 0, _batches(issue)
+        while few := list(islice(batches, AT_ONCE)):
+            Batch.objects.bulk_create(few)
+            readers += sum(batch.size for batch in few)
         Issue.objects.filter(pk=issue.pk).update(audience_count=readers)
     _analyze(Batch)
-    logger.info("issue planned", extra={"issue": issue.pk, "batches": len(batches), "readers": readers})
+    logger.info("issue planned", extra={"issue": issue.pk, "readers": readers})
     return readers
 
 
