@@ -126,9 +126,11 @@ def steps(issue: Issue) -> tuple[bool, bool]:
 
 
 def copy(issue: Issue, document: content.Document, *, editor: Editor | None, now: datetime) -> Issue:
-    """Keep `document` as a new draft of the same newsletter, beside `issue`."""
-    twin = create(issue.newsletter, editor=editor, now=now)
-    return save(twin, document, version=twin.version, editor=editor, now=now)
+    """Keep `document` as a new draft of the same newsletter and for the same readers, beside `issue`."""
+    with transaction.atomic():
+        twin = create(issue.newsletter, editor=editor, now=now)
+        Issue.objects.filter(pk=twin.pk).update(audience=issue.audience)
+        return save(twin, document, version=twin.version, editor=editor, now=now)
 
 
 def delete(issue: Issue, *, editor: Editor | None, now: datetime) -> None:

@@ -46,8 +46,11 @@ class Correction:
 
 
 def sent() -> QuerySet[Issue]:
-    """Issues that everybody may read, newest first; also one that follows, or followed, to readers who had missed it."""
-    public = Issue.objects.filter(_IS_SENT, newsletter__archive_is_public=True)
+    """Issues that everybody got, newest first; also one that follows, or followed, to readers who had missed it.
+
+    A correction that went to some readers is none of them: its page is found from its mail only.
+    """
+    public = Issue.objects.filter(_IS_SENT, newsletter__archive_is_public=True, audience={})
     return public.select_related("newsletter").order_by("-sent_at", "-pk")
 
 

@@ -109,6 +109,8 @@ def issue(request: HttpRequest, year: int, slug: str) -> HttpResponse:
     with translation.override(language):
         response = render(request, "archive/issue.html", _context(shown, language))
         response.headers["Content-Language"] = language
+    if shown.audience:
+        response.headers["X-Robots-Tag"] = "noindex"
     return response
 
 

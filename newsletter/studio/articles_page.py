@@ -135,7 +135,9 @@ def for_newsletter(newsletter: Newsletter, words: str = "") -> QuerySet[Article]
 
 
 def current_draft(newsletter: Newsletter) -> Issue | None:
-    return newsletter.issues.filter(status__in=EDITABLE, deleted_at__isnull=True).order_by("-created_at").first()
+    """The newest for everybody: a correction by mail takes no articles."""
+    drafts = newsletter.issues.filter(status__in=EDITABLE, deleted_at__isnull=True, audience={})
+    return drafts.order_by("-created_at").first()
 
 
 def rows(

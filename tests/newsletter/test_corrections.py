@@ -11,6 +11,7 @@ from lxml import html
 
 from newsletter import content, corrections, drafting, issues
 from newsletter.models import AuditEntry, Correction, Issue, IssueStatus, Link, Tracking
+from newsletter.studio import articles_page
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter, make_sent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_secure_site")]
@@ -366,3 +367,38 @@ def test_a_correction_by_mail_stands_in_no_issues_place():
     Issue.objects.filter(pk=draft.pk).update(status=IssueStatus.SCHEDULED, scheduled_at=LATER)
 
     assert not drafting.is_there(newsletter, slot, rhythm=rhythm)
+
+
+def test_a_correction_by_mail_is_found_from_its_mail_and_is_no_issue_of_the_archive(client):
+    issue = gone_out()
+    mail = make_sent(issue.newsletter, days=1)
+    Issue.objects.filter(pk=mail.pk).update(audience={"got_issue": issue.pk})
+
+    page = client.get(f"/archive/2026/{mail.slug}/")
+
+    assert page.status_code == 200
+    assert page.headers["X-Robots-Tag"] == "noindex"
+    assert "X-Robots-Tag" not in client.get(f"/archive/2026/{issue.slug}/").headers
+    assert all(
+        mail.slug not in client.get(f"/archive/{name}").content.decode() for name in ("", "feed.xml", "feed.json")
+    )
+    assert client.get("/archive/").content.decode().count(issue.slug)
+
+
+def test_a_version_kept_beside_a_correction_is_for_the_same_readers():
+    issue = gone_out()
+    note = corrections.note(issue, WORDS, editor=None, now=LATER)
+    draft = corrections.draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
+
+    twin = issues.copy(draft, content.parse(draft.content), editor=None, now=LATER)
+
+    assert twin.audience == Issue.objects.get(pk=twin.pk).audience == {"got_issue": issue.pk}
+
+
+def test_articles_are_added_to_the_issue_for_everybody():
+    issue = gone_out()
+    draft = make_issue(issue.newsletter)
+    note = corrections.note(issue, WORDS, editor=None, now=LATER)
+    corrections.draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
+
+    assert articles_page.current_draft(issue.newsletter) == draft
