@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -46,6 +46,8 @@ CHANGES = (
 )
 """What the log calls everything that changes an issue's page after it was sent."""
 LONGEST = 1000
+TWICE = timedelta(minutes=10)
+"""The same words again within so long are one correction."""
 OURS_ALONE = ("/l/", "/t/", "/u/", "/p/", "/c/", "/studio/", "/admin/")
 """Pages of this service that no link may be sent on to: they belong to one reader, or to nobody."""
 Words = Mapping[str, str]
@@ -164,17 +166,21 @@ def note(
 ) -> Correction:
     """Keep what was wrong and what is right, by language; the archive says it with today's date if `is_shown`.
 
-    With `numbers` it is about these links, else about a fact. Raises issues.WrongState where the issue is not out.
+    With `numbers` it is about these links, else about a fact. Raises issues.WrongState where the issue is not out, and
+    where the same fact was put right in the same words a moment ago: somebody pressed the button twice.
     """
-    if not is_out(Issue.objects.get(pk=issue.pk)):
-        raise issues.wrong_state(issue)
-    about = sorted(set(numbers))
+    about, said = sorted(set(numbers)), _said(words)
     with transaction.atomic():
+        here = Issue.objects.select_for_update().get(pk=issue.pk)
+        if not is_out(here):
+            raise issues.wrong_state(issue)
+        if not about and _is_there(here, said, now=now):
+            raise issues.WrongState(_("This correction was kept a moment ago already. Nothing was done twice."))
         made = Correction.objects.create(
             issue=issue,
             kind=CorrectionKind.LINK if about else CorrectionKind.FACT,
             links=about,
-            words=_said(words),
+            words=said,
             is_shown=is_shown,
             made_at=now,
             made_by=editor,
@@ -182,6 +188,11 @@ def note(
         )
         issues.audit("correction-noted", issue, editor=editor, now=now, correction=made.pk, shown=is_shown)
     return made
+
+
+def _is_there(issue: Issue, said: dict[str, str], *, now: datetime) -> bool:
+    lately = issue.corrections.filter(kind=CorrectionKind.FACT, made_at__gt=now - TWICE)
+    return any(one.words == said for one in lately)
 
 
 def reword(correction: Correction, words: Words, *, editor: Editor | None, now: datetime) -> None:

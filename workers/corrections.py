@@ -42,14 +42,39 @@ class Circle:
 def circles(issue: Issue, about: Sequence[Link], *, now: datetime) -> list[Circle]:
     """Whom a mail can go to: the editions concerned, everybody who got the issue, and those who clicked, where known."""
     found = []
-    languages = tuple(dict.fromkeys(link.language for link in about))
-    if languages and len(languages) < len(issue.newsletter.languages):
-        asked = {"got_edition": {"issue": issue.pk, "languages": list(languages)}}
-        found.append(_circle(issue, EDITION, asked, languages))
+    if languages := _concerned(issue, about):
+        found.append(_circle(issue, EDITION, _got_it_in(issue, languages), languages))
     found.append(_circle(issue, EVERYBODY, {"got_issue": issue.pk}))
     if about:
         found.append(_clickers(issue, about, now=now))
     return found
+
+
+def _concerned(issue: Issue, about: Sequence[Link]) -> tuple[str, ...]:
+    """The languages in which these links stand; none where that is all of them."""
+    languages = tuple(dict.fromkeys(link.language for link in about))
+    return languages if len(languages) < len(issue.newsletter.languages) else ()
+
+
+def _got_it_in(issue: Issue, languages: Sequence[str]) -> dict[str, Any]:
+    return {"got_edition": {"issue": issue.pk, "languages": list(languages)}}
+
+
+def concerned(note: Correction) -> tuple[str, ...]:
+    """The languages of an issue in which a link was wrong; none where a fact was, or all of them had it."""
+    about = [link for link in corrections.links(note.issue) if link.number in note.links]
+    return _concerned(note.issue, about)
+
+
+def write(note: Correction, *, editor: Editor | None, now: datetime) -> Issue:
+    """The mail about a correction to those who got what was wrong; asked again, even at once, the same draft."""
+    with transaction.atomic():
+        here = Correction.objects.select_for_update(of=("self",)).select_related("issue__newsletter").get(pk=note.pk)
+        if there := corrections.letters(here.issue).get(here.pk):
+            return there
+        languages = concerned(here)
+        audience = _got_it_in(here.issue, languages) if languages else {"got_issue": here.issue_id}
+        return corrections.draft(here, audience, editor=editor, now=now)
 
 
 def _circle(issue: Issue, key: str, asked: dict[str, Any], languages: tuple[str, ...] = ()) -> Circle:

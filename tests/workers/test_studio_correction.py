@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.urls import reverse
 from lxml import html
 
 from newsletter import content, fetching, looks
+from newsletter import corrections as notes
 from newsletter.models import AuditEntry, Correction, Issue, IssueStatus, Link, Role, Tracking
 from subscribers.models import Subscription, SubscriptionStatus
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
-from workers import checking, ledger, tracking
+from workers import checking, corrections, ledger, tracking
 from workers.models import Batch, Delivery, Event, Outcome, Tally
 
 pytestmark = [pytest.mark.django_db]
@@ -419,6 +422,53 @@ def test_a_correction_is_written_about_once(client):
     assert places[0] == places[1]
     assert Issue.objects.exclude(pk=issue.pk).count() == 1
     assert "Note by mail: issue 2, Draft" in words_of(page(client, issue))
+
+
+def test_a_note_written_later_goes_to_those_who_got_what_was_wrong(client):
+    issue, _people = out()
+    log_in(client, issue)
+    send(client, issue, words_id="Ralat.")
+    note = Correction.objects.get()
+
+    offered = words_of(page(client, issue))
+    act(client, issue, note, do="write")
+
+    assert "Write to those who got it in Indonesian…" in offered
+    draft = Issue.objects.exclude(pk=issue.pk).get()
+    assert draft.audience == {"got_edition": {"issue": issue.pk, "languages": ["id"]}}
+
+
+def test_a_fact_is_put_right_once_however_often_the_button_is_pressed(client):
+    issue, _people = out()
+    log_in(client, issue)
+    about = {"link": "", "number": "", "was": "", "url": "", "words_id": "Ralat: 220 pemohon.", "who": "everybody"}
+
+    send(client, issue, **about)
+    again = send(client, issue, **about)
+
+    assert again.status_code == 422
+    assert "Nothing was done twice." in again.content.decode()
+    assert Correction.objects.count() == 1
+    assert Issue.objects.exclude(pk=issue.pk).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+def test_pressed_thrice_at_once_one_mail_is_drafted():
+    issue, _people = out()
+    note = notes.note(issue, {"id": "Ralat."}, numbers=[1], editor=None, now=AFTER)
+
+    def write(_turn):
+        try:
+            return corrections.write(note, editor=None, now=AFTER).pk
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        drafts = set(pool.map(write, range(3)))
+
+    assert len(drafts) == 1
+    assert Issue.objects.exclude(pk=issue.pk).count() == 1
 
 
 def test_a_note_without_words_is_not_saved(client):

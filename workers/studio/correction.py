@@ -101,6 +101,8 @@ class Note:
     row: Correction
     boxes: list[tuple[str, str, str]]
     """(code, name of the language, words)."""
+    languages: str
+    """Those in which a link was wrong; "" where a note concerns everybody who got the issue."""
     next: str
     """What became of the wish that the next issue opens with it; "" if there is none."""
     told_in: Issue | None
@@ -112,7 +114,8 @@ def _note(row: Correction, letter: Issue | None) -> Note:
     languages = row.issue.newsletter.languages
     boxes = [(code, warta.language_name(code), row.words.get(code, "")) for code in languages]
     told = row.told_in if row.told_in and row.told_in.deleted_at is None else None
-    return Note(row, boxes, _next_in_words(row, told), told, letter)
+    names = warta.listed([warta.language_name(code) for code in corrections.concerned(row)])
+    return Note(row, boxes, names, _next_in_words(row, told), told, letter)
 
 
 def _next_in_words(row: Correction, told: Issue | None) -> str:
@@ -355,7 +358,7 @@ def note(request: HttpRequest, issue_id: int, note_id: int) -> HttpResponse:
             said = _("Issue %(number)s opens with it.") % {"number": told.number} if told else ""
             messages.success(request, said or _("The next issue that is begun opens with it."))
         case "write":
-            draft = notes.letters(issue).get(row.pk) or notes.draft(row, {"got_issue": issue.pk}, **who)
+            draft = corrections.write(row, **who)
             messages.success(request, _("This is the note. Nothing is sent before you have reviewed it."))
             return redirect("issue-compose", draft.pk)
     return redirect("issue-correct", issue.pk)
