@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from newsletter import issues
-from newsletter.models import AuditEntry, Issue, IssueStatus, Tracking
+from newsletter.models import AuditEntry, Issue, IssueStatus, Newsletter, Tracking
 from subscribers import audience
 from subscribers.models import Subscription, SubscriptionStatus
 from tests.makers import NOW, make_editor, make_newsletter, make_reader
@@ -230,3 +230,14 @@ def test_counted_together_nobody_is_found_by_a_click(tracking):
     clicked(issue, people[GOT])
 
     assert receivers(issue, clicked_link={"issue": issue.pk, "links": [4]}) == set()
+
+
+def test_readers_who_came_late_get_an_edition_that_was_sent_where_the_first_language_is_a_newer_one():
+    issue, _people = sent_issue()
+    Newsletter.objects.filter(pk=issue.newsletter_id).update(languages=["ms", "id", "en"])
+    make_reader(issue.newsletter, language="ms")
+
+    assert follow(issue, "late") == 1
+
+    batch = Batch.objects.filter(issue=issue).order_by("-pk")[0]
+    assert batch.edition.language == "id"

@@ -115,9 +115,13 @@ def send_to_missed(issue: Issue, kinds: Collection[str], *, editor: Editor | Non
 
 
 def _add_late(issue: Issue) -> int:
-    """Batches for readers who are in none yet, in the edition of their language."""
-    editions = {edition.language: edition.pk for edition in Edition.objects.filter(issue=issue, variant="")}
-    default = editions[issue.newsletter.default_language]
+    """Batches for readers who are in none yet, in the edition of their language, else in the first one.
+
+    The newsletter's first language may be one that came after the issue: then it is any that was sent.
+    """
+    made = Edition.objects.filter(issue=issue, variant="").order_by("pk")
+    editions = {edition.language: edition.pk for edition in made}
+    default = editions.get(issue.newsletter.default_language) or next(iter(editions.values()))
     chosen: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
     new = audience.for_issue(issue).exclude(
         Exists(Delivery.objects.filter(issue=issue.pk, subscription=OuterRef("pk")))
