@@ -55,6 +55,7 @@ class Run:
         self.problem: routes.TryLater | routes.Refused | None = None
         self.slowed: lanes.Slowed | None = None
         self.is_broken = self.under_way = False
+        self._begun = self._ended = 0
         self._barred: dict[int, str] = {}
         self._started = tick()
         self._asked_at = claim.deadline - claim.lease_s
@@ -152,6 +153,7 @@ class Run:
                     break
                 if letter := self._ready(route, place, reader):
                     self.under_way = True
+                    self._begun += 1
                     future = route.begin(letter, deadline=self.claim.deadline)
                     flying[future] = _Sent(place, reader, letter.message_id)
         finally:
@@ -160,7 +162,10 @@ class Run:
             raise problems[0]
 
     def _land(self, route: ParallelRoute, flying: dict[Future[routes.Result], _Sent], *, most: int) -> list[Exception]:
-        """Write down the answers that are here, and wait until at most `most` are not. Returns what went wrong."""
+        """Write down the answers that are here, and wait until at most `most` are not. Returns what went wrong.
+
+        A letter ends with its answer in the spool. One that an error lost sight of counts as under way for good.
+        """
         problems = list[Exception]()
         while flying:
             done = route.finished(flying, wait=len(flying) > most)
@@ -172,9 +177,10 @@ class Run:
                     problems.append(problem)
                 else:
                     self._answered(sent.place, sent.reader, result, sent.message_id)
+                self._ended += 1
             if not done:
                 break
-        self.under_way = bool(flying)
+        self.under_way = self._begun != self._ended
         return problems
 
     # --- many by one call ---

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 
 import pytest
 from django.utils import timezone
@@ -203,6 +204,36 @@ def test_t64_a_sender_that_dies_names_no_more_readers_than_were_under_way(settin
         if reader.pk in {row.subscription for row in ledger.uncertain(issue)}
     } == {reader.subscriber.email for reader in people}
     assert equation(issue) == (9, 0, 0, 0, 3, 0)
+
+
+@pytest.mark.parametrize("where", ["answer", "begin"])
+def test_an_error_after_a_letter_left_makes_its_reader_uncertain_and_sends_no_second(settings, monkeypatch, where):
+    """The others under way are still heard, and the one that was lost sight of is not called unsent."""
+    with provider(settings, "brevo", "&threads=3") as api:
+        issue, people = make_sending_issue(readers=6)
+        route, calls = routes.first(), count(1)
+        place, name = (sending.carrying.Run, "_answered") if where == "answer" else (route, "begin")
+        real = getattr(place, name)
+
+        def fail_once(*args, **options):
+            if next(calls) != 2:
+                return real(*args, **options)
+            if where == "begin":
+                real(*args, **options)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(place, name, fail_once)
+        with pytest.raises(KeyboardInterrupt):
+            sending.send(issue.pk)
+        route.close()
+        reached = set(api.recipients)
+        settled = sending.settle_host(now=timezone.now())
+        told = {row.subscription for row in Delivery.objects.all()}
+        sending.send(issue.pk)
+
+    assert settled >= 1
+    assert reached <= {reader.subscriber.email for reader in people if reader.pk in told}
+    assert sorted(api.recipients) == sorted(set(api.recipients))
 
 
 def test_one_that_cannot_leave_stops_the_next_ones_and_not_the_others(settings):
