@@ -20,7 +20,7 @@ from subscribers import audience, tokens
 from workers import causes, lanes, ledger, mailboxes, merging, rfc5322, routes, spool, wire
 from workers.ledger import questions
 from workers.models import Outcome
-from workers.routes.base import MergeRoute, ParallelRoute, tick
+from workers.routes.base import MergeRoute, ParallelRoute, account_of, tick
 
 ASK_EVERY_S = 0.25
 
@@ -57,6 +57,7 @@ class Run:
         self.is_broken = self.under_way = False
         self._begun = self._ended = 0
         self._barred: dict[int, str] = {}
+        self._account = ""
         self._started = tick()
         self._asked_at = claim.deadline - claim.lease_s
 
@@ -77,6 +78,7 @@ class Run:
         """Every claimed reader in order, until something says stop. Raises TooLate or ledger.LeaseLost."""
         try:
             route.open()
+            self._account = account_of(route)
             self._readers = wire.readers(self.claim.ids)
             self._own = tokens.of_readers(self.claim.issue, self.claim.ids)
             self._barred = {reader: audience.LEFT for reader in self.claim.ids if reader not in self._readers}
@@ -233,7 +235,7 @@ class Run:
     def _answered(self, place: int, reader: int, result: routes.Result, message_id: str) -> None:
         outcome, provider_id = self._heed(reader, result), result.provider_id
         if outcome == Outcome.UNCERTAIN and not provider_id:
-            provider_id = questions.of(self.claim.route, self.claim.batch, self.claim.attempt)
+            provider_id = questions.of(self.claim.route, self._account, self.claim.batch, self.claim.attempt)
         self._write(place, ledger.Entry(reader, outcome, result.code, result.detail, provider_id, message_id))
 
     def _heed(self, reader: int, result: routes.Result) -> str:

@@ -51,13 +51,13 @@ def settle(*, now: datetime) -> int:
     for one in _due(now):
         if tick() > until:
             break
-        route = _route(one.question.kind)
-        if route is None or one.question.kind in silent or not _take(one):
+        route = _route(one.question)
+        if route is None or route.account in silent or not _take(one):
             continue
         try:
-            settled += _ask(route, one, now=now)
+            settled += _ask(route, one, until=until, now=now)
         except (routes.TryLater, routes.Refused, routes.TooLate) as problem:
-            silent.add(one.question.kind)
+            silent.add(route.account)
             _give_back(one)
             logger.warning("provider could not be asked", extra={"issue": one.issue, "reason": str(problem)})
     return settled
@@ -98,11 +98,16 @@ def _give_back(one: _Open) -> None:
     _of(one, one.question.next).update(provider_id=str(one.question))
 
 
-def _route(kind: str) -> TracedRoute | None:
-    return next((route for route in routes.all() if route.kind == kind and isinstance(route, TracedRoute)), None)
+def _route(question: questions.Question) -> TracedRoute | None:
+    """The route to the account that sent it, wherever it stands by now; None if there is none any more.
+
+    Another account of that provider would say that it has nothing; the same call made there would be a second copy.
+    """
+    asked = (route for route in routes.all() if route.kind == question.kind and isinstance(route, TracedRoute))
+    return next((route for route in asked if route.account == question.account), None)
 
 
-def _ask(route: TracedRoute, one: _Open, *, now: datetime) -> int:
+def _ask(route: TracedRoute, one: _Open, *, until: float, now: datetime) -> int:
     """One look. Raises TryLater, Refused or TooLate where nobody could be asked."""
     question = one.question.next
     begun = Issue.objects.values_list("started_at", flat=True).get(pk=one.issue) or one.since
@@ -114,7 +119,7 @@ def _ask(route: TracedRoute, one: _Open, *, now: datetime) -> int:
     carried = {tokens.event_mac(one.issue, reader): reader for reader in readers}
     start = len(carried) * question.asked // 3 % max(1, len(carried))
     asked = [*list(carried)[start:], *list(carried)[:start]]  # not always the same first, should time run out
-    trace = route.look_up(question.mark, asked, since=min(begun, one.since) - EARLIER)
+    trace = route.look_up(question.mark, asked, since=min(begun, one.since) - EARLIER, until=until)
     outcomes = {carried[token]: outcome for token, outcome in trace.found.items()}
     settled = ledger.answer(one.issue, outcomes, now=now) if outcomes else 0
     if trace.is_complete and (now - one.since).total_seconds() >= SAFE_S:

@@ -23,7 +23,7 @@ from newsletter import editions, issues, looks
 from newsletter.models import Edition, Editor, Issue, IssueStatus, Link
 from workers import carrying, lanes, lateness, ledger, looking_up, pace, preflight, routes, spool
 from workers.models import Batch, BatchStatus, Outcome
-from workers.routes.base import tick
+from workers.routes.base import account_of, tick
 
 logger = logging.getLogger(__name__)
 
@@ -177,9 +177,10 @@ def _work(issue: Issue, claim: ledger.Claim, folder: Path, *, until: float, is_s
     route = routes.by_name(claim.route)
     window = carrying.window(route)
     try:
-        answers = spool.SendSpool(
-            folder, spool.Header(claim.issue, claim.batch, claim.attempt, claim.worker, window, claim.ids)
+        header = spool.Header(
+            claim.issue, claim.batch, claim.attempt, claim.worker, window, claim.ids, account=account_of(route)
         )
+        answers = spool.SendSpool(folder, header)
     except OSError:
         ledger.record(claim, [], now=timezone.now())
         raise

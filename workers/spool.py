@@ -133,6 +133,8 @@ class Header:
     window: int
     ids: tuple[int, ...]
     boot: str = field(default_factory=boot_id)
+    account: str = ""
+    """Which account of a provider it goes by, where that provider can be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ def _read(file: Path) -> Left:
     first = next(payloads, None)
     if first is None:
         return Left(file, batch, attempt, None, ())
-    fields = dict(zip(Header.__slots__, json.loads(first), strict=True))
+    fields = dict(zip(Header.__slots__, json.loads(first), strict=False))
     header = Header(**{**fields, "ids": tuple(fields["ids"])})
     answers = {answer.position: answer for answer in map(_unpack, payloads)}
     in_peace = answers.pop(NOTHING_UNDER_WAY, None) is not None

@@ -11,11 +11,19 @@ from django.utils import timezone
 from newsletter.models import Issue
 from tests.makers import make_editor
 from tests.workers.mailing import make_sending_issue
-from tests.workers.providers import cutting, mailgun, mailgun_url
+from tests.workers.providers import (
+    cutting,
+    mailgun,
+    mailgun_url,
+    mailjet,
+    mailjet_url,
+    one_by_one,
+    one_by_one_url,
+)
 from workers import ledger, looking_up, routes, sending
 from workers.ledger import questions
 from workers.models import Delivery, Outcome
-from workers.routes import anymail_merge, traces
+from workers.routes import anymail_merge, anymail_single, traces
 from workers.routes.base import OWN_MESSAGE_IDS, REPEATED_KINDS, TRACED_KINDS
 
 pytestmark = pytest.mark.django_db
@@ -170,6 +178,51 @@ def test_the_progress_page_says_what_is_known_of_each(api, client):
     assert after.count("The mail service has no trace of it.") == 2
 
 
+def test_another_account_of_the_provider_is_never_asked_nor_sent_by(settings, monkeypatch):
+    monkeypatch.setattr(anymail_single, "ASK_AGAIN_S", ())
+    with one_by_one("resend") as other, one_by_one("resend") as ours:
+        url = one_by_one_url("resend", ours).replace("key@", "ours@")
+        settings.MAIL_ROUTES = [url]
+        issue, _people = make_sending_issue(readers=2)
+        ours.answer = lambda _call: "cut"
+        sending.send(issue.pk)
+        ours.answer = lambda _call: None
+
+        settings.MAIL_ROUTES = [one_by_one_url("resend", other)]
+        pass_time(issue, 60)
+        assert equation(issue) == (0, 0, 0, 0, 2, 0)
+        settings.MAIL_ROUTES = [one_by_one_url("resend", other), url]
+        pass_time(issue, 60)
+
+        assert equation(issue) == (2, 0, 0, 0, 0, 0)
+        assert other.calls == []
+        assert len(ours.copies) == 2
+        for route in routes.all():
+            route.close()
+
+
+def test_an_account_is_known_by_a_digest_that_gives_no_key_away(settings):
+    first = routes.make("resend-1", "resend://re_first@")
+
+    assert first.account == routes.make("resend-4", "resend://re_first@?threads=2").account
+    assert first.account != routes.make("resend-1", "resend://re_second@").account
+    digest = first.account
+    settings.SECRET_KEY = "x" * 50
+    assert routes.make("resend-1", "resend://re_first@").account != digest
+
+
+def test_a_long_list_is_asked_for_only_as_long_as_there_is_time(settings):
+    with mailjet() as api:
+        settings.MAIL_ROUTES = [mailjet_url(api)]
+        route = routes.first()
+
+        trace = route.look_up("", ["a", "b", "c"], since=timezone.now(), until=0.0)
+
+        assert len(api.looks) == 1
+        assert not trace.is_complete
+        route.close()
+
+
 def test_every_kind_that_can_be_asked_has_a_way_to_ask():
     assert {*traces.ASK, *REPEATED_KINDS} == TRACED_KINDS
     makes_them = {kind for kind, one in anymail_merge.PROVIDERS.items() if not one.keeps_message_ids}
@@ -177,9 +230,10 @@ def test_every_kind_that_can_be_asked_has_a_way_to_ask():
 
 
 def test_a_question_is_read_as_it_was_written():
-    text = questions.of("mailgun-1", 12, 3)
+    text = questions.of("mailgun-1", "5e0c91d2a7b4", 12, 3)
 
-    assert questions.read(text) == questions.Question("mailgun", questions.mark(12, 3))
-    assert questions.of("smtp-1", 12, 3) == ""
+    assert questions.read(text) == questions.Question("mailgun", "5e0c91d2a7b4", questions.mark(12, 3))
+    assert questions.of("mailgun-1", "", 12, 3) == ""
+    assert questions.of("smtp-1", "5e0c91d2a7b4", 12, 3) == ""
     assert questions.read("<20261124.1@mg.example>") is None
     assert Issue.objects.count() == 0

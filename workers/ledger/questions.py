@@ -1,6 +1,7 @@
 """What a provider can be asked about readers of whom nobody is sure. It stands where the provider's own id would be.
 
-`?mailgun/warta-3f/2`: the kind of route, the mark that the call bears at the provider, and how often it was asked.
+`?mailgun/5e0c91d2a7b4/warta-3f/2`: the kind of route, which account of the provider it used, the mark that the call
+bears there, and how often it was asked.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ MARKS = 256
 @dataclass(frozen=True, slots=True)
 class Question:
     kind: str
+    account: str
     mark: str
     asked: int = 0
 
     def __str__(self) -> str:
-        return f"?{self.kind}/{self.mark}/{self.asked}"
+        return f"?{self.kind}/{self.account}/{self.mark}/{self.asked}"
 
     @property
     def next(self) -> Question:
@@ -33,14 +35,17 @@ def mark(batch: int, attempt: int) -> str:
     return f"warta-{zlib.crc32(f'{batch}-{attempt}'.encode()) % MARKS:02x}"
 
 
-def of(route: str, batch: int, attempt: int) -> str:
-    """The question about a call of this claim; "" where the provider cannot be asked. `route` is its name."""
+def of(route: str, account: str, batch: int, attempt: int) -> str:
+    """The question about a call of this claim; "" where nobody can be asked, or nobody knows which account sent it.
+
+    `route` is the name of the route, `account` its `base.account_of`.
+    """
     kind = route.rpartition("-")[0]
-    return str(Question(kind, mark(batch, attempt))) if kind in TRACED_KINDS else ""
+    return str(Question(kind, account, mark(batch, attempt))) if account and kind in TRACED_KINDS else ""
 
 
 def read(text: str) -> Question | None:
     parts = text.removeprefix("?").split("/")
-    if not text.startswith("?") or len(parts) != 3 or not parts[2].isdigit():
+    if not text.startswith("?") or len(parts) != 4 or not parts[3].isdigit():
         return None
-    return Question(parts[0], parts[1], int(parts[2]))
+    return Question(parts[0], parts[1], parts[2], int(parts[3]))

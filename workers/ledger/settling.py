@@ -48,7 +48,7 @@ def settle(left: spool.Left, *, now: datetime) -> int:
         entries = [_entry(ids[answer.position], answer) for answer in left.answers if answer.position < len(ids)]
         open_ids = _unanswered(batch, ids, entries)
         window = len(open_ids) if left.window is None else left.window
-        uncertain = _name_uncertain(batch, open_ids[:window])
+        uncertain = _name_uncertain(batch, open_ids[:window], account=left.header.account if left.header else "")
         write(batch, entries + uncertain, now=now)
         close(batch, open_ids[window:], now=now)
     logger.warning("batch settled", extra={"issue": batch.issue_id, "batch": batch.pk, "uncertain": len(uncertain)})
@@ -76,10 +76,11 @@ def _unanswered(batch: Batch, ids: Sequence[int], entries: Iterable[Entry]) -> l
     return [reader for reader in ids if reader not in answered]
 
 
-def _name_uncertain(batch: Batch, ids: Iterable[int]) -> list[Entry]:
+def _name_uncertain(batch: Batch, ids: Iterable[int], *, account: str = "") -> list[Entry]:
+    """`account` is the provider's that was used; without a spool nobody knows which, so that none is asked."""
     has_ours = batch.route.rpartition("-")[0] not in OWN_MESSAGE_IDS
     domain = rfc5322.domain_of(batch.issue.newsletter.from_email)
-    question = questions.of(batch.route, batch.pk, batch.attempt)
+    question = questions.of(batch.route, account, batch.pk, batch.attempt)
     return [
         Entry(
             reader,

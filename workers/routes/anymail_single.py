@@ -84,6 +84,7 @@ class AnymailSingle:
         self._provider_of_one = provider = PROVIDERS[kind]
         address = base.read(url, options=self.options | {*provider.options, "timeout"})
         self.name, self.kind, self.rate, self.address = name, kind, address.number("rate", 0), address
+        self.account = address.account
         threads = min(MOST_AT_ONCE, int(address.number("threads", AT_ONCE)) or 1)
         self.capabilities = base.Capabilities(takes="message", window=threads, asks_before_each=True)
         self._arguments = _arguments(provider, address)
@@ -101,8 +102,10 @@ class AnymailSingle:
     def api_url(self) -> str:
         return f"{(self.address.option('api_url') or traces.API_URLS.get(self.kind, '')).rstrip('/')}/"
 
-    def look_up(self, mark: str, tokens: Sequence[str], *, since: datetime) -> base.Trace:
-        return traces.ASK[self.kind](self, mark, tokens, since)
+    def look_up(
+        self, mark: str, tokens: Sequence[str], *, since: datetime, until: float = base.NO_DEADLINE
+    ) -> base.Trace:
+        return traces.ASK[self.kind](self, mark, tokens, since, until)
 
     def begin(self, letter: base.Letter, *, deadline: float = base.NO_DEADLINE) -> Future[base.Result]:
         """`send` in a thread of ours, over a connection of its own."""
@@ -114,19 +117,24 @@ class AnymailSingle:
         return futures.wait(flying, timeout=None if wait else 0, return_when=futures.FIRST_COMPLETED).done
 
     def send(self, letter: base.Letter, *, deadline: float = base.NO_DEADLINE) -> base.Result:
-        """Without an answer, the same call under the same key only asks for its outcome; so it is made again at once."""
-        result = self._offer(letter, deadline)
+        """Without an answer, the same call under the same key only asks for its outcome; so it is made again at once.
+
+        That a repeated call was put off does not say that the first was lost. A provider who lets us wait is not asked
+        again here, but later (`workers.looking_up`): a sender that is stuck for long would be ended.
+        """
+        until = min(deadline, base.tick() + TIMEOUT_S)
+        result = first = self._offer(letter, deadline)
         if not self._provider_of_one.has_keys:
-            return result
+            return first
         for wait in ASK_AGAIN_S:
-            if result.outcome != "uncertain" or base.tick() + wait >= deadline:
+            if result.outcome != "uncertain" or base.tick() + wait >= until:
                 break
             time.sleep(wait)
             try:
                 result = self._offer(letter, deadline)
             except (base.TryLater, base.Refused, base.TooLate):
                 break  # the first call may have arrived all the same
-        return result
+        return first if result.outcome == "deferred" else result
 
     def close(self) -> None:
         if self._pool is not None:

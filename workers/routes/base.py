@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives
+from django.utils.crypto import salted_hmac
 
 Outcome = Literal["accepted", "refused", "deferred", "uncertain"]
 
@@ -211,8 +212,19 @@ class Trace:
 class TracedRoute(Route, Protocol):
     """A route whose provider can be asked."""
 
-    def look_up(self, mark: str, tokens: Sequence[str], *, since: datetime) -> Trace:
-        """Which of these messages it has: by the mark of their calls, or one by one. Raises TryLater."""
+    account: str
+    """Which account sends: another one of the same provider knows nothing of what this one sent."""
+
+    def look_up(self, mark: str, tokens: Sequence[str], *, since: datetime, until: float = NO_DEADLINE) -> Trace:
+        """Which of these messages it has: by the mark of their calls, or one by one. Raises TryLater.
+
+        No further question is put after `until`, in ticks.
+        """
+
+
+def account_of(route: Route | None) -> str:
+    """The account of a route whose provider can be asked; else ""."""
+    return route.account if isinstance(route, TracedRoute) else ""
 
 
 # --- reading MAIL_URL ------------------------------------------------------------------------------------------------
@@ -235,6 +247,12 @@ class Address:
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.host}>"
+
+    @property
+    def account(self) -> str:
+        """The same for the same account wherever its URL stands in MAIL_URL; no key can be found out from it."""
+        named = "\0".join((self.kind, self.user, self.host))
+        return salted_hmac("workers.routes.account", named, algorithm="sha256").hexdigest()[:12]
 
     def option(self, name: str, default: str = "") -> str:
         return self.options.get(name, default)

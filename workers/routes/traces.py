@@ -5,7 +5,7 @@ What it has, it took; what it does not have yet may still come, because its own 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -28,10 +28,10 @@ class Asked(Protocol):
     def api_url(self) -> str: ...
 
 
-Ask = Callable[[Asked, str, Sequence[str], datetime], base.Trace]
+Ask = Callable[[Asked, str, Sequence[str], datetime, float], base.Trace]
 
 
-def mailgun(route: Asked, mark: str, tokens: Sequence[str], since: datetime) -> base.Trace:
+def mailgun(route: Asked, mark: str, tokens: Sequence[str], since: datetime, until: float) -> base.Trace:
     """Its events by tag; each brings the copy's variables back."""
     url = f"{route.api_url()}{route.address.host}/events"
     query = {
@@ -47,10 +47,10 @@ def mailgun(route: Asked, mark: str, tokens: Sequence[str], since: datetime) -> 
             token = str((event.get("user-variables") or {}).get(METADATA, ""))
             if token in wanted:
                 found[token] = "refused" if event.get("event") == "rejected" else "accepted"
-        if len(found) == len(wanted):
+        if len(found) == len(wanted) or len(page) < PAGE:
             return base.Trace(found)
-        if len(page) < PAGE:
-            return base.Trace(found)
+        if base.tick() > until:
+            break
     return base.Trace(found, is_complete=False)
 
 
@@ -65,7 +65,7 @@ def _pages(url: str, query: dict[str, str] | None, *, auth: tuple[str, str]) -> 
                 return
 
 
-def mailjet(route: Asked, mark: str, tokens: Sequence[str], since: datetime) -> base.Trace:
+def mailjet(route: Asked, mark: str, tokens: Sequence[str], since: datetime, until: float) -> base.Trace:
     """Its messages by CustomID, one question a reader."""
     url = f"{route.api_url().replace('/v3.1/', '/v3/')}REST/message"
     login = (route.address.user, route.address.password)
@@ -73,10 +73,10 @@ def mailjet(route: Asked, mark: str, tokens: Sequence[str], since: datetime) -> 
     def has(session: requests.Session, token: str) -> bool:
         return bool(_get(session, url, {"CustomID": token}, auth=login).get("Count"))
 
-    return _one_by_one(tokens, has)
+    return _one_by_one(tokens, has, until)
 
 
-def postmark(route: Asked, mark: str, tokens: Sequence[str], since: datetime) -> base.Trace:
+def postmark(route: Asked, mark: str, tokens: Sequence[str], since: datetime, until: float) -> base.Trace:
     """Its outbound messages by metadata, one question a reader."""
     url = f"{route.api_url()}messages/outbound"
     headers = {"X-Postmark-Server-Token": route.address.user, "Accept": "application/json"}
@@ -85,14 +85,18 @@ def postmark(route: Asked, mark: str, tokens: Sequence[str], since: datetime) ->
         query = {"count": "1", "offset": "0", f"metadata_{METADATA}": token}
         return bool(_get(session, url, query, headers=headers).get("TotalCount"))
 
-    return _one_by_one(tokens, has)
+    return _one_by_one(tokens, has, until)
 
 
-def _one_by_one(tokens: Sequence[str], has: Callable[[requests.Session, str], bool]) -> base.Trace:
+def _one_by_one(tokens: Sequence[str], has: Callable[[requests.Session, str], bool], until: float) -> base.Trace:
+    found = dict[str, base.Outcome]()
     with requests.Session() as session:
-        asked = tokens[:MOST_ONE_BY_ONE]
-        found: dict[str, base.Outcome] = {token: "accepted" for token in asked if has(session, token)}
-    return base.Trace(found, is_complete=len(asked) == len(tokens))
+        for place, token in enumerate(tokens):
+            if place == MOST_ONE_BY_ONE or (place and base.tick() > until):
+                return base.Trace(found, is_complete=False)
+            if has(session, token):
+                found[token] = "accepted"
+    return base.Trace(found)
 
 
 def _get(session: requests.Session, url: str, query: dict[str, str] | None, **options: Any) -> dict[str, Any]:
@@ -112,7 +116,3 @@ API_URLS = {
     "mailjet": "https://api.mailjet.com/v3.1/",
     "postmark": "https://api.postmarkapp.com/",
 }
-
-
-def kinds() -> Collection[str]:
-    return ASK.keys()
