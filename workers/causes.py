@@ -174,11 +174,14 @@ _VAGUE = frozenset({"0.0", "7.0", "7.1", "2.0", "3.0", "3.2", "5.0", "4.0"})
 
 @lru_cache(maxsize=4096)
 def of(code: str, detail: str = "", *, outcome: str = Outcome.DEFERRED) -> Cause:
-    """The cause of an answer, by its code ("450 4.2.2", "429") and words as a `Delivery` keeps them."""
+    """The cause of an answer, by its code ("450 4.2.2", "429") and words as a `Delivery` keeps them.
+
+    What was refused for good ("550 5.4.5") keeps its cause where `outcome_of` made it a deferral.
+    """
     if code in _PROVIDERS:
         return _PROVIDERS[code]
     status = _STATUS.search(code)
-    is_temporary = outcome != Outcome.REFUSED
+    is_temporary = outcome != Outcome.REFUSED and not code.startswith("5")
     known = _by_status(int(status[1]), int(status[2]), is_temporary=is_temporary) if status else None
     if known and f"{status[1]}.{status[2]}" not in _VAGUE:  # type: ignore[index]
         return _said_more(known, detail)

@@ -297,6 +297,22 @@ def test_the_fifth_deferral_is_a_refusal():
     assert Delivery.objects.get().attempts == 5
 
 
+def test_readers_wait_for_tomorrow_when_the_quota_of_today_is_used_up():
+    issue, _readers = make_sending_issue(readers=1)
+    now, used_up = NOW, {"code": "550 5.4.5", "detail": "Daily user sending limit exceeded"}
+
+    for hours in (1, 4, 12):
+        claim = take(issue, now=now)
+        ledger.record(claim, entries(claim, "deferred", **used_up), now=now)
+        now += timedelta(hours=hours)
+        assert ledger.follow_up(now=now - timedelta(seconds=1)) == 0
+        assert ledger.follow_up(now=now) == 1
+
+    claim = take(issue, now=now)
+    ledger.record(claim, entries(claim), now=now)
+    assert equation(issue) == (1, 0, 0, 0, 0, 0)
+
+
 def test_a_deferred_reader_who_leaves_meanwhile_is_skipped():
     issue, (siti,) = make_sending_issue(readers=1)
     claim = take(issue)

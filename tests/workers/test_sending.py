@@ -162,6 +162,23 @@ def test_t64_an_editors_click_sends_once_more_with_the_same_message_id(sink):
     assert equation(issue) == (1, 0, 0, 0, 0, 0)
 
 
+def test_whom_a_mail_service_puts_off_when_a_sent_issue_is_sent_again_gets_it_later(sink):
+    issue, (siti,) = make_sending_issue(readers=1)
+    sink.on_data = lambda _data: "cut"
+    sending.send(issue.pk)
+    sending.send_again(issue, [siti.pk], editor=make_editor(), now=timezone.now())
+    sink.on_data = lambda _data: "450 4.5.0 Come back later"
+    sending.send(issue.pk)
+    assert equation(issue) == (0, 0, 1, 0, 0, 0)
+    sink.on_data = lambda _data: None
+
+    sending.recover(now=timezone.now() + timedelta(hours=1))
+    sending.send(issue.pk)
+
+    assert sink.recipients == [siti.subscriber.email]
+    assert equation(issue) == (1, 0, 0, 0, 0, 0)
+
+
 def test_an_address_that_mail_cannot_carry_is_refused_without_a_connection(sink):
     issue, (siti, _budi) = make_sending_issue(readers=2)
     Subscriber.objects.filter(pk=siti.subscriber_id).update(email="si ti@p.example")

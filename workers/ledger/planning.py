@@ -142,10 +142,13 @@ def add_batch(issue_id: int, edition_id: int, ids: Sequence[int], **fields: Any)
 
 
 def follow_up(*, now: datetime, most: int = 5000) -> int:
-    """Put deferred readers whose time has come into batches of their own. Returns how many."""
+    """Put deferred readers whose time has come into batches of their own. Returns how many.
+
+    Of a sent issue too: an editor may have sent again to somebody whose mail service then put it off.
+    """
     with transaction.atomic():
         due = Delivery.objects.select_for_update(skip_locked=True, of=("self",)).filter(
-            outcome=Outcome.DEFERRED, due_at__lte=now, issue__status=IssueStatus.SENDING
+            outcome=Outcome.DEFERRED, due_at__lte=now, issue__status__in=[IssueStatus.SENDING, IssueStatus.SENT]
         )
         return _plan_again(due.order_by("issue", "subscription")[:most], due_at=None, now=now)
 
