@@ -35,8 +35,9 @@ def dispatch(**_: object) -> int:
     return wake(sending.dispatch(now=timezone.now()))
 
 
-@app.task(name="send", queue=Queue.BULK)
+@app.task(name="send", queue=Queue.BULK, soft_time_limit=170, time_limit=180)
 def send(*, issue_id: int, **_: object) -> int:
+    """A provider that falls silent is heard out, reply for reply: its breaker must open, not this task end."""
     return sending.send(issue_id, is_stopping=is_stopping)
 
 

@@ -20,6 +20,9 @@ from pathlib import Path
 
 import pytest
 
+from workers import sending
+from workers.routes import anymail_single, smtp
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_S = 60
 
@@ -292,6 +295,7 @@ def celery_facts(tmp_path_factory):
             "queues": sorted(queue.name for queue in conf.task_queues),
             "redis": celery.transport_options("redis://localhost"),
             "tasks": {name: str(getattr(app.tasks[name], "queue", None) or conf.task_default_queue) for name in names},
+            "limits": [app.tasks["send"].soft_time_limit, app.tasks["send"].time_limit],
             "unknown": [name for name in names if name != "send" and app.tasks[name].run.__kwdefaults__],
             "entries": [[e.task, e.every.total_seconds(), schedule.table()[e.name]["options"]["expires"], e.why]
                         for e in schedule.ENTRIES],
@@ -321,6 +325,14 @@ def test_t69_messages_are_late_acknowledged_json_of_ids(celery_facts):
         "worker_soft_shutdown_timeout": 3.0,
     }
     assert celery_facts["redis"] == {"visibility_timeout": 600}
+
+
+def test_a_sender_outlives_a_silent_provider_and_ends_before_redis_gives_its_task_away(celery_facts):
+    """So that the breaker hears of the silence: four replies of a mail server, or a call and one repetition."""
+    silent_s = max(4 * smtp.TIMEOUT_S, 2 * anymail_single.TIMEOUT_S)
+    soft, hard = celery_facts["limits"]
+
+    assert sending.TASK_S + silent_s < soft < hard < celery_facts["redis"]["visibility_timeout"]
 
 
 def test_a_confirmation_mail_never_waits_behind_an_issue(celery_facts):

@@ -17,7 +17,7 @@ from tests.workers.mailing import make_sending_issue
 from tests.workers.providers import ONE_BY_ONE, one_by_one, one_by_one_url
 from workers import ledger, routes, sending
 from workers.models import Delivery, Outcome
-from workers.routes import anymail_single
+from workers.routes import anymail_single, base
 
 pytestmark = pytest.mark.django_db
 
@@ -261,6 +261,29 @@ def test_a_call_without_an_answer_is_repeated_under_its_key_and_nobody_gets_two(
     assert len(api.calls) == 4
     assert len(api.copies) == 3
     assert equation(issue) == (3, 0, 0, 0, 0, 0)
+
+
+def test_a_repeated_call_that_is_put_off_leaves_the_first_uncertain(settings, at_once):
+    with provider(settings, "resend", "&threads=1") as api:
+        issue, _people = make_sending_issue(readers=1)
+        answers = iter(["cut", (429, {"name": "rate_limit_exceeded", "message": "Too many requests"})])
+        api.answer = lambda _call: next(answers)
+        send_one_claim(issue)
+
+    assert len(api.calls) == 2
+    assert equation(issue) == (0, 0, 0, 0, 1, 0)
+
+
+def test_a_provider_who_let_us_wait_is_not_asked_again_at_once(settings, at_once, monkeypatch):
+    with provider(settings, "resend", "&threads=1") as api:
+        issue, _people = make_sending_issue(readers=1)
+        real = base.tick
+        monkeypatch.setattr(base, "tick", lambda: real() + 21 * len(api.calls))
+        api.answer = lambda _call: "cut"
+        send_one_claim(issue)
+
+    assert len(api.calls) == 1
+    assert equation(issue) == (0, 0, 0, 0, 1, 0)
 
 
 def test_s64_an_answer_with_errors_instead_of_an_id_is_no_acceptance(settings, at_once):
