@@ -80,7 +80,7 @@ class DecisionForm(TimeForm):
             self.add_error(None, _("The issue was edited since you opened this page. Look at it once more."))
 
     def _check_time(self) -> None:
-        choice = self.cleaned_data.get("when") or "slot"
+        choice = self.plan.when
         if choice == "slot":
             said = _moment(self.cleaned_data.get("said_slot"))
             if said != self.plan.slot.moment:

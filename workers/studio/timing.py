@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from newsletter import cadence
 from newsletter.models import Issue, IssueStatus, Newsletter
 from newsletter.templatetags import warta
+from workers.studio import addressing
 
 FIRST_SLOT = time(8, 0)
 """Proposed where no issue went out yet."""
@@ -41,9 +42,9 @@ def slot(issue: Issue, *, now: datetime) -> Slot:
 
 
 def _taken(issue: Issue) -> set[datetime]:
-    """When other issues of the newsletter leave."""
+    """When other issues of the newsletter leave; a correction by mail stands in no issue's place."""
     others = Issue.objects.filter(newsletter=issue.newsletter, status=IssueStatus.SCHEDULED).exclude(pk=issue.pk)
-    return {at for at in others.values_list("scheduled_at", flat=True) if at}
+    return {one.scheduled_at for one in others if one.scheduled_at and not addressing.is_a_note(one)}
 
 
 def _rhythm(newsletter: Newsletter) -> cadence.Cadence | None:
