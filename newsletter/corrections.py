@@ -8,10 +8,12 @@ may get a correction by mail is `workers.corrections`.
 from __future__ import annotations
 
 import logging
+import posixpath
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.db import transaction
@@ -20,6 +22,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter import content, issues
+from newsletter.articledata import shortened
 from newsletter.models import (
     EDITABLE,
     AuditEntry,
@@ -46,6 +49,8 @@ CHANGES = (
 )
 """What the log calls everything that changes an issue's page after it was sent."""
 LONGEST = 1000
+LABEL_MOST = 45
+"""Characters of a link's words in a subject, which is not to be longer than mailboxes show."""
 TWICE = timedelta(minutes=10)
 """The same words again within so long are one correction."""
 OURS_ALONE = ("/l/", "/t/", "/u/", "/p/", "/c/", "/studio/", "/admin/")
@@ -70,14 +75,25 @@ def address(typed: str) -> str:
     url = addresses.encoded(typed)
     if not addresses.is_safe(url) or not url.lower().startswith(("https://", "http://")):
         raise WrongAddress(_("This is not a web address. It has to start with https."))
-    own = url.removeprefix(settings.SITE_URL)
-    if own != url and own.startswith(OURS_ALONE):
+    host, own = urlsplit(url).hostname or "", urlsplit(settings.SITE_URL)
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise WrongAddress(_("This is not a web address: no website can have this name.")) from None
+    is_own = host.rstrip(".") == own.hostname
+    if is_own and _path(url).startswith(OURS_ALONE):
         raise WrongAddress(
             _("This page belongs to one reader or to the studio. Choose a page that everybody can open.")
         )
-    if url.lower().startswith("http://") and own == url:
+    if url.lower().startswith("http://") and not (is_own and own.scheme == "http"):
         raise WrongAddress(_("This address starts with http. Use the secure address that starts with https."))
     return url
+
+
+def _path(url: str) -> str:
+    """The path as a server reads it: decoded, without dots and doubled slashes."""
+    path = posixpath.normpath(unquote(urlsplit(url).path)).lstrip("/")
+    return f"/{path}/"
 
 
 def links(issue: Issue) -> list[Link]:
@@ -100,12 +116,13 @@ def amend(
             raise issues.WrongState(_("Somebody amended this link in the meantime. Look at where it leads now."))
         for row in rows:
             _lead(issue, row, leads, "link-amended", editor=editor, now=now)
+        _settle(issue, editor=editor, now=now)
     logger.info("links amended", extra={"issue": issue.pk, "links": len(rows)})
     return rows
 
 
 def put_back(issue: Issue, numbers: Collection[int], *, was: str, editor: Editor | None, now: datetime) -> list[Link]:
-    """Undo the last amendment of these links; a note about them that nothing is left of is taken down.
+    """Undo the last amendment of these links; a note about them that nothing is left of is taken down and told nowhere.
 
     Raises issues.WrongState as `amend` does.
     """
@@ -115,8 +132,7 @@ def put_back(issue: Issue, numbers: Collection[int], *, was: str, editor: Editor
             raise issues.WrongState(_("Somebody amended this link in the meantime. Look at where it leads now."))
         for row in rows:
             _lead(issue, row, _before(issue, row), "link-put-back", editor=editor, now=now)
-        for note in _about_nothing(issue):
-            show(note, False, editor=editor, now=now)
+        _settle(issue, editor=editor, now=now)
     logger.info("links put back", extra={"issue": issue.pk, "links": len(rows)})
     return rows
 
@@ -139,17 +155,57 @@ def _lead(issue: Issue, row: Link, leads: str, action: str, *, editor: Editor | 
 
 
 def _before(issue: Issue, row: Link) -> str:
-    """Where the link led before its last amendment; where it led in the mail once that is forgotten."""
-    made = AuditEntry.objects.filter(action="link-amended", subject=f"issue {issue.pk}", detail__link=row.number)
-    last = made.order_by("-occurred_at", "-pk").values_list("detail", flat=True).first() or {}
-    was = str(last.get("was", row.url))
-    return was if last.get("leads") == row.target else row.url
+    """Where the link led before its last amendment that stands; where it led in the mail once that is forgotten."""
+    made = AuditEntry.objects.filter(
+        action__in=("link-amended", "link-put-back"), subject=f"issue {issue.pk}", detail__link=row.number
+    )
+    trail: list[str] = []
+    leads = ""
+    for action, detail in made.order_by("occurred_at", "pk").values_list("action", "detail"):
+        if action == "link-amended":
+            trail.append(str(detail["was"]))
+        elif trail:
+            trail.pop()
+        leads = detail["leads"]
+    return trail[-1] if trail and leads == row.target else row.url
 
 
-def _about_nothing(issue: Issue) -> list[Correction]:
-    mended = {row.number for row in links(issue) if row.amended_url}
-    shown = issue.corrections.filter(kind=CorrectionKind.LINK, is_shown=True)
-    return [note for note in shown if not mended.intersection(note.links)]
+def stands(correction: Correction) -> bool:
+    """Whether there is something to tell: not where every link leads where it led in the mail again."""
+    amended = {row.number for row in links(correction.issue) if row.amended_url}
+    return correction.kind == CorrectionKind.FACT or bool(amended.intersection(correction.links))
+
+
+def _settle(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
+    """Take down what says that a link was wrong which leads where it led, and let the wish lapse to tell it next."""
+    for note in issue.corrections.filter(kind=CorrectionKind.LINK).select_related("told_in"):
+        if stands(note):
+            continue
+        show(note, False, editor=editor, now=now)
+        not_next(note)
+
+
+def not_next(correction: Correction) -> None:
+    """The next issue that is begun need not open with it; one that does already keeps it."""
+    Correction.objects.filter(_UNTOLD, pk=correction.pk).update(wants_next=False)
+
+
+def still_saying(issue: Issue) -> list[Issue]:
+    """Issues that have not left and say that a link was wrong which leads where it led in the mail again."""
+    here = letters(issue)
+    found: dict[int, Issue] = {}
+    for note in issue.corrections.select_related("told_in"):
+        if stands(note):
+            continue
+        if letter := here.get(note.pk):
+            found[letter.pk] = letter
+        if note.told_in and any(block.id == note.told_block for block in content.parse(note.told_in.content).blocks):
+            found[note.told_in.pk] = note.told_in
+    waiting = (*EDITABLE, IssueStatus.SCHEDULED)
+    return [one for one in found.values() if one.status in waiting and one.deleted_at is None]
+
+
+_UNTOLD = Q(told_in__isnull=True) | Q(told_in__deleted_at__isnull=False)
 
 
 # --- notes in the archive --------------------------------------------------------------------------------------------
@@ -218,7 +274,13 @@ def show(correction: Correction, is_shown: bool, *, editor: Editor | None, now: 
 
 
 def _said(words: Words) -> dict[str, str]:
-    return {language: said.strip()[:LONGEST] for language, said in words.items() if said.strip()}
+    typed = {language: lines(said).strip() for language, said in words.items()}
+    return {language: said[:LONGEST] for language, said in typed.items() if said}
+
+
+def lines(typed: str) -> str:
+    """With the line ends that we count and keep; browsers send two characters for each."""
+    return typed.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def proposed(label: str, language: str) -> str:
@@ -247,6 +309,8 @@ def tell_next(correction: Correction, *, editor: Editor | None, now: datetime) -
         stored = Correction.objects.select_related("told_in").get(pk=correction.pk)
         if stored.told_in is not None and stored.told_in.deleted_at is None:
             return stored.told_in
+        if not stands(stored):
+            raise issues.WrongState(_("The link leads where it led in the mail: there is nothing to tell."))
         Correction.objects.filter(pk=correction.pk).update(wants_next=True)
         draft = open_draft(newsletter)
         return open_with_errata(draft, editor=editor, now=now) if draft else None
@@ -258,17 +322,22 @@ def open_draft(newsletter: Newsletter) -> Issue | None:
     return drafts.order_by("-created_at", "-pk").first()
 
 
+def is_approved(newsletter: Newsletter) -> bool:
+    """Whether an erratum put on top of the open draft costs it its approval."""
+    draft = open_draft(newsletter)
+    return draft is not None and draft.status == IssueStatus.APPROVED
+
+
 def waiting(newsletter: Newsletter) -> QuerySet[Correction]:
     """Errata that no issue has been given yet."""
-    untold = Q(told_in__isnull=True) | Q(told_in__deleted_at__isnull=False)
-    wanted = Correction.objects.filter(untold, issue__newsletter=newsletter, wants_next=True)
+    wanted = Correction.objects.filter(_UNTOLD, issue__newsletter=newsletter, wants_next=True)
     return wanted.select_related("issue").order_by("made_at", "pk")
 
 
 def open_with_errata(draft: Issue, *, editor: Editor | None, now: datetime) -> Issue:
     """Put a notice for every erratum that waits on top of `draft`; each is given to one issue only."""
     with transaction.atomic():
-        errata = list(waiting(draft.newsletter).select_for_update(of=("self",)))
+        errata = [one for one in waiting(draft.newsletter).select_for_update(of=("self",)) if stands(one)]
         if not errata:
             return draft
         here = Issue.objects.select_for_update(of=("self",)).select_related("newsletter").get(pk=draft.pk)
@@ -319,7 +388,7 @@ def _is_told(link: Link, correction: Correction, language: str) -> bool:
 
 def paragraphs(typed: str) -> str:
     """Plain words as the little HTML of a document."""
-    parts = [" ".join(part.split()) for part in typed.split("\n\n")]
+    parts = [" ".join(part.split()) for part in lines(typed).split("\n\n")]
     return "".join(f"<p>{escape(part, quote=False)}</p>" for part in parts if part)
 
 
@@ -366,7 +435,7 @@ def _envelope(correction: Correction, amended: list[Link], language: str) -> con
         return content.Envelope()
     label = _label(amended, language)
     with translation.override(language):
-        about = {"number": correction.issue.number, "label": label[:60]}
+        about = {"number": correction.issue.number, "label": shortened(label, most=LABEL_MOST)}
         if not amended:
             return content.Envelope(
                 subject=_("Correction to issue %(number)s") % about,

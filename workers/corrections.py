@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from newsletter import corrections
-from newsletter.models import Correction, Editor, Issue, Link, Tracking
+from newsletter.models import Correction, Editor, Issue, IssueStatus, Link, Tracking
 from subscribers import audience
 from workers import retention
 
@@ -117,6 +117,8 @@ class Done:
     """The mail about it, to be reviewed and sent."""
     told_in: Issue | None
     """The open draft that begins with the erratum."""
+    has_lapsed: bool = False
+    """That draft had been approved."""
 
 
 def correct(issue: Issue, wish: Wish, *, editor: Editor | None, now: datetime) -> Done:
@@ -125,6 +127,13 @@ def correct(issue: Issue, wish: Wish, *, editor: Editor | None, now: datetime) -
         if wish.numbers:
             corrections.amend(issue, wish.numbers, wish.url, was=wish.was, editor=editor, now=now)
         note = corrections.note(issue, wish.words, numbers=wish.numbers, is_shown=wish.is_shown, editor=editor, now=now)
-        told = corrections.tell_next(note, editor=editor, now=now) if wish.tells_next else None
+        told, has_lapsed = tell_next(note, editor=editor, now=now) if wish.tells_next else (None, False)
         draft = corrections.draft(note, wish.circle.audience, editor=editor, now=now) if wish.circle else None
-    return Done(note, draft, told)
+    return Done(note, draft, told, has_lapsed)
+
+
+def tell_next(note: Correction, *, editor: Editor | None, now: datetime) -> tuple[Issue | None, bool]:
+    """(the draft that opens with it, whether its approval lapsed by that). Raises issues.WrongState."""
+    was_approved = corrections.is_approved(note.issue.newsletter)
+    told = corrections.tell_next(note, editor=editor, now=now)
+    return told, told is not None and was_approved and told.status == IssueStatus.DRAFT

@@ -132,6 +132,8 @@ def put_right(issue: Issue, language: str) -> list[Correction]:
         words = note.words.get(language, "")
         if words or not note.is_shown:
             told.update(note.links)
+        else:  # the latest decides: without words of an editor the page says it in ours
+            told.difference_update(note.links)
         if words and note.is_shown:
             found.append(_said(note, words, mended))
     untold = [link for number, link in mended.items() if number not in told]

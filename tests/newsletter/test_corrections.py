@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.urls import reverse
@@ -88,6 +89,13 @@ def test_an_amendment_is_undone_step_by_step():
         "kabarlintas.example",
         "https://surat.example/u/seseorang/",
         "https://surat.example/l/1/kode",
+        "https://surat.example/archive/../u/seseorang/",
+        "https://surat.example/%75/seseorang/",
+        "https://surat.example//u/seseorang/",
+        "https://surat.example/./studio",
+        "https://SURAT.example/u/seseorang/",
+        "https://.surat..example/",
+        "https://" + "a" * 64 + ".example/",
         "https://kabarlintas.example/\r\nSet-Cookie: a=b",
         "",
     ],
@@ -144,6 +152,20 @@ def test_with_tracking_off_there_is_nothing_to_amend():
     assert corrections.links(issue) == []
     with pytest.raises(issues.WrongState, match="not in the issue"):
         amend(issue)
+
+
+def test_three_amendments_are_put_back_one_by_one():
+    issue = gone_out()
+    tried = [WRONG, *(f"https://kabarlintas.example/{name}" for name in "bcd")]
+    for was, url in pairwise(tried):
+        amend(issue, url=url, was=was)
+
+    found = []
+    for _ in range(3):
+        corrections.put_back(issue, [1], was=target(issue), editor=None, now=LATER)
+        found.append(target(issue))
+
+    assert found == tried[2::-1]
 
 
 # --- the archive -----------------------------------------------------------------------------------------------------
@@ -228,6 +250,31 @@ def test_a_link_put_back_takes_its_note_along(client):
     assert len(entries("correction-hidden")) == 1
 
 
+def test_a_link_mended_anew_after_it_was_put_back_is_never_mended_silently(client):
+    issue = gone_out()
+    amend(issue)
+    corrections.note(issue, WORDS, numbers=[1], editor=None, now=LATER)
+    corrections.put_back(issue, [1], was=RIGHT, editor=None, now=LATER)
+
+    amend(issue)
+    corrections.note(issue, {}, numbers=[1], editor=None, now=LATER + timedelta(minutes=1))
+
+    [said] = said_on(client, issue)
+    assert WRONG in said
+    assert WORDS["id"] not in said
+
+
+def test_a_paragraph_typed_in_a_browser_is_one(client):
+    issue = gone_out()
+    note = corrections.note(issue, {"id": "Ralat.\r\n\r\n" + "x" * 991}, editor=None, now=LATER)
+
+    draft = corrections.draft(note, {}, editor=None, now=LATER)
+
+    assert note.words["id"] == "Ralat.\n\n" + "x" * 991
+    assert content.parse(draft.content).blocks[0].words["id"].body == f"<p>Ralat.</p><p>{'x' * 991}</p>"
+    assert "\r" not in page_of(client, issue).xpath("//script[@type='application/ld+json']/text()")[0]
+
+
 @pytest.mark.parametrize("status", [IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.CANCELLED])
 def test_an_issue_that_follows_to_readers_who_missed_it_stays_in_the_archive(client, status):
     issue = gone_out()
@@ -298,6 +345,40 @@ def test_a_prepared_draft_begins_with_it_and_keeps_it_when_it_is_filled_anew():
     assert len(notices(draft)) == len(notices(again)) == 1
 
 
+def test_a_link_that_was_put_back_is_told_in_no_issue():
+    issue = gone_out()
+    amend(issue)
+    note = corrections.note(issue, WORDS, numbers=[1], editor=None, now=LATER)
+    fact = corrections.note(issue, {"id": "Ralat: 220 pemohon."}, editor=None, now=LATER)
+    corrections.tell_next(note, editor=None, now=LATER)
+    corrections.tell_next(fact, editor=None, now=LATER)
+
+    corrections.put_back(issue, [1], was=RIGHT, editor=None, now=LATER)
+
+    assert list(corrections.waiting(issue.newsletter)) == [fact]
+    with pytest.raises(issues.WrongState, match="nothing to tell"):
+        corrections.tell_next(note, editor=None, now=LATER)
+    Correction.objects.update(wants_next=True)
+    draft = corrections.open_with_errata(make_issue(issue.newsletter), editor=None, now=LATER)
+    [notice] = notices(draft)
+    assert "220 pemohon" in notice.words["id"].body
+
+
+def test_what_still_says_that_a_link_was_wrong_is_named_once_it_is_put_back():
+    issue = gone_out()
+    draft = make_issue(issue.newsletter)
+    amend(issue)
+    note = corrections.note(issue, WORDS, numbers=[1], editor=None, now=LATER)
+    corrections.tell_next(note, editor=None, now=LATER)
+    mail = corrections.draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
+    before = corrections.still_saying(issue)
+
+    corrections.put_back(issue, [1], was=RIGHT, editor=None, now=LATER)
+
+    assert before == []
+    assert corrections.still_saying(issue) == [mail, draft]
+
+
 def test_an_erratum_taken_out_by_hand_does_not_come_back():
     issue = gone_out()
     draft = make_issue(issue.newsletter)
@@ -353,6 +434,19 @@ def test_a_correction_about_a_fact_has_no_button_and_no_words_that_nobody_wrote(
 
     assert [block.kind for block in document.blocks] == ["notice", "text"]
     assert set(document.blocks[0].words) == {"id"}
+
+
+def test_the_words_of_a_long_link_end_at_a_word_in_the_subject():
+    issue = gone_out()
+    label = "Daftar biaya paspor elektronik dan nonelektronik di semua kantor imigrasi"
+    Link.objects.filter(issue=issue, number=1).update(label=label)
+    amend(issue)
+    note = corrections.note(issue, WORDS, numbers=[1], editor=None, now=LATER)
+
+    envelopes = content.parse(corrections.draft(note, {}, editor=None, now=LATER).content).envelopes
+
+    assert envelopes["en"].subject.endswith("“Daftar biaya paspor elektronik dan…”")
+    assert all(len(envelope.subject) <= 78 for envelope in envelopes.values())
 
 
 def test_a_correction_by_mail_stands_in_no_issues_place():

@@ -12,7 +12,7 @@ from django.db import connection
 from django.urls import reverse
 from lxml import html
 
-from newsletter import content, fetching, looks
+from newsletter import content, fetching, issues, looks
 from newsletter import corrections as notes
 from newsletter.models import AuditEntry, Correction, Issue, IssueStatus, Link, Role, Tracking
 from subscribers.models import Subscription, SubscriptionStatus
@@ -20,6 +20,7 @@ from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_rea
 from tests.workers.mailing import make_sending_issue
 from workers import checking, corrections, ledger, tracking
 from workers.models import Batch, Delivery, Event, Outcome, Tally
+from workers.studio import timing
 
 pytestmark = [pytest.mark.django_db]
 
@@ -409,6 +410,73 @@ def test_a_note_is_reworded_taken_down_shown_and_told_next(client):
     assert (hidden, stored.is_shown, stored.words) == (False, True, {"id": "Ralat baru."})
     assert sum(block.kind == "notice" for block in content.parse(Issue.objects.get(pk=draft.pk).content).blocks) == 1
     assert f"Issue {draft.number} opens with it." in words_of(page(client, issue))
+
+
+def test_an_approval_that_lapsed_by_it_is_named(client):
+    issue, _people = out()
+    log_in(client, issue)
+    draft = issues.approve(make_issue(issue.newsletter), editor=None, now=AFTER)
+
+    answer = send(client, issue, words_id="Ralat.", tells_next="on")
+
+    assert f"Issue {draft.number} opens with it. Its approval has lapsed; review it once more." in said_after(
+        client, answer
+    )
+    assert Issue.objects.get(pk=draft.pk).status == IssueStatus.DRAFT
+
+
+def test_a_wish_for_the_next_issue_is_taken_back_and_lapses_with_the_link(client):
+    issue, _people = out()
+    log_in(client, issue)
+    send(client, issue, words_id="Ralat.", tells_next="on", who="everybody")
+    note = Correction.objects.get()
+
+    act(client, issue, note, do="not-next")
+    taken_back = Correction.objects.get().wants_next
+    act(client, issue, note, do="next")
+    answer = client.post(f"/studio/issues/{issue.pk}/correct/put-back/", {"number": "1", "was": RIGHT})
+
+    assert not taken_back
+    assert not Correction.objects.get().wants_next
+    assert "Issue 2 still says that the link was wrong." in said_after(client, answer)
+
+
+@pytest.mark.usefixtures("_no_network")
+def test_a_note_is_sent_now_and_takes_no_other_issues_time(client):
+    rhythm = {"days": [1], "at": "07:00", "days_before": 1, "prepared_at": "16:00"}
+    issue, _people = out(cadence=rhythm)
+    log_in(client, issue)
+    send(client, issue, words_id="Ralat.", who="everybody")
+    draft = Issue.objects.exclude(pk=issue.pk).get()
+    regular = make_issue(issue.newsletter)
+    slot = timing.slot(regular, now=AFTER).moment
+
+    review = html.document_fromstring(client.get(f"/studio/issues/{draft.pk}/review/").content.decode())
+    Issue.objects.filter(pk=draft.pk).update(status=IssueStatus.SCHEDULED, scheduled_at=slot)
+
+    assert review.xpath("//input[@name='when'][@checked]/@value") == ["now"]
+    assert timing.slot(regular, now=AFTER).moment == slot
+
+
+def test_words_that_look_like_markup_are_previewed_as_typed(client):
+    issue, _people = out()
+    log_in(client, issue)
+    typed = "lihat <a> dan x<y>z & 5 < 6\r\n\r\nBaris " + "x" * 960
+
+    answer = send(client, issue, do="look", words_id=typed)
+
+    paragraphs = html.document_fromstring(answer.content.decode()).xpath("//*[@id='preview']//p/text()")
+    assert "lihat <a> dan x<y>z & 5 < 6" in paragraphs
+    assert any(part.startswith("Baris x") for part in paragraphs)
+
+
+def test_line_ends_of_a_browser_do_not_make_words_too_long(client):
+    issue, _people = out()
+    log_in(client, issue)
+
+    send(client, issue, words_id="x\r\n" * 499 + "y")
+
+    assert Correction.objects.get().words["id"] == "x\n" * 499 + "y"
 
 
 def test_a_correction_is_written_about_once(client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,6 @@ from django.utils.translation import ngettext
 
 from newsletter import content
 from newsletter import corrections as notes
-from newsletter.articledata import plain
 from newsletter.models import Article, Correction, CorrectionKind, Issue, IssueStatus, Link
 from newsletter.studio import documents
 from newsletter.studio.forms import StudioFormMixin
@@ -170,6 +170,13 @@ def _equation(circle: corrections.Circle, issue: Issue) -> str:
 # --- the form --------------------------------------------------------------------------------------------------------
 
 
+class Words(forms.CharField):
+    """Words over several lines, counted as a browser's `maxlength` counts them."""
+
+    def to_python(self, value: Any) -> str:
+        return super().to_python(notes.lines(value) if isinstance(value, str) else value) or ""
+
+
 class CorrectionForm(StudioFormMixin, forms.Form):
     """One correction: of a link, where `target` is given, else of a fact. `choices` are those that the page offers."""
 
@@ -190,7 +197,7 @@ class CorrectionForm(StudioFormMixin, forms.Form):
         )
         concerned = {link.language for link in target.links} if target else set(issue.newsletter.languages)
         for language in issue.newsletter.languages:
-            box = forms.CharField(
+            box = Words(
                 required=False, max_length=notes.LONGEST, widget=forms.Textarea(attrs={"rows": 3, "lang": language})
             )
             box.label = warta.language_name(language)
@@ -225,7 +232,8 @@ class CorrectionForm(StudioFormMixin, forms.Form):
     def words(self) -> dict[str, str]:
         """As they stand in the form, right or wrong, by language."""
         found = {language: self[f"words_{language}"].value() for language in self.issue.newsletter.languages}
-        return {language: str(words).strip() for language, words in found.items() if words and str(words).strip()}
+        typed = {language: notes.lines(str(words or "")).strip() for language, words in found.items()}
+        return {language: words for language, words in typed.items() if words}
 
 
 def _label(target: Target, language: str) -> str:
@@ -277,10 +285,15 @@ def preview(issue: Issue, form: CorrectionForm) -> Preview | None:
         subject=envelope.subject,
         preheader=envelope.preheader,
         heading=notice.heading,
-        paragraphs=tuple(plain(part) for part in notice.body.split("</p>") if part),
+        paragraphs=tuple(_unmarked(part) for part in notice.body.split("</p>") if part),
         button=button.label if button else "",
-        closing=plain(closing.body) if closing else "",
+        closing=_unmarked(closing.body) if closing else "",
     )
+
+
+def _unmarked(paragraph: str) -> str:
+    """The words that were put into it: what looks like markup in them was typed."""
+    return html.unescape(paragraph.removesuffix("</p>").removeprefix("<p>"))
 
 
 def _typed(form: CorrectionForm) -> str:

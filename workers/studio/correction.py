@@ -101,6 +101,8 @@ class Note:
     row: Correction
     boxes: list[tuple[str, str, str]]
     """(code, name of the language, words)."""
+    stands: bool
+    """There is something to tell: not where the link was put back."""
     languages: str
     """Those in which a link was wrong; "" where a note concerns everybody who got the issue."""
     next: str
@@ -115,7 +117,7 @@ def _note(row: Correction, letter: Issue | None) -> Note:
     boxes = [(code, warta.language_name(code), row.words.get(code, "")) for code in languages]
     told = row.told_in if row.told_in and row.told_in.deleted_at is None else None
     names = warta.listed([warta.language_name(code) for code in corrections.concerned(row)])
-    return Note(row, boxes, names, _next_in_words(row, told), told, letter)
+    return Note(row, boxes, notes.stands(row), names, _next_in_words(row, told), told, letter)
 
 
 def _next_in_words(row: Correction, told: Issue | None) -> str:
@@ -274,10 +276,8 @@ def _said(request: HttpRequest, issue: Issue, wish: corrections.Wish, done: corr
         messages.success(request, said % {"seconds": round(tracking.TARGETS_FRESH_S)})
     if wish.is_shown and wish.words:
         messages.success(request, _("The archive says so, with today’s date."))
-    if done.told_in:
-        messages.success(request, _("Issue %(number)s opens with it.") % {"number": done.told_in.number})
-    elif wish.tells_next:
-        messages.success(request, _("The next issue that is begun opens with it."))
+    if wish.tells_next:
+        messages.success(request, _opens(done.told_in, has_lapsed=done.has_lapsed))
     if done.draft:
         messages.success(request, _("This is the note. Nothing is sent before you have reviewed it."))
         return redirect("issue-compose", done.draft.pk)
@@ -330,6 +330,9 @@ def put_back(request: HttpRequest, issue_id: int) -> HttpResponse:
     else:
         said = _("Put back: from about %(seconds)s seconds on the link leads to %(address)s")
         messages.success(request, said % {"seconds": round(tracking.TARGETS_FRESH_S), "address": rows[0].target})
+        for one in notes.still_saying(issue):
+            still = _("Issue %(number)s still says that the link was wrong. Change it before it goes out.")
+            messages.warning(request, still % {"number": one.number})
     return redirect("issue-correct", issue.pk)
 
 
@@ -354,11 +357,28 @@ def note(request: HttpRequest, issue_id: int, note_id: int) -> HttpResponse:
             notes.show(row, True, **who)
             messages.success(request, _("On the archive page again, with the date it was made."))
         case "next":
-            told = notes.tell_next(row, **who)
-            said = _("Issue %(number)s opens with it.") % {"number": told.number} if told else ""
-            messages.success(request, said or _("The next issue that is begun opens with it."))
+            _tell_next(request, row, **who)
+        case "not-next":
+            notes.not_next(row)
+            messages.success(request, _("The next issue does not open with it."))
         case "write":
             draft = corrections.write(row, **who)
             messages.success(request, _("This is the note. Nothing is sent before you have reviewed it."))
             return redirect("issue-compose", draft.pk)
     return redirect("issue-correct", issue.pk)
+
+
+def _tell_next(request: HttpRequest, row: Correction, **who: Any) -> None:
+    try:
+        told, has_lapsed = corrections.tell_next(row, **who)
+    except issues.WrongState as wrong:
+        messages.error(request, str(wrong))
+        return
+    messages.success(request, _opens(told, has_lapsed=has_lapsed))
+
+
+def _opens(told: Issue | None, *, has_lapsed: bool) -> str:
+    if told is None:
+        return _("The next issue that is begun opens with it.")
+    said = _("Issue %(number)s opens with it.") % {"number": told.number}
+    return f"{said} {_('Its approval has lapsed; review it once more.')}" if has_lapsed else said
