@@ -226,6 +226,25 @@ def test_a_server_that_lets_us_have_fewer_connections_gets_all_letters_over_thos
     assert Counter(recipient for recipient, _body in script.bodies) == Counter(people(10))
 
 
+def test_a_server_that_lets_two_in_and_dies_leaves_nobody_waiting_for_a_connection(monkeypatch):
+    answers = {"MAIL": ["421 4.3.2 shutting down"] * 2}
+    with scripted(answers=answers, most_sessions=2) as script, a_route(script.port, "?connections=4") as route:
+        listen = route._pool._listen
+
+        def listen_to_somebody(wait_s):
+            assert wait_s is not None or any(line.task for line in route._pool.lines), "It would wait for ever"
+            listen(wait_s)
+
+        monkeypatch.setattr(route._pool, "_listen", listen_to_somebody)
+        begun = [route.begin(make_letter(recipient)) for recipient in people(4)]
+        while flying := [future for future in begun if not future.done()]:
+            route.finished(flying, wait=True)
+
+    assert [future.result().outcome for future in begun if not future.exception()] == ["deferred"] * 2
+    assert [type(future.exception()) for future in begun[2:]] == [base.TryLater] * 2
+    assert script.bodies == []
+
+
 def test_a_connection_cut_after_the_body_is_one_uncertain_letter():
     with smtp_server() as sink, a_route(sink.port, "?connections=2") as route:
         sink.on_data = lambda _data: "cut" if len(sink.received) == 2 else None

@@ -195,7 +195,9 @@ class Pool:
             if self.lines:
                 self._room = len(self.lines)
             else:
-                task.future.set_exception(problem)
+                for lost in (task, *self._waiting):
+                    lost.future.set_exception(problem)
+                self._waiting.clear()
             return None
         self.lines.append(line)
         return line
@@ -233,7 +235,11 @@ class Pool:
             if result is None:
                 return
             self._ended(line, result)
-        if self._waiting:
+        self._serve_the_waiting()
+
+    def _serve_the_waiting(self) -> None:
+        """Nobody waits while a line is idle; nor for a line where there is none, as nothing would be heard then."""
+        while self._waiting and (not self.lines or any(line.task is None for line in self.lines)):
             self._hand_over(self._waiting.popleft())
 
     def _ended(self, line: Line, result: base.Result) -> None:
