@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import struct
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -73,9 +74,13 @@ def _block(subscription_id: int, issue_id: int) -> bytes:
 _BLOCK = struct.Struct(">IQ4x")
 
 
-@lru_cache(maxsize=16)
 def _encryptor(key: bytes) -> CipherContext:
-    """Single blocks do not depend on each other, so one context serves them all."""
+    """Single blocks do not depend on each other, so one context serves them all; but one call at a time."""
+    return _encryptor_of(key, threading.get_ident())
+
+
+@lru_cache(maxsize=256)
+def _encryptor_of(key: bytes, _thread: int) -> CipherContext:
     return _block_cipher(key).encryptor()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -142,6 +143,17 @@ def test_tokens_made_for_many_readers_are_those_made_for_each(issue_id, readers)
         )
         for reader in readers
     }
+
+
+def test_no_two_threads_share_what_serves_one_call_at_a_time():
+    """Of two calls at once to one context of the cipher, the second fails."""
+    key = keys.current(tokens.HIT)
+    with ThreadPoolExecutor(1) as other:
+        theirs, made = other.submit(lambda: (tokens._encryptor(key), tokens.of_readers(12, [3456]))).result()
+
+    assert theirs is not tokens._encryptor(key)
+    assert tokens._encryptor(key) is tokens._encryptor(key)
+    assert made == tokens.of_readers(12, [3456])
 
 
 def test_message_ids_are_the_hmac_they_were():
