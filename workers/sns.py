@@ -92,8 +92,13 @@ def verify(message: Mapping[str, Any], *, now: datetime) -> None:
 
 
 def canonical(message: Mapping[str, Any]) -> bytes:
-    """The bytes that are signed: name and value, each on a line of its own."""
+    """The bytes that are signed: name and value, each on a line of its own.
+
+    Only the first value may have several lines; else two messages could have the same bytes. Raises Invalid.
+    """
     names = [name for name in SIGNED[message["Type"]] if name != "Subject" or message.get("Subject") is not None]
+    if any("\n" in str(message[name]) for name in names if name != "Message"):
+        raise Invalid("a field has several lines")
     return "".join(f"{name}\n{message[name]}\n" for name in names).encode()
 
 

@@ -42,12 +42,15 @@ warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
 @login_not_required
 @require_http_methods(["POST", "HEAD"])
 def tracking(request: HttpRequest, provider: str) -> HttpResponse:
-    """Take in one post. 200: all of it is stored; 400: never believed; 413: too large; 503: come again."""
+    """Take in one post. 200: all of it is stored; 400: never believed; 401: without the secret; 413: too large; 503: come again."""
     one = providers.ALL.get(provider)
     if one is None or not providers.is_open(one):
         return HttpResponse(status=404)
     if request.method == "HEAD":
         return HttpResponse()  # some ask so before they accept the address
+    if provider == "ses" and providers.secret_of(one) and "Authorization" not in request.headers:
+        # SNS gives the secret only when it is asked for it.
+        return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="Warta"'})
     if _length(request) > one.most_bytes:
         return _refused(provider, "too large", status=413)
     try:

@@ -156,6 +156,16 @@ def test_t41_a_subject_is_part_of_what_is_signed(client, siti, token):
     assert Event.objects.get().kind == "complained"
 
 
+def test_t41_no_other_message_has_the_bytes_that_were_signed(client, siti, token):
+    content = signed(message(said("complaint", token), Subject="Amazon SES Email Event Notification"))
+    subject = content.pop("Subject")
+
+    answer = post(client, {**content, "MessageId": f"{content['MessageId']}\nSubject\n{subject}"})
+
+    assert answer.status_code == 400
+    assert Event.objects.count() == 0
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -359,7 +369,10 @@ def test_a_secret_in_the_address_is_asked_for_too(client, siti, token, settings)
     settings.WEBHOOK_SECRETS = {"ses": posting.SECRET}
     content = signed(message(said("complaint", token)))
 
-    assert post(client, content).status_code == 400
+    unasked = post(client, content)
+
+    assert (unasked.status_code, unasked.headers["WWW-Authenticate"]) == (401, 'Basic realm="Warta"')
+    assert post(client, content, **posting.basic("warta:salah")).status_code == 400
     assert post(client, content, **posting.basic(posting.SECRET)).status_code == 200
 
 
