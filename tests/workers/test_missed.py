@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from newsletter import issues
 from newsletter.models import AuditEntry, Issue, IssueStatus, Newsletter, Tracking
@@ -13,6 +17,7 @@ from subscribers.models import Subscription, SubscriptionStatus
 from tests.makers import NOW, make_editor, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
 from workers import ledger, sending
+from workers.ledger import turns
 from workers.models import Batch, Delivery, Event, Outcome
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -241,3 +246,59 @@ def test_readers_who_came_late_get_an_edition_that_was_sent_where_the_first_lang
 
     batch = Batch.objects.filter(issue=issue).order_by("-pk")[0]
     assert batch.edition.language == "id"
+
+
+def test_only_who_is_really_sent_to_again_is_counted(monkeypatch):
+    issue, people = sent_issue()
+
+    def heard_meanwhile(keys):
+        Delivery.objects.filter(subscription=people[SAID_NO].pk).update(outcome=Outcome.ACCEPTED)
+        return iter([keys])
+
+    monkeypatch.setattr(import_module("workers.ledger.missed"), "parts", heard_meanwhile)
+
+    assert follow(issue, "refused", "gave_up") == 1
+
+
+TURN = "SELECT 'the turn'"
+
+
+@pytest.fixture
+def _seen_turn(monkeypatch):
+    """Taking a turn is a statement to be seen on any database."""
+
+    def take(_function, _issue):
+        with connection.cursor() as cursor:
+            cursor.execute(TURN)
+
+    monkeypatch.setattr(turns, "_lock", take)
+
+
+def order_of(told):
+    """Statements that lock, and turns, in order."""
+    words = [query["sql"] for query in told]
+    return ["turn" if sql == TURN else "lock" for sql in words if sql == TURN or LOCKS.search(sql)]
+
+
+LOCKS = re.compile(r"FOR UPDATE|^(UPDATE|INSERT)")
+
+
+@pytest.mark.usefixtures("_seen_turn")
+def test_the_turn_is_taken_before_any_row_is_locked():
+    issue, _people = sent_issue()
+
+    with CaptureQueriesContext(connection) as told:
+        follow(issue, "refused")
+
+    assert order_of(told)[:2] == ["turn", "lock"]
+
+
+@pytest.mark.usefixtures("_seen_turn")
+def test_a_claim_takes_its_turn_before_it_locks_a_batch():
+    issue, _people = make_sending_issue(readers=1)
+    names = ledger.routes_of_mail_url()
+
+    with CaptureQueriesContext(connection) as told:
+        assert ledger.claim(issue, worker="host:1:boot:folder", now=NOW, routes=names)
+
+    assert order_of(told)[:2] == ["turn", "lock"]

@@ -14,6 +14,7 @@ from newsletter.models import Issue, IssueStatus
 from subscribers import audience
 from workers import lanes, pace
 from workers import routes as ways
+from workers.ledger import turns
 from workers.ledger.entries import LEASE_S, Claim, Entry, LeaseLost
 from workers.ledger.ids import BATCH_SIZE, pack, unpack
 from workers.ledger.planning import add_batch
@@ -59,6 +60,7 @@ def claim(
     usable = routes_of_mail_url() if routes is None else routes
     while claimable(issue.pk, now=now).exists() and (goes_now := goes(issue.pk)):
         with transaction.atomic():
+            turns.beside(issue.pk)  # whom we skip below is written down
             batch = _next(issue.pk, again_only=goes_now == "again", now=now)
             if batch is None:
                 return None

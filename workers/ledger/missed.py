@@ -20,7 +20,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from newsletter import issues
 from newsletter.models import Edition, Editor, Issue, IssueStatus
 from subscribers import audience
-from workers.ledger.ids import BATCH_SIZE
+from workers.ledger import turns
+from workers.ledger.ids import parts
 from workers.ledger.planning import add_batch
 from workers.ledger.reading import HAVE
 from workers.ledger.recording import move_counts
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 
 LATE, GAVE_UP, RETURNED, REFUSED = "late", "gave_up", "returned", "refused"
 KINDS = (LATE, GAVE_UP, RETURNED, REFUSED)
-PIECE = 500
 
 
 class NobodyMissed(ValueError):
@@ -101,6 +101,7 @@ def send_to_missed(issue: Issue, kinds: Collection[str], *, editor: Editor | Non
     Nobody who has it, or may have it, is among them. Raises issues.WrongState, NobodyMissed.
     """
     with transaction.atomic():
+        turns.alone(issue.pk)
         here = Issue.objects.select_for_update(of=("self",)).select_related("newsletter").get(pk=issue.pk)
         moved = Issue.objects.filter(pk=issue.pk, status=IssueStatus.SENT)
         if not moved.update(status=IssueStatus.SENDING, pause_reason=""):
@@ -129,24 +130,27 @@ def _add_late(issue: Issue) -> int:
     for reader, language in new.order_by("pk").values_list("pk", "language"):
         chosen[editions.get(language, default)].append(reader)
     for edition, ids in chosen.items():
-        for start in range(0, len(ids), BATCH_SIZE):
-            add_batch(issue.pk, edition, ids[start : start + BATCH_SIZE])
+        for part in parts(ids):
+            add_batch(issue.pk, edition, part)
     return sum(map(len, chosen.values()))
 
 
 def _open_again(issue: Issue, kinds: Collection[str], *, now: datetime) -> int:
-    """Refused and left-out rows become deferred ones that are due: what follows deferred readers follows them."""
+    """Refused and left-out rows become deferred ones that are due: what follows deferred readers follows them.
+
+    Returns how many; who has it by now is not among them.
+    """
     wanted = [rows for kind, rows in WANTED.items() if kind in kinds]
     if not wanted:
         return 0
     ids = list(_rows(issue).filter(reduce(or_, wanted)).order_by("pk").values_list("pk", flat=True))
     moves: Counter[tuple[int, str, str]] = Counter()
-    for start in range(0, len(ids), PIECE):
-        rows = Delivery.objects.select_for_update().filter(pk__in=ids[start : start + PIECE])
+    for part in parts(ids):
+        rows = Delivery.objects.select_for_update().filter(pk__in=part)
         still = list(rows.exclude(outcome__in=HAVE).values_list("pk", "batch", "outcome"))
         moves.update((batch, outcome, str(Outcome.DEFERRED)) for _pk, batch, outcome in still)
         Delivery.objects.filter(pk__in=[pk for pk, _batch, _outcome in still]).update(
             outcome=Outcome.DEFERRED, due_at=now, attempts=0
         )
     move_counts(moves)
-    return len(ids)
+    return moves.total()
