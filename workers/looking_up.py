@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import DatabaseError
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
@@ -60,6 +61,10 @@ def settle(*, now: datetime) -> int:
             silent.add(route.account)
             _give_back(one)
             logger.warning("provider could not be asked", extra={"issue": one.issue, "reason": str(problem)})
+        except DatabaseError:
+            raise
+        except Exception:  # an answer that nobody foresaw must not keep the other questions waiting
+            logger.exception("question not settled", extra={"issue": one.issue})
     return settled
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -131,11 +131,14 @@ def _claimable(issue_id: int, *, now: datetime) -> int:
 
 
 def recover(*, now: datetime) -> int:
-    """What nobody is awake to do: end leases, let deferred readers follow, judge, and finish. Returns changes made."""
-    changes = ledger.expire(now=now) + looking_up.settle(now=now) + ledger.follow_up(now=now)
+    """What nobody is awake to do: end leases, let deferred readers follow, judge, finish, and ask providers.
+
+    Returns changes made. Providers come last: nothing else waits for their answers.
+    """
+    changes = ledger.expire(now=now) + ledger.follow_up(now=now)
     for issue in Issue.objects.filter(status=IssueStatus.SENDING).select_related("newsletter"):
         changes += ledger.judge(issue, now=now) or ledger.finish(issue, now=now)
-    return changes
+    return changes + looking_up.settle(now=now)
 
 
 # --- sending ---------------------------------------------------------------------------------------------------------
@@ -268,18 +271,31 @@ def _pause_without_a_way_out(issue: Issue, problem: routes.Refused, *, now: date
 def settle_host(*, now: datetime) -> int:
     """Read what dead senders of this host left in their spools. Returns how many readers are uncertain for it.
 
-    Called at start and every 15 s by a thread of every worker process; safe beside others.
+    Called at start and every 15 s by a thread of every worker process; safe beside others. One that cannot be settled
+    does not keep the others waiting.
     """
     folder = Path(settings.SEND_SPOOL)
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     uncertain = 0
     for left in spool.left_behind(folder):
-        uncertain += ledger.settle(left, now=now)
-        left.file.unlink(missing_ok=True)
+        with _others_go_on(left.batch):
+            uncertain += ledger.settle(left, now=now)
+            left.file.unlink(missing_ok=True)
     for batch, attempt in ledger.without_spool(spool.folder_id(folder), now=now):
         file = spool.file_of(folder, batch, attempt)
-        uncertain += ledger.settle_without_spool(batch, attempt, unless=file.exists, now=now)
+        with _others_go_on(batch):
+            uncertain += ledger.settle_without_spool(batch, attempt, unless=file.exists, now=now)
     return uncertain
+
+
+@contextlib.contextmanager
+def _others_go_on(batch: int) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("batch could not be settled", extra={"batch": batch})
 
 
 # --- by an editor ----------------------------------------------------------------------------------------------------

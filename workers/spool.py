@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import logging
 import os
 import secrets
 import socket
@@ -17,9 +18,11 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 _HEAD = struct.Struct("<II")
 _ANSWER = struct.Struct("<IB")
@@ -235,7 +238,8 @@ def left_behind(folder: Path) -> Iterator[Left]:
         if descriptor is None:
             continue
         try:
-            yield _read(file)
+            if named := _named(file):
+                yield _read(named)
         finally:
             os.close(descriptor)
 
@@ -259,14 +263,31 @@ def _take(file: Path) -> int | None:
     return None
 
 
-def _read(file: Path) -> Left:
-    batch, attempt = (int(part) for part in file.stem.split("-"))
-    payloads = (payload for payload, _end in read_records(file))
+def _named(file: Path) -> Left | None:
+    """What its name alone tells; None if it is not one of ours."""
+    batch, dash, attempt = file.stem.partition("-")
+    if not (dash and batch.isdecimal() and attempt.isdecimal()):
+        logger.error("not a spool", extra={"spool": file.name})
+        return None
+    return Left(file, int(batch), int(attempt), None, ())
+
+
+def _read(left: Left) -> Left:
+    """Whole, yet not to be understood (by another version of this program): then nobody can tell what it did."""
+    try:
+        return _understood(left)
+    except (LookupError, TypeError, ValueError, struct.error):
+        logger.exception("spool not understood", extra={"spool": left.file.name})
+        return left
+
+
+def _understood(left: Left) -> Left:
+    payloads = (payload for payload, _end in read_records(left.file))
     first = next(payloads, None)
     if first is None:
-        return Left(file, batch, attempt, None, ())
+        return left
     fields = dict(zip(Header.__slots__, json.loads(first), strict=False))
     header = Header(**{**fields, "ids": tuple(fields["ids"])})
     answers = {answer.position: answer for answer in map(_unpack, payloads)}
     in_peace = answers.pop(NOTHING_UNDER_WAY, None) is not None
-    return Left(file, batch, attempt, header, tuple(answers.values()), not in_peace)
+    return replace(left, header=header, answers=tuple(answers.values()), under_way=not in_peace)

@@ -140,6 +140,31 @@ def test_a_provider_that_cannot_be_asked_is_asked_again_later(api):
     assert equation(issue) == (3, 0, 0, 0, 0, 0)
 
 
+def test_an_odd_answer_keeps_no_other_question_waiting(api, monkeypatch):
+    odd, _people = make_sending_issue(readers=3)
+    plain, _people = make_sending_issue(readers=3)
+    api.answer = lambda _call: "cut"
+    sending.send(odd.pk)
+    sending.send(plain.pk)
+    Delivery.objects.filter(issue=odd).update(sent_at=timezone.now() - timedelta(seconds=5))
+    usual = api.look
+
+    def look(server, call):
+        return (
+            (200, {"items": [], "paging": "nothing that anybody foresaw"})
+            if len(api.looks) == 1
+            else usual(server, call)
+        )
+
+    api.look = look
+    pass_time(odd, 15)
+
+    assert equation(plain) == (3, 0, 0, 0, 0, 0)
+    assert Issue.objects.get(pk=plain.pk).status == "sent"
+    pass_time(odd, 45)
+    assert equation(odd) == (3, 0, 0, 0, 0, 0)
+
+
 def test_whom_an_editor_sends_to_again_is_not_asked_for(api):
     issue, people = make_sending_issue(readers=1)
     api.answer = lambda _call: "cut"

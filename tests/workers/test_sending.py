@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from newsletter.models import Edition, IssueStatus, Link
@@ -351,6 +353,29 @@ def test_an_error_while_a_message_is_under_way_names_its_reader_uncertain(sink, 
     assert sending.settle_host(now=timezone.now()) == 1
     assert [row.subscription for row in ledger.uncertain(issue)] == [people[1].pk]
     assert equation(issue) == (1, 0, 0, 0, 1, 1)
+
+
+def test_a_spool_that_cannot_be_settled_keeps_no_other_waiting(sink, monkeypatch):
+    settle, here = ledger.settle, []
+    for _number in range(2):
+        issue, _people = make_sending_issue(readers=2)
+        claim = ledger.claim(issue, worker="host:1:boot:folder", now=timezone.now())
+        header = spool.Header(issue.pk, claim.batch, claim.attempt, claim.worker, 1, claim.ids)
+        spool.SendSpool(Path(settings.SEND_SPOOL), header).close()
+        here.append((issue, claim.batch))
+
+    def break_at_the_first(left, **rest):
+        if left.batch == here[0][1]:
+            raise RuntimeError("broken")
+        return settle(left, **rest)
+
+    monkeypatch.setattr(ledger, "settle", break_at_the_first)
+    assert sending.settle_host(now=timezone.now()) == 1
+    assert equation(here[1][0]) == (0, 0, 0, 0, 1, 1)
+
+    monkeypatch.setattr(ledger, "settle", settle)
+    assert sending.settle_host(now=timezone.now()) == 1
+    assert equation(here[0][0]) == (0, 0, 0, 0, 1, 1)
 
 
 def test_a_full_disk_sends_nothing(sink, monkeypatch):

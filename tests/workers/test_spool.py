@@ -94,6 +94,18 @@ def test_a_spool_that_was_never_finished_is_swept_away_in_time(tmp_path):
     assert not file.exists()
 
 
+def test_a_spool_that_is_not_understood_tells_nothing_and_hides_no_other(tmp_path):
+    (tmp_path / "3-1.send").write_bytes(spool.frame(b'{"of": "another version"}'))
+    (tmp_path / "4-1.send").write_bytes(spool.frame(b'[1, 4, 1, "host", 1, [3], "boot"]') + spool.frame(b"?"))
+    (tmp_path / "copy of 4-1.send").write_bytes(b"")
+    spool.SendSpool(tmp_path, make_header(tmp_path)).close()
+
+    strange, torn, whole = spool.left_behind(tmp_path)
+
+    assert [(left.batch, left.attempt, left.window) for left in (strange, torn)] == [(3, 1, None), (4, 1, None)]
+    assert whole.header == make_header(tmp_path)
+
+
 def test_a_recorded_spool_is_gone(tmp_path):
     spool.SendSpool(tmp_path, make_header(tmp_path)).discard()
 
