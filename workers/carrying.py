@@ -53,7 +53,7 @@ class Run:
         self.is_stopping = is_stopping
         self.entries: list[ledger.Entry] = []
         self.problem: routes.TryLater | routes.Refused | None = None
-        self.slowed: lanes.Slowed | None = None
+        self.slowed: dict[str, lanes.Slowed] = {}
         self.is_broken = self.under_way = False
         self._begun = self._ended = 0
         self._barred: dict[int, str] = {}
@@ -67,7 +67,7 @@ class Run:
 
     @property
     def wants_less(self) -> bool:
-        return self.slowed is not None
+        return bool(self.slowed)
 
     @property
     def _has_had_enough(self) -> bool:
@@ -239,15 +239,14 @@ class Run:
         self._write(place, ledger.Entry(reader, outcome, result.code, result.detail, provider_id, message_id))
 
     def _heed(self, reader: int, result: routes.Result) -> str:
-        """The outcome to record; `slowed` and `is_broken` tell what else the answer says."""
+        """The outcome to record; `slowed` (by lane) and `is_broken` tell what else the answer says."""
         self.is_broken = self.is_broken or result.trouble
         if result.outcome not in {Outcome.DEFERRED, Outcome.REFUSED}:
             return result.outcome
         cause = causes.of(result.code, result.detail, outcome=result.outcome)
-        slows_all = self.slowed is not None and not self.slowed.lane
-        if not slows_all and (whom := causes.slows(cause, result)):
+        if "" not in self.slowed and (whom := causes.slows(cause, result)):
             lane = mailboxes.lane_of(self._readers[reader].email) if whom == "lane" else ""
-            self.slowed = lanes.Slowed(
+            self.slowed[lane] = lanes.Slowed(
                 lane,
                 self._sent_per_s_in(lane),
                 error=f"{result.code} {result.detail}",

@@ -6,6 +6,7 @@ import socketserver
 import ssl
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from tests.makers import make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue, smtp_server
 from tests.workers.test_routes import certificate, make_letter
 from workers import ledger, routes, sending, spool
-from workers.models import Delivery, Outcome
+from workers.models import Delivery, Lane, Outcome
 from workers.routes import base, talk
 
 __all__ = ["certificate"]
@@ -31,6 +33,7 @@ class Script:
     sessions: int = 0
     most_sessions: int = 99
     port: int = 0
+    before: Callable[[str], object] = lambda _verb: None
 
     def answer(self, verb: str, otherwise: str) -> str:
         given = self.answers.get(verb)
@@ -52,6 +55,7 @@ class Handler(socketserver.StreamRequestHandler):
         self.say("220 script ready")
         while line := self.rfile.readline().decode().strip():
             verb = line[:4].upper()
+            script.before(verb)
             reply = script.answer(verb, GREETING.get(verb, "250 ok"))
             if verb == "RCPT":
                 recipient = line[9:-1] if reply.startswith("250") else ""
@@ -187,6 +191,13 @@ def test_what_is_no_reply_ends_the_connection(got):
         talk.parsed(got)
 
 
+def test_a_reply_for_the_reader_counts_though_the_connection_ends_with_it():
+    with scripted(answers={"RCPT": ["421 4.7.28 unusual rate"]}) as script, a_route(script.port) as route:
+        result = route.send(make_letter())
+
+    assert (result.outcome, result.code, result.for_all) == ("deferred", "421 4.7.28", False)
+
+
 def test_an_address_cannot_carry_a_command():
     with scripted() as script, a_route(script.port) as route, pytest.raises(ValueError, match="control"):
         route.send(make_letter("siti@pembaca.example>\r\nRCPT TO:<lain@contoh.example"))
@@ -318,6 +329,22 @@ def test_an_issue_over_three_connections_reaches_everybody_once(db, settings):
     assert Counter(sink.recipients) == Counter(
         reader.subscriber.email for reader in readers if not reader.subscriber.email.startswith("p3")
     )
+
+
+def test_two_mail_services_that_ask_for_less_at_once_are_both_slowed(db, settings):
+    both = threading.Barrier(2, timeout=10)
+    answers = {"RCPT": ["451 4.7.1 too many messages"] * 2}
+    with scripted(answers=answers, before=lambda verb: verb == "RCPT" and both.wait()) as script:
+        settings.MAIL_ROUTES = [f"smtp://127.0.0.1:{script.port}?connections=2"]
+        newsletter = make_newsletter()
+        for email in ("siti@gmail.com", "budi@yahoo.com"):
+            make_reader(newsletter, email=email)
+        issue, _readers = make_sending_issue(newsletter=newsletter, readers=0)
+        sending.send(issue.pk)
+        routes.first().close()
+
+    assert sorted(Lane.objects.values_list("name", flat=True)) == ["gmail", "yahoo"]
+    assert ledger.equation(issue).deferred == 2
 
 
 def test_after_a_crash_as_many_are_uncertain_as_were_under_way(db, settings, monkeypatch):

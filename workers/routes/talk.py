@@ -113,7 +113,8 @@ def _all_at_once(mail: bytes, rcpt: bytes) -> Generator[bytes, Reply, _Refusal |
     """The same in one go. Whoever refuses the reader and yet asks for the body gets an empty one, for nobody."""
     replies = [(yield mail + rcpt + b"DATA\r\n")]
     try:
-        replies += [(yield MORE), (yield MORE)]
+        for _reply in range(2):
+            replies.append((yield MORE))  # one by one: what came before the connection was cut counts
     except OSError:
         if all(reply.is_good for reply in replies):
             raise
