@@ -218,13 +218,14 @@ def _account_for(issue: Issue, run: carrying.Run, route: routes.Route | None) ->
         _pause_without_a_way_out(issue, run.problem, now=now)
     elif run.problem is not None or run.is_broken:
         pace.failed(name, error=str(run.problem or "The provider gave no answer."), now=now)
-    elif run.slowed is not None:
-        lanes.slow_down(name, run.slowed, now=now)
-        if run.slowed.lane:
+    elif run.slowed:
+        for slowed in run.slowed.values():
+            lanes.slow_down(name, slowed, now=now)
+        if "" not in run.slowed:
             pace.answered(name)
     elif run.entries:
         pace.went_well(name, limit=route.rate)
-    went_well = bool(run.entries) and run.slowed is None and run.problem is None and not run.is_broken
+    went_well = bool(run.entries) and not run.slowed and run.problem is None and not run.is_broken
     lanes.settle(name, run.claim.limited, {entry.subscription for entry in run.entries}, went_well=went_well)
     ledger.judge(issue, now=now)
 
