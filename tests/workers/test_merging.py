@@ -151,6 +151,26 @@ def test_s64_one_bad_address_in_a_call_is_found_and_the_others_get_it(api):
     assert equation(issue) == (7, 1, 0, 0, 0, 0)
 
 
+def test_one_reader_refused_in_unknown_words_waits_and_does_not_stop_the_others(api):
+    issue, people = make_sending_issue(readers=6)
+    odd = people[2].subscriber.email
+    api.answer = lambda call: (400, {"message": "Something is odd."}) if odd in addresses(call) else None
+
+    assert sending.send(issue.pk) == 5
+
+    assert Delivery.objects.get(subscription=people[2].pk).outcome == Outcome.DEFERRED
+    assert equation(issue) == (5, 0, 1, 0, 0, 0)
+
+
+def test_a_second_reader_refused_in_unknown_words_stops_the_route(api):
+    issue, _people = make_sending_issue(readers=3)
+    api.answer = lambda _call: (400, {"message": "Something is odd."})
+
+    sending.send(issue.pk)
+
+    assert equation(issue) == (0, 0, 1, 0, 0, 2)
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
@@ -313,6 +333,8 @@ def test_s64_a_bad_address_among_three_is_refused_and_the_others_get_it(settings
 
 
 SUCCESS = {"Status": "success", "To": [{"Email": "x", "MessageID": 9}]}
+FORBIDDEN = {"Status": "error", "Errors": [{"StatusCode": 403, "ErrorMessage": "Not an authorized sender"}]}
+NOT_OURS = {"Status": "error", "Errors": [{"StatusCode": 400, "ErrorMessage": "No", "ErrorRelatedTo": ["From"]}]}
 
 
 @pytest.mark.parametrize(
@@ -326,6 +348,9 @@ SUCCESS = {"Status": "success", "To": [{"Email": "x", "MessageID": 9}]}
         ("mailjet", (200, {"what": 1}), (0, 0, 0, 0, 3, 0)),
         ("mailjet", (401, {"ErrorCode": "mj-0002", "StatusCode": 401, "ErrorMessage": "no"}), (0, 0, 0, 0, 0, 3)),
         ("mailjet", (500, {"ErrorCode": "mj-0001", "StatusCode": 500, "ErrorMessage": "no"}), (0, 0, 0, 0, 3, 0)),
+        ("mailjet", (403, {"Messages": [FORBIDDEN] * 3}), (0, 0, 0, 0, 0, 3)),
+        ("mailjet", (400, {"Messages": [NOT_OURS] * 3}), (0, 0, 0, 0, 0, 3)),
+        ("mailjet", (400, {"Messages": [SUCCESS, FORBIDDEN, SUCCESS]}), (2, 1, 0, 0, 0, 0)),
         ("sendgrid", (200, {"odd": 1}), (0, 0, 0, 0, 3, 0)),
         ("sendgrid", (403, {"errors": [{"message": "The from address does not match"}]}), (0, 0, 0, 0, 0, 3)),
         ("sendgrid", (413, {"errors": [{"message": "too large"}]}), (0, 0, 0, 0, 0, 3)),

@@ -144,14 +144,28 @@ def _culprits(said: Any, count: int) -> Results | None:
 
 
 def _one_by_one(response: Any, count: int) -> Results | None:
-    """Mailjet: an answer for each message, in order, whatever the status of the whole is."""
+    """Mailjet: an answer for each message, in order, whatever the status of the whole is.
+
+    Raises Refused where each of them says that we, not its reader, may not send.
+    """
     said = _json(response)
     answers = said.get("Messages") if isinstance(said, dict) else None
     if not isinstance(answers, list):
         return None
     if len(answers) != count:
         return [base.Result("uncertain", str(response.status_code), UNSURE)] * count
+    if answers and all(_is_against_us(answer) for answer in answers):
+        first = _mailjet(answers[0])
+        raise base.Refused(f"{first.code} {first.detail}".strip())
     return [_mailjet(answer) for answer in answers]
+
+
+def _is_against_us(answer: Any) -> bool:
+    """A key that may not send, or a sender that is not verified: whoever the message is for, it has not left."""
+    errors = answer.get("Errors") if isinstance(answer, dict) and answer.get("Status") == "error" else None
+    if not errors or not isinstance(errors, list) or not all(isinstance(error, dict) for error in errors):
+        return False
+    return all(error.get("StatusCode") in {401, 403} or error.get("ErrorRelatedTo") == ["From"] for error in errors)
 
 
 def _mailjet(answer: Any) -> base.Result:
@@ -306,7 +320,9 @@ class AnymailMerge(anymail_single.AnymailSingle):
         if count == 1:
             if ABOUT_A_READER.search(words) and not lasting:
                 return [base.Result("refused", str(status), words)]
-            raise base.Refused(f"{status} {words}")
+            if lasting:
+                raise base.Refused(f"{status} {words}")
+            return [self._declined(status, words)]
         self.at_once = max(1, count // 2)
         if lasting:
             self.most_at_once, self._went_well = self.at_once, 0
@@ -314,6 +330,8 @@ class AnymailMerge(anymail_single.AnymailSingle):
 
     def _learn(self, results: Results) -> None:
         """Grow again after calls that went well: fast to what is known to be taken, slowly beyond."""
+        if any(result and result.outcome == "accepted" for result in results):
+            self._strange = 0
         if len(results) < self.at_once or not all(result and result.outcome == "accepted" for result in results):
             return
         if self.at_once < self.most_at_once:
