@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from anymail.signals import AnymailTrackingEvent
+from anymail.signals import AnymailTrackingEvent, EventType
 from django.conf import settings
 from django.core.checks import run_checks
 from django.db import connection, transaction
@@ -321,6 +321,33 @@ def state(issue, reader):
         *(row.outcome, row.status, row.code, row.detail, row.delivered_at, events),
         *(subscriber.status, subscriber.subscriber.suppressed_for),
     )
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "words", "outcome"),
+    [
+        (EventType.REJECTED, "on our suppression list", "refused"),
+        (EventType.FAILED, "", "refused"),
+        (EventType.REJECTED, "550 5.7.1 blocked", "accepted"),
+        (EventType.BOUNCED, "", "accepted"),
+    ],
+)
+def test_what_the_provider_itself_did_not_send_settles_an_uncertain_reader_as_refused(kind, words, outcome, is_early):
+    issue = make_issue(make_newsletter())
+    batch, siti = make_batch(issue), make_reader(issue.newsletter)
+    token = tokens.event_mac(issue.pk, siti.pk)
+    event = AnymailTrackingEvent(event_type=kind, event_id="e1", metadata={"warta": token}, description=words)
+
+    if not is_early:
+        write_row(batch, siti, "uncertain")
+    assert feedback.receive([event], provider="mailgun", now=NOW) == 1
+    if is_early:
+        write_row(batch, siti, "uncertain")
+
+    assert state(issue, siti)[:2] == (outcome, "bounced")
+    batch.refresh_from_db()
+    assert (getattr(batch, outcome), batch.uncertain) == (1, 0)
 
 
 @needs_two_writers

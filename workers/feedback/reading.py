@@ -12,6 +12,7 @@ from typing import Any
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 
 from subscribers import tokens
+from workers.ledger.reported import NEVER_LEFT
 
 METADATA = "warta"
 """The name under which a message carries `tokens.event_mac`."""
@@ -33,6 +34,8 @@ class Report:
     detail: str = ""
 
 
+_NOT_SENT = frozenset({EventType.REJECTED, EventType.FAILED})
+"""The provider itself did not send it. Where a mail service gave a code, it did ask that service."""
 _ENHANCED = re.compile(r"\b([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
 _REPLY = re.compile(r"\b[245][0-9]{2}\b")
 _GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
@@ -68,7 +71,7 @@ def read(event: AnymailTrackingEvent, *, esp_name: str, now: datetime) -> Report
         kind=kind,
         occurred_at=moment,
         event_id=_identity(event, esp_name, (issue, subscription, kind, moment.isoformat())),
-        code=_code(words),
+        code=_code(words) or (NEVER_LEFT if event.event_type in _NOT_SENT else ""),
         detail=_ADDRESS.sub("…", words)[:300] if "@" in words else words[:300],
     )
 

@@ -58,6 +58,8 @@ class Word:
     code: str = ""
     """The bounce's, as is `detail`."""
     detail: str = ""
+    has_left: bool = True
+    """Not if all that is told is that the provider itself did not send it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from django.db.models import F, QuerySet
 
 from workers import causes
 from workers.ledger import reported, turns
-from workers.ledger.entries import Claim, Entry, LeaseLost
+from workers.ledger.entries import Claim, Entry, LeaseLost, Word
 from workers.ledger.ids import pack
 from workers.models import Batch, BatchStatus, Delivery, Outcome
 
@@ -93,11 +93,16 @@ def _known(batch: Batch, ids: Sequence[int]) -> dict[int, Delivery]:
     return {row.subscription: row for row in rows.order_by("subscription").only(*columns)}
 
 
-def _with_proof(entry: Entry, early: Mapping[int, object]) -> Entry:
-    """A mail whose delivery was reported before we could write it down did leave."""
+def _with_proof(entry: Entry, early: Mapping[int, Word]) -> Entry:
+    """What was reported of a mail before we could write it down tells whether it left."""
     if entry.outcome == Outcome.UNCERTAIN and entry.subscription in early:
-        return replace(entry, outcome=Outcome.ACCEPTED)
+        return replace(entry, outcome=_proven(early[entry.subscription]))
     return entry
+
+
+def _proven(word: Word | None) -> Outcome:
+    """Whatever is reported of a mail, it did leave; unless that is all: that the provider did not send it."""
+    return Outcome.ACCEPTED if word is None or word.has_left else Outcome.REFUSED
 
 
 COLUMNS = "issue_id, subscription, batch_id, outcome, status, message_id, provider_id, code, detail, attempts, due_at, sent_at"
@@ -209,11 +214,12 @@ def move_counts(moves: Mapping[tuple[int, str, str], int]) -> None:
 def hear(issue_id: int, readers: Collection[int], *, now: datetime) -> None:
     """Events of these readers have been stored: settle who was uncertain, and raise what is known of their copies.
 
-    Whatever is reported of a mail, it did leave. The transaction holds the issue's turn (`turns.alone`).
+    The transaction holds the issue's turn (`turns.alone`).
     """
+    words = reported.of(issue_id, readers)
     if Delivery.objects.filter(issue=issue_id, outcome=Outcome.UNCERTAIN).exists():
-        answer(issue_id, dict.fromkeys(readers, Outcome.ACCEPTED), now=now)
-    reported.note(issue_id, reported.of(issue_id, readers))
+        answer(issue_id, {reader: _proven(words.get(reader)) for reader in readers}, now=now)
+    reported.note(issue_id, words)
 
 
 def answer(issue_id: int, outcomes: Mapping[int, str], *, now: datetime) -> int:

@@ -18,6 +18,8 @@ from workers.models import EVENT_STATUS, STATUS_RANK, Delivery, DeliveryStatus, 
 
 COLUMNS = ("kind", "occurred_at", "code", "detail")
 NOTHING = Word(DeliveryStatus.NONE)
+NEVER_LEFT = "rejected"
+"""The code of an event by which the provider itself refused a mail: no mail service was asked."""
 _GONE = frozenset({"bounced", "held_bounced", "due_bounced"})
 
 
@@ -42,17 +44,19 @@ def word(events: Iterable[tuple[str, datetime, str, str]]) -> Word:
 
     A mailbox that is gone says more than one that is full.
     """
-    status, delivered_at = DeliveryStatus.NONE, None
+    status, delivered_at, has_left = DeliveryStatus.NONE, None, False
     bounce: tuple[bool, datetime, str, str] | None = None
     for kind, moment, code, detail in events:
         said = EVENT_STATUS[kind]
+        has_left = has_left or code != NEVER_LEFT
         status = max(status, said, key=STATUS_RANK.__getitem__)
         if said == DeliveryStatus.DELIVERED:
             delivered_at = min(moment, delivered_at or moment)
         if said == DeliveryStatus.BOUNCED:
             one = (kind in _GONE, moment, code, detail)
             bounce = max(one, bounce or one)
-    return Word(status, delivered_at, bounce is not None, bounce[2] if bounce else "", bounce[3] if bounce else "")
+    code, detail = bounce[2:] if bounce else ("", "")
+    return Word(status, delivered_at, bounce is not None, code, detail, has_left)
 
 
 def note(issue_id: int, words: Mapping[int, Word], *, may_lower: bool = False) -> int:
