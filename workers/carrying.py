@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
+from functools import partial
 from typing import NamedTuple
 
 from django.utils import timezone
@@ -56,6 +57,7 @@ class Run:
         self.slowed: dict[str, lanes.Slowed] = {}
         self.is_broken = self.under_way = False
         self._begun = self._ended = 0
+        self._is_halted = False
         self._barred: dict[int, str] = {}
         self._account = ""
         self._started = tick()
@@ -151,12 +153,13 @@ class Run:
             for place, reader in enumerate(self.claim.ids):
                 patient = self.claim.interval_s > ASK_EVERY_S  # no answer waits for the pace to be written down
                 problems += self._land(route, flying, most=0 if patient else most - 1)
-                if problems or self._has_had_enough or not self._may_go_on(place):
+                if problems or self._is_halted or self._has_had_enough or not self._may_go_on(place):
                     break
                 if letter := self._ready(route, place, reader):
                     self.under_way = True
                     self._begun += 1
-                    future = route.begin(letter, deadline=self.claim.deadline)
+                    may_leave = partial(self._may_leave, reader)
+                    future = route.begin(letter, deadline=self.claim.deadline, may_leave=may_leave)
                     flying[future] = _Sent(place, reader, letter.message_id)
         finally:
             problems += self._land(route, flying, most=0)
@@ -175,6 +178,8 @@ class Run:
                 sent = flying.pop(future)
                 try:
                     result = future.result()
+                except CancelledError:
+                    self._stayed(sent)
                 except (routes.TryLater, routes.Refused, routes.TooLate) as problem:
                     problems.append(problem)
                 else:
@@ -184,6 +189,18 @@ class Run:
                 break
         self.under_way = self._begun != self._ended
         return problems
+
+    def _may_leave(self, reader: int) -> bool:
+        """For a letter that had to wait for a connection."""
+        self._barred |= audience.still_allowed([reader])
+        return reader not in self._barred and bool(ledger.goes(self.claim.issue)) and not self.is_stopping()
+
+    def _stayed(self, sent: _Sent) -> None:
+        """It may not leave any more: because of its reader, or none may."""
+        if sent.reader in self._barred:
+            self._write(sent.place, ledger.Entry(sent.reader, Outcome.SKIPPED, self._barred[sent.reader]))
+        else:
+            self._is_halted = True
 
     # --- many by one call ---
 

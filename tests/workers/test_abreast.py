@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from subscribers.models import Subscription, SubscriptionStatus
 from tests.makers import make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue, smtp_server
 from tests.workers.test_routes import certificate, make_letter
@@ -345,6 +346,33 @@ def test_two_mail_services_that_ask_for_less_at_once_are_both_slowed(db, setting
 
     assert sorted(Lane.objects.values_list("name", flat=True)) == ["gmail", "yahoo"]
     assert ledger.equation(issue).deferred == 2
+
+
+@pytest.mark.parametrize("why", ["left", "paused"])
+def test_a_letter_that_waited_for_a_connection_is_asked_about_before_it_leaves(db, settings, monkeypatch, why):
+    may_answer = threading.Event()
+    with scripted(before=lambda verb: verb == "RCPT" and may_answer.wait(10)) as script:
+        settings.MAIL_ROUTES = [f"smtp://127.0.0.1:{script.port}?connections=2"]
+        issue, readers = make_sending_issue(readers=3)
+        route = routes.first()
+        route.open()
+
+        def no_other():
+            if why == "left":
+                Subscription.objects.filter(pk=readers[1].pk).update(status=SubscriptionStatus.UNSUBSCRIBED)
+            else:
+                ledger.pause(issue, reason="", editor=None, now=timezone.now())
+            may_answer.set()
+            raise base.TryLater("421 too many connections")
+
+        monkeypatch.setattr(route._pool, "another", no_other)
+        sending.send(issue.pk)
+        route.close()
+
+    came, emails = [recipient for recipient, _body in script.bodies], [reader.subscriber.email for reader in readers]
+    told = ledger.equation(issue)
+    assert came == ([emails[0], emails[2]] if why == "left" else emails[:1])
+    assert (told.accepted, told.skipped, told.waiting) == ((2, 1, 0) if why == "left" else (1, 0, 2))
 
 
 def test_after_a_crash_as_many_are_uncertain_as_were_under_way(db, settings, monkeypatch):

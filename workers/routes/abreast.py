@@ -27,6 +27,7 @@ WOULD_WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class Task:
     letter: base.Letter
     deadline: float
+    may_leave: Callable[[], bool] = base.always
     future: Future[base.Result] = field(default_factory=Future)
 
 
@@ -161,8 +162,10 @@ class Pool:
         if not self.lines:
             self.lines.append(self.another())
 
-    def begin(self, letter: base.Letter, *, deadline: float) -> Future[base.Result]:
-        task = Task(letter, deadline)
+    def begin(
+        self, letter: base.Letter, *, deadline: float, may_leave: Callable[[], bool] = base.always
+    ) -> Future[base.Result]:
+        task = Task(letter, deadline, may_leave)
         self._hand_over(task)
         return task.future
 
@@ -224,7 +227,7 @@ class Pool:
         except OSError as error:
             task = self._forget(line)
             if task is not None and was_used:
-                self._hand_over(task)  # it has not left: the line was stale
+                self._waiting.appendleft(task)  # it has not left: the line was stale
             elif task is not None:
                 words = f"The mail server did not take the message: {talk.why(error)}"
                 task.future.set_exception(base.TryLater(words))
@@ -238,9 +241,13 @@ class Pool:
         self._serve_the_waiting()
 
     def _serve_the_waiting(self) -> None:
-        """Nobody waits while a line is idle; nor for a line where there is none, as nothing would be heard then."""
-        while self._waiting and (not self.lines or any(line.task is None for line in self.lines)):
-            self._hand_over(self._waiting.popleft())
+        """Nobody waits while a line is idle or may be made. Time has passed: whoever may not get it any more stays."""
+        while self._waiting and (len(self.lines) < self._room or any(line.task is None for line in self.lines)):
+            task = self._waiting.popleft()
+            if task.may_leave():
+                self._hand_over(task)
+            else:
+                task.future.cancel()
 
     def _ended(self, line: Line, result: base.Result) -> None:
         task, line.task = line.task, None

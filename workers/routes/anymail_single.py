@@ -24,7 +24,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 from workers.routes import base, traces
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 TIMEOUT_S = 20.0
 AT_ONCE = 4
@@ -107,7 +107,13 @@ class AnymailSingle:
     ) -> base.Trace:
         return traces.ASK[self.kind](self, mark, tokens, since, until)
 
-    def begin(self, letter: base.Letter, *, deadline: float = base.NO_DEADLINE) -> Future[base.Result]:
+    def begin(
+        self,
+        letter: base.Letter,
+        *,
+        deadline: float = base.NO_DEADLINE,
+        may_leave: Callable[[], bool] = base.always,  # there is a thread for each: no letter waits
+    ) -> Future[base.Result]:
         """`send` in a thread of ours, over a connection of its own."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.capabilities.window, thread_name_prefix=self.name)

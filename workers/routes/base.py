@@ -132,6 +132,10 @@ def tick() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
+def always() -> bool:
+    return True
+
+
 def in_time(deadline: float) -> None:
     """Raises TooLate when `deadline`, in ticks, has come."""
     if tick() >= deadline:
@@ -162,8 +166,14 @@ class Route(Protocol):
 class ParallelRoute(Route, Protocol):
     """A route that has as many letters under way at once as its window says."""
 
-    def begin(self, letter: Letter, *, deadline: float = NO_DEADLINE) -> Future[Result]:
-        """As `send`, without waiting for the answer."""
+    def begin(
+        self, letter: Letter, *, deadline: float = NO_DEADLINE, may_leave: Callable[[], bool] = always
+    ) -> Future[Result]:
+        """As `send`, without waiting for the answer.
+
+        A letter that waits for a connection is asked about again before it leaves, in the thread that calls `finished`;
+        it is cancelled if it may not.
+        """
 
     def finished(self, flying: Collection[Future[Result]], *, wait: bool) -> set[Future[Result]]:
         """Those of the begun that are done; with `wait`, once there is one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -73,8 +73,14 @@ class Smtp:
                 if not may_be_stale:
                     raise base.TryLater(f"The mail server did not take the message: {talk.why(error)}") from None
 
-    def begin(self, letter: base.Letter, *, deadline: float = base.NO_DEADLINE) -> Future[base.Result]:
-        return self._pool.begin(letter, deadline=deadline)
+    def begin(
+        self,
+        letter: base.Letter,
+        *,
+        deadline: float = base.NO_DEADLINE,
+        may_leave: Callable[[], bool] = base.always,
+    ) -> Future[base.Result]:
+        return self._pool.begin(letter, deadline=deadline, may_leave=may_leave)
 
     def finished(self, flying: Collection[Future[base.Result]], *, wait: bool) -> set[Future[base.Result]]:
         return self._pool.finished(flying, wait=wait)
