@@ -95,7 +95,9 @@ def test_a_note_to_those_who_got_it_opens_in_the_composer(live_server, browser, 
     page.goto(f"{live_server.url}/studio/issues/{issue.pk}/correct/?link=1")
     page.get_by_label("Right", exact=True).fill(RIGHT)
     page.get_by_role("textbox", name="Indonesian").fill("Ralat: tautan sempat menuju daftar tahun 2024.")
+    expect(page.locator("#preview")).to_be_hidden()
     page.get_by_text("Those who got it in Indonesian: 3").click()
+    expect(page.locator("#preview")).to_be_visible()
     expect(page.locator("#preview")).to_contain_text("Ralat: tautan sempat menuju daftar tahun 2024.")
     expect(page.locator("#answer")).to_contain_text("The address is being tried")
     page.get_by_role("button", name="Correct the link and write to 3 readers…").click()
@@ -151,7 +153,7 @@ def test_the_pages_hold_to_wcag_and_never_scroll_sideways(live_server, browser, 
     page.goto(f"{live_server.url}/studio/issues/{issue.pk}/correct/?link=1")
     page.locator("#url").fill(RIGHT)
     page.locator("[name=words_id]").fill("Ralat: " + "tautan-panjang-" * 20)
-    page.locator("#preview").get_by_text("tautan-panjang").wait_for()
+    page.locator("#preview").get_by_text("tautan-panjang").wait_for(state="attached")
     page.locator("#do").click()
     for address in (*pages, f"{untracked.pk}/correct/", f"{issue.pk}/report/"):
         page.goto(f"{live_server.url}/studio/issues/{address}")

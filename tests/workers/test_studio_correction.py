@@ -332,6 +332,23 @@ def test_a_note_opens_as_a_draft_whose_review_says_in_an_equation_who_gets_it(cl
     assert draft.approved_hash == ""
 
 
+def test_while_a_note_is_written_the_composer_says_whom_it_is_for(client):
+    issue, _people = out(readers=4)
+    log_in(client, issue)
+    send(client, issue, who="edition", words_id="Ralat.")
+    note, regular = Issue.objects.exclude(pk=issue.pk).get(), make_issue(issue.newsletter)
+
+    pages = [
+        html.document_fromstring(client.get(reverse("issue-compose", args=[one.pk])).content.decode())
+        for one in (note, regular)
+    ]
+
+    assert [[words_of(one) for one in page.xpath("//*[@id='for-whom']")] for page in pages] == [
+        ["To 4 readers who got issue 1 in Indonesian"],
+        [],
+    ]
+
+
 def test_the_draft_has_subject_notice_and_link_in_both_languages(client):
     issue, _people = out()
     log_in(client, issue)

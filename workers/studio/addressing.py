@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from newsletter.models import Issue, Link
 from newsletter.templatetags import warta
+from workers.studio import wording
 
 ABOUT_ANOTHER = frozenset({"got_issue", "got_edition", "clicked_link"})
 """Filters that find readers by what they have of an earlier issue."""
@@ -48,6 +49,21 @@ def _clicked(pk: int, numbers: list[int]) -> str:
     label = next((label for label in labels if label), "")
     sentence = _("Only those who clicked “%(label)s” in issue %(number)s, of the readers who agreed to be measured.")
     return sentence % {"label": label, "number": _number(pk)}
+
+
+def shortly(issue: Issue, count: int) -> str:
+    """ "To 217 readers who got issue 3", of an issue that is not for everybody."""
+    who = wording.readers(count)
+    match issue.audience:
+        case {"got_issue": int(pk), **rest} if not rest:
+            return _("To %(who)s who got issue %(number)s") % {"who": who, "number": _number(pk)}
+        case {"got_edition": {"issue": int(pk), "languages": [*codes]}, **rest} if not rest:
+            names = warta.listed([warta.language_name(str(code)) for code in codes])
+            about = {"who": who, "number": _number(pk), "languages": names}
+            return _("To %(who)s who got issue %(number)s in %(languages)s") % about
+        case {"clicked_link": {"issue": int(pk)}, **rest} if not rest:
+            return _("To %(who)s who clicked a link in issue %(number)s") % {"who": who, "number": _number(pk)}
+    return _("To %(who)s only") % {"who": who}
 
 
 def found(issue: Issue) -> str:
