@@ -73,7 +73,7 @@ def in_words(delivery: Delivery) -> str:
     question = questions.read(delivery.provider_id)
     if delivery.detail == NO_TRACE:
         return _("The mail service has no trace of it.")
-    return _("The mail service is asked from time to time.") if question else ""
+    return _("The mail service is asked from time to time.") if question and _route(question) else ""
 
 
 def _due(now: datetime) -> Iterator[_Open]:
@@ -117,7 +117,7 @@ def _ask(route: TracedRoute, one: _Open, *, until: float, now: datetime) -> int:
     question = one.question.next
     begun = Issue.objects.values_list("started_at", flat=True).get(pk=one.issue) or one.since
     if question.kind in REPEATED_KINDS:
-        return _ask_by_repeating(route, one, begun=begun, now=now)
+        return _ask_by_repeating(route, one, begun=begun, until=until, now=now)
     readers = list(_of(one, question).order_by("subscription").values_list("subscription", flat=True))
     if not readers:
         return 0
@@ -133,7 +133,7 @@ def _ask(route: TracedRoute, one: _Open, *, until: float, now: datetime) -> int:
     return settled
 
 
-def _ask_by_repeating(route: routes.Route, one: _Open, *, begun: datetime, now: datetime) -> int:
+def _ask_by_repeating(route: routes.Route, one: _Open, *, begun: datetime, until: float, now: datetime) -> int:
     """Make the same calls under the same keys, which tells what became of the first ones. Raises TryLater.
 
     Where the first did not arrive this one sends; so only to who may still receive, while the issue goes and well
@@ -144,9 +144,9 @@ def _ask_by_repeating(route: routes.Route, one: _Open, *, begun: datetime, now: 
     rows = _of(one, one.question.next).order_by("subscription").values_list("subscription", "batch__edition")
     editions = dict(rows[:MOST_REPEATS])
     barred = audience.still_allowed(editions)
-    outcomes, until = dict[int, str](), tick() + MOST_S
+    outcomes = dict[int, str]()
     for reader in wire.readers(reader for reader in editions if reader not in barred).values():
-        result = route.send(_letter(editions[reader.id], one.issue, reader, now=now), deadline=until)
+        result = route.send(_letter(editions[reader.id], one.issue, reader), deadline=until)
         if result.outcome in {Outcome.ACCEPTED, Outcome.REFUSED}:
             outcomes[reader.id] = result.outcome
         if result.trouble or tick() > until:
@@ -154,10 +154,10 @@ def _ask_by_repeating(route: routes.Route, one: _Open, *, begun: datetime, now: 
     return ledger.answer(one.issue, outcomes, now=now) if outcomes else 0
 
 
-def _letter(edition_id: int, issue_id: int, reader: wire.Reader, *, now: datetime) -> routes.Letter:
+def _letter(edition_id: int, issue_id: int, reader: wire.Reader) -> routes.Letter:
     issue = Issue.objects.select_related("newsletter").get(pk=issue_id)
     mail = wire.of_edition(Edition.objects.get(pk=edition_id), issue.newsletter, eight_bit=True)
-    message = wire.mail(mail, reader, now=now)
+    message = wire.mail(mail, reader)
     message_id = str(message.extra_headers["Message-ID"])
     recipient = rfc5322.ascii_address(reader.email)
     return routes.Letter(wire.sender(mail, reader), recipient, message_id, message=message)
