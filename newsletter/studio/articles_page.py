@@ -265,7 +265,7 @@ def page(
     changes = _changes(draft)
     shown = _in_state(for_newsletter(newsletter, words), state, newsletter, draft, changes)
     sheet = Paginator(shown, A_PAGE).get_page(request.GET.get("page"))
-    last = newsletter.issues.filter(status=IssueStatus.SENT).order_by("-sent_at").first()
+    last = newsletter.issues.filter(status=IssueStatus.SENT, audience={}).order_by("-sent_at").first()
     listed: list[Row | LeftOut] = [*rows(sheet, draft, changes)]
     if sheet.number == 1 and state in {"", "skipped"}:
         listed += _left_out_rows(newsletter, words, state)

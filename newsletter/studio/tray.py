@@ -55,7 +55,7 @@ def offered(issue: Issue, words: str = "") -> Tray:
     words = " ".join(words.split())[:200]
     address = as_address(words)
     newsletter = issue.newsletter
-    last = newsletter.issues.filter(status=IssueStatus.SENT).order_by("-sent_at").first()
+    last = newsletter.issues.filter(status=IssueStatus.SENT, audience={}).order_by("-sent_at").first()
     found = articles_page.for_newsletter(newsletter, address or words)
     rows = articles_page.rows(found.filter(state=ArticleState.LIVE).exclude(issues=issue)[:MOST], issue)
     offers = [(_key(row, last), Offer(row.article, row.at, row.languages, row.used_in, _reason(row))) for row in rows]

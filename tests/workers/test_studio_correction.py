@@ -16,7 +16,7 @@ from newsletter import content, fetching, issues, looks
 from newsletter import corrections as notes
 from newsletter.models import AuditEntry, Correction, Issue, IssueStatus, Link, Role, Tracking
 from subscribers.models import Subscription, SubscriptionStatus
-from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
+from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader, make_sent
 from tests.workers.mailing import make_sending_issue
 from workers import checking, corrections, ledger, tracking
 from workers.models import Batch, Delivery, Event, Outcome, Tally
@@ -473,6 +473,17 @@ def test_a_note_is_sent_now_and_takes_no_other_issues_time(client):
 
     assert review.xpath("//input[@name='when'][@checked]/@value") == ["now"]
     assert timing.slot(regular, now=AFTER).moment == slot
+
+
+def test_the_hour_of_a_correction_is_no_rhythm():
+    newsletter = make_newsletter()
+    for days in (14, 7):
+        make_sent(newsletter, days=-days)
+    before = timing.slot(make_issue(newsletter), now=AFTER).moment
+    note = make_sent(newsletter, days=-1)
+    Issue.objects.filter(pk=note.pk).update(audience={"got_issue": 1}, scheduled_at=NOW - timedelta(days=1, hours=-3))
+
+    assert timing.slot(make_issue(newsletter), now=AFTER).moment == before
 
 
 def test_words_that_look_like_markup_are_previewed_as_typed(client):

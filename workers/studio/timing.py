@@ -16,6 +16,8 @@ from workers.studio import addressing
 
 FIRST_SLOT = time(8, 0)
 """Proposed where no issue went out yet."""
+LOOKED_AT = 20
+"""Issues among which the last two that were no corrections are found."""
 EVENING, MORNING = 21, 5
 """Between these hours nothing is proposed by itself, unless the newsletter's rhythm says so."""
 
@@ -58,7 +60,8 @@ def _as_before(newsletter: Newsletter, *, now: datetime) -> Slot:
     """The last issue's hour, as many days later as it came after the one before; a week, where it was the first."""
     zone = newsletter.zone
     sent = newsletter.issues.filter(status=IssueStatus.SENT, scheduled_at__isnull=False).order_by("-scheduled_at")
-    past = [timezone.localtime(at, zone) for at in sent.values_list("scheduled_at", flat=True)[:2] if at]
+    regular = [one for one in sent[:LOOKED_AT] if not addressing.is_a_note(one)][:2]
+    past = [timezone.localtime(one.scheduled_at, zone) for one in regular if one.scheduled_at]
     if not past:
         tomorrow = timezone.localtime(now, zone).date() + timedelta(days=1)
         return Slot(datetime.combine(tomorrow, FIRST_SLOT, tzinfo=zone), is_usual=False)
