@@ -75,9 +75,7 @@ def plain(newsletter: Newsletter, provider: api.Api, few: int, *, now: datetime)
     )
     connection.open()
     try:
-        speed = figures.rate(
-            few, lambda: [connection.send_messages([wire.mail(mail, one, now=now)]) for one in readers]
-        )
+        speed = figures.rate(few, lambda: [connection.send_messages([wire.mail(mail, one)]) for one in readers])
     finally:
         connection.close()
     provider.report()

@@ -102,7 +102,7 @@ def _speed(found: Findings, edition: Edition, *, quick: bool) -> None:
     for _ in range(ROUNDS):
         ours.append(_per_core_second(many, lambda: _fill(mail, many, now)))
         in_quoted.append(_per_core_second(many, lambda: _fill(quoted, many, now)))
-        theirs.append(_per_core_second(few, lambda: _plain(mail, few, now)))
+        theirs.append(_per_core_second(few, lambda: _plain(mail, few)))
     found.tell("wire_bytes", len(wire.fill(mail, many[0], now=now).data), "bytes of a message, 8bit")
     found.tell("us_per_message", 1e6 / figures.median(ours), "us a personalised message, 8bit")
     found.tell("us_per_message_quoted", 1e6 / figures.median(in_quoted), "us a personalised message, quoted-printable")
@@ -123,6 +123,6 @@ def _fill(mail: wire.Compiled, readers: list[wire.Reader], now: datetime) -> Non
             wire.fill(mail, reader, now=now, own=own[reader.id])
 
 
-def _plain(mail: wire.Compiled, readers: list[wire.Reader], now: datetime) -> None:
+def _plain(mail: wire.Compiled, readers: list[wire.Reader]) -> None:
     for reader in readers:
-        wire.mail(mail, reader, now=now).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+        wire.mail(mail, reader).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]

@@ -36,7 +36,7 @@ def differences(mail: wire.Compiled, reader: wire.Reader, *, now: datetime) -> l
     """What is wrong with this reader's copy; nothing, if all is well."""
     copy = wire.fill(mail, reader, now=now)
     parsed = message_from_bytes(copy.data, policy=policy.default)
-    plain = message_from_bytes(wire.mail(mail, reader, now=now).message().as_bytes(), policy=policy.default)
+    plain = message_from_bytes(wire.mail(mail, reader).message().as_bytes(), policy=policy.default)
     assert isinstance(parsed, EmailMessage)
     assert isinstance(plain, EmailMessage)
     found = [name for name in HEADERS if _value(parsed, name) != _value(plain, name)]

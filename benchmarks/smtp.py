@@ -126,9 +126,7 @@ def plain(newsletter: Newsletter, sink: sinks.Sink, few: int, *, now: datetime) 
     )
     connection.open()
     try:
-        pace, _came = paced(
-            sink, few, lambda: [connection.send_messages([wire.mail(mail, one, now=now)]) for one in readers]
-        )
+        pace, _came = paced(sink, few, lambda: [connection.send_messages([wire.mail(mail, one)]) for one in readers])
     finally:
         connection.close()
     return pace

@@ -133,13 +133,13 @@ class Run:
             return None
 
     def _letter(self, route: routes.Route, reader: int) -> routes.Letter:
-        person, now = self._readers[reader], timezone.now()
+        person = self._readers[reader]
         if route.capabilities.takes == "message":
-            message = wire.mail(self._mail, person, now=now)
+            message = wire.mail(self._mail, person)
             recipient = rfc5322.ascii_address(person.email)
             message_id = str(message.extra_headers["Message-ID"])
             return routes.Letter(wire.sender(self._mail, person), recipient, message_id, message=message)
-        copy = wire.fill(self._mail, person, now=now, own=self._own[reader])
+        copy = wire.fill(self._mail, person, now=timezone.now(), own=self._own[reader])
         return routes.Letter(copy.sender, copy.recipient, copy.message_id, copy.data, stuffed=copy.stuffed)
 
     # --- a few at once ---

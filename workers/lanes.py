@@ -52,7 +52,7 @@ class Choice:
 
 
 def slow_down(route: str, answer: Slowed, *, now: datetime) -> None:
-    """Heed an answer that asks for less; hardly any harder for those who ask again while they are held already."""
+    """Heed an answer that asks for less. From a lane that is held already it changes nothing: it left before the hold."""
     if not answer.lane:
         pace.slow_down(route, sent_per_s=answer.sent_per_s, retry_after_s=answer.retry_after_s, now=now)
         return

@@ -146,7 +146,7 @@ def _letter(mail: wire.Compiled, reader: wire.Reader, route: routes.Route, *, no
     """A copy for nobody (subscription 0) under a Message-ID of its own."""
     own_id = make_msgid(domain=mail.domain)
     if route.capabilities.takes == "message":
-        message = wire.mail(mail, reader, now=now)
+        message = wire.mail(mail, reader)
         message.extra_headers["Message-ID"] = own_id
         return routes.Letter(wire.sender(mail, reader), rfc5322.ascii_address(reader.email), own_id, message=message)
     copy = wire.fill(mail, reader, now=now)

@@ -276,7 +276,7 @@ def called(reader: Reader) -> str:
     return name if len(name) <= LONGEST_NAME else ""
 
 
-def mail(wire: Compiled, reader: Reader, *, now: datetime) -> EmailMultiAlternatives:
+def mail(wire: Compiled, reader: Reader) -> EmailMultiAlternatives:
     """The same copy as a message for a provider's API, with a token that its events must bring back."""
     recipient = rfc5322.ascii_address(reader.email)
     why_text, why_html = why(wire, reader)

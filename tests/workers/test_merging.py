@@ -50,7 +50,7 @@ def test_one_call_carries_all_readers_and_each_gets_what_smtp_would_bring(api):
     assert api.recipients == [reader.subscriber.email for reader in people]
     mail = wire.compiled(make_words(issue.pk, subject="Autogate baru"), issue.newsletter)
     for copy, reader in zip(api.copies, wire.readers([reader.pk for reader in people]).values(), strict=True):
-        message = wire.mail(mail, reader, now=timezone.now())
+        message = wire.mail(mail, reader)
         assert (copy.subject, copy.text, copy.html) == (message.subject, message.body, message.alternatives[0].content)
         expected = {key.title(): value for key, value in message.extra_headers.items() if key != "Message-ID"}
         assert copy.headers == {**expected, "Reply-To": message.reply_to[0]}
@@ -86,7 +86,7 @@ def test_no_name_and_no_article_is_filled_in_by_the_provider(api):
 
     mail = wire.of_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
     for copy, reader in zip(api.copies, wire.readers([reader.pk for reader in readers]).values(), strict=True):
-        message = wire.mail(mail, reader, now=timezone.now())
+        message = wire.mail(mail, reader)
         assert unescape(copy.html) == unescape(message.alternatives[0].content)
         assert copy.text.replace(merging.JOINER, "") == message.body
         assert copy.subject.replace(merging.JOINER, "") == strange
@@ -306,7 +306,7 @@ def test_each_provider_fills_in_the_same_copies(settings, kind):
     assert len(api.calls) == 1
     mail = wire.of_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
     for copy, reader in zip(api.copies, wire.readers([reader.pk for reader in readers]).values(), strict=True):
-        message = wire.mail(mail, reader, now=timezone.now())
+        message = wire.mail(mail, reader)
         assert unescape(copy.html) == unescape(message.alternatives[0].content)
         assert copy.text.replace(merging.JOINER, "") == message.body
         assert "from the provider" not in copy.html + copy.text

@@ -306,8 +306,8 @@ def test_providers_get_the_same_name():
     words = make_words(text=f"Halo {slots.field('name', 'kawan')}", html=f"<p>Halo {slots.field('name', 'kawan')}</p>")
     compiled = wire.compiled(words, make_sender())
 
-    named = wire.mail(compiled, wire.Reader(5, "siti@pembaca.example", "A & B", NOW), now=NOW)
-    unnamed = wire.mail(compiled, wire.Reader(5, "siti@pembaca.example", "", NOW), now=NOW)
+    named = wire.mail(compiled, wire.Reader(5, "siti@pembaca.example", "A & B", NOW))
+    unnamed = wire.mail(compiled, wire.Reader(5, "siti@pembaca.example", "", NOW))
 
     assert (named.body, named.alternatives[0][0]) == ("Halo A & B", "<p>Halo A &amp; B</p>")
     assert (unnamed.body, unnamed.alternatives[0][0]) == ("Halo kawan", "<p>Halo kawan</p>")
@@ -357,7 +357,7 @@ def test_wire_bytes_parse_back_to_what_django_would_have_sent(name, subject, bef
     copy = wire.fill(compiled, reader, now=NOW)
 
     data = unstuffed(copy.data) if copy.stuffed else copy.data
-    message, plain = parse(data), wire.mail(compiled, reader, now=NOW)
+    message, plain = parse(data), wire.mail(compiled, reader)
     expected = parse(plain.message().as_bytes())
     assert max(map(len, data.split(b"\r\n"))) <= 998
     assert b"\n" not in data.replace(b"\r\n", b"")
@@ -419,7 +419,7 @@ def test_c05_only_readers_who_agreed_get_a_token_of_their_own(tracking, may_trac
 def test_a_message_for_an_api_says_the_same():
     compiled = wire.compiled(make_words(), make_sender(title="Ringkasan – é"))
 
-    message = wire.mail(compiled, SITI, now=NOW)
+    message = wire.mail(compiled, SITI)
 
     copy = wire.fill(compiled, SITI, now=NOW)
     assert message.body.rstrip() == body(copy, "plain")

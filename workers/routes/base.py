@@ -329,7 +329,3 @@ def code_of(code: int, words: str) -> str:
     """Reply code and, where given, the enhanced status (RFC 3463): "550 5.1.1"."""
     status = _STATUS.search(words)
     return f"{code} {status.group()}" if status else str(code)
-
-
-Make = Callable[[str, str], Route]
-"""(name, url) -> Route"""
