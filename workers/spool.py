@@ -173,9 +173,12 @@ class SendSpool:
     def __init__(self, folder: Path, header: Header) -> None:
         self.file = file_of(folder, header.batch, header.attempt)
         fresh = self.file.with_suffix(".new")
-        self._descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o640)
+        self._descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        if not lock(self._descriptor):
+            os.close(self._descriptor)
+            raise BlockingIOError(errno.EAGAIN, f"Another process holds {fresh.name}")
         try:
-            lock(self._descriptor)
+            os.ftruncate(self._descriptor, 0)
             append(self._descriptor, json.dumps([getattr(header, name) for name in Header.__slots__]).encode())
             os.fsync(self._descriptor)
             fresh.rename(self.file)

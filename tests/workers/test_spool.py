@@ -6,6 +6,8 @@ import multiprocessing
 import os
 from pathlib import Path
 
+import pytest
+
 from workers import spool
 
 
@@ -49,6 +51,20 @@ def test_a_held_spool_is_nobody_elses(tmp_path):
 
     held.close()
     assert [left.batch for left in spool.left_behind(tmp_path)] == [7]
+
+
+def test_a_spool_that_another_process_is_making_is_left_to_it(tmp_path):
+    theirs = tmp_path / "7-2.new"
+    theirs.write_bytes(b"theirs")
+    with theirs.open("rb") as held:
+        assert spool.lock(held.fileno())
+
+        with pytest.raises(BlockingIOError, match=r"7-2\.new"):
+            spool.SendSpool(tmp_path, make_header(tmp_path))
+
+    assert theirs.read_bytes() == b"theirs"
+    spool.SendSpool(tmp_path, make_header(tmp_path)).close()
+    assert [left.header for left in spool.left_behind(tmp_path)] == [make_header(tmp_path)]
 
 
 def test_what_was_answered_is_read_by_somebody_else(tmp_path):
