@@ -150,11 +150,7 @@ def test_an_odd_answer_keeps_no_other_question_waiting(api, monkeypatch):
     usual = api.look
 
     def look(server, call):
-        return (
-            (200, {"items": [], "paging": "nothing that anybody foresaw"})
-            if len(api.looks) == 1
-            else usual(server, call)
-        )
+        return (200, {"items": [{"user-variables": "not foreseen"}]}) if len(api.looks) == 1 else usual(server, call)
 
     api.look = look
     pass_time(odd, 15)
