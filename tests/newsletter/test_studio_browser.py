@@ -160,9 +160,24 @@ def words(page, block="b001"):
     return page.locator(f"#{block}-summary[contenteditable=true]")
 
 
+AT_THE_END = """field => {
+  const it = document.querySelector(field);
+  if (document.activeElement !== it) return false;
+  if (it.value !== undefined) return it.selectionEnd === it.value.length;
+  const chosen = getSelection(), rest = document.createRange();
+  rest.selectNodeContents(it);
+  rest.setStart(chosen.focusNode, chosen.focusOffset);
+  return rest.toString() === "";
+}"""
+
+
 def write_on(page, field, text):
-    page.focus(field)
-    page.keyboard.press("Control+End")
+    """Behind the words that stand in a field. A redraw may come between two keys, so look where they will land."""
+    for _ in range(50):
+        page.focus(field)
+        page.keyboard.press("Control+End")
+        if page.evaluate(AT_THE_END, field):
+            break
     page.keyboard.type(text)
 
 
