@@ -62,3 +62,11 @@ def _consent_guards_let_tests_clean_up():
 def pytest_make_parametrize_id(val, argname):
     """Bytes are called by their name: packed ones hold the time of day, and every worker has to collect the same names."""
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Whatever asks a database is marked, so that a second database need not answer for what asks none."""
+    for item in items:
+        if item.get_closest_marker("django_db") or {"db", "transactional_db"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("database")
