@@ -1,0 +1,26 @@
+"""What an issue that is out is made of for whoever puts it right: its links, and whether a correction still stands."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from newsletter.models import Correction, CorrectionKind, Issue, IssueStatus, Link
+
+OUT = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT, IssueStatus.CANCELLED)
+UNTOLD = Q(told_in__isnull=True) | Q(told_in__deleted_at__isnull=False)
+
+
+def is_out(issue: Issue) -> bool:
+    """Whether somebody may have it by now."""
+    return issue.status in OUT and issue.started_at is not None
+
+
+def links(issue: Issue) -> list[Link]:
+    """The numbered links of an issue, in order; none where they lead straight to their pages."""
+    return list(Link.objects.filter(issue_key=issue.pk).order_by("number"))
+
+
+def stands(correction: Correction) -> bool:
+    """Whether there is something to tell: not where every link leads where it led in the mail again."""
+    amended = {row.number for row in links(correction.issue) if row.amended_url}
+    return correction.kind == CorrectionKind.FACT or bool(amended.intersection(correction.links))
