@@ -16,8 +16,8 @@ from newsletter import content, issues
 from newsletter.corrections.errata import not_next
 from newsletter.corrections.mail import letters
 from newsletter.corrections.notes import show
-from newsletter.corrections.standing import is_out, stands
-from newsletter.models import EDITABLE, AuditEntry, CorrectionKind, Editor, Issue, IssueStatus, Link
+from newsletter.corrections.standing import is_out, that_stand
+from newsletter.models import EDITABLE, AuditEntry, Correction, CorrectionKind, Editor, Issue, IssueStatus, Link
 from newsletter.rendering import links as addresses
 
 logger = logging.getLogger(__name__)
@@ -128,20 +128,23 @@ def _before(issue: Issue, row: Link) -> str:
 
 def _settle(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
     """Take down what says that a link was wrong which leads where it led, and let the wish lapse to tell it next."""
-    for note in issue.corrections.filter(kind=CorrectionKind.LINK).select_related("told_in"):
-        if stands(note):
-            continue
+    for note in _fallen(issue):
         show(note, False, editor=editor, now=now)
         not_next(note)
+
+
+def _fallen(issue: Issue) -> list[Correction]:
+    """Notes about links that all lead where they led in the mail."""
+    notes = list(issue.corrections.filter(kind=CorrectionKind.LINK).select_related("told_in"))
+    standing = that_stand(notes)
+    return [note for note in notes if note not in standing]
 
 
 def still_saying(issue: Issue) -> list[Issue]:
     """Issues that have not left and say that a link was wrong which leads where it led in the mail again."""
     here = letters(issue)
     found: dict[int, Issue] = {}
-    for note in issue.corrections.select_related("told_in"):
-        if stands(note):
-            continue
+    for note in _fallen(issue):
         if letter := here.get(note.pk):
             found[letter.pk] = letter
         if note.told_in and any(block.id == note.told_block for block in content.parse(note.told_in.content).blocks):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import content, issues
 from newsletter.corrections.notes import paragraphs
-from newsletter.corrections.standing import UNTOLD, links, stands
+from newsletter.corrections.standing import UNTOLD, links, stands, that_stand
 from newsletter.models import EDITABLE, Correction, Editor, Issue, IssueStatus, Link, Newsletter
 
 
@@ -59,7 +59,7 @@ def waiting(newsletter: Newsletter) -> QuerySet[Correction]:
 def open_with_errata(draft: Issue, *, editor: Editor | None, now: datetime) -> Issue:
     """Put a notice for every erratum that waits on top of `draft`; each is given to one issue only."""
     with transaction.atomic():
-        errata = [one for one in waiting(draft.newsletter).select_for_update(of=("self",)) if stands(one)]
+        errata = that_stand(waiting(draft.newsletter).select_for_update(of=("self",)))
         if not errata:
             return draft
         here = Issue.objects.select_for_update(of=("self",)).select_related("newsletter").get(pk=draft.pk)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db.models import Q
 
 from newsletter.models import Correction, CorrectionKind, Issue, IssueStatus, Link
@@ -22,5 +24,15 @@ def links(issue: Issue) -> list[Link]:
 
 def stands(correction: Correction) -> bool:
     """Whether there is something to tell: not where every link leads where it led in the mail again."""
-    amended = {row.number for row in links(correction.issue) if row.amended_url}
-    return correction.kind == CorrectionKind.FACT or bool(amended.intersection(correction.links))
+    return bool(that_stand([correction]))
+
+
+def that_stand(corrections: Collection[Correction]) -> list[Correction]:
+    """Those of them that have something to tell, by one query."""
+    amended = Link.objects.filter(issue_key__in={one.issue_id for one in corrections}).exclude(amended_url="")
+    there = set(amended.values_list("issue_key", "number"))
+    return [
+        one
+        for one in corrections
+        if one.kind == CorrectionKind.FACT or any((one.issue_id, number) in there for number in one.links)
+    ]
