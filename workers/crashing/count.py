@@ -1,16 +1,10 @@
-"""What was taken, whichever way it came, and whether everything stands still."""
+"""What was taken, whichever way it came, whether everything stands still, and what all connections have in common."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Protocol
-
-
-class Waiting(Protocol):
-    """A connection that may have something to say when it goes on."""
-
-    def go_on(self) -> None: ...
 
 
 class Count:
@@ -22,7 +16,7 @@ class Count:
         self.recipients: Counter[str] = Counter()
         self.marks: list[tuple[int, str]] = []
         """In order; one is due when so many were taken."""
-        self.sessions: set[Waiting] = set()
+        self.sessions: set[Connection] = set()
         self.is_still = False
         self.tell: Callable[[object], None] = lambda _told: None
 
@@ -43,3 +37,47 @@ class Count:
         self.is_still = False
         for session in list(self.sessions):
             session.go_on()
+
+
+class Connection(asyncio.Protocol):
+    """One connection to a server that stands still when it is told to; each kind says in `go_further` what it takes."""
+
+    greeting = b""
+
+    def __init__(self, count: Count) -> None:
+        self.count = count
+        self.waiting = bytearray()
+        self.unsaid = b""
+        self.is_cut = self.is_gone = False
+
+    def go_further(self) -> bool:
+        """Take the next piece of `waiting`; False while none is whole."""
+        raise NotImplementedError
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101
+        self.transport = transport
+        self.count.sessions.add(self)
+        transport.write(self.greeting)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """What was sent in full before its sender died is taken all the same, as servers do."""
+        self.is_gone = True
+        self.go_on()
+
+    def data_received(self, data: bytes) -> None:
+        self.waiting += data
+        self.go_on()
+
+    def go_on(self) -> None:
+        if self.is_cut:
+            self.count.sessions.discard(self)
+            self.transport.abort()
+            return
+        if self.unsaid and not self.count.is_still:
+            self.transport.write(self.unsaid)
+            self.unsaid = b""
+        while not self.count.is_still and self.go_further():
+            pass
+        if self.is_gone and not self.count.is_still:
+            self.count.sessions.discard(self)

@@ -6,7 +6,6 @@ token that the call carries for that reader.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping, MutableMapping
@@ -14,7 +13,7 @@ from email.utils import parseaddr
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from workers.crashing.count import Count
+from workers.crashing.count import Connection, Count
 
 HEAD_END = b"\r\n\r\n"
 LENGTH = re.compile(rb"^content-length:\s*(\d+)", re.MULTILINE | re.IGNORECASE)
@@ -22,43 +21,14 @@ BOUNDARY = re.compile(rb"boundary=\"?([^\";\r\n]+)", re.IGNORECASE)
 NAME = re.compile(rb'name="([^"]*)"')
 
 
-class Calls(asyncio.Protocol):
+class Calls(Connection):
     """One connection. `events` is what the provider remembers, by tag, for all connections."""
 
     def __init__(self, count: Count, events: MutableMapping[str, list[Any]]) -> None:
-        self.count, self.events = count, events
-        self.waiting = bytearray()
-        self.unsaid = b""
-        self.is_cut = self.is_gone = False
+        super().__init__(count)
+        self.events = events
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101
-        self.transport = transport
-        self.count.sessions.add(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """What was sent in full before its sender died is taken all the same, as servers do."""
-        self.is_gone = True
-        self.go_on()
-
-    def data_received(self, data: bytes) -> None:
-        self.waiting += data
-        self.go_on()
-
-    def go_on(self) -> None:
-        if self.is_cut:
-            self.count.sessions.discard(self)
-            self.transport.abort()
-            return
-        if self.unsaid and not self.count.is_still:
-            self.transport.write(self.unsaid)
-            self.unsaid = b""
-        while not self.count.is_still and self._request():
-            pass
-        if self.is_gone and not self.count.is_still:
-            self.count.sessions.discard(self)
-
-    def _request(self) -> bool:
+    def go_further(self) -> bool:
         head, found, _rest = self.waiting.partition(HEAD_END)
         if not found:
             return False

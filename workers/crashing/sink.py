@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from workers.crashing.count import Count
+from workers.crashing.count import Connection, Count
 from workers.crashing.provider import Calls
 
 END = b"\r\n.\r\n"
@@ -30,43 +30,18 @@ TAKEN = b"250 2.0.0 ok\r\n"
 REPLIES = {b"EHLO": b"250-sink\r\n250 8BITMIME\r\n", b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
 
 
-class Session(asyncio.Protocol):
+class Session(Connection):
     """Enough of RFC 5321 for a client that behaves and dies."""
 
+    greeting = b"220 sink ready\r\n"
+
     def __init__(self, count: Count) -> None:
-        self.count = count
-        self.waiting = bytearray()
-        self.unsaid = b""
+        super().__init__(count)
         self.recipient = ""
-        self.is_body = self.is_cut = self.is_gone = False
+        self.is_body = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101
-        self.transport = transport
-        self.count.sessions.add(self)
-        transport.write(b"220 sink ready\r\n")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """What was sent in full before its sender died is taken all the same, as servers do."""
-        self.is_gone = True
-        self.go_on()
-
-    def data_received(self, data: bytes) -> None:
-        self.waiting += data
-        self.go_on()
-
-    def go_on(self) -> None:
-        if self.is_cut:
-            self.count.sessions.discard(self)
-            self.transport.abort()
-            return
-        if self.unsaid and not self.count.is_still:
-            self.transport.write(self.unsaid)
-            self.unsaid = b""
-        while not self.count.is_still and (self._body() if self.is_body else self._command()):
-            pass
-        if self.is_gone and not self.count.is_still:
-            self.count.sessions.discard(self)
+    def go_further(self) -> bool:
+        return self._body() if self.is_body else self._command()
 
     def _command(self) -> bool:
         line, found, rest = self.waiting.partition(b"\r\n")
