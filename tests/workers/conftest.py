@@ -8,6 +8,8 @@ import pytest
 from django.core.cache import cache
 
 from newsletter import fetching, looks
+from subscribers import tokens
+from tests.makers import make_issue, make_newsletter, make_reader
 from tests.workers.mailing import smtp_server
 from workers import routes
 
@@ -28,3 +30,23 @@ def _no_network(monkeypatch):
     monkeypatch.setattr(looks, "PAUSE_S", 0)
     monkeypatch.setattr(fetching, "try_link", lambda url, **_: url)
     monkeypatch.setattr(shutil, "which", lambda _program: None)
+
+
+# --- an issue that providers tell about ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def issue():
+    return make_issue(make_newsletter())
+
+
+@pytest.fixture
+def siti(issue):
+    """A reader of `issue`."""
+    return make_reader(issue.newsletter, email="siti@pembaca.example")
+
+
+@pytest.fixture
+def token(issue, siti):
+    """What Siti's copy carries, and events about it bring back."""
+    return tokens.event_mac(issue.pk, siti.pk)

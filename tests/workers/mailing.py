@@ -16,7 +16,7 @@ from aiosmtpd.smtp import SMTP
 from newsletter.models import Edition, Issue, IssueStatus, Newsletter
 from subscribers.models import Subscription
 from tests.makers import NOW, make_issue, make_newsletter, make_reader
-from workers import wire
+from workers import ledger, wire
 
 HTML = """<!doctype html>
 <html lang="id"><head><title>Autogate</title></head><body>
@@ -48,12 +48,17 @@ def make_edition(issue: Issue, language: str = "id", **fields: Any) -> Edition:
     return Edition.objects.create(issue=issue, language=language, **{**given, **fields})
 
 
+def equation(issue: Issue) -> tuple[int, ...]:
+    """Accepted, refused, deferred, left out, uncertain, waiting; and that they add up."""
+    told = ledger.equation(issue)
+    assert told.adds_up
+    return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
+
+
 def make_sending_issue(
     *, readers: int = 3, newsletter: Newsletter | None = None, **fields: Any
 ) -> tuple[Issue, list[Subscription]]:
     """An issue that has begun: frozen in two languages, planned for its readers."""
-    from workers import ledger
-
     newsletter = newsletter or make_newsletter(**fields)
     people = [make_reader(newsletter) for _ in range(readers)]
     issue = make_issue(newsletter, stories=1)

@@ -20,18 +20,11 @@ from newsletter.models import Issue, IssueStatus
 from tests.live import environment_for, manage, throwaway_database
 from tests.makers import make_editor
 from tests.workers import providers
-from tests.workers.mailing import make_sending_issue
+from tests.workers.mailing import equation, make_sending_issue
 from tests.workers.test_crash import Site, site
 from workers import carrying, ledger, routes, sending, spool
 from workers.crashing import sink as counting
 from workers.models import Batch, BatchStatus
-
-
-def equation(issue):
-    told = ledger.equation(issue)
-    assert told.adds_up
-    return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
-
 
 # --- readers who leave -----------------------------------------------------------------------------------------------
 

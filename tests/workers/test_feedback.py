@@ -39,16 +39,6 @@ def _secret(settings):
     settings.WEBHOOK_SECRETS = {"": SECRET}
 
 
-@pytest.fixture
-def issue():
-    return make_issue(make_newsletter())
-
-
-@pytest.fixture
-def siti(issue):
-    return make_reader(issue.newsletter, email="siti@pembaca.example")
-
-
 def deliver(issue, subscription, **fields):
     edition, _ = Edition.objects.get_or_create(
         issue=issue, language="id", defaults={"subject": "s", "html": "", "text": "", "frozen_at": NOW}

@@ -10,7 +10,7 @@ from newsletter import issues
 from newsletter.models import AuditEntry, Issue, IssueStatus
 from subscribers.models import Subscription, SubscriptionStatus
 from tests.makers import NOW, make_editor, make_newsletter, make_reader, make_scheduled_issue
-from tests.workers.mailing import make_edition, make_sending_issue
+from tests.workers.mailing import equation, make_edition, make_sending_issue
 from workers import ledger, pace, spool
 from workers.models import Batch, BatchStatus, Delivery, Event, Outcome
 
@@ -34,12 +34,6 @@ def take(issue, *, worker=WORKER, now=NOW, **fields):
 
 def entries(claim, outcome=Outcome.ACCEPTED, *, only=None, **fields):
     return [ledger.Entry(reader, outcome, **fields) for reader in (claim.ids if only is None else only)]
-
-
-def equation(issue):
-    told = ledger.equation(issue)
-    assert told.adds_up
-    return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
 
 
 # --- the plan --------------------------------------------------------------------------------------------------------

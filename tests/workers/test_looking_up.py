@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from newsletter.models import Issue
 from tests.makers import make_editor
-from tests.workers.mailing import make_sending_issue
+from tests.workers.mailing import equation, make_sending_issue
 from tests.workers.providers import (
     cutting,
     mailgun,
@@ -35,12 +35,6 @@ def api(settings):
         settings.MAIL_ROUTES = [mailgun_url(server, "&batch=10")]
         yield server
         routes.first().close()
-
-
-def equation(issue):
-    told = ledger.equation(issue)
-    assert told.adds_up
-    return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
 
 
 def pass_time(issue, seconds):

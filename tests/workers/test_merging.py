@@ -16,7 +16,7 @@ from newsletter.models import Edition, IssueStatus, Tracking
 from subscribers import audience, tokens
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 from tests.makers import make_newsletter, make_reader
-from tests.workers.mailing import HTML, TEXT, make_sending_issue, make_words
+from tests.workers.mailing import HTML, TEXT, equation, make_sending_issue, make_words
 from tests.workers.providers import mailgun, mailgun_url, mailjet, mailjet_url, sendgrid, sendgrid_url
 from workers import ledger, merging, routes, sending, wire
 from workers.models import Delivery, Outcome
@@ -33,12 +33,6 @@ def api(settings):
         settings.MAIL_ROUTES = [mailgun_url(server)]
         yield server
         routes.first().close()
-
-
-def equation(issue):
-    told = ledger.equation(issue)
-    assert told.adds_up
-    return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
 
 
 def test_one_call_carries_all_readers_and_each_gets_what_smtp_would_bring(api):

@@ -10,8 +10,8 @@ from django.utils import timezone
 from subscribers.models import Subscriber
 from tests.makers import make_newsletter, make_reader
 from tests.workers import postfix
-from tests.workers.mailing import make_sending_issue, parse
-from workers import ledger, routes, sending
+from tests.workers.mailing import equation, make_sending_issue, parse
+from workers import routes, sending
 from workers.models import Delivery, Outcome, Route
 
 pytestmark = [
@@ -49,12 +49,6 @@ def sending_to(*emails):
 def outcome(email):
     reader = Subscriber.objects.get(email=email).subscriptions.get()
     return Delivery.objects.get(subscription=reader.pk)
-
-
-def equation(issue):
-    told = ledger.equation(issue)
-    assert told.adds_up
-    return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
 
 
 def test_a_user_that_postfix_does_not_know_is_refused_and_the_others_get_it(mx):

@@ -13,7 +13,7 @@ from newsletter.models import Edition, IssueStatus, Link
 from subscribers import audience, tokens
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 from tests.makers import NOW, make_editor, make_newsletter, make_reader, make_scheduled_issue
-from tests.workers.mailing import make_sending_issue, parse, smtp_server
+from tests.workers.mailing import equation, make_sending_issue, parse, smtp_server
 from workers import carrying, ledger, preflight, routes, sending, spool
 from workers.models import Batch, BatchStatus, Delivery, Lane, Outcome, Route
 from workers.routes import mailbox, smtp
@@ -25,12 +25,6 @@ pytestmark = pytest.mark.django_db
 def always_ask(monkeypatch):
     """Ask before every message instead of every 250 ms, so that tests need no waiting."""
     monkeypatch.setattr(carrying, "ASK_EVERY_S", 0.0)
-
-
-def equation(issue):
-    told = ledger.equation(issue)
-    assert told.adds_up
-    return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
 
 
 # --- a good day ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from django.utils import timezone
 from newsletter.models import IssueStatus
 from subscribers import tokens
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
-from tests.workers.mailing import make_sending_issue
+from tests.workers.mailing import equation, make_sending_issue
 from tests.workers.providers import ONE_BY_ONE, one_by_one, one_by_one_url
 from workers import ledger, routes, sending
 from workers.models import Delivery, Outcome
@@ -34,12 +34,6 @@ def provider(settings, kind, options=""):
 def at_once(monkeypatch):
     """Repeat a call without an answer without waiting."""
     monkeypatch.setattr(anymail_single, "ASK_AGAIN_S", (0.0, 0.0))
-
-
-def equation(issue):
-    told = ledger.equation(issue)
-    assert told.adds_up
-    return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
 
 
 def nth(n, answer):

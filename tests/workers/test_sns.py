@@ -17,7 +17,6 @@ from django.core.checks import run_checks
 
 from newsletter import fetching
 from subscribers import suppression, tokens
-from tests.makers import make_issue, make_newsletter, make_reader
 from tests.workers import posting
 from workers import sns
 from workers.models import Event
@@ -76,21 +75,6 @@ def net(settings, monkeypatch):
     monkeypatch.setattr(fetching, "fetch", found.fetch)
     yield found
     sns.forget_certificates()
-
-
-@pytest.fixture
-def issue():
-    return make_issue(make_newsletter())
-
-
-@pytest.fixture
-def siti(issue):
-    return make_reader(issue.newsletter, email="siti@pembaca.example")
-
-
-@pytest.fixture
-def token(issue, siti):
-    return tokens.event_mac(issue.pk, siti.pk)
 
 
 def said(name: str, token: str) -> str:

@@ -13,7 +13,7 @@ from django.db import DatabaseError
 
 from subscribers import suppression, tokens
 from subscribers.models import Subscription
-from tests.makers import make_issue, make_newsletter, make_reader
+from tests.makers import make_reader
 from tests.workers import posting
 from tests.workers.posting import BASIC, COMPLAINTS, DATED, KEYS, SECRET, SIGNED, clock
 from workers import feedback
@@ -35,21 +35,6 @@ def _secrets(settings):
     settings.WEBHOOK_SECRETS = dict.fromkeys(BASIC, SECRET)
     settings.WEBHOOK_KEYS = dict(KEYS)
     settings.SES_TOPICS = []
-
-
-@pytest.fixture
-def issue():
-    return make_issue(make_newsletter())
-
-
-@pytest.fixture
-def siti(issue):
-    return make_reader(issue.newsletter, email="siti@pembaca.example")
-
-
-@pytest.fixture
-def token(issue, siti):
-    return tokens.event_mac(issue.pk, siti.pk)
 
 
 def is_untouched(siti) -> bool:
