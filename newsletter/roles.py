@@ -33,7 +33,16 @@ ACTIONS: dict[str, frozenset[Action]] = {
 def role(editor: Editor, newsletter: Newsletter) -> str | None:
     if editor.is_superuser:
         return Role.ADMINISTRATOR
-    return Membership.objects.filter(editor=editor, newsletter=newsletter).values_list("role", flat=True).first()
+    return _roles(editor).get(newsletter.pk)
+
+
+def _roles(editor: Editor) -> dict[int, str]:
+    """Role by newsletter id. Asked once for an editor as loaded; every request loads its own."""
+    known = editor.__dict__.get("_roles")
+    if known is None:
+        rows = Membership.objects.filter(editor=editor).values_list("newsletter", "role")
+        known = editor.__dict__["_roles"] = dict(rows)
+    return dict(known)
 
 
 def may(editor: Editor, action: Action, newsletter: Newsletter) -> bool:
@@ -55,5 +64,13 @@ def newsletters(editor: Editor, action: Action) -> list[Newsletter]:
     """The newsletters in which `editor` may do `action`, in order of creation."""
     if editor.is_superuser:
         return list(Newsletter.objects.all())
-    roles = [name for name, actions in ACTIONS.items() if action in actions]
-    return list(Newsletter.objects.filter(memberships__editor=editor, memberships__role__in=roles).distinct())
+    return list(Newsletter.objects.filter(pk__in=_where(editor, action)))
+
+
+def anywhere(editor: Editor, action: Action) -> bool:
+    """Whether `editor` may do `action` in some newsletter."""
+    return Newsletter.objects.exists() if editor.is_superuser else bool(_where(editor, action))
+
+
+def _where(editor: Editor, action: Action) -> list[int]:
+    return [newsletter for newsletter, name in _roles(editor).items() if action in ACTIONS.get(name, frozenset())]

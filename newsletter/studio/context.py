@@ -23,7 +23,7 @@ def studio(request: HttpRequest) -> dict[str, Any]:
             "brand": newsletters[0].brand if newsletters else "",
             "newsletters": newsletters,
             "role": Role(role).label if role else "",
-            "sees_people": bool(roles.newsletters(request.user, roles.Action.SEE_PEOPLE)),
-            "administers": bool(roles.newsletters(request.user, roles.Action.ADMINISTER)),
+            "sees_people": roles.anywhere(request.user, roles.Action.SEE_PEOPLE),
+            "administers": roles.anywhere(request.user, roles.Action.ADMINISTER),
         }
     }

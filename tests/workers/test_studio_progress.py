@@ -123,7 +123,7 @@ def test_a_poll_asks_the_database_few_questions(client, django_assert_max_num_qu
     log_in(client, issue)
     client.get(to("progress", issue))
 
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(12):
         client.get(to("progress", issue) + "?said=sending-0&uncertain=0", headers=HTMX)
 
 
