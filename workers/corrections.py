@@ -73,8 +73,8 @@ def write(note: Correction, *, editor: Editor | None, now: datetime) -> Issue:
         if there := corrections.letters(here.issue).get(here.pk):
             return there
         languages = concerned(here)
-        audience = _got_it_in(here.issue, languages) if languages else {"got_issue": here.issue_id}
-        return corrections.draft(here, audience, editor=editor, now=now)
+        asked = _got_it_in(here.issue, languages) if languages else {"got_issue": here.issue_id}
+        return corrections.draft(here, asked, editor=editor, now=now)
 
 
 def _circle(issue: Issue, key: str, asked: dict[str, Any], languages: tuple[str, ...] = ()) -> Circle:

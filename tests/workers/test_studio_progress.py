@@ -106,8 +106,12 @@ def test_the_first_small_batch_has_its_line(client):
     first.update(status=BatchStatus.DONE, accepted=2, sent_at=NOW)
     after = client.get(to("progress", issue)).content.decode()
 
+    first.update(accepted=1, deferred=1)
+    unsettled = client.get(to("progress", issue)).content.decode()
+
     assert "The first 2 readers get it alone" in before
     assert "First 2: sent by 07:00\u00a0WIB, 2 accepted, none refused." in after
+    assert "First 2: sent by 07:00\u00a0WIB, 1 accepted, 0 refused, 1 not settled yet." in unsettled
 
 
 @pytest.mark.parametrize(("language", "says"), [("en", "Issue 1 is going out"), ("id", '<html lang="id"')])
@@ -330,6 +334,19 @@ def test_a_look_at_a_step_does_nothing(client, name):
 
 
 # --- uncertain -------------------------------------------------------------------------------------------------------
+
+
+def test_no_uncertain_reader_is_left_untold(client, monkeypatch):
+    monkeypatch.setattr(flight, "SHOWN", 2)
+    issue, people = make_sending_issue(readers=5)
+    record(issue, people, Outcome.UNCERTAIN)
+    Delivery.objects.filter(subscription=people[0].pk).update(due_at=NOW)
+    log_in(client, issue)
+
+    page = client.get(to("progress", issue)).content.decode()
+
+    assert re.findall(r'name="reader" value="(\d+)"', page) == [str(people[1].pk), str(people[2].pk)]
+    assert "3 more readers are listed here as soon as these are settled." in page
 
 
 def test_uncertain_readers_are_named_but_masked(client):

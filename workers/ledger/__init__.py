@@ -7,7 +7,18 @@ Each arrow is one conditional UPDATE. The counts of outcomes stand on the batche
 writes or raises the deliveries, so that `equation` adds up at any moment. Nothing here talks to a network.
 """
 
-from workers.ledger.arrows import LEAST_SAMPLE, cancel, finish, hold_back, judge, pause, postpone, resume, take_back
+from workers.ledger.arrows import (
+    LEAST_SAMPLE,
+    cancel,
+    finish,
+    hold_back,
+    judge,
+    pause,
+    postpone,
+    resume,
+    resumed_at,
+    take_back,
+)
 from workers.ledger.claiming import claim, claimable, extend, goes, routes_of_mail_url
 from workers.ledger.entries import LEASE_S, Changed, Claim, Entry, Equation, LeaseLost, Word
 from workers.ledger.ids import BATCH_SIZE, pack, unpack
@@ -52,6 +63,7 @@ __all__ = [
     "postpone",
     "record",
     "resume",
+    "resumed_at",
     "routes_of_mail_url",
     "send_again",
     "send_to_missed",

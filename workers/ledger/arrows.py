@@ -135,7 +135,7 @@ def judge(issue: Issue, *, now: datetime) -> bool:
 
 def _verdict(issue: Issue) -> str:
     """Why the issue should stop, in the newsletter's language; "" if it may go on."""
-    since = _resumed_at(issue)
+    since = resumed_at(issue)
     batches = Batch.objects.filter(issue=issue.pk)
     counts = (batches.filter(sent_at__gt=since) if since else batches).aggregate(
         **{name: Sum(name, default=0) for name in ("accepted", "refused", "deferred")}
@@ -215,6 +215,7 @@ def _reported(issue: Issue, status: DeliveryStatus, since: datetime | None) -> i
     return events.values("subscription").distinct().count()
 
 
-def _resumed_at(issue: Issue) -> datetime | None:
+def resumed_at(issue: Issue) -> datetime | None:
+    """When an editor last let it go on."""
     entries = AuditEntry.objects.filter(subject=f"issue {issue.pk}", action="issue-resumed")
     return entries.order_by("-occurred_at").values_list("occurred_at", flat=True).first()

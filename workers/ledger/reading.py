@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from newsletter.models import Issue, Tracking
 from subscribers import audience
@@ -21,10 +21,10 @@ def equation(issue: Issue) -> Equation:
     return Equation(**sums, waiting=sums["audience"] - sum(sums[name] for name in names))
 
 
-def uncertain(issue: Issue) -> list[Delivery]:
-    """The readers of whom nobody knows whether they got it, by id."""
+def uncertain(issue: Issue, *, most: int | None = None) -> list[Delivery]:
+    """The readers of whom nobody knows whether they got it, by id; those who are being repeated come last."""
     rows = Delivery.objects.filter(issue=issue.pk, outcome=Outcome.UNCERTAIN)
-    return list(rows.order_by("subscription"))
+    return list(rows.order_by(F("due_at").asc(nulls_first=True), "subscription")[:most])
 
 
 HAVE = (Outcome.ACCEPTED, Outcome.UNCERTAIN)

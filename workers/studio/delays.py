@@ -17,8 +17,8 @@ from django.db.models import Count, F, Max, Min, Q, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from newsletter.models import AuditEntry, Issue, IssueStatus
-from workers import causes, mailboxes, pace, routes
+from newsletter.models import Issue, IssueStatus
+from workers import causes, ledger, mailboxes, pace, routes
 from workers.models import Batch, BatchStatus, Delivery, Lane, Outcome, Route
 from workers.studio import wording
 
@@ -90,7 +90,7 @@ def _workers(issue: Issue, groups: list[Any], rows: list[Route], *, now: datetim
     if issue.started_at is not None and now - issue.started_at < IDLE:
         return
     last = Batch.objects.filter(issue=issue).aggregate(last=Max("sent_at"))["last"]
-    moments = [issue.started_at, last, _resumed_at(issue), *(group["released"] for group in due)]
+    moments = [issue.started_at, last, ledger.resumed_at(issue), *(group["released"] for group in due)]
     active = max((moment for moment in moments if moment), default=now)
     if now - active < IDLE:
         return
@@ -100,11 +100,6 @@ def _workers(issue: Issue, groups: list[Any], rows: list[Route], *, now: datetim
         return
     words = _("No worker has taken anything for %(span)s. Ask your administrator whether the workers are running.")
     yield Delay(words % {"span": wording.span(now - active)}, needs_a_person=True)
-
-
-def _resumed_at(issue: Issue) -> datetime | None:
-    entries = AuditEntry.objects.filter(subject=f"issue {issue.pk}", action="issue-resumed")
-    return entries.order_by("-occurred_at").values_list("occurred_at", flat=True).first()
 
 
 def _any_open(rows: list[Route], *, now: datetime) -> bool:

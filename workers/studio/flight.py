@@ -23,7 +23,8 @@ from workers.studio import delays, wording
 RECENT = timedelta(seconds=60)
 STEP = 10
 """Per cent between two announcements to screen readers."""
-SHOWN = 200
+SHOWN = 1000
+"""As many as one call of a merge provider can leave without an answer."""
 """Uncertain readers listed at once."""
 FAR = timedelta(minutes=10)
 OVER = (IssueStatus.SENT, IssueStatus.CANCELLED)
@@ -236,6 +237,7 @@ class Flight:
             return ""
         size = sum(batch.size for batch in first)
         accepted, refused = sum(batch.accepted for batch in first), sum(batch.refused for batch in first)
+        unsettled = sum(batch.deferred + batch.uncertain for batch in first)
         done = all(batch.status == BatchStatus.DONE for batch in first)
         sent_at = max((batch.sent_at for batch in first if batch.sent_at), default=None)
         if not done or sent_at is None:
@@ -246,6 +248,10 @@ class Flight:
             ) % {"count": wording.number(size)}
         clock = wording.clock(sent_at, self.issue.newsletter.zone)
         words = {"count": wording.number(size), "time": clock, "accepted": wording.number(accepted)}
+        if unsettled:
+            return _(
+                "First %(count)s: sent by %(time)s, %(accepted)s accepted, %(refused)s refused, %(open)s not settled yet."
+            ) % {**words, "refused": wording.number(refused), "open": wording.number(unsettled)}
         if refused:
             return _("First %(count)s: sent by %(time)s, %(accepted)s accepted, %(refused)s refused.") % {
                 **words,
@@ -258,9 +264,14 @@ class Flight:
         """The uncertain readers by masked name and address, in the order they were handed over."""
         if not self.equation.uncertain:
             return []
-        deliveries = {each.subscription: each for each in ledger.uncertain(self.issue)[:SHOWN]}
+        deliveries = {each.subscription: each for each in ledger.uncertain(self.issue, most=SHOWN)}
         found = Subscription.objects.filter(pk__in=deliveries).select_related("subscriber").order_by("pk")
         return [self._unsure(subscription, deliveries[subscription.pk]) for subscription in found]
+
+    @property
+    def not_shown(self) -> int:
+        """Uncertain readers beyond those listed."""
+        return max(0, self.equation.uncertain - len(self.uncertain))
 
     def _unsure(self, subscription: Subscription, delivery: Delivery) -> Unsure:
         reader = subscription.subscriber
