@@ -1,26 +1,32 @@
-"""Mail to those who may send a newsletter, when one of its issues stops by itself. `workers.notices` writes the words."""
+"""Mail to the editors of a newsletter about what waits for them. `workers.notices` writes the words."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from newsletter.models import Issue, Membership
+from newsletter.models import Membership, Newsletter, Role
 from newsletter.roles import ACTIONS, Action
 from subscribers.models import Notice, NoticeKind
 
-MAY_SEND = [role for role, actions in ACTIONS.items() if Action.SEND in actions]
+MAY_SEND = tuple(role for role, actions in ACTIONS.items() if Action.SEND in actions)
 
 
-def paused(issue: Issue, *, now: datetime) -> int:
-    """Tell them that nobody but them lets it go on. Call it in the transaction that paused. Returns how many."""
-    members = Membership.objects.filter(newsletter=issue.newsletter_id, role__in=MAY_SEND, editor__is_active=True)
+def tell(
+    newsletter: Newsletter, payload: Mapping[str, object], *, now: datetime, roles: Collection[str] = Role.values
+) -> int:
+    """One mail to everybody with one of `roles`, in their language. Returns how many.
+
+    Call it in the transaction that made it necessary.
+    """
+    members = Membership.objects.filter(newsletter=newsletter, role__in=roles, editor__is_active=True)
     told = [
         Notice(
             kind=NoticeKind.ALERT,
             editor=member.editor,
-            newsletter_id=issue.newsletter_id,
+            newsletter=newsletter,
             language=member.editor.language,
-            payload={"paused": issue.pk},
+            payload=dict(payload),
             due_at=now,
             created_at=now,
         )

@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import partial
 
 from newsletter import drafting
-from newsletter.models import Membership
 from subscribers.models import Notice, NoticeKind
+from workers import alerts
 
 
 def run(*, now: datetime) -> int:
@@ -25,16 +25,4 @@ def _tell(outcome: drafting.Outcome, *, now: datetime) -> None:
         if said.exists():
             return
         payload |= {"thin": outcome.newsletter.pk, "slot": slot}
-    members = Membership.objects.filter(newsletter=outcome.newsletter, editor__is_active=True)
-    Notice.objects.bulk_create(
-        Notice(
-            kind=NoticeKind.ALERT,
-            editor=member.editor,
-            newsletter=outcome.newsletter,
-            language=member.editor.language,
-            payload=payload,
-            due_at=now,
-            created_at=now,
-        )
-        for member in members.select_related("editor")
-    )
+    alerts.tell(outcome.newsletter, payload, now=now)

@@ -17,8 +17,8 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from newsletter import issues
-from newsletter.models import AuditEntry, Editor, Issue, Membership, Role
-from subscribers.models import Notice, NoticeKind
+from newsletter.models import AuditEntry, Editor, Issue, Role
+from workers import alerts
 from workers.feedback.effects import DUE, SERIOUS
 from workers.feedback.reading import BOUNCED, COMPLAINED, LEFT, Report
 from workers.ledger import reported, turns
@@ -102,21 +102,11 @@ def _held(issue: int) -> QuerySet[Event]:
 
 def _sound_the_alarm(issue_id: int, *, now: datetime) -> None:
     """One mail to each administrator of the newsletter, each time something begins to be held back."""
-    issue = Issue.objects.filter(pk=issue_id).first()
+    issue = Issue.objects.select_related("newsletter").filter(pk=issue_id).first()
     if issue is None:
         return
     logger.error("too many bounces or complaints, their effect is held back", extra={"issue": issue_id})
-    members = Membership.objects.filter(newsletter=issue.newsletter, role=Role.ADMINISTRATOR, editor__is_active=True)
-    for member in members.select_related("editor"):
-        Notice.objects.create(
-            kind=NoticeKind.ALERT,
-            editor=member.editor,
-            newsletter=issue.newsletter,
-            language=member.editor.language,
-            payload={"storm": issue_id},
-            due_at=now,
-            created_at=now,
-        )
+    alerts.tell(issue.newsletter, {"storm": issue_id}, now=now, roles=[Role.ADMINISTRATOR])
 
 
 # --- what a person sees and decides ----------------------------------------------------------------------------------

@@ -29,18 +29,18 @@ def check(request: HttpRequest, provider: providers.Provider, *, now: datetime) 
             raise Invalid("the signed time is too far from ours")
 
 
-MOMENTS: dict[str, Callable[[HttpRequest], str]] = {
-    "mailgun": lambda request: _mailgun(request),
-    "sendgrid": lambda request: request.headers["X-Twilio-Email-Event-Webhook-Timestamp"],
-    "resend": lambda request: request.headers["svix-timestamp"],
-}
-"""Seconds since 1970 that the signature covers. MailerSend and Mandrill sign no time; a repeat of theirs changes nothing."""
-
-
 def _mailgun(request: HttpRequest) -> str:
     if request.content_type == "application/json":
         return str(json.loads(request.body)["signature"]["timestamp"])
     return request.POST["timestamp"]
+
+
+MOMENTS: dict[str, Callable[[HttpRequest], str]] = {
+    "mailgun": _mailgun,
+    "sendgrid": lambda request: request.headers["X-Twilio-Email-Event-Webhook-Timestamp"],
+    "resend": lambda request: request.headers["svix-timestamp"],
+}
+"""Seconds since 1970 that the signature covers. MailerSend and Mandrill sign no time; a repeat of theirs changes nothing."""
 
 
 def _check_resend(request: HttpRequest, secret: str) -> None:

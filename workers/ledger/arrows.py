@@ -38,7 +38,7 @@ def pause(issue: Issue, *, reason: str, editor: Editor | None, now: datetime) ->
     with transaction.atomic():
         _move(issue, (IssueStatus.SENDING,), IssueStatus.PAUSED, "issue-paused", editor, now, pause_reason=reason[:300])
         if editor is None:
-            alerts.paused(issue, now=now)
+            alerts.tell(issue.newsletter, {"paused": issue.pk}, now=now, roles=alerts.MAY_SEND)
 
 
 def hold_back(issue: Issue, *, reason: str, now: datetime) -> None:
@@ -46,7 +46,7 @@ def hold_back(issue: Issue, *, reason: str, now: datetime) -> None:
     fields = {"pause_reason": reason[:300]}
     with transaction.atomic():
         _move(issue, (IssueStatus.SCHEDULED,), IssueStatus.PAUSED, "issue-held-back", None, now, **fields)
-        alerts.paused(issue, now=now)
+        alerts.tell(issue.newsletter, {"paused": issue.pk}, now=now, roles=alerts.MAY_SEND)
 
 
 def resume(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
