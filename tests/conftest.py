@@ -6,6 +6,7 @@ import datetime
 
 import hypothesis
 import pytest
+from django.db.backends.signals import connection_created
 
 from tests import chromium
 
@@ -70,3 +71,16 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("django_db") or {"db", "transactional_db"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _unordered_rows_come_in_no_order():
+    """SQLite hands out rows as they were written, other databases as they please; here it turns them round."""
+
+    def turn_round(connection, **_kwargs):
+        if connection.vendor == "sqlite":
+            connection.cursor().execute("PRAGMA reverse_unordered_selects = ON")
+
+    connection_created.connect(turn_round)
+    yield
+    connection_created.disconnect(turn_round)

@@ -83,6 +83,7 @@ def test_send_issue_shows_the_whole_equation_and_what_is_slow(sink):
         return None
 
     sink.on_rcpt = answer
+    before = signal.getsignal(signal.SIGINT)
 
     out = io.StringIO()
     with pytest.raises(CommandError) as told:
@@ -96,7 +97,7 @@ def test_send_issue_shows_the_whole_equation_and_what_is_slow(sink):
     assert told.value.returncode == 1
     assert "keeps going out: the workers send the rest" in str(told.value)
     assert Issue.objects.get(pk=issue.pk).status == IssueStatus.SENDING
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_send_issue_draws_a_bar_on_a_terminal():
