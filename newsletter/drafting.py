@@ -235,7 +235,8 @@ def _slot_before(slot: datetime, rhythm: cadence.Cadence) -> datetime:
 def survey(newsletter: Newsletter, rule: Rule, *, draft: Issue | None = None) -> Survey:
     """What is new, and what `rule` takes of it; articles that only `draft` tells count as new."""
     went_out = Q(status__in=OUT) | Q(sent_at__isnull=False)
-    last = newsletter.issues.kept().filter(went_out, articles__isnull=False).order_by("-number").first()
+    out = newsletter.issues.kept().filter(went_out, articles__isnull=False).order_by("-number").distinct()
+    last = next((one for one in out[: issues.LOOKED_BACK] if not one.is_a_note), None)
     new = new_stories(newsletter, last=last, draft=draft)
     return Survey(new, picked(new, rule), last)
 

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 TEMPLATE_VERSION = "1"
 """Raised when the look of mails changes: approvals given for the old look lapse."""
 COALESCE = timedelta(seconds=10)
+LOOKED_BACK = 20
+"""Issues among which the last one is looked for that went to everybody."""
 ORDER, ENVELOPE = "(order)", "(envelope)"
 Told = TypeVar("Told", content.Lead, content.Story, content.Brief)
 
@@ -106,6 +108,15 @@ def undo(issue: Issue, *, version: int, editor: Editor | None, now: datetime) ->
 def redo(issue: Issue, *, version: int, editor: Editor | None, now: datetime) -> Issue:
     """Take back an undo. Raises NothingThere if nothing was undone since the last change."""
     return _walk(issue, +1, version=version, editor=editor, now=now)
+
+
+def last_sent(issue: Issue) -> Issue | None:
+    """The newest issue of its newsletter that has gone out, apart from itself.
+
+    A note to readers of another issue is held against notes, every other issue against those that went to everybody.
+    """
+    sent = issue.newsletter.issues.filter(status=IssueStatus.SENT).exclude(pk=issue.pk).order_by("-sent_at")
+    return next((one for one in sent[:LOOKED_BACK] if one.is_a_note == issue.is_a_note), None)
 
 
 def restore(issue: Issue, number: int, *, version: int, editor: Editor | None, now: datetime) -> Issue:

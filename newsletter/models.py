@@ -352,6 +352,8 @@ class IssueStatus(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+ABOUT_ANOTHER = frozenset({"got_issue", "got_edition", "clicked_link"})
+"""Filters of an issue's audience that find readers by what they have of an earlier one."""
 EDITABLE = (IssueStatus.DRAFT, IssueStatus.IN_REVIEW, IssueStatus.APPROVED)
 
 
@@ -425,6 +427,11 @@ class Issue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.newsletter.title} #{self.number}"
+
+    @property
+    def is_a_note(self) -> bool:
+        """Whether it goes to readers of another issue only, as a correction does."""
+        return bool(ABOUT_ANOTHER & set(self.audience))
 
     @property
     def is_editable(self) -> bool:

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from newsletter import content, looks
+from newsletter import content, issues, looks
 from newsletter.checks.findings import Defect
-from newsletter.models import Issue, IssueStatus
+from newsletter.models import Issue
 from newsletter.rendering import colours, richtext
 from newsletter.templatetags.warta import language_name
 
@@ -36,18 +36,13 @@ SMALL_WORDS = {"id": frozenset(INDONESIAN.split()), "en": frozenset(ENGLISH.spli
 
 def used_subject(issue: Issue, document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
     """The subject of the last issue again: readers would take it for the same mail."""
-    last = last_issue(issue)
+    last = issues.last_sent(issue)
     before = subjects(last)
     for language in languages:
         own = document.envelopes.get(language)
         if last and own and is_same(before.get(language, ""), own.subject):
             message = _("Issue %(number)s had the same subject. Readers would take this for the same mail.")
             yield Defect(message % {"number": last.number}, None, None, language)
-
-
-def last_issue(issue: Issue) -> Issue | None:
-    sent = issue.newsletter.issues.filter(status=IssueStatus.SENT).exclude(pk=issue.pk)
-    return sent.order_by("-sent_at").only("number", "content").first()
 
 
 def subjects(issue: Issue | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from functools import partial
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from newsletter import content, looks, pictures
+from newsletter import content, issues, looks, pictures
 from newsletter.checks import Check, fixes, words
 from newsletter.checks.document import MOST_PICTURE_BYTES, picture_of
 from newsletter.models import Article, Issue, MediaFile, Newsletter
@@ -70,7 +70,7 @@ def facts(issue: Issue, document: content.Document) -> fixes.Facts:
         own_hosts=frozenset(filter(None, [links.host(newsletter.site_url)])),
         titles={article.url: article.title for article in articles},
         descriptions=_descriptions(document, articles),
-        last_subjects=words.subjects(words.last_issue(issue)),
+        last_subjects=words.subjects(issues.last_sent(issue)),
         led_to={url: answer.to for url, answer in looks.answers(issue).items() if answer.to},
         lighter=partial(_lighter, newsletter),
     )

@@ -212,7 +212,8 @@ def page(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     drafts = _prepared_first(list(current.filter(status__in=ON_THE_WAY).order_by("-edited_at")[:8]))
     ahead = _ahead(mine, now=now) if not drafts else None
-    last = current.filter(status=IssueStatus.SENT).order_by("-sent_at").first()
+    sent = current.filter(status=IssueStatus.SENT).order_by("-sent_at")
+    last = next((one for one in sent[: issues.LOOKED_BACK] if not one.is_a_note), None)
     mine_to_set_up = roles.newsletters(me, roles.Action.ADMINISTER)
     own_first = sorted(mine_to_set_up, key=lambda letter: letter.is_demo)
     steps = steps_of(own_first[0]) if own_first else []

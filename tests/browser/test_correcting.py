@@ -60,8 +60,9 @@ def test_a_wrong_link_is_put_right_from_the_report_with_the_mouse(live_server, b
     issue, complaints, clicks = sent_issue(letter), [], 0
     page = open_page(browser, client, make_editor(letter), live_server, complaints, java_script_enabled=script)
     page.goto(f"{live_server.url}/studio/issues/{issue.pk}/report/")
-    for link in ("Correct something", re.compile(f"Amend ?: {LABEL}")):
+    for link, leads in (("Correct something", "**/correct/"), (re.compile(f"Amend ?: {LABEL}"), "**/correct/?link=1")):
         page.get_by_role("link", name=link).click()
+        page.wait_for_url(leads)
         clicks += 1
     page.get_by_label("Right", exact=True).fill(RIGHT)
     if script:
@@ -122,6 +123,7 @@ def test_readers_who_missed_it_are_counted_ticked_and_sent_to(live_server, brows
     page = open_page(browser, client, make_editor(letter), live_server, complaints, java_script_enabled=script)
     page.goto(f"{live_server.url}/studio/issues/{issue.pk}/correct/")
     page.get_by_role("link", name="See who, and why").click()
+    page.wait_for_url("**/missed/")
     box = page.get_by_label("They signed up after it had begun: 2")
     send = page.get_by_role("button", name=re.compile("Send it to"))
     expect(send).to_contain_text("Send it to 2 readers")

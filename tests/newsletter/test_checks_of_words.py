@@ -48,6 +48,21 @@ def test_the_subject_of_the_last_issue_is_noticed_in_its_language():
     assert check.message == f"Issue {last.number} had the same subject. Readers would take this for the same mail."
 
 
+def test_a_correction_that_went_out_in_between_hides_no_used_subject():
+    newsletter = make_newsletter()
+    own = make_document()
+    for envelope in own.envelopes.values():
+        envelope.subject = f"Ralat: {envelope.subject}"
+    last, note = make_issue(newsletter), make_issue(newsletter, document=own)
+    Issue.objects.filter(pk=last.pk).update(status=IssueStatus.SENT, sent_at=NOW - timedelta(days=2))
+    Issue.objects.filter(pk=note.pk).update(status=IssueStatus.SENT, sent_at=NOW, audience={"got_issue": last.pk})
+
+    found = [one for one in checks.run(make_issue(newsletter), now=NOW) if one.id == "subject"]
+
+    assert [(one.ok, one.language) for one in found] == [(False, "id"), (False, "en")]
+    assert all(one.message.startswith(f"Issue {last.number} had the same subject.") for one in found)
+
+
 @pytest.mark.parametrize(
     ("text", "language"),
     [

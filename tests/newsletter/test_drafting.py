@@ -310,6 +310,19 @@ def test_new_means_since_the_last_issue_was_begun(weekly, monday):
     assert found.last.number == 1
 
 
+def test_an_article_in_a_correction_does_not_end_the_week(weekly, monday):
+    begun = monday - timedelta(days=7)
+    regular = sent(weekly, [article(weekly, 1, at=begun - timedelta(hours=1))], at=begun)
+    in_between = article(weekly, 2, at=monday - timedelta(days=4))
+    note = sent(weekly, [article(weekly, 3, at=monday - timedelta(days=3))], at=monday - timedelta(days=2))
+    Issue.objects.filter(pk=note.pk).update(audience={"got_issue": regular.pk})
+
+    found = drafting.survey(weekly, Rule())
+
+    assert found.last == regular
+    assert [story.article for story in found.new] == [in_between]
+
+
 def test_article_only_in_another_language_than_the_first_is_no_story(weekly, monday):
     article(weekly, 1, at=monday - timedelta(hours=1), language="en")
 

@@ -96,6 +96,18 @@ def test_the_last_issue_is_told_in_one_sentence(studio, newsletter):
     assert "were clicked <strong>2,148</strong> times" in page
 
 
+def test_a_correction_to_a_few_is_not_told_as_the_last_issue(studio, newsletter):
+    issue, note = make_issue(newsletter), make_issue(newsletter)
+    Issue.objects.filter(pk=issue.pk).update(
+        status="sent", sent_at=NOW - timedelta(days=1), audience_count=10982, accepted_count=10931
+    )
+    Issue.objects.filter(pk=note.pk).update(
+        status="sent", sent_at=NOW, audience_count=7, accepted_count=7, audience={"got_issue": issue.pk}
+    )
+
+    assert "reached <strong>10,931</strong> of 10,982 readers" in studio.get(reverse("studio-start")).text
+
+
 def test_with_measurement_off_the_sentence_speaks_of_no_clicks(studio, newsletter):
     Newsletter.objects.update(tracking="off")
     Issue.objects.filter(pk=make_issue(newsletter).pk).update(status="sent", sent_at=NOW)

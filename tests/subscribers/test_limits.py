@@ -84,9 +84,16 @@ def test_s72_the_time_stamp_passes_after_a_second():
         limits.check_stamp(stamp, now=NOW + datetime.timedelta(days=3))
 
 
-@pytest.mark.parametrize(
-    "change", [lambda s: "", lambda s: s[:-1], lambda s: "A" + s[1:], lambda s: s[:3] + "x" + s[4:]]
-)
-def test_s72_a_missing_or_altered_time_stamp_is_bad(change):
+@pytest.mark.parametrize("left", [0, -1])
+def test_s72_a_missing_or_shortened_time_stamp_is_bad(left):
     with pytest.raises(limits.BadStamp):
-        limits.check_stamp(change(limits.stamp(NOW)), now=NOW + datetime.timedelta(minutes=1))
+        limits.check_stamp(limits.stamp(NOW)[:left], now=NOW + datetime.timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("at", [0, 3, 20])
+def test_s72_a_time_stamp_with_one_other_character_is_bad(at):
+    stamp = limits.stamp(NOW)
+    altered = stamp[:at] + ("A" if stamp[at] != "A" else "B") + stamp[at + 1 :]
+
+    with pytest.raises(limits.BadStamp):
+        limits.check_stamp(altered, now=NOW + datetime.timedelta(minutes=1))

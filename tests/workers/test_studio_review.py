@@ -1054,7 +1054,7 @@ def test_a_note_to_a_few_is_no_measure_for_the_next_issue(letter):
     note = sent_issue(letter, 40, scheduled_at=NOW - timedelta(days=1))
     Issue.objects.filter(pk=note.pk).update(audience={"got_issue": regular.pk})
 
-    assert against.last_issue(make_issue(letter)) == regular
+    assert issues.last_sent(make_issue(letter)) == regular
 
 
 def test_the_issue_is_compared_with_the_last_one(letter):

@@ -7,12 +7,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from newsletter.models import Issue, Link
+from newsletter.models import ABOUT_ANOTHER, Issue, Link
 from newsletter.templatetags import warta
 from workers.studio import wording
-
-ABOUT_ANOTHER = frozenset({"got_issue", "got_edition", "clicked_link"})
-"""Filters that find readers by what they have of an earlier issue."""
 
 
 def in_words(issue: Issue) -> str:
@@ -78,8 +75,3 @@ def found(issue: Issue) -> str:
 
 def _number(pk: int) -> int | str:
     return Issue.objects.filter(pk=pk).values_list("number", flat=True).first() or "–"
-
-
-def is_a_note(issue: Issue) -> bool:
-    """Whether it goes to readers of another issue only."""
-    return bool(ABOUT_ANOTHER & set(issue.audience))

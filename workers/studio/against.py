@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from newsletter import content, editions
-from newsletter.models import AuditEntry, Issue, IssueStatus
+from newsletter.models import AuditEntry, Issue
 from newsletter.studio import documents
 from subscribers.models import Subscription
-from workers.studio import addressing, wording
+from workers.studio import wording
 
 SENDER: dict[str, Callable[[], str]] = {
     "brand": lambda: _("name of the newsletter"),
@@ -22,12 +22,6 @@ SENDER: dict[str, Callable[[], str]] = {
     "tracking": lambda: _("tracking"),
 }
 """Settings that readers would notice, named late, in the page's language."""
-
-
-def last_issue(issue: Issue) -> Issue | None:
-    """The newest issue that was sent before; a note to those who got another issue only compares with its like."""
-    sent = issue.newsletter.issues.filter(status=IssueStatus.SENT).exclude(pk=issue.pk).order_by("-sent_at")
-    return next((one for one in sent[:20] if addressing.is_a_note(one) == addressing.is_a_note(issue)), None)
 
 
 @dataclass(frozen=True)

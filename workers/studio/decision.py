@@ -24,7 +24,7 @@ from newsletter.templatetags import warta
 from subscribers import audience
 from workers import preflight, routes
 from workers.models import Route
-from workers.studio import addressing, against, timing, wording
+from workers.studio import addressing, timing, wording
 
 UNUSUAL = 2
 """More than twice or less than half of the last issue's readers: the number must be typed."""
@@ -232,7 +232,7 @@ class Decision:
 
     @cached_property
     def last(self) -> Issue | None:
-        return against.last_issue(self.issue)
+        return issues.last_sent(self.issue)
 
     @property
     def must_type(self) -> bool:

@@ -21,7 +21,7 @@ from newsletter.roles import Action
 from newsletter.studio import access, checking
 from newsletter.templatetags.warta import zone_name
 from workers import testmail
-from workers.studio import addressing, against, contents, since, wording
+from workers.studio import against, contents, since, wording
 from workers.studio.decision import Decision
 from workers.studio.forms import MOST_TYPED, AddressesForm, DecisionForm, TimeForm
 
@@ -66,7 +66,7 @@ def _plan(issue: Issue, sent: QueryDict, *, now: datetime) -> Decision:
     plan.on_text, plan.at_text = sent.get("on", "")[:10], sent.get("at", "")[:8]
     form = TimeForm(sent)
     form.is_valid()
-    plan.when = form.cleaned_data.get("when") or ("now" if addressing.is_a_note(issue) else "slot")
+    plan.when = form.cleaned_data.get("when") or ("now" if issue.is_a_note else "slot")
     plan.at = form.moment(plan)
     plan.is_skipped = plan.when == "at" and plan.at is None and form.is_a_time
     return plan

@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from newsletter import cadence
 from newsletter.models import Issue, IssueStatus, Newsletter
 from newsletter.templatetags import warta
-from workers.studio import addressing
 
 FIRST_SLOT = time(8, 0)
 """Proposed where no issue went out yet."""
@@ -46,7 +45,7 @@ def slot(issue: Issue, *, now: datetime) -> Slot:
 def _taken(issue: Issue) -> set[datetime]:
     """When other issues of the newsletter leave; a correction by mail stands in no issue's place."""
     others = Issue.objects.filter(newsletter=issue.newsletter, status=IssueStatus.SCHEDULED).exclude(pk=issue.pk)
-    return {one.scheduled_at for one in others if one.scheduled_at and not addressing.is_a_note(one)}
+    return {one.scheduled_at for one in others if one.scheduled_at and not one.is_a_note}
 
 
 def _rhythm(newsletter: Newsletter) -> cadence.Cadence | None:
@@ -60,7 +59,7 @@ def _as_before(newsletter: Newsletter, *, now: datetime) -> Slot:
     """The last issue's hour, as many days later as it came after the one before; a week, where it was the first."""
     zone = newsletter.zone
     sent = newsletter.issues.filter(status=IssueStatus.SENT, scheduled_at__isnull=False).order_by("-scheduled_at")
-    regular = [one for one in sent[:LOOKED_AT] if not addressing.is_a_note(one)][:2]
+    regular = [one for one in sent[:LOOKED_AT] if not one.is_a_note][:2]
     past = [timezone.localtime(one.scheduled_at, zone) for one in regular if one.scheduled_at]
     if not past:
         tomorrow = timezone.localtime(now, zone).date() + timedelta(days=1)
