@@ -24,8 +24,7 @@ RECENT = timedelta(seconds=60)
 STEP = 10
 """Per cent between two announcements to screen readers."""
 SHOWN = 1000
-"""As many as one call of a merge provider can leave without an answer."""
-"""Uncertain readers listed at once."""
+"""Uncertain readers listed at once: as many as one call of a merge provider can leave without an answer."""
 FAR = timedelta(minutes=10)
 OVER = (IssueStatus.SENT, IssueStatus.CANCELLED)
 

@@ -18,8 +18,8 @@ from newsletter.models import Editor, Issue, IssueStatus
 from newsletter.roles import Action
 from newsletter.studio import access
 from workers import feedback, ledger, sending
-from workers.studio import postponing, wording
-from workers.studio.flight import Flight
+from workers.studio import by_service, postponing, wording
+from workers.studio.flight import OVER, Flight
 
 STOP_POLLING = 286
 """htmx swaps the answer in and asks no more."""
@@ -43,6 +43,7 @@ def progress(request: HttpRequest, issue_id: int) -> HttpResponse:
         "asks_to_stop": "stop" in request.GET and not flight.is_over,
     }
     if not request.headers.get("HX-Request"):
+        context |= _by_service(issue, flight.now)
         if flight.may_be_postponed and context["may_send"]:
             context["proposed"] = postponing.proposed(issue, now=flight.now)
         return render(request, "studio/sending/progress.html", context)
@@ -50,6 +51,19 @@ def progress(request: HttpRequest, issue_id: int) -> HttpResponse:
     context["uncertain_changed"] = request.GET.get("uncertain") != str(flight.equation.uncertain)
     status = STOP_POLLING if flight.is_over else 200
     return render(request, "studio/sending/_poll.html", context, status=status)
+
+
+@require_safe
+def services(request: HttpRequest, issue_id: int) -> HttpResponse:
+    """The table by mail service alone, which looks at each reader and is asked for more seldom than the rest."""
+    issue = access.issue(request, issue_id, Action.WRITE)
+    is_over = issue.is_editable or issue.status in OVER
+    context = {"issue": issue, "is_over": is_over, **_by_service(issue, timezone.now())}
+    return render(request, "studio/sending/_by_service.html", context, status=STOP_POLLING if is_over else 200)
+
+
+def _by_service(issue: Issue, now: datetime) -> dict[str, object]:
+    return {"services": by_service.under_way(issue, now=now), "too_many": by_service.too_many(issue)}
 
 
 def _gone_back(request: HttpRequest, issue: Issue) -> HttpResponse:

@@ -14,14 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import roles
+from newsletter import issues, roles
 from newsletter.models import Issue, IssueStatus, Tracking
 from newsletter.roles import Action
 from newsletter.studio import access, audit
 from newsletter.templatetags import warta
 from workers import feedback, reports
 from workers.models import Delivery, DeliveryStatus, Outcome
-from workers.studio import charts, correction, wording
+from workers.studio import by_service, charts, correction, wording
 
 BEGUN = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT, IssueStatus.CANCELLED)
 HOURS = 48
@@ -33,8 +33,8 @@ UNSAFE = "=+-@\t\r＝＋－＠"
 def report_list(request: HttpRequest) -> HttpResponse:
     """Issues that went out, newest first, in the newsletters one works on."""
     mine = roles.newsletters(access.editor(request), Action.WRITE)
-    issues = Issue.objects.kept().filter(newsletter__in=mine, status__in=BEGUN, started_at__isnull=False)
-    found = list(issues.select_related("newsletter").order_by("-started_at", "-pk")[:200])
+    begun = Issue.objects.kept().filter(newsletter__in=mine, status__in=BEGUN, started_at__isnull=False)
+    found = list(begun.select_related("newsletter").order_by("-started_at", "-pk")[:200])
     context = {
         "section": "reports",
         "rows": [_row(issue) for issue in found],
@@ -74,6 +74,7 @@ def issue_report(request: HttpRequest, issue_id: int) -> HttpResponse:
         "hours": _hours(issue, report),
         "links": _links(report),
         "languages": [(warta.language_name(row.language), row) for row in report.by_language],
+        "services": by_service.afterwards(issue, now=timezone.now()),
         "reasons": _reasons(issue),
         "shares": {
             "delivered": wording.percent(report.delivered or report.accepted, issue.audience_count),
@@ -167,8 +168,10 @@ def _charts(issue: Issue, report: reports.Report) -> list[charts.Chart]:
 
 
 def _issue_before(issue: Issue) -> Issue | None:
+    """The last one that went to as many: a note to a few is no measure for an issue, nor the other way round."""
     sent = Issue.objects.filter(newsletter=issue.newsletter, status=IssueStatus.SENT, started_at__lt=issue.started_at)
-    return sent.select_related("newsletter").order_by("-started_at").first()
+    before = sent.select_related("newsletter").order_by("-started_at")[: issues.LOOKED_BACK]
+    return next((one for one in before if one.is_a_note == issue.is_a_note), None)
 
 
 # --- links, reasons --------------------------------------------------------------------------------------------------

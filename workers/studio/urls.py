@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern] = [
     path("issues/<int:issue_id>/test/", review.test, name="issue-test"),
     path("issues/<int:issue_id>/stop/", progress.stop, name="issue-stop"),
     path("issues/<int:issue_id>/progress/", progress.progress, name="issue-progress"),
+    path("issues/<int:issue_id>/progress/services/", progress.services, name="issue-services"),
     path("issues/<int:issue_id>/pause/", progress.pause, name="issue-pause"),
     path("issues/<int:issue_id>/resume/", progress.resume, name="issue-resume"),
     path("issues/<int:issue_id>/postpone/", postponing.postpone, name="issue-postpone"),
