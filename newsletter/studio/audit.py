@@ -35,6 +35,7 @@ ACTIONS: dict[str, Promise] = {
     "issue-held-back": gettext_lazy("held back"),
     "issue-sent": gettext_lazy("finished sending"),
     "issue-sent-again": gettext_lazy("sent again to uncertain readers:"),
+    "host-given-up": gettext_lazy("went on without the notes of a lost worker, sending"),
     "events-applied": gettext_lazy("let bounces and complaints take effect of"),
     "events-left-out": gettext_lazy("left out bounces and complaints of"),
     "issue-sent-to-missed": gettext_lazy("let readers who had missed it get"),

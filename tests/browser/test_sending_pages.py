@@ -175,7 +175,7 @@ def test_the_progress_page_tells_what_is_slow_on_a_phone_and_in_the_dark(live_se
         told = [ledger.Entry(reader, *answers[min(place, 3)]) for place, reader in enumerate(claim.ids)]
         ledger.record(claim, told, now=now)
     stuck = Batch.objects.filter(lane="gmail").last()
-    Batch.objects.filter(pk=stuck.pk).update(status="uncertain", worker="surabaya:1:boot:spool")
+    Batch.objects.filter(pk=stuck.pk).update(status="uncertain", worker="surabaya:1:boot:spool", lease_expires_at=now)
 
     with browser() as chromium:
         for width, scheme, language in ((1440, "light", "en"), (390, "dark", "id")):
@@ -185,9 +185,19 @@ def test_the_progress_page_tells_what_is_slow_on_a_phone_and_in_the_dark(live_se
             page.goto(f"{live_server.url}/studio/issues/{issue.pk}/progress/")
 
             said = page.locator("#slow + .notes").inner_text()
-            assert all(words in said for words in ("Gmail", "smtp-2", "535 5.7.8", "settle --lost surabaya"))
+            assert all(words in said for words in ("Gmail", "smtp-2", "535 5.7.8", "surabaya"))
             assert page.locator(".eq > div").count() == 7
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             complaints += axe_complaints(page)
 
+            page.locator('a[href="?lost=surabaya"]').click()
+            page.wait_for_url("**/progress/?lost=surabaya")
+            assert page.locator("#lost-now").is_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            complaints += axe_complaints(page)
+        page.locator("#lost-now").click()
+        page.wait_for_url("**/progress/")
+        assert page.locator(".notes").first.is_visible()
+
     assert complaints == []
+    assert not Batch.objects.filter(pk=stuck.pk, status="uncertain").exists()

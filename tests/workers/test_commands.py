@@ -17,7 +17,9 @@ from newsletter.models import Issue, IssueStatus
 from tests.makers import NOW, make_issue, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
 from workers import ledger, pace
+from workers.management.commands import send_issue
 from workers.routes import mailbox
+from workers.studio.delays import Delay
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_no_network")]
 
@@ -144,6 +146,13 @@ def test_check_issue_prints_all_checks_as_json():
 def test_check_issue_of_an_issue_for_nobody_fails():
     assert code_of("check_issue", make_issue().pk)[0] == 1
     assert code_of("check_issue", 999)[0] == 2
+
+
+def test_send_issue_names_the_command_for_a_machine_that_is_gone():
+    delay = Delay("A worker on surabaya stopped in the middle.", needs_a_person=True, lost_host="surabaya")
+
+    assert send_issue._in_words(delay).endswith("gone for good: manage.py settle --lost surabaya")
+    assert send_issue._in_words(Delay("Yahoo asks us to slow down.")) == "Yahoo asks us to slow down."
 
 
 def test_settle_gives_up_a_host_that_is_lost():

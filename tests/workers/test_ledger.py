@@ -488,6 +488,17 @@ def test_the_readers_of_a_lost_host_are_uncertain():
     assert equation(issue) == (0, 0, 0, 0, 2, 0)
 
 
+def test_a_lost_host_is_given_up_for_one_issue_and_goes_on_being_waited_for_by_another():
+    first, _readers = make_sending_issue(readers=2)
+    take(first, worker="surabaya:1:boot:abcd")
+    other, _readers = make_sending_issue(readers=3)
+    take(other, worker="surabaya:2:boot:abcd")
+
+    assert ledger.settle_lost("surabaya", now=after(seconds=61), issue=first) == (1, 2)
+    assert equation(first) == (0, 0, 0, 0, 2, 0)
+    assert equation(other) == (0, 0, 0, 0, 0, 3)
+
+
 # --- pauses ----------------------------------------------------------------------------------------------------------
 
 

@@ -168,7 +168,7 @@ def test_a_worker_that_is_gone_is_named_with_the_remedy():
     [delay] = delays.of(issue, deferred=0, now=after(61))
 
     assert delay.words == "A worker on surabaya stopped in the middle. 2 readers wait until its notes are read there."
-    assert delay.answer == "If that machine is gone for good: manage.py settle --lost surabaya"
+    assert (delay.lost_host, delay.readers) == ("surabaya", 2)
     assert delay.needs_a_person
 
 

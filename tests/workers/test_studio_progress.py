@@ -13,7 +13,7 @@ from newsletter.models import AuditEntry, Issue, IssueStatus, Role
 from subscribers.models import Subscriber
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader, make_scheduled_issue
 from tests.workers.mailing import make_sending_issue
-from workers import ledger
+from workers import ledger, pace
 from workers.models import Batch, BatchStatus, Delivery, Outcome
 from workers.studio import flight
 from workers.studio.flight import Flight
@@ -312,6 +312,73 @@ def test_stop_for_good_ends_it_at_once(client, paused_first):
     client.post(to("cancel", issue))
 
     assert status(issue) == IssueStatus.CANCELLED
+
+
+# --- a machine that is gone ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranded():
+    """An issue whose two readers a machine was writing to when it vanished."""
+    pace.register([("mailbox-1", "mailbox", 0)])
+    issue, _people = make_sending_issue(readers=2)
+    begun = NOW - timedelta(minutes=5)
+    ledger.claim(issue, worker="surabaya:1:boot:spool", now=begun, routes=["mailbox-1"])
+    ledger.expire(now=NOW)
+    return issue
+
+
+def test_who_waits_for_a_lost_machine_is_asked_about_first(client, stranded):
+    log_in(client, stranded)
+
+    page = client.get(to("progress", stranded)).content.decode()
+    asked = client.get(to("progress", stranded) + "?lost=surabaya").content.decode()
+
+    assert '<a href="?lost=surabaya">surabaya will not come back…</a>' in page
+    assert "Go on without the notes of surabaya?" in asked
+    assert "2 readers will be uncertain and named below" in asked
+    assert "&amp;lost=surabaya" in re.search(r'hx-get="([^"]*)"', asked)[1]
+    assert ledger.equation(stranded).waiting == 2
+
+
+def test_going_on_without_its_notes_names_its_readers_and_is_written_down(client, stranded):
+    editor = log_in(client, stranded)
+
+    page = client.post(to("without-notes", stranded), {"host": "surabaya"}, follow=True).content.decode()
+
+    assert "It goes on. 2 readers are uncertain and named below." in page
+    assert page.count('name="reader"') == 2
+    assert ledger.equation(stranded).uncertain == 2
+    [entry] = AuditEntry.objects.filter(action="host-given-up")
+    assert (entry.actor, entry.detail) == (editor, {"host": "surabaya", "readers": 2, "version": 2})
+
+
+@pytest.mark.parametrize("host", ["", "jakarta", "s", "surabaya:1"])
+def test_no_other_machine_is_given_up(client, stranded, host):
+    log_in(client, stranded)
+
+    page = client.post(to("without-notes", stranded), {"host": host}, follow=True).content.decode()
+
+    assert ledger.equation(stranded).uncertain == 0
+    assert "Nothing waits for that machine any more." in page
+
+
+def test_a_machine_that_still_sends_is_never_given_up(client):
+    pace.register([("mailbox-1", "mailbox", 0)])
+    issue, _people = make_sending_issue(readers=2)
+    ledger.claim(issue, worker="surabaya:1:boot:spool", now=NOW, routes=["mailbox-1"])
+    log_in(client, issue)
+
+    client.post(to("without-notes", issue), {"host": "surabaya"})
+
+    assert ledger.equation(issue).uncertain == 0
+
+
+def test_who_may_not_send_decides_nothing_about_a_lost_machine(client, stranded):
+    log_in(client, stranded, role=Role.EDITOR)
+
+    assert "will not come back" not in client.get(to("progress", stranded)).content.decode()
+    assert client.post(to("without-notes", stranded), {"host": "surabaya"}).status_code == 403
 
 
 @pytest.mark.parametrize("name", ["pause", "resume", "cancel", "stop"])

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import QuerySet
 
+from newsletter.models import Issue
 from subscribers import tokens
 from workers import rfc5322, spool
 from workers.ledger import questions, turns
@@ -120,10 +121,16 @@ def settle_without_spool(
     return len(uncertain)
 
 
-def settle_lost(host: str, *, now: datetime) -> tuple[int, int]:
-    """A host that will not come back: all unanswered readers of its claims are uncertain. (batches, readers)"""
+def settle_lost(host: str, *, now: datetime, issue: Issue | None = None) -> tuple[int, int]:
+    """A host that will not come back: all unanswered readers of its claims are uncertain. (batches, readers)
+
+    Its claims of `issue` only, where one is given.
+    """
     batches = readers = 0
-    for pk in _unsettled().filter(worker__startswith=f"{host}:", lease_expires_at__lt=now).values_list("pk", flat=True):
+    lost = _unsettled().filter(worker__startswith=f"{host}:", lease_expires_at__lt=now)
+    if issue is not None:
+        lost = lost.filter(issue=issue)
+    for pk in lost.values_list("pk", flat=True):
         with transaction.atomic():
             _take_turn(pk)
             batch = _unsettled().select_for_update().filter(pk=pk).first()

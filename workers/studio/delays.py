@@ -38,6 +38,8 @@ class Delay:
     needs_a_person: bool = False
     readers: int = 0
     """Waiting readers that are held back for it."""
+    lost_host: str = ""
+    """A machine whose notes nobody has read yet; somebody may decide to go on without them."""
     until: datetime | None = None
     """When the last of them will have got it, as far as one can tell."""
 
@@ -132,8 +134,7 @@ def _lost_workers(groups: list[Any]) -> Iterator[Delay]:
             "A worker on %(host)s stopped in the middle. %(count)s readers wait until its notes are read there.",
             readers,
         ) % {"host": host, "count": wording.number(readers)}
-        remedy = _("If that machine is gone for good: manage.py settle --lost %(host)s") % {"host": host}
-        yield Delay(words, remedy, needs_a_person=True)
+        yield Delay(words, needs_a_person=True, readers=readers, lost_host=host)
 
 
 # --- the provider's --------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ def progress(request: HttpRequest, issue_id: int) -> HttpResponse:
         "may_send": roles.may(access.editor(request), Action.SEND, issue.newsletter),
         "held_count": feedback.held_back(issue),
         "may_decide": roles.may(access.editor(request), Action.ADMINISTER, issue.newsletter),
+        "lost": next((one for one in flight.slow if one.lost_host and one.lost_host == request.GET.get("lost")), None),
         "asks_to_stop": "stop" in request.GET and not flight.is_over,
     }
     if not request.headers.get("HX-Request"):
@@ -143,6 +144,25 @@ def _stop_for_good(issue: Issue, editor: Editor, now: datetime) -> None:
         ledger.pause(issue, reason=reason, editor=editor, now=now)
         issue = Issue.objects.select_related("newsletter").get(pk=issue.pk)
     ledger.cancel(issue, editor=editor, now=now)
+
+
+@require_POST
+def without_notes(request: HttpRequest, issue_id: int) -> HttpResponse:
+    """An editor's decision: a machine will not come back, so whom it was writing to is uncertain."""
+    issue, now = access.issue(request, issue_id, Action.SEND), timezone.now()
+    host = request.POST.get("host", "")
+    batches, readers = ledger.settle_lost(host, now=now, issue=issue) if host and ":" not in host else (0, 0)
+    if not batches:
+        messages.warning(request, _("Nothing waits for that machine any more."))
+        return redirect("issue-progress", issue.pk)
+    issues.audit("host-given-up", issue, editor=access.editor(request), now=now, host=host, readers=readers)
+    said = ngettext(
+        "It goes on. %(count)s reader is uncertain and named below.",
+        "It goes on. %(count)s readers are uncertain and named below.",
+        readers,
+    )
+    messages.success(request, said % {"count": wording.number(readers)})
+    return redirect("issue-progress", issue.pk)
 
 
 @require_POST

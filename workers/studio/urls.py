@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("issues/<int:issue_id>/resume/", progress.resume, name="issue-resume"),
     path("issues/<int:issue_id>/postpone/", postponing.postpone, name="issue-postpone"),
     path("issues/<int:issue_id>/cancel/", progress.cancel, name="issue-cancel"),
+    path("issues/<int:issue_id>/without-notes/", progress.without_notes, name="issue-without-notes"),
     path("issues/<int:issue_id>/send-again/", progress.send_again, name="issue-send-again"),
     path("issues/<int:issue_id>/held-back/", held.page, name="issue-held"),
     path("issues/<int:issue_id>/held-back/decide/", held.decide, name="issue-held-decide"),

@@ -15,6 +15,7 @@ from django.utils import timezone, translation
 from newsletter import issues
 from newsletter.models import Issue, IssueStatus
 from workers import checking, sending
+from workers.studio.delays import Delay
 from workers.studio.flight import Flight
 
 BAR = 30
@@ -128,7 +129,7 @@ class Show:
 
     def now(self, issue: Issue, *, last: bool = False) -> None:
         flight = Flight(issue, timezone.now())
-        delays = [delay.words for delay in flight.slow]
+        delays = [_in_words(delay) for delay in flight.slow]
         if self._is_rich:
             self._draw([self._bar(flight), _terms(flight), *(f"· {words}" for words in delays)])
             return
@@ -171,6 +172,11 @@ def _terms(flight: Flight) -> str:
     """The audience equation, all six terms."""
     told = flight.equation
     return f"{' + '.join(f'{getattr(told, name)} {name}' for name in TERMS)} = {told.audience}"
+
+
+def _in_words(delay: Delay) -> str:
+    remedy = f" If that machine is gone for good: manage.py settle --lost {delay.lost_host}" if delay.lost_host else ""
+    return f"{delay.words}{remedy}"
 
 
 def _figures(flight: Flight) -> str:
