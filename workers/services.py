@@ -82,7 +82,7 @@ def _in_order(found: dict[str, Service]) -> list[Service]:
     rest = sorted((one for one in found.values() if one not in large), key=lambda one: (-one.readers, one.name))
     apart = [one for one in rest[:MOST_APART] if one.readers >= least and one.lanes]
     others = [one for one in rest if one not in apart]
-    return [*large, *apart, *([together(others)] if others else [])]
+    return [*large, *apart, *(others if len(others) == 1 else [together(others)] if others else [])]
 
 
 def together(services: Iterable[Service]) -> Service:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from lxml import html as lxml_html
 
 from newsletter import issues
 from newsletter.models import AuditEntry, Issue, IssueStatus, Role
@@ -445,7 +446,34 @@ def test_a_click_sends_again_to_the_ticked_and_is_recorded(client):
     assert (entry.actor, entry.detail["readers"]) == (editor, [people[0].pk])
 
 
-@pytest.mark.parametrize("sent", [{}, {"reader": ["all", "9" * 30, "-1"]}])
+def test_one_click_sends_again_to_all_that_were_listed_and_to_nobody_who_came_since(client):
+    issue, people = make_sending_issue(readers=4)
+    record(issue, people[:3], Outcome.UNCERTAIN)
+    log_in(client, issue)
+    page = lxml_html.document_fromstring(client.get(to("progress", issue)).content.decode())
+    [form] = [form for form in page.forms if form.get("action") == to("send-again", issue)]
+    record(issue, people[3:], Outcome.UNCERTAIN)
+
+    listed = [value for name, value in form.form_values() if name == "listed"]
+    answer = client.post(to("send-again", issue), {"listed": listed, "all": "yes"}, follow=True)
+
+    assert "It goes out once more to 3 readers." in answer.content.decode()
+    assert Delivery.objects.get(subscription=people[3].pk).due_at is None
+
+
+def test_all_is_offered_where_there_are_several_to_decide_about(client):
+    issue, people = make_sending_issue(readers=3)
+    record(issue, people[:1], Outcome.UNCERTAIN)
+    log_in(client, issue)
+
+    assert 'name="all"' not in client.get(to("progress", issue)).content.decode()
+
+    record(issue, people[1:], Outcome.UNCERTAIN)
+
+    assert "Send again to all 3 listed" in client.get(to("progress", issue)).content.decode()
+
+
+@pytest.mark.parametrize("sent", [{}, {"all": "yes"}, {"reader": ["all", "9" * 30, "-1"]}])
 def test_nothing_ticked_sends_nothing(client, sent):
     issue, people = make_sending_issue(readers=3)
     record(issue, people[:2], Outcome.UNCERTAIN)

@@ -268,6 +268,11 @@ class Flight:
         return [self._unsure(subscription, deliveries[subscription.pk]) for subscription in found]
 
     @property
+    def undecided(self) -> int:
+        """Of those listed, how many nobody has had sent to again."""
+        return sum(not reader.is_repeated for reader in self.uncertain)
+
+    @property
     def not_shown(self) -> int:
         """Uncertain readers beyond those listed."""
         return max(0, self.equation.uncertain - len(self.uncertain))

@@ -167,9 +167,13 @@ def without_notes(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 @require_POST
 def send_again(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """An editor's click: these uncertain readers get the issue once more, with the same Message-ID."""
+    """An editor's click: these uncertain readers get the issue once more, with the same Message-ID.
+
+    All of them are those whom the page listed when the editor looked at it, and nobody who joined them since.
+    """
     issue = access.issue(request, issue_id, Action.SEND)
-    chosen = {key for value in request.POST.getlist("reader") if (key := access.number(value))}
+    named = request.POST.getlist("listed" if "all" in request.POST else "reader")
+    chosen = {key for value in named if (key := access.number(value))}
     if not chosen:
         messages.error(request, _("Tick at least one reader."))
         return redirect("issue-progress", issue.pk)
