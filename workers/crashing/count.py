@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -39,7 +40,7 @@ class Count:
             session.go_on()
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol, ABC):
     """One connection to a server that stands still when it is told to; each kind says in `go_further` what it takes."""
 
     greeting = b""
@@ -50,9 +51,9 @@ class Connection(asyncio.Protocol):
         self.unsaid = b""
         self.is_cut = self.is_gone = False
 
+    @abstractmethod
     def go_further(self) -> bool:
         """Take the next piece of `waiting`; False while none is whole."""
-        raise NotImplementedError
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
