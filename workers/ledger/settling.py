@@ -127,6 +127,8 @@ def settle_lost(host: str, *, now: datetime, issue: Issue | None = None) -> tupl
     Its claims of `issue` only, where one is given.
     """
     batches = readers = 0
+    if not host or ":" in host:  # that would be no host, but one of its processes
+        return batches, readers
     lost = _unsettled().filter(worker__startswith=f"{host}:", lease_expires_at__lt=now)
     if issue is not None:
         lost = lost.filter(issue=issue)

@@ -151,7 +151,7 @@ def without_notes(request: HttpRequest, issue_id: int) -> HttpResponse:
     """An editor's decision: a machine will not come back, so whom it was writing to is uncertain."""
     issue, now = access.issue(request, issue_id, Action.SEND), timezone.now()
     host = request.POST.get("host", "")
-    batches, readers = ledger.settle_lost(host, now=now, issue=issue) if host and ":" not in host else (0, 0)
+    batches, readers = ledger.settle_lost(host, now=now, issue=issue)
     if not batches:
         messages.warning(request, _("Nothing waits for that machine any more."))
         return redirect("issue-progress", issue.pk)
