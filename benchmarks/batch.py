@@ -15,8 +15,10 @@ from django.utils import timezone
 from benchmarks import api, figures, people, reference, smtp
 from benchmarks.figures import ROUNDS, Findings
 from newsletter.models import Issue, IssueStatus, Newsletter
-from workers import ledger, sending, wire
+from workers import ledger
+from workers.message import builder
 from workers.models import Delivery, Outcome
+from workers.sending import lifecycle
 
 
 def run(*, quick: bool) -> Findings:
@@ -30,7 +32,7 @@ def run(*, quick: bool) -> Findings:
         warm_up(newsletter, provider, now=now)
         for _ in range(ROUNDS):
             issue, cpu = smtp.begun(newsletter), time.process_time()
-            ours.append(figures.rate(count, lambda issue=issue: sending.send(issue.pk, seconds=60)))  # type: ignore[misc]
+            ours.append(figures.rate(count, lambda issue=issue: lifecycle.send(issue.pk, seconds=60)))  # type: ignore[misc]
             cores.append((time.process_time() - cpu) / count * 1e6)
             taken = provider.report()
             check(found, issue, taken, count=count)
@@ -47,7 +49,7 @@ def run(*, quick: bool) -> Findings:
 
 def warm_up(newsletter: Newsletter, provider: api.Api, *, now: datetime) -> None:
     issue = smtp.begun(newsletter)
-    sending.send(issue.pk, seconds=0.3)
+    lifecycle.send(issue.pk, seconds=0.3)
     Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.CANCELLED)
     plain(newsletter, provider, 3, now=now)
     provider.report()
@@ -65,7 +67,7 @@ def check(found: Findings, issue: Issue, taken: api.Taken, *, count: int) -> Non
 def plain(newsletter: Newsletter, provider: api.Api, few: int, *, now: datetime) -> float:
     """By the loop that most Django projects write."""
     edition = newsletter.issues.latest("pk").editions.get(language=reference.LANGUAGE)
-    mail = wire.of_edition(edition, newsletter)
+    mail = builder.of_edition(edition, newsletter)
     readers = people.on_the_wire(few, now=now)
     connection = get_connection(
         "anymail.backends.mailgun.EmailBackend",
@@ -75,7 +77,7 @@ def plain(newsletter: Newsletter, provider: api.Api, few: int, *, now: datetime)
     )
     connection.open()
     try:
-        speed = figures.rate(few, lambda: [connection.send_messages([wire.mail(mail, one)]) for one in readers])
+        speed = figures.rate(few, lambda: [connection.send_messages([builder.mail(mail, one)]) for one in readers])
     finally:
         connection.close()
     provider.report()

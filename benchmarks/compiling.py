@@ -18,8 +18,8 @@ from newsletter import editions
 from newsletter.models import Edition, Issue
 from newsletter.rendering import mjml
 from subscribers import tokens
-from workers import wire
 from workers.ledger import ids
+from workers.message import builder
 
 
 def run(*, quick: bool) -> Findings:
@@ -36,7 +36,9 @@ def run(*, quick: bool) -> Findings:
         "mjml_ms", _median_ms(lambda: mjml.to_html(source), times=times), "ms MJML to HTML, guarded, in this process"
     )
     words = _words(edition)
-    found.tell("segments_ms", _median_ms(lambda: wire.compiled(words, newsletter), times=times), "ms HTML to segments")
+    found.tell(
+        "segments_ms", _median_ms(lambda: builder.compiled(words, newsletter), times=times), "ms HTML to segments"
+    )
     _exactness(found, words, edition, now=now)
     _speed(found, edition, quick=quick)
     return found
@@ -51,8 +53,8 @@ def mjml_of(issue: Issue) -> mjml.Source:
     return source
 
 
-def _words(edition: Edition) -> wire.Words:
-    return wire.Words(edition.issue_id, edition.language, edition.subject, edition.html, edition.text)
+def _words(edition: Edition) -> builder.Words:
+    return builder.Words(edition.issue_id, edition.language, edition.subject, edition.html, edition.text)
 
 
 def _sizes(found: Findings, edition: Edition) -> None:
@@ -77,13 +79,13 @@ def _median_ms(act: Callable[[], object], *, times: int) -> float:
     return figures.median(taken)
 
 
-def _exactness(found: Findings, words: wire.Words, edition: Edition, *, now: datetime) -> None:
+def _exactness(found: Findings, words: builder.Words, edition: Edition, *, now: datetime) -> None:
     newsletter = edition.issue.newsletter
     readers = exactness.odd_readers(people.on_the_wire(24, now=now))
     wrong = [
         f"{'8bit' if eight_bit else 'quoted-printable'}, reader {reader.id}: {', '.join(differences)}"
         for eight_bit in (True, False)
-        for mail in [wire.compiled(words, newsletter, eight_bit=eight_bit)]
+        for mail in [builder.compiled(words, newsletter, eight_bit=eight_bit)]
         for reader in readers
         if (differences := exactness.differences(mail, reader, now=now))
     ]
@@ -93,8 +95,8 @@ def _exactness(found: Findings, words: wire.Words, edition: Edition, *, now: dat
 
 
 def _speed(found: Findings, edition: Edition, *, quick: bool) -> None:
-    mail = wire.of_edition(edition, edition.issue.newsletter, eight_bit=True, stuffed=True)
-    quoted = wire.of_edition(edition, edition.issue.newsletter, eight_bit=False)
+    mail = builder.of_edition(edition, edition.issue.newsletter, eight_bit=True, stuffed=True)
+    quoted = builder.of_edition(edition, edition.issue.newsletter, eight_bit=False)
     now = timezone.now()
     many = people.on_the_wire(2_000 if quick else 10_000, now=now)
     few = many[: 20 if quick else 100]
@@ -103,26 +105,26 @@ def _speed(found: Findings, edition: Edition, *, quick: bool) -> None:
         ours.append(_per_core_second(many, lambda: _fill(mail, many, now)))
         in_quoted.append(_per_core_second(many, lambda: _fill(quoted, many, now)))
         theirs.append(_per_core_second(few, lambda: _plain(mail, few)))
-    found.tell("wire_bytes", len(wire.fill(mail, many[0], now=now).data), "bytes of a message, 8bit")
+    found.tell("wire_bytes", len(builder.fill(mail, many[0], now=now).data), "bytes of a message, 8bit")
     found.tell("us_per_message", 1e6 / figures.median(ours), "us a personalised message, 8bit")
     found.tell("us_per_message_quoted", 1e6 / figures.median(in_quoted), "us a personalised message, quoted-printable")
     found.tell("stdlib_us_per_message", 1e6 / figures.median(theirs), "us a message by Django's EmailMultiAlternatives")
     found.ratio("build_vs_stdlib", ours, theirs)
 
 
-def _per_core_second(readers: list[wire.Reader], build: Callable[[], None]) -> float:
+def _per_core_second(readers: list[builder.Reader], build: Callable[[], None]) -> float:
     """Nothing here waits, so processor time says it all, and other programs disturb it less than the wall clock."""
     return figures.rate(len(readers), build, clock=time.process_time)
 
 
-def _fill(mail: wire.Compiled, readers: list[wire.Reader], now: datetime) -> None:
+def _fill(mail: builder.Compiled, readers: list[builder.Reader], now: datetime) -> None:
     """As the engine does it: tokens for a claim of readers at once."""
     for part in ids.parts(readers):
         own = tokens.of_readers(mail.words.issue, [reader.id for reader in part])
         for reader in part:
-            wire.fill(mail, reader, now=now, own=own[reader.id])
+            builder.fill(mail, reader, now=now, own=own[reader.id])
 
 
-def _plain(mail: wire.Compiled, readers: list[wire.Reader]) -> None:
+def _plain(mail: builder.Compiled, readers: list[builder.Reader]) -> None:
     for reader in readers:
-        wire.mail(mail, reader).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+        builder.mail(mail, reader).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]

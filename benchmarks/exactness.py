@@ -8,7 +8,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from subscribers import tokens
-from workers import rfc5322, wire
+from workers.message import builder, header_fields
 
 HEADERS = ("From", "Reply-To", "Subject", "Message-ID", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post")
 LONGEST_LINE = 998
@@ -24,23 +24,23 @@ ODD_NAMES = (
 )
 
 
-def odd_readers(readers: list[wire.Reader]) -> list[wire.Reader]:
+def odd_readers(readers: list[builder.Reader]) -> list[builder.Reader]:
     """`readers` under names that break what can be broken."""
     return [
-        wire.Reader(one.id, one.email, name, one.confirmed_at, one.source_url, one.legal_basis, one.may_track)
+        builder.Reader(one.id, one.email, name, one.confirmed_at, one.source_url, one.legal_basis, one.may_track)
         for one, name in zip(readers, ODD_NAMES * (len(readers) // len(ODD_NAMES) + 1), strict=False)
     ]
 
 
-def differences(mail: wire.Compiled, reader: wire.Reader, *, now: datetime) -> list[str]:
+def differences(mail: builder.Compiled, reader: builder.Reader, *, now: datetime) -> list[str]:
     """What is wrong with this reader's copy; nothing, if all is well."""
-    copy = wire.fill(mail, reader, now=now)
+    copy = builder.fill(mail, reader, now=now)
     parsed = message_from_bytes(copy.data, policy=policy.default)
-    plain = message_from_bytes(wire.mail(mail, reader).message().as_bytes(), policy=policy.default)
+    plain = message_from_bytes(builder.mail(mail, reader).message().as_bytes(), policy=policy.default)
     assert isinstance(parsed, EmailMessage)
     assert isinstance(plain, EmailMessage)
     found = [name for name in HEADERS if _value(parsed, name) != _value(plain, name)]
-    found += ["To"] if _receiver(parsed) != (rfc5322.clean(reader.name), reader.email) else []
+    found += ["To"] if _receiver(parsed) != (header_fields.clean(reader.name), reader.email) else []
     found += [f"another defect: {defect!r}" for part in parsed.walk() for defect in part.defects]
     bodies = [part.get_payload(decode=True) for part in parsed.iter_parts()]
     if bodies != [body.replace("\n", "\r\n").encode() for body in _bodies(mail, reader)]:
@@ -61,7 +61,7 @@ def _value(message: EmailMessage, name: str) -> str:
     return re.sub(r"\s+", "", str(message.get(name, "")))
 
 
-def _bodies(mail: wire.Compiled, reader: wire.Reader) -> tuple[str, str]:
+def _bodies(mail: builder.Compiled, reader: builder.Reader) -> tuple[str, str]:
     """Text and HTML by nothing but replacing."""
     values = {
         "⟦hit⟧": tokens.hit(mail.words.issue, reader.id),
@@ -71,5 +71,5 @@ def _bodies(mail: wire.Compiled, reader: wire.Reader) -> tuple[str, str]:
     text, html = mail.words.text, mail.words.html
     for slot, value in values.items():
         text, html = text.replace(slot, value), html.replace(slot, value)
-    in_text, in_html = wire.why(mail, reader)
+    in_text, in_html = builder.why(mail, reader)
     return text.replace("⟦why⟧", in_text), html.replace("⟦why⟧", in_html)

@@ -17,7 +17,7 @@ from benchmarks import figures, people, reference, signup, sinks, web
 from benchmarks.figures import Findings
 from newsletter.models import Issue
 from workers import ledger
-from workers.crashing.crew import Crew
+from workers.crash_test.worker_processes import Crew
 from workers.management.commands import run as product
 
 WITHIN_S = 20.0

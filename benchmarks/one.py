@@ -12,9 +12,9 @@ import django
 
 def main(name: str, answer: str, *flags: str) -> None:
     django.setup()
-    from workers import processes
+    from workers import supervisor
 
-    processes.die_with_parent()
+    supervisor.die_with_parent()
     module = importlib.import_module(f"benchmarks.{MODULES.get(name, name)}")
     found = module.run(quick="--quick" in flags)
     Path(answer).write_text(json.dumps(found.dump()))

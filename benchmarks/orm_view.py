@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils import timezone
 
 from subscribers import tokens
-from workers import processes
+from workers import supervisor
 from workers.models import Event
 
 __all__ = ["application", "urlpatterns"]
@@ -34,4 +34,4 @@ def health(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [path("t/<str:token>.gif", pixel), path("healthz", health)]
 
-processes.die_with_supervised_parent()
+supervisor.die_with_supervised_parent()

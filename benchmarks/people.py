@@ -9,7 +9,7 @@ from django.db import connection, models
 
 from newsletter.models import Newsletter
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
-from workers import wire
+from workers.message import builder
 
 NAMES = ("", "Siti Rahmawati", "Budi", "", "Ketut “Wayan” Suardana", "Dewi Lestari")
 
@@ -54,10 +54,10 @@ def _copy(row: models.Model, count: int, changes: dict[str, str]) -> None:
         )
 
 
-def on_the_wire(count: int, *, now: datetime) -> list[wire.Reader]:
+def on_the_wire(count: int, *, now: datetime) -> list[builder.Reader]:
     """Readers that differ as much as real ones do, without a database."""
     return [
-        wire.Reader(
+        builder.Reader(
             id=number,
             email=f"pembaca{number}@contoh{number % 50}.example",
             name=NAMES[number % len(NAMES)],

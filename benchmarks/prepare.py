@@ -14,8 +14,9 @@ from benchmarks import figures, people, reference, sinks
 from benchmarks.figures import ROUNDS, Findings
 from newsletter import editions
 from newsletter.models import Issue, Newsletter
-from workers import ledger, sending
+from workers import ledger
 from workers.models import Batch, Delivery, Outcome
+from workers.sending import lifecycle
 
 
 def run(*, quick: bool) -> Findings:
@@ -67,10 +68,10 @@ def to_first_mail(found: Findings, newsletter: Newsletter, count: int) -> None:
     with sinks.sink() as sink:
         settings.MAIL_ROUTES = [sink.url]
         started = time.monotonic()
-        begun = sending.begin_due(now=timezone.now())
+        begun = lifecycle.begin_due(now=timezone.now())
         found.tell("begin_s", time.monotonic() - started, "s to freeze, check and plan it")
         found.must(issue.pk in begun, f"the issue was held back: {Issue.objects.get(pk=issue.pk).pause_reason}")
-        sending.send(issue.pk, seconds=0.5)
+        lifecycle.send(issue.pk, seconds=0.5)
         came = sink.report()
     found.must(came.messages > 0, "no mail came to the sink")
     found.tell("first_mail_s", max(0.0, came.first_at - started), f"s from due to the first mail, {count:,} readers")

@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import cycle, islice
 
-from newsletter import content, editions, issues, looks
+from newsletter import content, editions, issues
+from newsletter.checks import link_checker
 from newsletter.models import Edition, Issue, Newsletter, Tracking
 
 SITE = "https://kabarlintas.example"
@@ -101,7 +102,7 @@ def due(of: Newsletter, *, now: datetime, **audience: str) -> Issue:
         made.refresh_from_db()
     approved = issues.approve(made, editor=None, now=now)
     issue = issues.schedule(approved, at=now, editor=None, now=now)
-    looks.keep(issue, {}, now=now)
+    link_checker.keep(issue, {}, now=now)
     return issue
 
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from benchmarks import figures, people, reference, sinks, slow
 from benchmarks.figures import ROUNDS, Findings
-from workers import routes, wire
+from workers import routes
+from workers.message import builder
 from workers.routes import base
 
 RTTS_MS = (0, 10, 30)
@@ -22,11 +23,11 @@ def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
     newsletter = reference.newsletter()
     edition = reference.frozen(reference.draft(newsletter, now=now), now=now)
-    mail = wire.of_edition(edition, newsletter, eight_bit=True, stuffed=True)
-    plain = wire.of_edition(edition, newsletter, eight_bit=True)
+    mail = builder.of_edition(edition, newsletter, eight_bit=True, stuffed=True)
+    plain = builder.of_edition(edition, newsletter, eight_bit=True)
     readers = people.on_the_wire(300, now=now)
-    letters = [_letter(wire.fill(mail, reader, now=now)) for reader in readers]
-    datas = [wire.fill(plain, reader, now=now).data for reader in readers]
+    letters = [_letter(builder.fill(mail, reader, now=now)) for reader in readers]
+    datas = [builder.fill(plain, reader, now=now).data for reader in readers]
     with sinks.sink() as sink:
         for rtt_ms in RTTS_MS:
             with slow.line(sink.port, rtt_ms=rtt_ms) as port:
@@ -34,7 +35,7 @@ def run(*, quick: bool) -> Findings:
     return found
 
 
-def _letter(copy: wire.Copy) -> routes.Letter:
+def _letter(copy: builder.Copy) -> routes.Letter:
     return routes.Letter(copy.sender, copy.recipient, copy.message_id, copy.data, stuffed=copy.stuffed)
 
 

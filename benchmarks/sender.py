@@ -11,13 +11,13 @@ def main(issue: str, url: str) -> None:
     from django.conf import settings
 
     from newsletter.models import Issue
-    from workers import sending
+    from workers.sending import lifecycle
 
     settings.MAIL_ROUTES = [url]
     Issue.objects.get(pk=issue)
     print("ready", flush=True)
     sys.stdin.readline()
-    sending.send(int(issue), seconds=60)
+    lifecycle.send(int(issue), seconds=60)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ from benchmarks import figures, people, reference, sinks
 from benchmarks.figures import ROUNDS, Findings
 from newsletter import editions
 from newsletter.models import Issue, IssueStatus, Newsletter
-from workers import ledger, sending, wire
+from workers import ledger
+from workers.message import builder
 from workers.models import Delivery, Outcome
+from workers.sending import lifecycle
 
 SENDERS = 2
 CONNECTIONS = 4
@@ -83,7 +85,7 @@ def begun(newsletter: Newsletter) -> Issue:
 
 def warm_up(newsletter: Newsletter, sink: sinks.Sink, few: int) -> None:
     issue = begun(newsletter)
-    sending.send(issue.pk, seconds=0.3)
+    lifecycle.send(issue.pk, seconds=0.3)
     Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.CANCELLED)
     plain(newsletter, sink, few // 4, now=timezone.now())
     sink.report()
@@ -91,7 +93,7 @@ def warm_up(newsletter: Newsletter, sink: sinks.Sink, few: int) -> None:
 
 def send(found: Findings, issue: Issue, sink: sinks.Sink, *, count: int) -> Pace:
     """By the sender of the product, in this process."""
-    pace, came = paced(sink, count, lambda: sending.send(issue.pk, seconds=60))
+    pace, came = paced(sink, count, lambda: lifecycle.send(issue.pk, seconds=60))
     check(found, issue, came, count=count)
     return pace
 
@@ -119,14 +121,14 @@ def check(found: Findings, issue: Issue, came: sinks.Report, *, count: int) -> N
 def plain(newsletter: Newsletter, sink: sinks.Sink, few: int, *, now: datetime) -> Pace:
     """By the loop that most Django projects write."""
     edition = newsletter.issues.latest("pk").editions.get(language=reference.LANGUAGE)
-    mail = wire.of_edition(edition, newsletter)
+    mail = builder.of_edition(edition, newsletter)
     readers = people.on_the_wire(few, now=now)
     connection = get_connection(
         "django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=sink.port, use_tls=False
     )
     connection.open()
     try:
-        pace, _came = paced(sink, few, lambda: [connection.send_messages([wire.mail(mail, one)]) for one in readers])
+        pace, _came = paced(sink, few, lambda: [connection.send_messages([builder.mail(mail, one)]) for one in readers])
     finally:
         connection.close()
     return pace

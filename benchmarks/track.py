@@ -20,8 +20,8 @@ from benchmarks.figures import ROUNDS, Findings
 from newsletter.models import Issue, IssueStatus, Tracking
 from subscribers import tokens
 from subscribers.models import Subscription
-from workers import hits, tracking
 from workers.models import Tally
+from workers.tracking import collector, loader
 
 HITS = "workers.hits:application"
 ORM_VIEW = "benchmarks.orm_view:application"
@@ -86,7 +86,7 @@ def recorded() -> int:
 
 
 def drain(found: Findings, acknowledged: int) -> None:
-    speed = figures.rate(acknowledged, lambda: tracking.drain(now=timezone.now()))
+    speed = figures.rate(acknowledged, lambda: loader.drain(now=timezone.now()))
     found.tell("drained_per_s", speed, "hits/s loaded by the drain")
     found.tell("acknowledged", acknowledged, "hits acknowledged")
     found.tell("recorded", recorded(), "hits recorded")
@@ -100,7 +100,7 @@ def after_a_crash(found: Findings, issue: Issue, server: web.Server, *, seconds:
     bang.start()
     load = web.load(server.port, pixels(issue), seconds=seconds)
     bang.join()
-    tracking.drain(now=timezone.now())
+    loader.drain(now=timezone.now())
     lost = max(0, load.answered - (recorded() - before))
     found.tell("lost_by_kill", lost, f"of {load.answered:,} acknowledged hits lost by kill -9 of all web processes")
     found.must(load.answered > 0 and load.unanswered > 0, "the crash did not come under load")
@@ -114,13 +114,13 @@ def one_by_one(found: Findings, readers: int) -> None:
     people.readers(newsletter, readers, now=now)
     issue = reference.draft(newsletter, now=now)
     reference.frozen(issue, now=now)
-    spool = hits.HitSpool(Path(settings.TRACKING_SPOOL))
+    spool = collector.HitSpool(Path(settings.TRACKING_SPOOL))
     ids = list(Subscription.objects.filter(newsletter=newsletter).values_list("pk", flat=True))
     for number, link in ((number, link) for link in (0, 1) for number in ids):
-        kind = tracking.CLICKED if link else tracking.OPENED
+        kind = loader.CLICKED if link else loader.OPENED
         moment = now + timedelta(milliseconds=number % 60_000)
-        hit = tracking.Hit(kind, issue.pk, moment, link=link, subscription=number, agent=AGENT["User-Agent"])
+        hit = loader.Hit(kind, issue.pk, moment, link=link, subscription=number, agent=AGENT["User-Agent"])
         spool.append(hit.pack())
     spool._close()
-    speed = figures.rate(2 * readers, lambda: tracking.drain(now=timezone.now()))
+    speed = figures.rate(2 * readers, lambda: loader.drain(now=timezone.now()))
     found.tell("drained_one_by_one_per_s", speed, f"hits/s loaded by the drain, {readers:,} readers measured singly")

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from benchmarks import figures
-from workers import processes
+from workers import supervisor
 
 START_S = 20.0
 STOP_S = 10.0
@@ -45,12 +45,12 @@ def serving(application: str, **variables: str) -> Iterator[Server]:
 
     port, parent = free_port(), os.getpid()
     command = [sys.executable, "-m", "granian", *run.granian_options("127.0.0.1", port), application]
-    environment = {**os.environ, processes.SUPERVISED: "1", **variables}
+    environment = {**os.environ, supervisor.SUPERVISED: "1", **variables}
     process = subprocess.Popen(
         command,
         env=environment,
         start_new_session=True,
-        preexec_fn=lambda: processes.die_with_parent(parent=parent),
+        preexec_fn=lambda: supervisor.die_with_parent(parent=parent),
     )
     server = Server(port, process)
     try:

@@ -25,8 +25,9 @@ from newsletter import editions
 from newsletter.models import Issue
 from subscribers import tokens
 from subscribers.models import Subscriber
-from workers import feedback, ledger, webhooks
+from workers import ledger, provider_events
 from workers.models import Batch, Delivery, Event, Outcome
+from workers.provider_events import views as webhooks
 
 A_POST = 500
 SHARES = {"delivered": 0.98, "deferred": 0.05, "bounce": 0.01, "spamreport": 0.001}
@@ -117,7 +118,7 @@ def one_by_one(told: Sequence[Told]) -> None:
 
     view = SendGridTrackingWebhookView()
     for one in told:
-        feedback.receive([view.esp_to_anymail_event(one)], provider="sendgrid", now=timezone.now())
+        provider_events.receive([view.esp_to_anymail_event(one)], provider="sendgrid", now=timezone.now())
 
 
 def check(found: Findings, issue: Issue, told: Sequence[Told]) -> None:

@@ -14,12 +14,12 @@ def main(issue: str) -> None:
     from django.utils import timezone
 
     from newsletter.models import Issue
-    from workers import sending
+    from workers.sending import lifecycle
 
     settings.MAIL_ROUTES = ["discard:"]
-    if not sending.begin(Issue.objects.get(pk=issue), now=timezone.now()):
+    if not lifecycle.begin(Issue.objects.get(pk=issue), now=timezone.now()):
         raise SystemExit(f"the issue was held back: {Issue.objects.get(pk=issue).pause_reason}")
-    sending.send(int(issue), seconds=240)
+    lifecycle.send(int(issue), seconds=240)
     print(json.dumps({"peak_mb": peak_mb()}))
 
 

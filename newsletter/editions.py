@@ -28,8 +28,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from newsletter import content, stills
+from newsletter import content
 from newsletter.issues import TEMPLATE_VERSION
+from newsletter.media import video_thumbnails
 from newsletter.models import Edition, Issue, Link, Newsletter, Tracking
 from newsletter.rendering import blocks, colours, mjml, plaintext, richtext, slots
 from newsletter.rendering.links import LinkBook, NumberedLink
@@ -198,7 +199,7 @@ def picture_url(picture: content.Picture) -> str:
 
 def still_url(picture: content.Picture) -> str:
     """The address of the picture with a play mark on it."""
-    return media_url(stills.with_play_mark(picture.path)) if media_url(picture.path) else ""
+    return media_url(video_thumbnails.with_play_mark(picture.path)) if media_url(picture.path) else ""
 
 
 def media_url(path: str) -> str:

@@ -117,9 +117,9 @@ class Newsletter(models.Model):
     first_batch = models.PositiveSmallIntegerField(_("first small batch"), default=50)
     four_eyes = models.BooleanField(_("a second person approves"), default=False)
     cadence = models.JSONField(default=dict, blank=True)
-    """When issues usually leave and drafts are prepared, as `newsletter.cadence` reads it; {} has no rhythm."""
+    """When issues usually leave and drafts are prepared, as `newsletter.drafts.schedule` reads it; {} has no rhythm."""
     draft_rule = models.JSONField(default=dict, blank=True)
-    """Which articles a prepared draft takes, as `newsletter.drafting` reads it; {} prepares none."""
+    """Which articles a prepared draft takes, as `newsletter.drafts.preparation` reads it; {} prepares none."""
     created_at = models.DateTimeField(default=timezone.now)
 
     objects: ClassVar[models.Manager[Newsletter]] = NewsletterQuerySet.as_manager()
@@ -386,7 +386,7 @@ class Issue(models.Model):
     """When somebody last wanted the slow checks: articles read again, links tried, spam score."""
     looked_at = models.DateTimeField(null=True)
     look = models.JSONField(default=dict, blank=True)
-    """What the slow checks found, as `newsletter.looks` writes it."""
+    """What the slow checks found, as `newsletter.checks.link_checker` writes it."""
     tested_at = models.DateTimeField(null=True)
     tested_version = models.PositiveIntegerField(null=True)
     started_at = models.DateTimeField(null=True)

@@ -268,16 +268,16 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "newsletter.middleware.log_failures",
-    "newsletter.middleware.any_host_may_unsubscribe",
+    "newsletter.web.middleware.log_failures",
+    "newsletter.web.middleware.any_host_may_unsubscribe",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "newsletter.middleware.language",
-    "newsletter.middleware.refuse_nul",
-    "newsletter.middleware.ClosedByDefault",
+    "newsletter.web.middleware.language",
+    "newsletter.web.middleware.refuse_nul",
+    "newsletter.web.middleware.ClosedByDefault",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -295,8 +295,8 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "newsletter.context.site",
-                "newsletter.studio.context.studio",
+                "newsletter.web.context_processors.site",
+                "newsletter.studio.shared.context_processors.studio",
             ],
             "builtins": ["django.templatetags.i18n", "django.templatetags.static", "newsletter.templatetags.warta"],
         },
@@ -319,7 +319,7 @@ if TESTING:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "studio-start"
-ACCOUNT_ADAPTER = "newsletter.studio.accounts.AccountAdapter"
+ACCOUNT_ADAPTER = "newsletter.studio.settings.accounts.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -343,7 +343,7 @@ ALLAUTH_TRUSTED_CLIENT_IP_HEADER = None
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "newsletter.errors.form_expired"
+CSRF_FAILURE_VIEW = "newsletter.web.error_pages.form_expired"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # --- shared counters: login throttles must hold over all web processes ----------------------------------------------
@@ -419,7 +419,7 @@ CONTENT_SECURITY_POLICY = {
 
 # --- mail ------------------------------------------------------------------------------------------------------------
 
-EMAIL_BACKEND = "workers.routes.django_mail.EmailBackend"
+EMAIL_BACKEND = "workers.routes.django_backend.EmailBackend"
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", f"warta@{SITE_HOST if not EMBEDDED else 'localhost'}")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
@@ -431,7 +431,7 @@ if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "newsletter.logs.LineFormatter"}},
+    "formatters": {"line": {"()": "newsletter.web.logs.LineFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {

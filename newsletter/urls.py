@@ -7,12 +7,12 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("subscribers.urls")),
     path("archive/", include("newsletter.archive.urls")),
-    path("studio/account/", include("newsletter.studio.account_urls")),
+    path("studio/account/", include("newsletter.studio.settings.account_urls")),
     path("studio/", include("newsletter.studio.urls")),
     path("studio/", include("subscribers.studio.urls")),
     path("studio/", include("workers.studio.urls")),
     path("", include("workers.urls")),
-    path("", include("newsletter.site_urls")),
+    path("", include("newsletter.media.urls")),
     path("admin/", admin.site.urls),
 ]
 
@@ -22,7 +22,7 @@ if settings.EMBEDDED:
         path("demo/", include("workers.demo.urls")),
     ]
 
-handler400 = "newsletter.errors.bad_request"
-handler403 = "newsletter.errors.forbidden"
-handler404 = "newsletter.errors.not_found"
-handler500 = "newsletter.errors.server_error"
+handler400 = "newsletter.web.error_pages.bad_request"
+handler403 = "newsletter.web.error_pages.forbidden"
+handler404 = "newsletter.web.error_pages.not_found"
+handler500 = "newsletter.web.error_pages.server_error"

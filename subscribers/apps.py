@@ -7,8 +7,10 @@ class SubscribersConfig(AppConfig):
     verbose_name = _("Subscribers")
 
     def ready(self) -> None:
-        from newsletter.studio import readers, week
-        from subscribers.studio import previewing, setup
+        from newsletter.studio.composer import preview_readers
+        from newsletter.studio.start import dashboard
+        from subscribers.studio import dashboard_steps
+        from subscribers.studio import preview_readers as recent_readers
 
-        week.add_steps(setup.steps)
-        readers.add(previewing.recent)
+        dashboard.add_steps(dashboard_steps.steps)
+        preview_readers.add(recent_readers.recent)

@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from newsletter.models import Issue, Newsletter
-from subscribers import staging
+from subscribers import recipient_allowlist
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus, SuppressionReason
 
 Narrow = Callable[[QuerySet[Subscription], Any], QuerySet[Subscription]]
@@ -73,12 +73,12 @@ def still_allowed(subscription_ids: Iterable[int]) -> dict[int, str]:
     )
     known = {pk: _reason(status, suppressed_at or erased_at) for pk, status, suppressed_at, erased_at in rows}
     barred = {pk: reason for pk in asked if (reason := known.get(pk, LEFT))}
-    return {**_out_of_reach(asked), **barred} if staging.is_on() else barred
+    return {**_out_of_reach(asked), **barred} if recipient_allowlist.is_on() else barred
 
 
 def _out_of_reach(ids: Iterable[int]) -> dict[int, str]:
     emails = Subscription.objects.filter(pk__in=ids).values_list("pk", "subscriber__email")
-    return {pk: STAGING for pk, email in emails if not staging.may_reach(email)}
+    return {pk: STAGING for pk, email in emails if not recipient_allowlist.may_reach(email)}
 
 
 def _reason(status: str, barred_at: object) -> str:

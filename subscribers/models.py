@@ -270,7 +270,7 @@ class NoticeKind(models.TextChoices):
 
 
 class Notice(models.Model):
-    """A single mail that is due: the outbox `workers.notices` sends from."""
+    """A single mail that is due: the outbox `workers.notifications.outbox` sends from."""
 
     kind = models.CharField(max_length=20, choices=NoticeKind)
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, null=True, related_name="+")

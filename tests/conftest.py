@@ -44,16 +44,16 @@ def _consent_guards_let_tests_clean_up():
     from django.db import connection
     from django.test import TransactionTestCase
 
-    from subscribers import guards
+    from subscribers.consent import database_triggers
 
     clean_up = TransactionTestCase._fixture_teardown
 
     def clean_up_without_guards(self):
-        guards.remove(connection)
+        database_triggers.remove(connection)
         try:
             clean_up(self)
         finally:
-            guards.install(connection)
+            database_triggers.install(connection)
 
     TransactionTestCase._fixture_teardown = clean_up_without_guards
     yield

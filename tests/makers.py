@@ -6,7 +6,8 @@ import datetime
 from itertools import count
 from typing import Any
 
-from newsletter import content, issues, looks
+from newsletter import content, issues
+from newsletter.checks import link_checker
 from newsletter.models import Editor, Issue, IssueStatus, Membership, Newsletter, Role
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 
@@ -92,7 +93,7 @@ def make_scheduled_issue(newsletter: Newsletter | None = None, **fields: Any) ->
     """An issue whose time has come: scheduled for NOW, and looked at."""
     issue = issues.approve(make_issue(newsletter, **fields), editor=None, now=NOW)
     issue = issues.schedule(issue, at=NOW, editor=None, now=NOW)
-    looks.keep(issue, {"links": {}}, now=NOW)
+    link_checker.keep(issue, {"links": {}}, now=NOW)
     return issue
 
 

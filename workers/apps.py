@@ -8,13 +8,13 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         from workers import ledger  # noqa: F401 (registers audiences)
-        from workers.hooks import checks  # noqa: F401 (registers a check of the start)
+        from workers.provider_events import checks  # noqa: F401 (registers a check of the start)
         from workers.routes import checks as route_checks  # noqa: F401 (registers another)
-        from workers.studio import timeline
+        from workers.studio.reports import subscriber_timeline
 
-        timeline.register()
+        subscriber_timeline.register()
 
-        from newsletter.studio import week
-        from workers.studio import held
+        from newsletter.studio.start import dashboard
+        from workers.studio.progress import quarantine
 
-        week.add_needs(held.needs)
+        dashboard.add_needs(quarantine.needs)

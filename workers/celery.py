@@ -29,7 +29,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "newsletter.settings")
 
 from django.conf import settings
 
-from workers import processes, schedule
+from workers import schedule, supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -146,13 +146,13 @@ def _tell_the_pool(**_: object) -> None:
 
 @signals.worker_process_init.connect
 def _in_a_process_of_the_pool(**_: object) -> None:
-    processes.die_with_supervised_parent()
+    supervisor.die_with_supervised_parent()
     _settle_in_the_background()
 
 
 @signals.beat_embedded_init.connect
 def _in_the_clock(**_: object) -> None:
-    processes.die_with_supervised_parent()
+    supervisor.die_with_supervised_parent()
 
 
 @signals.worker_ready.connect
@@ -191,12 +191,12 @@ def _keep_settling() -> None:
     from django.db import close_old_connections
     from django.utils import timezone
 
-    from workers import sending
+    from workers.sending import lifecycle
 
     while not is_stopping():
         try:
             close_old_connections()
-            sending.settle_host(now=timezone.now())
+            lifecycle.settle_host(now=timezone.now())
         except Exception:
             logger.exception("spools of this host could not be settled; trying again")
         finally:

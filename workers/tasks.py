@@ -6,10 +6,14 @@ from django.utils import timezone
 
 from newsletter import articles
 from subscribers import signup
-from workers import checking, feedback, health, notices, preparing, reports, retention, sending
+from workers import health, provider_events
 from workers.celery import Queue, app, is_stopping
-from workers.lateness import Watch
+from workers.notifications import draft_ready, outbox
+from workers.operations import retention
+from workers.reporting import issue_figures
 from workers.routes.base import tick
+from workers.sending import lifecycle, slow_checks
+from workers.sending.late_start import Watch
 
 _clocks = Watch()
 
@@ -21,30 +25,30 @@ def admit(**_: object) -> int:
 
 @app.task(name="notify")
 def notify(**_: object) -> int:
-    return notices.send_due(now=timezone.now())
+    return outbox.send_due(now=timezone.now())
 
 
 @app.task(name="begin")
 def begin(**_: object) -> int:
     now = timezone.now()
-    return wake(sending.begin_due(now=now, jumped_from=_clocks.jumped_from(now=now, tick=tick())))
+    return wake(lifecycle.begin_due(now=now, jumped_from=_clocks.jumped_from(now=now, tick=tick())))
 
 
 @app.task(name="dispatch")
 def dispatch(**_: object) -> int:
-    return wake(sending.dispatch(now=timezone.now()))
+    return wake(lifecycle.dispatch(now=timezone.now()))
 
 
 @app.task(name="send", queue=Queue.BULK, soft_time_limit=170, time_limit=180)
 def send(*, issue_id: int, **_: object) -> int:
     """A provider that falls silent is heard out, reply for reply: its breaker must open, not this task end."""
-    return sending.send(issue_id, is_stopping=is_stopping)
+    return lifecycle.send(issue_id, is_stopping=is_stopping)
 
 
 @app.task(name="look")
 def look(**_: object) -> int:
     """A second message for the same issue finds it taken."""
-    waiting = checking.due(now=timezone.now())
+    waiting = slow_checks.due(now=timezone.now())
     for issue_id in waiting:
         check.apply_async(kwargs={"issue_id": issue_id}, expires=2)
     return len(waiting)
@@ -52,7 +56,7 @@ def look(**_: object) -> int:
 
 @app.task(name="check", queue=Queue.FETCH, soft_time_limit=100, time_limit=110)
 def check(*, issue_id: int, **_: object) -> int:
-    return checking.check(issue_id, now=timezone.now())
+    return slow_checks.check(issue_id, now=timezone.now())
 
 
 @app.task(name="beat")
@@ -62,12 +66,12 @@ def beat(**_: object) -> None:
 
 @app.task(name="recover")
 def recover(**_: object) -> int:
-    return sending.recover(now=timezone.now()) + feedback.go_on(now=timezone.now())
+    return lifecycle.recover(now=timezone.now()) + provider_events.go_on(now=timezone.now())
 
 
 @app.task(name="recount")
 def recount(**_: object) -> int:
-    return reports.recount(now=timezone.now())
+    return issue_figures.recount(now=timezone.now())
 
 
 @app.task(name="collect", queue=Queue.FETCH, soft_time_limit=240, time_limit=300)
@@ -78,7 +82,7 @@ def collect(**_: object) -> int:
 
 @app.task(name="prepare")
 def prepare(**_: object) -> int:
-    return preparing.run(now=timezone.now())
+    return draft_ready.run(now=timezone.now())
 
 
 @app.task(name="forget")

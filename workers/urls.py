@@ -1,6 +1,7 @@
 from django.urls import path
 
-from workers import health, webhooks
+from workers import health
+from workers.provider_events import views as webhooks
 
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),

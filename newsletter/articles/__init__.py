@@ -9,7 +9,6 @@
 Everything goes out through `fetching`; no transaction is open while the network is.
 """
 
-from newsletter.articledata import NoArticle as NoArticle
 from newsletter.articles.addresses import AT_ONCE as AT_ONCE
 from newsletter.articles.addresses import Pasted as Pasted
 from newsletter.articles.addresses import add_by_url as add_by_url
@@ -18,6 +17,7 @@ from newsletter.articles.addresses import paste as paste
 from newsletter.articles.addresses import read_candidates_due as read_candidates_due
 from newsletter.articles.addresses import set_aside as set_aside
 from newsletter.articles.addresses import try_again as try_again
+from newsletter.articles.article_data import NoArticle as NoArticle
 from newsletter.articles.finding import by_url as by_url
 from newsletter.articles.finding import in_words as in_words
 from newsletter.articles.finding import picture_fault as picture_fault

@@ -16,10 +16,10 @@ from django.db.models import Q
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from newsletter import fetching
-from newsletter.articledata import NoArticle, canonical, web_address
+from newsletter.articles.article_data import NoArticle, canonical, web_address
 from newsletter.articles.reading import Read, read_url, typed
 from newsletter.articles.storing import upsert, with_picture
+from newsletter.fetching import http_client
 from newsletter.models import Article, Candidate, CandidateState, Editor, Newsletter, Source
 
 logger = logging.getLogger(__name__)
@@ -82,8 +82,8 @@ def add_by_url(
 
 def _found(url: str) -> Read:
     try:
-        return read_url(url, limits=replace(fetching.PAGE, total_s=ONE_S))
-    except (fetching.Refused, fetching.TryLater) as error:
+        return read_url(url, limits=replace(http_client.PAGE, total_s=ONE_S))
+    except (http_client.Refused, http_client.TryLater) as error:
         raise NoArticle(str(error)) from error
 
 
@@ -170,7 +170,7 @@ def _read(candidate: Candidate, *, now: datetime) -> bool:
         except NoArticle as error:
             if not is_twin:
                 leave_out(candidate, str(error), title=getattr(error, "title", ""), now=now)
-            elif not isinstance(error.__cause__, fetching.TryLater) or candidate.created_at <= now - TWIN_TRIED_FOR:
+            elif not isinstance(error.__cause__, http_client.TryLater) or candidate.created_at <= now - TWIN_TRIED_FOR:
                 candidate.delete()  # nobody asked for it, so nobody is told
             return False
     if is_twin and candidate.source is not None and article.source_id is None:

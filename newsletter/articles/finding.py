@@ -7,7 +7,7 @@ import re
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from newsletter.articledata import canonical, plain, web_address
+from newsletter.articles.article_data import canonical, plain, web_address
 from newsletter.articles.reading import typed
 from newsletter.models import Article, Candidate, Issue, Newsletter
 

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from newsletter import feeds, fetching, pages
+from newsletter.articles import extraction, feed_parser
+from newsletter.fetching import http_client
 
 BINARY = frozenset({"application/pdf", "application/zip", "application/octet-stream", "application/msword"})
 
@@ -21,8 +22,8 @@ class Read:
     kind: str
     """article, feed or none."""
     url: str
-    page: pages.Page | None = None
-    feed: feeds.Feed | None = None
+    page: extraction.Page | None = None
+    feed: feed_parser.Feed | None = None
     reason: str = ""
 
 
@@ -37,34 +38,36 @@ class Look:
     """Why it gave no article, in English words that are msgids."""
 
 
-def read_url(url: str, *, limits: fetching.Limits = fetching.PAGE) -> Read:
+def read_url(url: str, *, limits: http_client.Limits = http_client.PAGE) -> Read:
     """Fetch an address and say what it holds. Raises fetching.Refused and fetching.TryLater."""
-    return understand(fetching.fetch(typed(url), limits=limits))
+    return understand(http_client.fetch(typed(url), limits=limits))
 
 
-def understand(fetched: fetching.Fetched) -> Read:
+def understand(fetched: http_client.Fetched) -> Read:
     """Say what these bytes hold. Never raises for what they are."""
-    if feeds.is_feed(fetched.body, content_type=fetched.content_type):
+    if feed_parser.is_feed(fetched.body, content_type=fetched.content_type):
         return _as_feed(fetched)
     if fetched.content_type.startswith(("image/", "video/", "audio/", "font/")) or fetched.content_type in BINARY:
         return Read(
             "none", fetched.url, reason=_("This is a file rather than a page. Paste the address of an article.")
         )
-    page = pages.read(fetched.body, url=fetched.url, charset=fetched.charset, language=fetched.language, zone=_zone())
+    page = extraction.read(
+        fetched.body, url=fetched.url, charset=fetched.charset, language=fetched.language, zone=_zone()
+    )
     return Read("none" if page.reason else "article", fetched.url, page=page, reason=page.reason)
 
 
-def _as_feed(fetched: fetching.Fetched) -> Read:
+def _as_feed(fetched: http_client.Fetched) -> Read:
     try:
         feed = as_feed(fetched)
-    except feeds.BrokenFeed as error:
+    except feed_parser.BrokenFeed as error:
         return Read("none", fetched.url, reason=str(error))
     return Read("feed", fetched.url, feed=feed)
 
 
-def as_feed(fetched: fetching.Fetched) -> feeds.Feed:
+def as_feed(fetched: http_client.Fetched) -> feed_parser.Feed:
     """These bytes as a feed or sitemap. Raises feeds.BrokenFeed."""
-    return feeds.read(
+    return feed_parser.read(
         fetched.body, url=fetched.url, content_type=fetched.content_type, charset=fetched.charset, zone=_zone()
     )
 
@@ -74,17 +77,17 @@ def look(url: str) -> Look:
     with translation.override("en"):
         try:
             found = read_url(url)
-        except fetching.Gone as error:
+        except http_client.Gone as error:
             return Look(url, is_gone=True, error=str(error))
-        except (fetching.Refused, fetching.TryLater) as error:
+        except (http_client.Refused, http_client.TryLater) as error:
             return Look(url, error=str(error))
         return Look(url, read=found, error=found.reason)
 
 
-def look_at_site(url: str) -> pages.Site:
+def look_at_site(url: str) -> extraction.Site:
     """Name, feeds, languages, logo and accent of a site. Raises fetching.Refused and fetching.TryLater."""
-    fetched = fetching.fetch(typed(url))
-    return pages.read_site(fetched.body, url=fetched.url, charset=fetched.charset)
+    fetched = http_client.fetch(typed(url))
+    return extraction.read_site(fetched.body, url=fetched.url, charset=fetched.charset)
 
 
 def typed(url: str) -> str:

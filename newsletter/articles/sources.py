@@ -17,11 +17,11 @@ from django.db.models import Q
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from newsletter import feeds, fetching
-from newsletter.articledata import ArticleData, NoArticle
-from newsletter.articles import addresses
+from newsletter.articles import addresses, feed_parser
+from newsletter.articles.article_data import ArticleData, NoArticle
 from newsletter.articles.reading import Read, as_feed, read_url
 from newsletter.articles.storing import completed, global_guid, upsert, with_picture
+from newsletter.fetching import http_client
 from newsletter.models import Article, Candidate, CandidateState, Newsletter, Source, SourceKind
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def connect(url: str, *, newsletter: Newsletter) -> Source:
     """
     try:
         found = read_url(url)
-    except (fetching.Refused, fetching.TryLater) as error:
+    except (http_client.Refused, http_client.TryLater) as error:
         raise NoArticle(str(error)) from error
     if found.kind != "feed":
         found = _found_near(found)
@@ -95,7 +95,7 @@ def _found_near(page: Read) -> Read:
     for address in chain(named, usual, _in_robots(page.url)):
         if time.monotonic() >= ends:
             break
-        with contextlib.suppress(fetching.Refused, fetching.TryLater):
+        with contextlib.suppress(http_client.Refused, http_client.TryLater):
             found = read_url(address)
             if found.feed is not None and (found.feed.items or found.feed.sitemaps):
                 return found
@@ -105,8 +105,8 @@ def _found_near(page: Read) -> Read:
 def _in_robots(url: str) -> Iterator[str]:
     """Asked only when nothing else was found."""
     address = urljoin(url, "/robots.txt")
-    with contextlib.suppress(fetching.Refused, fetching.TryLater):
-        yield from feeds.sitemaps_in_robots(fetching.fetch(address).body, url=address)[:2]
+    with contextlib.suppress(http_client.Refused, http_client.TryLater):
+        yield from feed_parser.sitemaps_in_robots(http_client.fetch(address).body, url=address)[:2]
 
 
 def stop(source: Source) -> None:
@@ -148,7 +148,7 @@ def collect(source: Source, *, now: datetime) -> Collected:
     with translation.override("en"):
         try:
             facts |= _read(source, now=now, outcome=outcome)
-        except (fetching.Refused, fetching.TryLater, feeds.BrokenFeed) as error:
+        except (http_client.Refused, http_client.TryLater, feed_parser.BrokenFeed) as error:
             outcome.error = str(error)
             failures = source.failures + 1
             pause = _pause(failures, asked_s=getattr(error, "after_s", 0))
@@ -170,7 +170,7 @@ def _pause(failures: int, *, asked_s: float) -> timedelta:
 
 def _read(source: Source, *, now: datetime, outcome: Collected) -> dict[str, object]:
     """Fetch and store; what to remember for the next conditional request."""
-    fetched = fetching.fetch(source.url, etag=source.etag, last_modified=source.last_modified)
+    fetched = http_client.fetch(source.url, etag=source.etag, last_modified=source.last_modified)
     if fetched.not_modified:
         outcome.is_unchanged = True
         return {}
@@ -179,16 +179,16 @@ def _read(source: Source, *, now: datetime, outcome: Collected) -> dict[str, obj
     return {"etag": "", "last_modified": ""}  # more to come: have all of it again next time
 
 
-def _complete(feed: feeds.Feed) -> feeds.Feed:
+def _complete(feed: feed_parser.Feed) -> feed_parser.Feed:
     """For a sitemap index: the items of its newest sitemaps."""
     if not feed.sitemaps:
         return feed
-    parts = [as_feed(fetching.fetch(address)) for address in feed.sitemaps[:MOST_SITEMAPS]]
+    parts = [as_feed(http_client.fetch(address)) for address in feed.sitemaps[:MOST_SITEMAPS]]
     items = [item for part in parts for item in part.items]
     return replace(feed, items=items, needs_pages=any(part.needs_pages for part in parts))
 
 
-def _take(feed: feeds.Feed, *, source: Source, now: datetime, outcome: Collected) -> bool:
+def _take(feed: feed_parser.Feed, *, source: Source, now: datetime, outcome: Collected) -> bool:
     """Store what is new or changed. False if some is left for the next time."""
     items = [replace(item, content_hash=_item_hash(item)) for item in _with_guids(feed.items)]
     known, left_out = _known(items), _left_out(items, source=source, now=now)
@@ -245,9 +245,9 @@ def _with_page(item: ArticleData, *, source: Source, now: datetime, outcome: Col
     try:
         found = read_url(item.url)
         reason = found.reason
-    except fetching.TryLater as error:
+    except http_client.TryLater as error:
         found, reason, is_read = Read("none", item.url), str(error), bool(item.title)
-    except fetching.Refused as error:
+    except http_client.Refused as error:
         found, reason = Read("none", item.url), str(error)
     if found.page is None or reason:
         if not item.title:

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from newsletter import fetching, pictures
-from newsletter.articledata import ArticleData, canonical
+from newsletter.articles.article_data import ArticleData, canonical
 from newsletter.articles.reading import Look, Read, look
+from newsletter.fetching import http_client
+from newsletter.media import images
 from newsletter.models import Article, ArticleState, MediaFile, Source
 
 logger = logging.getLogger(__name__)
@@ -84,15 +85,15 @@ def with_picture(article: Article, *, ends: float | None = None) -> Article:
 
     `ends` is the moment, by time.monotonic, at which whoever waits has waited long enough.
     """
-    seconds = fetching.IMAGE.total_s if ends is None else min(fetching.IMAGE.total_s, ends - time.monotonic())
+    seconds = http_client.IMAGE.total_s if ends is None else min(http_client.IMAGE.total_s, ends - time.monotonic())
     if article.image_id is not None or not article.image_url or seconds <= 0:
         return article
     try:
         picture = MediaFile.objects.filter(source_url=article.image_url).first()
         if picture is None:
-            fetched = fetching.fetch(article.image_url, limits=replace(fetching.IMAGE, total_s=seconds))
-            picture = pictures.store(fetched.body, alt=article.image_alt, source_url=article.image_url)
-    except (fetching.Refused, fetching.TryLater, pictures.NoPicture) as error:
+            fetched = http_client.fetch(article.image_url, limits=replace(http_client.IMAGE, total_s=seconds))
+            picture = images.store(fetched.body, alt=article.image_alt, source_url=article.image_url)
+    except (http_client.Refused, http_client.TryLater, images.NoPicture) as error:
         logger.info("article picture left out", extra={"article": article.pk, "reason": type(error).__name__})
         return article
     Article.objects.filter(pk=article.pk).update(image=picture)

@@ -1,4 +1,4 @@
-"""The checks of an issue before it is sent. What needs readers, bytes on the wire or a worker is in `workers.preflight`.
+"""The checks of an issue before it is sent. What needs readers, bytes on the wire or a worker is in `workers.sending.preflight`.
 
 `inspect` looks at one rendering, `run` at an issue: all its languages, what its document lacks, and what workers found.
 Every check answers at least once, also when all is well. `for_editors` leaves out what only we can mend.
@@ -14,9 +14,10 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from newsletter import content, editions, guard
+from newsletter import content, editions
+from newsletter.articles import article_changes
 from newsletter.checks import document as documents
-from newsletter.checks import looked, mail, words
+from newsletter.checks import link_results, mail, words
 from newsletter.checks.findings import Defect, Severity
 from newsletter.models import Issue, Newsletter
 
@@ -147,13 +148,15 @@ def _of_words(issue: Issue, document: content.Document, *, now: datetime) -> lis
 
 
 def _looked(issue: Issue, document: content.Document, *, now: datetime) -> list[Check]:
-    changes = guard.in_document(document)
-    dead = looked.dead_links(issue, document, editions.languages(issue), now=now)
+    changes = article_changes.in_document(document)
+    dead = link_results.dead_links(issue, document, editions.languages(issue), now=now)
     return [
-        *_checks("gone", "blocks", looked.gone(changes), _("Every article is still there.")),
-        *_checks("changed", "warns", looked.changed(changes), _("Articles say what they said.")),
-        *_checks("unreachable", "suggests", looked.unreachable(changes, now=now), _("Articles could be read again.")),
-        *_checks("E19", "warns", dead, looked.all_answered(issue, document, now=now)),
+        *_checks("gone", "blocks", link_results.gone(changes), _("Every article is still there.")),
+        *_checks("changed", "warns", link_results.changed(changes), _("Articles say what they said.")),
+        *_checks(
+            "unreachable", "suggests", link_results.unreachable(changes, now=now), _("Articles could be read again.")
+        ),
+        *_checks("E19", "warns", dead, link_results.all_answered(issue, document, now=now)),
     ]
 
 

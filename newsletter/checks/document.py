@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from newsletter import content, editions, looks
+from newsletter import content, editions
+from newsletter.checks import link_checker
 from newsletter.checks.findings import Defect
 from newsletter.models import MediaFile
 from newsletter.rendering import appearance, links, richtext
@@ -128,7 +129,7 @@ def linked_decoration(document: content.Document, languages: Iterable[str]) -> I
 
 
 def wrong_links(document: content.Document) -> Iterator[Defect]:
-    for link in looks.links(document):
+    for link in link_checker.links(document):
         if not links.is_safe(link.url) and not link.url.startswith("#"):
             message = _("“%(address)s” is not a web address. It has to start with https.")
             yield Defect(message % {"address": link.url[:60]}, link.block, None, link.language)

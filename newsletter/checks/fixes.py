@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from newsletter import content, looks
-from newsletter.checks import mail
+from newsletter import content
+from newsletter.checks import link_checker, mail
 from newsletter.checks.words import is_same
 from newsletter.rendering import links, richtext
 
@@ -232,7 +232,7 @@ def _generic(words: Any, language: str, facts: Facts) -> Iterator[str]:
     for name in ("link_text", "label"):
         if is_generic(getattr(words, name, "")):
             yield _named(words.url, getattr(words, "headline", ""), language, facts)
-    for html in looks.rich_texts(words):
+    for html in link_checker.rich_texts(words):
         for url, label in richtext.urls(_read(html)):
             if is_generic(label):
                 yield _named(url, "", language, facts)
@@ -281,7 +281,7 @@ def _sound_links(document: content.Document, place: Place, facts: Facts, about: 
 
 
 def _urls(words: Any) -> list[str]:
-    return [links.encoded(url) for url, _label in looks.of_words(words)] if words is not None else []
+    return [links.encoded(url) for url, _label in link_checker.of_words(words)] if words is not None else []
 
 
 def _better(url: str, facts: Facts) -> str:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from newsletter import content, issues, looks
+from newsletter import content, issues
+from newsletter.checks import link_checker
 from newsletter.checks.findings import Defect
 from newsletter.models import Issue
 from newsletter.rendering import colours, richtext
@@ -107,7 +108,7 @@ def _texts(document: content.Document, languages: Iterable[str]) -> Iterator[tup
     for block in document.blocks:
         for language in languages:
             words = block.words.get(language)
-            for html in looks.rich_texts(words) if words else ():
+            for html in link_checker.rich_texts(words) if words else ():
                 try:
                     yield block.id, language, richtext.words(richtext.read(html))
                 except richtext.TooComplex:

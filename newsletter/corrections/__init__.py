@@ -2,10 +2,9 @@
 erratum on top of the next issue.
 
 Mails that were delivered hold a number, not an address: a link that is amended here leads elsewhere in all of them. Who
-may get a correction by mail is `workers.corrections`.
+may get a correction by mail is `workers.sending.corrections`.
 """
 
-from newsletter.corrections.amending import WrongAddress, address, amend, put_back, still_saying
 from newsletter.corrections.errata import (
     errata_in,
     is_approved,
@@ -15,9 +14,10 @@ from newsletter.corrections.errata import (
     tell_next,
     waiting,
 )
+from newsletter.corrections.links import WrongAddress, address, amend, put_back, still_saying
 from newsletter.corrections.mail import draft, letter, letters
 from newsletter.corrections.notes import LONGEST, Words, lines, note, paragraphs, proposed, reword, show, speaks
-from newsletter.corrections.standing import OUT, is_out, links, stands
+from newsletter.corrections.status import OUT, is_out, links, stands
 
 CHANGES = (
     "link-amended",

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import content, issues
 from newsletter.corrections.notes import paragraphs
-from newsletter.corrections.standing import UNTOLD, links, stands, that_stand
+from newsletter.corrections.status import UNTOLD, links, stands, that_stand
 from newsletter.models import EDITABLE, Correction, Editor, Issue, IssueStatus, Link, Newsletter
 
 

@@ -10,10 +10,10 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter import content, issues
-from newsletter.articledata import shortened
+from newsletter.articles.article_data import shortened
 from newsletter.corrections.errata import heading
 from newsletter.corrections.notes import paragraphs, proposed, speaks
-from newsletter.corrections.standing import links
+from newsletter.corrections.status import links
 from newsletter.models import AuditEntry, Correction, Editor, Issue, Link, Newsletter
 
 LABEL_MOST = 45

@@ -12,7 +12,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter import issues
-from newsletter.corrections.standing import is_out
+from newsletter.corrections.status import is_out
 from newsletter.models import Correction, CorrectionKind, Editor, Issue
 
 LONGEST = 1000

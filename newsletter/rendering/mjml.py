@@ -32,7 +32,7 @@ TIMEOUT_S = 20
 ROOM = LONGEST_LINE - 300
 """Bytes of a line before slots are filled."""
 LONGEST_FIELD = 360
-"""Bytes that a reader's name takes at most (`workers.wire`)."""
+"""Bytes that a reader's name takes at most (`workers.message.builder`)."""
 MEMORY = 1024**3
 MODULE = "newsletter.rendering.mjml"
 

@@ -6,14 +6,14 @@ reading   the steps that read the site; network, no database
 keeping   newsletter, sources, articles, pictures and the first draft
 """
 
-from newsletter.sites.first import envelope as envelope
-from newsletter.sites.first import picks as picks
-from newsletter.sites.first import preview as preview
-from newsletter.sites.found import Found as Found
-from newsletter.sites.found import Reading as Reading
-from newsletter.sites.keeping import free_slug as free_slug
-from newsletter.sites.keeping import keep as keep
-from newsletter.sites.reading import SECONDS as SECONDS
-from newsletter.sites.reading import CannotRead as CannotRead
-from newsletter.sites.reading import begin as begin
-from newsletter.sites.reading import go_on as go_on
+from newsletter.sites.first_issue import envelope as envelope
+from newsletter.sites.first_issue import picks as picks
+from newsletter.sites.first_issue import preview as preview
+from newsletter.sites.reader import SECONDS as SECONDS
+from newsletter.sites.reader import CannotRead as CannotRead
+from newsletter.sites.reader import begin as begin
+from newsletter.sites.reader import go_on as go_on
+from newsletter.sites.site_reading import Found as Found
+from newsletter.sites.site_reading import Reading as Reading
+from newsletter.sites.storing import free_slug as free_slug
+from newsletter.sites.storing import keep as keep

@@ -4,15 +4,15 @@ from typing import Any
 
 from django.db import migrations
 
-from subscribers import guards
+from subscribers.consent import database_triggers
 
 
 def install(apps: Any, schema_editor: Any) -> None:
-    guards.install(schema_editor.connection)
+    database_triggers.install(schema_editor.connection)
 
 
 def remove(apps: Any, schema_editor: Any) -> None:
-    guards.remove(schema_editor.connection)
+    database_triggers.remove(schema_editor.connection)
 
 
 def begin_chain(apps: Any, schema_editor: Any) -> None:

@@ -12,7 +12,7 @@ from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
 
 from newsletter.models import Newsletter
-from newsletter.studio.forms import StudioFormMixin
+from newsletter.studio.settings.forms import StudioFormMixin
 from subscribers import consent
 from subscribers.models import Purpose, SignupForm
 

@@ -19,7 +19,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from newsletter import roles
 from newsletter.models import Newsletter
 from newsletter.roles import Action
-from newsletter.studio import access, audit
+from newsletter.studio.settings import audit_log
+from newsletter.studio.shared import access
 from subscribers import consent, signup
 from subscribers.models import ConsentText, SignupForm, SignupRequest
 from subscribers.studio.forms import ConsentTextForm, SignupFormForm
@@ -83,7 +84,9 @@ def _save(request: HttpRequest, form: SignupFormForm, action: str, said: str) ->
         saved = form.save()
         for newsletter in saved.newsletters.all():
             consent.ensure_texts(newsletter, now=now)
-            audit.record(request, action, newsletter=newsletter, subject=f"form {saved.pk}", fields=form.changed_data)
+            audit_log.record(
+                request, action, newsletter=newsletter, subject=f"form {saved.pk}", fields=form.changed_data
+            )
     messages.success(request, said)
     return redirect("signup-form", saved.slug)
 
@@ -136,7 +139,7 @@ def _publish(request: HttpRequest, newsletter: Newsletter, form: ConsentTextForm
         )
         if before is None or text.pk != before.pk:
             subject = f"consent text {text.pk}"
-            audit.record(
+            audit_log.record(
                 request, "consent-text-published", newsletter=newsletter, subject=subject, version=text.version
             )
     if before is not None and text.pk == before.pk:

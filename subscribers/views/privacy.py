@@ -10,14 +10,14 @@ from django.views.decorators.http import require_safe
 
 from newsletter.models import Newsletter, Tracking
 from subscribers import consent, signup
-from subscribers.views import pages
+from subscribers.views import responses
 
 
 @login_not_required
 @require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
     """What this service holds and for how long, made from the settings of the newsletters that run on it."""
-    with translation.override(pages.language_for(request)):
+    with translation.override(responses.language_for(request)):
         language = translation.get_language() or signup.LANGUAGES[0]
         newsletters = list(Newsletter.objects.filter(is_public=True)) or list(Newsletter.objects.all()[:1])
         context = {
@@ -36,4 +36,4 @@ def privacy(request: HttpRequest) -> HttpResponse:
             "pending": ngettext("%(count)d day", "%(count)d days", consent.PENDING_LIFE.days)
             % {"count": consent.PENDING_LIFE.days},
         }
-        return pages.show(request, "privacy", context)
+        return responses.show(request, "privacy", context)

@@ -7,7 +7,7 @@ import re
 import pytest
 from django.utils import timezone
 
-from newsletter import looks
+from newsletter.checks import link_checker
 from newsletter.models import Issue, IssueStatus, Link, Tracking
 from tests.chromium import axe_complaints, needs_chromium, session_cookies, watched_page
 from tests.makers import make_editor, make_newsletter, make_reader
@@ -68,7 +68,7 @@ def test_a_wrong_link_is_put_right_from_the_report_with_the_mouse(live_server, b
     if script:
         page.get_by_label("Right", exact=True).blur()
         expect(page.locator("#answer")).to_contain_text("The address is being tried")
-        looks.keep(
+        link_checker.keep(
             issue, {"links": {RIGHT: {"fine": True, "why": "", "at": "2026-11-24T00:00:00+00:00"}}}, now=timezone.now()
         )
         expect(page.locator("#answer")).to_contain_text("It answers, on our own site.")

@@ -14,9 +14,9 @@ from subscribers.models import Subscription
 from tests.chromium import axe_complaints, browser, needs_chromium, session_cookies, watched_page
 from tests.makers import make_editor
 from tests.workers.mailing import make_sending_issue
-from workers import feedback
-from workers.feedback import storms
+from workers import provider_events
 from workers.models import Batch
+from workers.provider_events import quarantine
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]
 PICTURES = os.environ.get("HELD_PICTURES", "")
@@ -24,15 +24,15 @@ PICTURES = os.environ.get("HELD_PICTURES", "")
 
 @pytest.fixture
 def storm(monkeypatch):
-    monkeypatch.setattr(storms, "STORM_EVENTS", 2)
+    monkeypatch.setattr(quarantine, "STORM_EVENTS", 2)
     issue, people = make_sending_issue(readers=8)
     Batch.objects.filter(issue=issue).update(accepted=8, route="ses-1", status="done")
     words = ["550 5.1.1 no such user", "550 5.1.1 The email account that you tried to reach does not exist"]
     told = [
-        feedback.Report(
+        provider_events.Report(
             issue.pk,
             reader.pk,
-            feedback.COMPLAINED if number % 3 == 0 else feedback.BOUNCED,
+            provider_events.COMPLAINED if number % 3 == 0 else provider_events.BOUNCED,
             timezone.now() - datetime.timedelta(seconds=240 - 20 * number),
             f"event-{number}",
             "" if number % 3 == 0 else "5.1.1",
@@ -40,7 +40,7 @@ def storm(monkeypatch):
         )
         for number, reader in enumerate(people)
     ]
-    feedback.record(told, now=timezone.now())
+    provider_events.record(told, now=timezone.now())
     return issue
 
 
@@ -72,7 +72,7 @@ def test_an_administrator_finds_looks_and_decides(live_server, client, storm, sc
         assert page.get_by_text("Left out: 6 readers stay subscribed.").is_visible()
 
     assert complaints == []
-    assert feedback.held_back(storm) == 0
+    assert provider_events.held_back(storm) == 0
     assert Subscription.objects.filter(status="subscribed").count() == 7
 
 

@@ -11,8 +11,9 @@ from newsletter.models import Issue, IssueStatus
 from tests.chromium import axe_complaints, browser, needs_chromium, session_cookies, watched_page
 from tests.makers import make_document, make_editor, make_issue, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
-from workers import lanes, ledger, pace
+from workers import ledger
 from workers.models import Batch, Delivery
+from workers.throttling import domains, rate_limit
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]
 
@@ -166,9 +167,11 @@ def test_the_progress_page_tells_what_is_slow_on_a_phone_and_in_the_dark(live_se
         make_reader(newsletter, email=f"reader{number}@{('gmail.com', 'p.example', 'yahoo.co.id')[number % 3]}")
     issue, _people = make_sending_issue(newsletter=newsletter, readers=0)
     Issue.objects.filter(pk=issue.pk).update(started_at=now)
-    pace.register([("smtp-1", "smtp", 0), ("smtp-2", "smtp", 0)])
-    pace.failed("smtp-2", error="535 5.7.8 login refused", now=now, at_once=True)
-    lanes.slow_down("smtp-1", lanes.Slowed("gmail", 20.0, "421 4.7.28 unusual rate of mail from your host"), now=now)
+    rate_limit.register([("smtp-1", "smtp", 0), ("smtp-2", "smtp", 0)])
+    rate_limit.failed("smtp-2", error="535 5.7.8 login refused", now=now, at_once=True)
+    domains.slow_down(
+        "smtp-1", domains.Slowed("gmail", 20.0, "421 4.7.28 unusual rate of mail from your host"), now=now
+    )
     answers = [("uncertain", ""), ("deferred", "452 4.2.2"), ("refused", "550 5.1.1"), ("accepted", "250")]
     for _ in range(2):
         claim = ledger.claim(issue, worker="surabaya:1:boot:spool", now=now, routes=["smtp-1"])

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from newsletter import content
 from newsletter.models import Issue
-from newsletter.studio import documents
+from newsletter.studio.shared import document_form
 
 HTMX = {"HX-Request": "true"}
 either_way = pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
@@ -19,9 +19,9 @@ def form_of(issue, language="id", **changes):
     issue = Issue.objects.select_related("newsletter").get(pk=issue.pk)
     document = content.parse(issue.content)
     default = issue.newsletter.default_language
-    cards = documents.cards(document, language=language, default=default)
+    cards = document_form.cards(document, language=language, default=default)
     form = {"version": issue.version, "language": language, "block": [card.id for card in cards]}
-    form |= {bound.name: bound.value for bound in documents.envelope(document, language=language)}
+    form |= {bound.name: bound.value for bound in document_form.envelope(document, language=language)}
     form |= {bound.name: bound.value for card in cards for bound in card.bounds}
     return {**form, **changes}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.articledata import date_in_words, decoded, language_code, moment, plain, words
+from newsletter.articles.article_data import date_in_words, decoded, language_code, moment, plain, words
 
 
 @pytest.mark.parametrize(

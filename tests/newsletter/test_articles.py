@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from newsletter import articles, issues
-from newsletter.articledata import ArticleData
 from newsletter.articles import sources
+from newsletter.articles.article_data import ArticleData
 from newsletter.models import Article, ArticleState, MediaFile, Source
 from tests.makers import make_issue, make_newsletter
 

@@ -9,8 +9,8 @@ import pytest
 from django.utils import translation
 
 from newsletter import articles
-from newsletter.articledata import ArticleData
 from newsletter.articles import addresses
+from newsletter.articles.article_data import ArticleData
 from newsletter.models import Article, Candidate, CandidateState, Source
 from tests.makers import NOW, make_editor, make_newsletter
 from tests.newsletter.test_articles import feed_of, item, page, picture

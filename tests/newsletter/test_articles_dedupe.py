@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from newsletter import articles
-from newsletter.articledata import ArticleData
+from newsletter.articles.article_data import ArticleData
 from newsletter.models import Article, ArticleState
 from tests.makers import NOW
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter import cadence
-from newsletter.cadence import Cadence
+from newsletter.drafts import schedule
+from newsletter.drafts.schedule import Cadence
 
 JAKARTA, BERLIN = ZoneInfo("Asia/Jakarta"), ZoneInfo("Europe/Berlin")
 TUESDAYS = Cadence(days=(1,), at=time(8), days_before=1, prepared_at=time(9))
@@ -75,8 +75,8 @@ def test_draft_of_the_same_night_is_never_prepared_after_its_slot() -> None:
 
 
 def test_no_rhythm_has_no_slot() -> None:
-    assert cadence.read({}) is None
-    assert cadence.next_slot({}, after=moment("2026-11-23T16:40"), zone=JAKARTA) is None
+    assert schedule.read({}) is None
+    assert schedule.next_slot({}, after=moment("2026-11-23T16:40"), zone=JAKARTA) is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_no_rhythm_has_no_slot() -> None:
 )
 def test_what_is_no_rhythm_is_refused(stored: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="cadence|prepared|isoformat|hour"):
-        cadence.read(stored)
+        schedule.read(stored)
 
 
 times = st.times().map(lambda at: at.replace(second=0, microsecond=0, fold=0))
@@ -110,7 +110,7 @@ def rhythms(draw: st.DrawFn) -> Cadence:
 
 @given(rhythms())
 def test_a_rhythm_comes_back_from_what_is_stored(rhythm: Cadence) -> None:
-    assert cadence.read(rhythm.to_json()) == rhythm
+    assert schedule.read(rhythm.to_json()) == rhythm
 
 
 @settings(max_examples=500, deadline=None)

@@ -324,7 +324,7 @@ def test_e17_a_picture_wider_than_any_screen_needs_is_named():
 
 
 def test_every_rule_blocks_warns_or_suggests_as_the_design_says():
-    from workers.preflight import CRITERIA
+    from workers.sending.preflight import CRITERIA
 
     blocking = {"E01", "E02", "E03", "E04", "E05", "E06", "E07", "E08", "E10", "E16", "E22", "E23", "E28"}
 

@@ -10,9 +10,10 @@ import pytest
 from django.urls import reverse
 from lxml import html
 
-from newsletter import content, corrections, drafting, issues
+from newsletter import content, corrections, issues
+from newsletter.drafts import preparation
 from newsletter.models import AuditEntry, Correction, Issue, IssueStatus, Link, Tracking
-from newsletter.studio import articles_page
+from newsletter.studio.articles import article_list
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter, make_sent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_secure_site")]
@@ -339,8 +340,8 @@ def test_a_prepared_draft_begins_with_it_and_keeps_it_when_it_is_filled_anew():
     note = corrections.note(issue, WORDS, editor=None, now=LATER)
     corrections.tell_next(note, editor=None, now=LATER)
 
-    draft = drafting.start(issue.newsletter, editor=None, now=LATER)
-    again = drafting.pick_again(draft, editor=None, now=LATER)
+    draft = preparation.start(issue.newsletter, editor=None, now=LATER)
+    again = preparation.pick_again(draft, editor=None, now=LATER)
 
     assert len(notices(draft)) == len(notices(again)) == 1
 
@@ -450,17 +451,17 @@ def test_the_words_of_a_long_link_end_at_a_word_in_the_subject():
 
 
 def test_a_correction_by_mail_stands_in_no_issues_place():
-    from newsletter import cadence
+    from newsletter.drafts import schedule
 
     newsletter = make_newsletter(cadence={"days": [1], "at": "07:00", "days_before": 1, "prepared_at": "16:00"})
     issue = gone_out(newsletter=newsletter)
     note = corrections.note(issue, WORDS, editor=None, now=LATER)
     draft = corrections.draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
-    rhythm = cadence.read(newsletter.cadence)
+    rhythm = schedule.read(newsletter.cadence)
     slot = rhythm.next_slot(LATER, zone=newsletter.zone)
     Issue.objects.filter(pk=draft.pk).update(status=IssueStatus.SCHEDULED, scheduled_at=LATER)
 
-    assert not drafting.is_there(newsletter, slot, rhythm=rhythm)
+    assert not preparation.is_there(newsletter, slot, rhythm=rhythm)
 
 
 def test_a_correction_by_mail_is_found_from_its_mail_and_is_no_issue_of_the_archive(client):
@@ -495,4 +496,4 @@ def test_articles_are_added_to_the_issue_for_everybody():
     note = corrections.note(issue, WORDS, editor=None, now=LATER)
     corrections.draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
 
-    assert articles_page.current_draft(issue.newsletter) == draft
+    assert article_list.current_draft(issue.newsletter) == draft

@@ -8,8 +8,9 @@ from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter import content, drafting, issues
-from newsletter.drafting import Rule
+from newsletter import content, issues
+from newsletter.drafts import preparation
+from newsletter.drafts.preparation import Rule
 from newsletter.models import (
     Article,
     ArticleState,
@@ -87,8 +88,8 @@ def told(issue):
 def test_draft_is_made_at_its_time_for_the_coming_slot(weekly, monday):
     nine_articles(weekly, monday)
 
-    too_early = drafting.prepare(weekly, now=monday - timedelta(minutes=1))
-    outcome = drafting.prepare(weekly, now=monday)
+    too_early = preparation.prepare(weekly, now=monday - timedelta(minutes=1))
+    outcome = preparation.prepare(weekly, now=monday)
 
     assert too_early is None
     assert outcome.slot.isoformat() == "2026-12-01T08:00:00+07:00"
@@ -101,7 +102,7 @@ def test_draft_is_made_at_its_time_for_the_coming_slot(weekly, monday):
 def test_draft_is_made_once_however_often_one_asks(weekly, monday):
     nine_articles(weekly, monday)
 
-    outcomes = [drafting.prepare(weekly, now=monday + timedelta(minutes=minute)) for minute in range(3)]
+    outcomes = [preparation.prepare(weekly, now=monday + timedelta(minutes=minute)) for minute in range(3)]
 
     assert [outcome is not None for outcome in outcomes] == [True, False, False]
     assert Issue.objects.count() == 1
@@ -109,20 +110,20 @@ def test_draft_is_made_once_however_often_one_asks(weekly, monday):
 
 def test_draft_that_was_thrown_away_does_not_come_back(weekly, monday):
     nine_articles(weekly, monday)
-    issue = drafting.prepare(weekly, now=monday).issue
+    issue = preparation.prepare(weekly, now=monday).issue
     issues.delete(issue, editor=None, now=monday)
 
-    assert drafting.prepare(weekly, now=monday + timedelta(minutes=1)) is None
+    assert preparation.prepare(weekly, now=monday + timedelta(minutes=1)) is None
 
 
 def test_after_days_without_a_worker_only_the_coming_slot_gets_a_draft(weekly, monday):
     nine_articles(weekly, monday)
-    drafting.prepare(weekly, now=monday)
+    preparation.prepare(weekly, now=monday)
     three_weeks_later = monday + timedelta(weeks=3)
     for number in range(20, 24):
         article(weekly, number, at=three_weeks_later - timedelta(days=number - 15))
 
-    outcome = drafting.prepare(weekly, now=three_weeks_later)
+    outcome = preparation.prepare(weekly, now=three_weeks_later)
 
     assert outcome.slot.isoformat() == "2026-12-22T08:00:00+07:00"
     assert Issue.objects.count() == 2
@@ -134,14 +135,14 @@ def test_draft_begun_by_hand_since_the_last_slot_is_the_one_for_this_slot(weekly
 
     issues.add_article(issue, first, editor=None, now=monday - timedelta(days=2))
 
-    assert drafting.prepare(weekly, now=monday) is None
+    assert preparation.prepare(weekly, now=monday) is None
 
 
 def test_empty_draft_begun_by_hand_is_in_nobodys_way(weekly, monday):
     nine_articles(weekly, monday)
     issues.create(weekly, editor=None, now=monday - timedelta(days=2))
 
-    assert drafting.prepare(weekly, now=monday).issue is not None
+    assert preparation.prepare(weekly, now=monday).issue is not None
 
 
 def test_draft_from_before_the_last_slot_is_in_nobodys_way(weekly, monday):
@@ -149,7 +150,7 @@ def test_draft_from_before_the_last_slot_is_in_nobodys_way(weekly, monday):
     forgotten = issues.create(weekly, editor=None, now=monday - timedelta(days=9))
     issues.add_article(forgotten, first, editor=None, now=monday - timedelta(days=9))
 
-    outcome = drafting.prepare(weekly, now=monday)
+    outcome = preparation.prepare(weekly, now=monday)
 
     assert first.pk not in told(outcome.issue)
 
@@ -161,8 +162,8 @@ def test_without_rhythm_or_rule_nothing_is_prepared(weekly, monday, missing):
         setattr(weekly, name, value)
     weekly.save()
 
-    assert drafting.prepare(weekly, now=monday) is None
-    assert drafting.prepare_due(now=monday, tell=lambda outcome: None) == 0
+    assert preparation.prepare(weekly, now=monday) is None
+    assert preparation.prepare_due(now=monday, tell=lambda outcome: None) == 0
 
 
 def test_thin_week_makes_no_draft_and_is_told(weekly, monday):
@@ -170,7 +171,7 @@ def test_thin_week_makes_no_draft_and_is_told(weekly, monday):
     article(weekly, 2, at=monday - timedelta(hours=2))
     heard = []
 
-    made = drafting.prepare_due(now=monday, tell=heard.append)
+    made = preparation.prepare_due(now=monday, tell=heard.append)
 
     assert made == 0
     assert [(outcome.is_thin, outcome.picked, outcome.new) for outcome in heard] == [(True, 2, 2)]
@@ -180,11 +181,11 @@ def test_thin_week_makes_no_draft_and_is_told(weekly, monday):
 def test_thin_week_gets_its_draft_when_an_article_comes_before_the_slot(weekly, monday):
     for number in (1, 2):
         article(weekly, number, at=monday - timedelta(hours=number))
-    assert drafting.prepare(weekly, now=monday).is_thin
+    assert preparation.prepare(weekly, now=monday).is_thin
 
     article(weekly, 3, at=monday + timedelta(hours=1))
 
-    assert drafting.prepare(weekly, now=monday + timedelta(hours=1, minutes=1)).picked == 3
+    assert preparation.prepare(weekly, now=monday + timedelta(hours=1, minutes=1)).picked == 3
 
 
 def test_draft_and_what_is_told_of_it_come_together_or_not_at_all(weekly, monday):
@@ -194,7 +195,7 @@ def test_draft_and_what_is_told_of_it_come_together_or_not_at_all(weekly, monday
         raise RuntimeError("the worker fell over")
 
     with pytest.raises(RuntimeError), transaction.atomic():
-        drafting.prepare_due(now=monday, tell=lost)
+        preparation.prepare_due(now=monday, tell=lost)
 
     assert not Issue.objects.exists()
 
@@ -203,15 +204,15 @@ def test_rule_that_cannot_be_read_stops_no_other_newsletter(weekly, monday):
     make_newsletter(cadence={"days": "yes"}, draft_rule=RULE)
     nine_articles(weekly, monday)
 
-    assert drafting.prepare_due(now=monday, tell=lambda outcome: None) == 1
+    assert preparation.prepare_due(now=monday, tell=lambda outcome: None) == 1
 
 
 def test_second_worker_that_did_not_see_the_first_ones_draft_makes_none(weekly, monday, monkeypatch):
     nine_articles(weekly, monday)
-    drafting.prepare_due(now=monday, tell=lambda outcome: None)
-    monkeypatch.setattr(drafting, "is_there", lambda *args, **kwargs: False)  # as if both had looked at once
+    preparation.prepare_due(now=monday, tell=lambda outcome: None)
+    monkeypatch.setattr(preparation, "is_there", lambda *args, **kwargs: False)  # as if both had looked at once
 
-    made = drafting.prepare_due(now=monday, tell=lambda outcome: None)
+    made = preparation.prepare_due(now=monday, tell=lambda outcome: None)
 
     assert made == 0
     assert Issue.objects.count() == 1
@@ -224,7 +225,7 @@ def test_first_article_leads_the_rest_are_stories_and_the_last_ones_may_be_brief
     weekly.draft_rule = {**RULE, "briefs": 2}
     nine_articles(weekly, monday)
 
-    issue = drafting.prepare(weekly, now=monday).issue
+    issue = preparation.prepare(weekly, now=monday).issue
 
     blocks = content.parse(issue.content).blocks
     assert [block.kind for block in blocks] == ["lead", "story", "story", "brief", "brief"]
@@ -234,7 +235,7 @@ def test_first_article_leads_the_rest_are_stories_and_the_last_ones_may_be_brief
 def test_twins_in_other_languages_are_one_story(weekly, monday):
     nine_articles(weekly, monday)
 
-    issue = drafting.prepare(weekly, now=monday).issue
+    issue = preparation.prepare(weekly, now=monday).issue
 
     blocks = content.parse(issue.content).blocks
     assert [sorted(block.words) for block in blocks] == [["id"], ["en", "id"], ["id"], ["en", "id"], ["id"]]
@@ -246,7 +247,7 @@ def test_twin_is_found_when_only_it_names_the_other(weekly, monday):
     article(weekly, 1, at=monday - timedelta(hours=1))
     article(weekly, 1, at=monday - timedelta(hours=1), language="en", twins=["id"])
 
-    found = drafting.survey(weekly, Rule())
+    found = preparation.survey(weekly, Rule())
 
     assert [sorted(story.twins) for story in found.new] == [["en", "id"]]
 
@@ -255,7 +256,7 @@ def test_no_section_gets_more_than_its_share_and_none_is_no_section(weekly, mond
     for number, section in enumerate(["Visa", "visa", "Visa", "Paspor", "", "", ""], start=1):
         article(weekly, number, at=monday - timedelta(hours=number), section=section)
 
-    found = drafting.survey(weekly, Rule(most=6, per_section=2))
+    found = preparation.survey(weekly, Rule(most=6, per_section=2))
 
     assert [story.article.url[-1] for story in found.picks] == ["1", "2", "4", "5", "6", "7"]
 
@@ -264,7 +265,7 @@ def test_sections_can_be_left_out_and_still_count_as_new(weekly, monday):
     for number, section in enumerate(["Opini", "Visa", "OPINI", "Paspor"], start=1):
         article(weekly, number, at=monday - timedelta(hours=number), section=section)
 
-    found = drafting.survey(weekly, Rule(without=("opini",)))
+    found = preparation.survey(weekly, Rule(without=("opini",)))
 
     assert [story.article.section for story in found.picks] == ["Visa", "Paspor"]
     assert len(found.new) == 4
@@ -276,7 +277,7 @@ def test_used_set_aside_and_gone_articles_are_not_new(weekly, monday):
     Candidate.objects.create(newsletter=weekly, url=aside.url, article=aside, state=CandidateState.SKIPPED)
     Article.objects.filter(pk=gone.pk).update(state=ArticleState.GONE)
 
-    assert [story.article for story in drafting.survey(weekly, Rule()).new] == [fresh]
+    assert [story.article for story in preparation.survey(weekly, Rule()).new] == [fresh]
 
 
 def test_story_whose_twin_was_told_is_not_new(weekly, monday):
@@ -284,14 +285,14 @@ def test_story_whose_twin_was_told_is_not_new(weekly, monday):
     twin = article(weekly, 1, at=monday - timedelta(hours=1), language="en", twins=["id"])
     make_issue(weekly, document=content.Document(blocks=[issues.story(twin, weekly, is_lead=True)]))
 
-    assert drafting.survey(weekly, Rule()).new == []
+    assert preparation.survey(weekly, Rule()).new == []
 
 
 def test_what_another_newsletter_told_is_new_here(weekly, monday):
     one = article(weekly, 1, at=monday - timedelta(hours=1))
     make_issue(make_newsletter(), document=content.Document(blocks=[issues.story(one, weekly, is_lead=True)]))
 
-    assert [story.article for story in drafting.survey(weekly, Rule()).new] == [one]
+    assert [story.article for story in preparation.survey(weekly, Rule()).new] == [one]
 
 
 def test_new_means_since_the_last_issue_was_begun(weekly, monday):
@@ -303,7 +304,7 @@ def test_new_means_since_the_last_issue_was_begun(weekly, monday):
     sent(weekly, [used], at=begun)
     in_between = article(weekly, 3, at=begun + timedelta(minutes=30))
 
-    found = drafting.survey(weekly, Rule())
+    found = preparation.survey(weekly, Rule())
 
     assert [story.article for story in found.new] == [in_between]
     assert left_over not in [story.article for story in found.new]
@@ -317,7 +318,7 @@ def test_an_article_in_a_correction_does_not_end_the_week(weekly, monday):
     note = sent(weekly, [article(weekly, 3, at=monday - timedelta(days=3))], at=monday - timedelta(days=2))
     Issue.objects.filter(pk=note.pk).update(audience={"got_issue": regular.pk})
 
-    found = drafting.survey(weekly, Rule())
+    found = preparation.survey(weekly, Rule())
 
     assert found.last == regular
     assert [story.article for story in found.new] == [in_between]
@@ -326,7 +327,7 @@ def test_an_article_in_a_correction_does_not_end_the_week(weekly, monday):
 def test_article_only_in_another_language_than_the_first_is_no_story(weekly, monday):
     article(weekly, 1, at=monday - timedelta(hours=1), language="en")
 
-    assert drafting.survey(weekly, Rule()).new == []
+    assert preparation.survey(weekly, Rule()).new == []
 
 
 # --- the words -------------------------------------------------------------------------------------------------------
@@ -335,7 +336,7 @@ def test_article_only_in_another_language_than_the_first_is_no_story(weekly, mon
 def test_subject_and_preview_line_are_proposed_in_each_language(weekly, monday):
     nine_articles(weekly, monday)
 
-    issue = drafting.prepare(weekly, now=monday).issue
+    issue = preparation.prepare(weekly, now=monday).issue
 
     envelopes = content.parse(issue.content).envelopes
     assert envelopes["id"].subject == "Imigrasi buka jalur autogate ke-1"
@@ -351,7 +352,7 @@ def test_long_headlines_are_cut_between_words(weekly, monday):
             weekly, number, at=monday - timedelta(hours=number), title="Kantor imigrasi menambah kuota antrean " * 4
         )
 
-    envelope = content.parse(drafting.prepare(weekly, now=monday).issue.content).envelopes["id"]
+    envelope = content.parse(preparation.prepare(weekly, now=monday).issue.content).envelopes["id"]
 
     assert envelope.subject.endswith("…")
     assert len(envelope.subject) <= 78
@@ -372,7 +373,7 @@ def test_saved_blocks_of_the_last_issue_come_along_and_others_stay_behind(weekly
         SavedBlock.objects.create(newsletter=weekly, name="Tetap", content=saved)
     nine_articles(weekly, monday)
 
-    blocks = content.parse(drafting.prepare(weekly, now=monday).issue.content).blocks
+    blocks = content.parse(preparation.prepare(weekly, now=monday).issue.content).blocks
 
     assert [block.kind for block in blocks] == ["text", "lead", "story", "story", "story", "story", "notice"]
     assert blocks[0].words["id"].body == "<p>Selamat pagi.</p>"
@@ -382,7 +383,7 @@ def test_saved_blocks_of_the_last_issue_come_along_and_others_stay_behind(weekly
 def test_first_draft_of_a_new_newsletter_is_made_whatever_the_day(weekly, now):
     article(weekly, 1, at=now - timedelta(hours=1))
 
-    issue = drafting.start(weekly, editor=None, now=now)
+    issue = preparation.start(weekly, editor=None, now=now)
 
     assert issue.prepared_for.isoformat() == "2026-11-24T01:00:00+00:00"
     assert len(told(issue)) == 1
@@ -394,8 +395,8 @@ def test_first_draft_of_a_new_newsletter_is_made_whatever_the_day(weekly, now):
 def test_a_rule_comes_back_from_what_is_stored():
     rule = Rule(most=7, per_section=0, fewest=2, briefs=3, without=("Opini",))
 
-    assert drafting.read(rule.to_json()) == rule
-    assert drafting.read({}) is None
+    assert preparation.read(rule.to_json()) == rule
+    assert preparation.read({}) is None
 
 
 @pytest.mark.parametrize(
@@ -411,7 +412,7 @@ def test_a_rule_comes_back_from_what_is_stored():
 )
 def test_what_is_no_rule_is_refused(stored):
     with pytest.raises(ValueError, match="rule|bounds"):
-        drafting.read(stored)
+        preparation.read(stored)
 
 
 # --- whatever the week brings ----------------------------------------------------------------------------------------
@@ -442,9 +443,9 @@ def test_whatever_the_week_brings_the_picks_keep_to_the_rule(week, rule):
         for moment in [NOW - timedelta(minutes=minutes)]
     ]
 
-    new = drafting.stories(found, newsletter)
-    picks = drafting.picked(new, rule)
-    document = drafting.document(newsletter, picks, briefs=rule.briefs)
+    new = preparation.stories(found, newsletter)
+    picks = preparation.picked(new, rule)
+    document = preparation.document(newsletter, picks, briefs=rule.briefs)
 
     kept = Counter(story.article.section.casefold() for story in picks)
     allowed = [story for story in new if story.article.section.casefold() not in {x.casefold() for x in rule.without}]

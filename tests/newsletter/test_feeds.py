@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from newsletter import feeds
+from newsletter.articles import feed_parser
 
 BASE = "https://kabar.example/umpan.xml"
 
@@ -23,8 +23,8 @@ def rss(
     ).encode()
 
 
-def read(body: bytes, **facts) -> feeds.Feed:
-    return feeds.read(body, url=BASE, **facts)
+def read(body: bytes, **facts) -> feed_parser.Feed:
+    return feed_parser.read(body, url=BASE, **facts)
 
 
 def test_an_rss_item_says_all_about_its_article():
@@ -199,7 +199,7 @@ def test_t32_billion_laughs_and_outside_entities_are_refused():
     outside = laughs.replace(b'"ha"', b'SYSTEM "file:///etc/passwd"')
 
     for body in (laughs, outside, laughs.decode().encode("utf-16")):
-        with pytest.raises(feeds.BrokenFeed):
+        with pytest.raises(feed_parser.BrokenFeed):
             read(body)
 
 
@@ -225,7 +225,7 @@ def test_t32_billion_laughs_and_outside_entities_are_refused():
     ],
 )
 def test_t32_garbage_is_a_broken_feed_and_nothing_else(body):
-    with pytest.raises(feeds.BrokenFeed) as broken:
+    with pytest.raises(feed_parser.BrokenFeed) as broken:
         read(body)
 
     assert str(broken.value)
@@ -274,7 +274,7 @@ def test_robots_txt_names_sitemaps_with_those_of_news_first():
         b"Sitemap: https://kabar.example/peta.xml\nSitemap: javascript:alert(1)\nSitemap:\n# Sitemap: /x.xml\n"
     )
 
-    assert feeds.sitemaps_in_robots(robots, url="https://kabar.example/robots.txt") == [
+    assert feed_parser.sitemaps_in_robots(robots, url="https://kabar.example/robots.txt") == [
         "https://kabar.example/news-sitemap.xml",
         "https://kabar.example/peta.xml",
         "https://kabar.example/peta-2.xml",
@@ -283,7 +283,7 @@ def test_robots_txt_names_sitemaps_with_those_of_news_first():
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe\x00", b"<html><p>404</p>", b"Sitemap: " * 9000, bytes(range(256))])
 def test_what_is_no_robots_txt_names_no_sitemap(body):
-    assert feeds.sitemaps_in_robots(body, url="https://kabar.example/robots.txt") == []
+    assert feed_parser.sitemaps_in_robots(body, url="https://kabar.example/robots.txt") == []
 
 
 def test_the_link_of_an_atom_entry_is_not_taken_for_its_picture():
@@ -332,14 +332,14 @@ def test_a_packed_sitemap_or_one_in_utf_16_is_read(encoding):
     sitemap = '<?xml version="1.0"?><urlset><url><loc>https://kabar.example/a</loc></url></urlset>'
 
     for body in (sitemap.encode(encoding), gzip.compress(sitemap.encode())):
-        assert feeds.is_feed(body)
+        assert feed_parser.is_feed(body)
         assert [item.url for item in read(body).items] == ["https://kabar.example/a"]
 
 
 def test_t31_a_packed_feed_is_counted_after_unpacking():
     bomb = gzip.compress(b"<rss>" + bytes(64 * 1024 * 1024))
 
-    with pytest.raises(feeds.BrokenFeed, match="larger than 5 MB"):
+    with pytest.raises(feed_parser.BrokenFeed, match="larger than 5 MB"):
         read(bomb)
 
 
@@ -347,10 +347,10 @@ def test_t31_a_packed_feed_is_counted_after_unpacking():
     "body", [gzip.compress(b"halo"), b"\x1f\x8b" + b"x" * 99, gzip.compress(rss("").ljust(9999))[:40]]
 )
 def test_what_is_packed_and_no_feed_is_none(body):
-    with pytest.raises(feeds.BrokenFeed):
+    with pytest.raises(feed_parser.BrokenFeed):
         read(body)
 
 
 def test_t32_an_entity_of_its_own_is_named_as_the_reason():
-    with pytest.raises(feeds.BrokenFeed, match="abbreviations of its own"):
+    with pytest.raises(feed_parser.BrokenFeed, match="abbreviations of its own"):
         read(b'<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY a "ha">]><rss><channel><title>&a;</title></channel></rss>')

@@ -11,7 +11,7 @@ import zlib
 
 import pytest
 
-from newsletter import fetching
+from newsletter.fetching import http_client
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def lines(monkeypatch):
         tried.append((self.host, self.port))
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(fetching.HTTPConnection, "connect", connect)
-    monkeypatch.setattr(fetching.HTTPSConnection, "connect", connect)
+    monkeypatch.setattr(http_client.HTTPConnection, "connect", connect)
+    monkeypatch.setattr(http_client.HTTPSConnection, "connect", connect)
     return tried
 
 
@@ -105,8 +105,8 @@ INSIDE = [
 def test_t30_addresses_that_lead_inside_are_refused(address, names, lines):
     names["situs.example"] = [address]
 
-    with pytest.raises(fetching.Refused, match="private network"):
-        fetching.fetch("https://situs.example/artikel")
+    with pytest.raises(http_client.Refused, match="private network"):
+        http_client.fetch("https://situs.example/artikel")
 
     assert lines == []
 
@@ -115,8 +115,8 @@ def test_t30_addresses_that_lead_inside_are_refused(address, names, lines):
 def test_ordinary_public_addresses_are_connected_to_as_checked(address, names, lines):
     names["situs.example"] = [address]
 
-    with pytest.raises(fetching.TryLater):
-        fetching.fetch("https://situs.example/artikel")
+    with pytest.raises(http_client.TryLater):
+        http_client.fetch("https://situs.example/artikel")
 
     assert lines == [(address, 443)]
 
@@ -170,8 +170,8 @@ def test_ordinary_public_addresses_are_connected_to_as_checked(address, names, l
 def test_t30_forms_of_address_that_are_never_asked(url, names, lines):
     names["localhost"] = names["localhost."] = ["127.0.0.1"]
 
-    with pytest.raises(fetching.Refused) as refused:
-        fetching.fetch(url)
+    with pytest.raises(http_client.Refused) as refused:
+        http_client.fetch(url)
 
     assert str(refused.value)
     assert lines == []
@@ -180,8 +180,8 @@ def test_t30_forms_of_address_that_are_never_asked(url, names, lines):
 def test_one_inside_address_among_public_ones_spoils_them_all(names, lines):
     names["situs.example"] = ["93.184.215.14", "::1"]
 
-    with pytest.raises(fetching.Refused):
-        fetching.fetch("https://situs.example/")
+    with pytest.raises(http_client.Refused):
+        http_client.fetch("https://situs.example/")
 
     assert lines == []
 
@@ -189,8 +189,8 @@ def test_one_inside_address_among_public_ones_spoils_them_all(names, lines):
 def test_a_name_that_changes_its_address_is_looked_up_only_once(names, lines):
     names["situs.example"] = [["93.184.215.14"], ["127.0.0.1"]]
 
-    with pytest.raises(fetching.TryLater):
-        fetching.fetch("http://situs.example/")
+    with pytest.raises(http_client.TryLater):
+        http_client.fetch("http://situs.example/")
 
     assert names.asked == ["situs.example"]
     assert lines == [("93.184.215.14", 80)]
@@ -202,16 +202,16 @@ def test_a_name_that_does_not_exist_is_refused_in_words(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", nothing)
 
-    with pytest.raises(fetching.Refused, match="no site of this name"):
-        fetching.fetch("https://situs.example/")
+    with pytest.raises(http_client.Refused, match="no site of this name"):
+        http_client.fetch("https://situs.example/")
 
 
 def test_a_name_service_that_hangs_does_not_hang_us(monkeypatch):
     done = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: done.wait(5) and [])
 
-    with pytest.raises(fetching.TryLater, match="looked up"):
-        fetching.fetch("https://situs.example/", limits=fetching.Limits(total_s=0.2))
+    with pytest.raises(http_client.TryLater, match="looked up"):
+        http_client.fetch("https://situs.example/", limits=http_client.Limits(total_s=0.2))
 
     done.set()
 
@@ -219,7 +219,7 @@ def test_a_name_service_that_hangs_does_not_hang_us(monkeypatch):
 def test_a_page_of_our_demo_site_is_read(web):
     url = web.put("/demo/artikel", "<h1>Halo</h1>", ETag='"abc"', Last_Modified="Tue, 24 Nov 2026 00:00:00 GMT")
 
-    fetched = fetching.fetch(url)
+    fetched = http_client.fetch(url)
 
     assert fetched.body == b"<h1>Halo</h1>"
     assert (fetched.content_type, fetched.charset, fetched.etag) == ("text/html", "utf-8", '"abc"')
@@ -234,7 +234,7 @@ def test_the_name_travels_in_host_while_the_line_goes_to_the_checked_address(web
     names["localhost"] = ["127.0.0.1"]
     web.put("/demo/", "ya")
 
-    assert fetching.fetch(f"http://localhost:{web.port}/demo/").body == b"ya"
+    assert http_client.fetch(f"http://localhost:{web.port}/demo/").body == b"ya"
     assert web.asked[0][1]["host"] == f"localhost:{web.port}"
 
 
@@ -245,8 +245,8 @@ def test_the_name_travels_in_host_while_the_line_goes_to_the_checked_address(web
 def test_t30_no_other_page_of_our_own_origin_is_reached(web, path):
     web.put(path, "rahasia")
 
-    with pytest.raises(fetching.Refused):
-        fetching.fetch(web.origin + path)
+    with pytest.raises(http_client.Refused):
+        http_client.fetch(web.origin + path)
 
     assert web.asked == []
 
@@ -255,8 +255,8 @@ def test_t30_our_own_origin_is_closed_outside_embedded_mode(web, settings):
     settings.EMBEDDED = False
     url = web.put("/demo/artikel", "halo")
 
-    with pytest.raises(fetching.Refused):
-        fetching.fetch(url)
+    with pytest.raises(http_client.Refused):
+        http_client.fetch(url)
 
     assert web.asked == []
 
@@ -278,8 +278,8 @@ def test_t30_our_own_origin_is_closed_outside_embedded_mode(web, settings):
 def test_t30_redirects_are_checked_like_the_first_address(web, place):
     web.answers["/demo/a"] = (302, {"Location": place}, b"")
 
-    with pytest.raises(fetching.Refused):
-        fetching.fetch(web.origin + "/demo/a")
+    with pytest.raises(http_client.Refused):
+        http_client.fetch(web.origin + "/demo/a")
 
     assert [path for path, _ in web.asked] == ["/demo/a"]
 
@@ -289,16 +289,16 @@ def test_three_redirects_are_followed_and_a_fourth_is_not(web):
         web.answers[f"/demo/{number}"] = (301, {"Location": f"{number + 1}#bagian"}, b"")
     web.put("/demo/5", "akhir")
 
-    assert fetching.fetch(web.origin + "/demo/2").url == web.origin + "/demo/5"
-    with pytest.raises(fetching.Refused, match="on and on|from page to page"):
-        fetching.fetch(web.origin + "/demo/1")
+    assert http_client.fetch(web.origin + "/demo/2").url == web.origin + "/demo/5"
+    with pytest.raises(http_client.Refused, match="on and on|from page to page"):
+        http_client.fetch(web.origin + "/demo/1")
 
 
 def test_a_circle_of_redirects_ends(web):
     web.answers["/demo/a"] = (302, {"Location": "/demo/a"}, b"")
 
-    with pytest.raises(fetching.Refused):
-        fetching.fetch(web.origin + "/demo/a")
+    with pytest.raises(http_client.Refused):
+        http_client.fetch(web.origin + "/demo/a")
 
     assert len(web.asked) == 4
 
@@ -308,13 +308,13 @@ def test_proxies_of_the_environment_are_not_used(web, monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")
     url = web.put("/demo/a", "halo")
 
-    assert fetching.fetch(url).body == b"halo"
+    assert http_client.fetch(url).body == b"halo"
 
 
 def test_what_did_not_change_is_not_sent_again(web):
     web.answers["/demo/umpan"] = (304, {}, b"")
 
-    fetched = fetching.fetch(web.origin + "/demo/umpan", etag='"abc"', last_modified="Tue, 24 Nov 2026 00:00:00 GMT")
+    fetched = http_client.fetch(web.origin + "/demo/umpan", etag='"abc"', last_modified="Tue, 24 Nov 2026 00:00:00 GMT")
 
     assert fetched.not_modified
     assert web.asked[0][1]["if-none-match"] == '"abc"'
@@ -324,22 +324,22 @@ def test_what_did_not_change_is_not_sent_again(web):
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (404, fetching.Gone),
-        (410, fetching.Gone),
-        (401, fetching.Refused),
-        (403, fetching.Refused),
-        (418, fetching.Refused),
-        (204, fetching.Refused),
-        (429, fetching.TryLater),
-        (500, fetching.TryLater),
-        (503, fetching.TryLater),
+        (404, http_client.Gone),
+        (410, http_client.Gone),
+        (401, http_client.Refused),
+        (403, http_client.Refused),
+        (418, http_client.Refused),
+        (204, http_client.Refused),
+        (429, http_client.TryLater),
+        (500, http_client.TryLater),
+        (503, http_client.TryLater),
     ],
 )
 def test_answers_without_a_page_are_named_errors_in_words(web, status, error):
     web.answers["/demo/a"] = (status, {}, b"")
 
     with pytest.raises(error) as failed:
-        fetching.fetch(web.origin + "/demo/a")
+        http_client.fetch(web.origin + "/demo/a")
 
     assert str(status) not in str(failed.value)
 
@@ -358,13 +358,13 @@ def test_answers_without_a_page_are_named_errors_in_words(web, status, error):
 def test_a_page_that_is_not_given_is_told_with_what_to_do(web, status, remedy):
     web.answers["/demo/a"] = (status, {}, b"<title>Just a moment...</title>")
 
-    with pytest.raises((fetching.Refused, fetching.TryLater)) as failed:
-        fetching.fetch(web.origin + "/demo/a")
+    with pytest.raises((http_client.Refused, http_client.TryLater)) as failed:
+        http_client.fetch(web.origin + "/demo/a")
 
     assert str(failed.value).endswith(remedy)
 
 
-SMALL = fetching.Limits(most_bytes=1024 * 1024, connect_s=0.5, total_s=0.6)
+SMALL = http_client.Limits(most_bytes=1024 * 1024, connect_s=0.5, total_s=0.6)
 
 
 def test_t31_too_large_is_refused_before_it_is_read(web):
@@ -375,8 +375,8 @@ def test_t31_too_large_is_refused_before_it_is_read(web):
 
     web.answers["/demo/a"] = announce
 
-    with pytest.raises(fetching.Refused, match="1 MB"):
-        fetching.fetch(web.origin + "/demo/a", limits=SMALL)
+    with pytest.raises(http_client.Refused, match="1 MB"):
+        http_client.fetch(web.origin + "/demo/a", limits=SMALL)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -385,14 +385,14 @@ def test_t31_size_is_counted_after_unpacking(web, encoding):
     packed = gzip.compress(zeros) if encoding == "gzip" else zlib.compress(zeros)
     url = web.put("/demo/bom", packed, Content_Encoding=encoding)
 
-    with pytest.raises(fetching.Refused, match="1 MB"):
-        fetching.fetch(url, limits=SMALL)
+    with pytest.raises(http_client.Refused, match="1 MB"):
+        http_client.fetch(url, limits=SMALL)
 
 
 def test_packed_pages_are_unpacked(web):
     url = web.put("/demo/a", gzip.compress(b"Paspor"), Content_Encoding="gzip")
 
-    assert fetching.fetch(url).body == b"Paspor"
+    assert http_client.fetch(url).body == b"Paspor"
 
 
 @pytest.mark.parametrize(
@@ -409,8 +409,8 @@ def test_packed_pages_are_unpacked(web):
 def test_what_cannot_be_unpacked_is_refused(web, encoding, body):
     url = web.put("/demo/a", body, Content_Encoding=encoding)
 
-    with pytest.raises(fetching.Refused, match="unpacked"):
-        fetching.fetch(url)
+    with pytest.raises(http_client.Refused, match="unpacked"):
+        http_client.fetch(url)
 
 
 def _endless(piece, *, pause=0.0):
@@ -429,16 +429,16 @@ def _endless(piece, *, pause=0.0):
 def test_t31_a_body_without_end_is_cut_at_the_limit(web):
     web.answers["/demo/a"] = _endless(b"x" * 65536)
 
-    with pytest.raises(fetching.Refused, match="1 MB"):
-        fetching.fetch(web.origin + "/demo/a", limits=fetching.Limits(most_bytes=1024 * 1024))
+    with pytest.raises(http_client.Refused, match="1 MB"):
+        http_client.fetch(web.origin + "/demo/a", limits=http_client.Limits(most_bytes=1024 * 1024))
 
 
 def test_t31_a_body_that_trickles_is_cut_in_time(web):
     web.answers["/demo/a"] = _endless(b"x", pause=0.05)
     began = time.monotonic()
 
-    with pytest.raises(fetching.TryLater, match="too long"):
-        fetching.fetch(web.origin + "/demo/a", limits=SMALL)
+    with pytest.raises(http_client.TryLater, match="too long"):
+        http_client.fetch(web.origin + "/demo/a", limits=SMALL)
 
     assert time.monotonic() - began < 3
 
@@ -453,8 +453,8 @@ def test_t31_headers_that_trickle_are_cut_in_time(web):
     web.answers["/demo/a"] = trickle
     began = time.monotonic()
 
-    with pytest.raises(fetching.TryLater, match="too long"):
-        fetching.fetch(web.origin + "/demo/a", limits=SMALL)
+    with pytest.raises(http_client.TryLater, match="too long"):
+        http_client.fetch(web.origin + "/demo/a", limits=SMALL)
 
     assert time.monotonic() - began < 3
 
@@ -463,8 +463,8 @@ def test_t31_a_server_that_says_nothing_is_left_in_time(web):
     web.answers["/demo/a"] = lambda handler: time.sleep(2)
     began = time.monotonic()
 
-    with pytest.raises(fetching.TryLater):
-        fetching.fetch(web.origin + "/demo/a", limits=SMALL)
+    with pytest.raises(http_client.TryLater):
+        http_client.fetch(web.origin + "/demo/a", limits=SMALL)
 
     assert time.monotonic() - began < 1.8
 
@@ -478,20 +478,28 @@ def test_a_body_that_breaks_off_is_no_page(web):
 
     web.answers["/demo/a"] = break_off
 
-    with pytest.raises(fetching.TryLater, match="broke off"):
-        fetching.fetch(web.origin + "/demo/a")
+    with pytest.raises(http_client.TryLater, match="broke off"):
+        http_client.fetch(web.origin + "/demo/a")
 
 
 def test_an_answer_that_is_not_http_is_no_page(web):
     web.answers["/demo/a"] = lambda handler: handler.wfile.write(b"220 smtp.example ESMTP\r\n")
 
-    with pytest.raises(fetching.TryLater):
-        fetching.fetch(web.origin + "/demo/a")
+    with pytest.raises(http_client.TryLater):
+        http_client.fetch(web.origin + "/demo/a")
 
 
 def test_t31_the_limits_are_those_we_promise():
-    assert (fetching.PAGE.connect_s, fetching.PAGE.total_s, fetching.PAGE.most_bytes) == (3, 10, 5 * 1024 * 1024)
-    assert (fetching.IMAGE.connect_s, fetching.IMAGE.total_s, fetching.IMAGE.most_bytes) == (3, 10, 10 * 1024 * 1024)
+    assert (http_client.PAGE.connect_s, http_client.PAGE.total_s, http_client.PAGE.most_bytes) == (
+        3,
+        10,
+        5 * 1024 * 1024,
+    )
+    assert (http_client.IMAGE.connect_s, http_client.IMAGE.total_s, http_client.IMAGE.most_bytes) == (
+        3,
+        10,
+        10 * 1024 * 1024,
+    )
 
 
 def test_t31_a_server_that_lets_nobody_in_is_left_after_the_time_to_connect(settings):
@@ -505,8 +513,8 @@ def test_t31_a_server_that_lets_nobody_in_is_left_after_the_time_to_connect(sett
                 waiting.connect(full.getsockname())
         began = time.monotonic()
 
-        with pytest.raises(fetching.TryLater, match="cannot be reached"):
-            fetching.fetch(settings.SITE_URL + "/demo/", limits=fetching.Limits(connect_s=0.3, total_s=5))
+        with pytest.raises(http_client.TryLater, match="cannot be reached"):
+            http_client.fetch(settings.SITE_URL + "/demo/", limits=http_client.Limits(connect_s=0.3, total_s=5))
 
         assert time.monotonic() - began < 2
 
@@ -527,8 +535,8 @@ def test_t31_a_handshake_that_trickles_is_left_after_the_time_to_connect(setting
         threading.Thread(target=trickle, args=[server], daemon=True).start()
         began = time.monotonic()
 
-        with pytest.raises(fetching.TryLater, match="cannot be reached"):
-            fetching.fetch(settings.SITE_URL + "/demo/", limits=fetching.Limits(connect_s=0.4, total_s=5))
+        with pytest.raises(http_client.TryLater, match="cannot be reached"):
+            http_client.fetch(settings.SITE_URL + "/demo/", limits=http_client.Limits(connect_s=0.4, total_s=5))
 
         done.set()
         assert time.monotonic() - began < 2
@@ -547,8 +555,8 @@ def test_t31_a_handshake_that_trickles_is_left_after_the_time_to_connect(setting
 def test_t31_heads_that_are_too_long_or_nonsense_are_no_answer(web, head):
     web.answers["/demo/a"] = lambda handler: handler.wfile.write(head + b"\r\n")
 
-    with pytest.raises((fetching.TryLater, fetching.Refused)):
-        fetching.fetch(web.origin + "/demo/a", limits=SMALL)
+    with pytest.raises((http_client.TryLater, http_client.Refused)):
+        http_client.fetch(web.origin + "/demo/a", limits=SMALL)
 
 
 def test_t31_a_length_that_lies_is_not_believed(web):
@@ -560,4 +568,4 @@ def test_t31_a_length_that_lies_is_not_believed(web):
 
     web.answers["/demo/a"] = lie
 
-    assert fetching.fetch(web.origin + "/demo/a").body == b"0123456789"
+    assert http_client.fetch(web.origin + "/demo/a").body == b"0123456789"

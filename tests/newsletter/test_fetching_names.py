@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from newsletter import fetching
+from newsletter.fetching import http_client
 from tests.newsletter import names as name_server
 from tests.newsletter.web import serving
 
@@ -27,9 +27,9 @@ def web(monkeypatch):
 
         def unconnected(target, address, *, timeout):
             web.lines.append((target.host, address, target.port))
-            return fetching.HTTPConnection("127.0.0.1", web.port, timeout=timeout)
+            return http_client.HTTPConnection("127.0.0.1", web.port, timeout=timeout)
 
-        monkeypatch.setattr(fetching, "_unconnected", unconnected)
+        monkeypatch.setattr(http_client, "_unconnected", unconnected)
         yield web
 
 
@@ -37,7 +37,7 @@ def test_t30_a_public_name_is_asked_once_and_connected_to_as_answered(names, web
     names.zone["situs.example."] = [PUBLIC, "AAAA 2606:4700:4700::1111"]
     web.put("/a", "halo")
 
-    assert fetching.fetch("http://situs.example/a").body == b"halo"
+    assert http_client.fetch("http://situs.example/a").body == b"halo"
     assert sorted(one for one in names.asked if "situs" in one) == ["A situs.example.", "AAAA situs.example."]
     assert web.lines[0][1] in {"93.184.215.14", "2606:4700:4700::1111"}
     assert web.asked[0][1]["host"] == "situs.example"
@@ -47,7 +47,7 @@ def test_t30_a_name_that_turns_inside_between_look_up_and_connection_gains_nothi
     names.zone["situs.example."] = [[PUBLIC], ["A 127.0.0.1"]]
     web.put("/a", "halo")
 
-    assert fetching.fetch("http://situs.example/a").body == b"halo"
+    assert http_client.fetch("http://situs.example/a").body == b"halo"
     assert [address for _host, address, _port in web.lines] == ["93.184.215.14"]
 
 
@@ -55,8 +55,8 @@ def test_t30_a_name_that_turns_inside_before_a_redirect_is_refused_there(names, 
     names.zone["situs.example."] = [[PUBLIC], ["A 169.254.169.254"]]
     web.answers["/a"] = (302, {"Location": "http://situs.example/latest/meta-data/"}, b"")
 
-    with pytest.raises(fetching.Refused, match="private network"):
-        fetching.fetch("http://situs.example/a")
+    with pytest.raises(http_client.Refused, match="private network"):
+        http_client.fetch("http://situs.example/a")
 
     assert [path for path, _ in web.asked] == ["/a"]
 
@@ -84,8 +84,8 @@ def test_t30_one_record_that_leads_inside_spoils_the_name(names, web, records):
         "dalam.example.": ["A 10.1.2.3"],
     }
 
-    with pytest.raises(fetching.Refused, match="private network"):
-        fetching.fetch("http://situs.example/")
+    with pytest.raises(http_client.Refused, match="private network"):
+        http_client.fetch("http://situs.example/")
 
     assert web.lines == []
 
@@ -94,7 +94,7 @@ def test_t30_an_alias_of_a_public_name_is_followed_by_its_own_name(names, web):
     names.zone |= {"situs.example.": ["CNAME cdn.example."], "cdn.example.": [PUBLIC]}
     web.put("/a", "halo")
 
-    assert fetching.fetch("http://situs.example/a").body == b"halo"
+    assert http_client.fetch("http://situs.example/a").body == b"halo"
     assert web.asked[0][1]["host"] == "situs.example"
 
 
@@ -102,8 +102,8 @@ def test_t30_an_alias_of_a_public_name_is_followed_by_its_own_name(names, web):
 def test_t30_a_trailing_dot_or_capitals_make_no_other_site(names, web, host):
     names.zone |= {"situs.example.": ["A 127.0.0.1"], "www.situs.example.": ["A 127.0.0.1"]}
 
-    with pytest.raises(fetching.Refused, match="private network"):
-        fetching.fetch(f"http://{host}/")
+    with pytest.raises(http_client.Refused, match="private network"):
+        http_client.fetch(f"http://{host}/")
 
     assert web.lines == []
 
@@ -127,8 +127,8 @@ def test_t30_a_chain_of_redirects_never_arrives_inside(names, web, places):
     for number, place in enumerate(places, start=1):
         web.answers[f"/{number}"] = (302, {"Location": place}, b"")
 
-    with pytest.raises(fetching.Refused):
-        fetching.fetch("http://situs.example/1")
+    with pytest.raises(http_client.Refused):
+        http_client.fetch("http://situs.example/1")
 
     assert len(web.asked) == len(places)
     assert {address for _host, address, _port in web.lines} == {"93.184.215.14"}
@@ -140,15 +140,15 @@ def test_t30_from_http_to_https_is_fine_and_back_is_not(names, web):
     web.put("/2", "aman")
     web.answers["/3"] = (301, {"Location": "http://situs.example/2"}, b"")
 
-    assert fetching.fetch("http://situs.example/1").body == b"aman"
+    assert http_client.fetch("http://situs.example/1").body == b"aman"
     assert [port for _host, _address, port in web.lines] == [80, 443]
-    with pytest.raises(fetching.Refused, match="insecure"):
-        fetching.fetch("https://situs.example/3")
+    with pytest.raises(http_client.Refused, match="insecure"):
+        http_client.fetch("https://situs.example/3")
 
 
 def test_t30_a_name_nobody_knows_is_refused_in_words(names, web):
-    with pytest.raises(fetching.Refused, match="no site of this name"):
-        fetching.fetch("http://tiada.example/")
+    with pytest.raises(http_client.Refused, match="no site of this name"):
+        http_client.fetch("http://tiada.example/")
 
 
 def test_the_look_up_of_this_process_is_itself_again_afterwards():

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter import checks, content, issues, looks, pictures
-from newsletter.checks import fixes
+from newsletter import checks, content, issues
+from newsletter.checks import fixes, link_checker
+from newsletter.media import images
 from newsletter.models import Article, MediaFile
 from newsletter.rendering import richtext
-from newsletter.studio import documents, fixing
+from newsletter.studio.composer import fix_steps
+from newsletter.studio.shared import document_form
 from tests.makers import NOW, make_document, make_issue, make_newsletter, story_words
 from tests.newsletter import gallery
 
@@ -24,10 +26,10 @@ def wrong(issue, *names: str) -> list[checks.Check]:
 def fix_all(issue, *names: str) -> list[str]:
     """Press every button that checks of these names offer; what the buttons said."""
     said = []
-    while offered := fixing.offers(issue, content.parse(issue.content), wrong(issue, *names)):
+    while offered := fix_steps.offers(issue, content.parse(issue.content), wrong(issue, *names)):
         do, label = next(iter(offered.values()))
         document = content.parse(issue.content)
-        fixing.step(issue, document, do.removeprefix("fix:"))
+        fix_steps.step(issue, document, do.removeprefix("fix:"))
         issue = issues.save(issue, document, version=issue.version, editor=None, now=NOW)
         said.append(label)
         assert len(said) < 20
@@ -104,7 +106,7 @@ def test_without_a_summary_there_is_nothing_to_offer():
     document.blocks[0].words["id"].summary = ""
     issue = make_issue(make_newsletter(languages=["id"]), document=document)
 
-    assert fixing.offers(issue, document, wrong(issue, "E20")) == {}
+    assert fix_steps.offers(issue, document, wrong(issue, "E20")) == {}
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------
@@ -170,7 +172,7 @@ def noisy_picture(width: int, seed: int) -> content.Picture:
     noise = random.Random(seed).randbytes(width * width * 3)
     body = io.BytesIO()
     Image.frombytes("RGB", (width, width), noise).save(body, "PNG")
-    return issues.picture(pictures.store(body.getvalue()))
+    return issues.picture(images.store(body.getvalue()))
 
 
 def test_e17_heavy_pictures_become_lighter_and_join_the_library():
@@ -248,7 +250,7 @@ def test_http_of_another_site_is_not_touched():
         content.Story(id="b001", words={"id": story_words(1).model_copy(update={"url": "http://a.example/"})})
     )
 
-    assert fixing.offers(issue, content.parse(issue.content), wrong(issue, "E18")) == {}
+    assert fix_steps.offers(issue, content.parse(issue.content), wrong(issue, "E18")) == {}
 
 
 def test_a_shortener_is_replaced_by_where_it_led_when_it_was_tried():
@@ -256,7 +258,7 @@ def test_a_shortener_is_replaced_by_where_it_led_when_it_was_tried():
         content.Story(id="b001", words={"id": story_words(1).model_copy(update={"url": "https://s.id/abc"})})
     )
     said = {"fine": True, "why": "", "to": "https://kabarlintas.example/panjang", "at": NOW.isoformat()}
-    looks.keep(issue, {"links": {"https://s.id/abc": said}}, now=NOW)
+    link_checker.keep(issue, {"links": {"https://s.id/abc": said}}, now=NOW)
 
     assert fix_all(issue, "E18") == ["Use https://kabarlintas.example/panjang"]
     assert words_of(issue).url == "https://kabarlintas.example/panjang"
@@ -291,7 +293,7 @@ def test_the_articles_new_words_are_taken_with_the_guards_own_step():
     check = checks.Check("changed", "warns", False, "…", "b001", "id")
     issue = make_issue()
 
-    assert fixing.offers(issue, content.parse(issue.content), [check]) == {
+    assert fix_steps.offers(issue, content.parse(issue.content), [check]) == {
         check: ("take:b001:id", "Take what the article says now")
     }
 
@@ -303,16 +305,16 @@ def test_the_articles_new_words_are_taken_with_the_guards_own_step():
 def test_what_no_button_of_ours_posts_is_refused(rest):
     issue = make_issue()
 
-    with pytest.raises(documents.BadForm):
-        fixing.step(issue, content.parse(issue.content), rest)
+    with pytest.raises(document_form.BadForm):
+        fix_steps.step(issue, content.parse(issue.content), rest)
 
 
 @pytest.mark.parametrize("rest", ["E07:b001:id", "E21::id", "E09:bgone:id", "twice:b001:"])
 def test_where_nothing_is_left_to_mend_the_editor_is_told(rest):
     issue = make_issue()
 
-    with pytest.raises(documents.NotPossible):
-        fixing.step(issue, content.parse(issue.content), rest)
+    with pytest.raises(document_form.NotPossible):
+        fix_steps.step(issue, content.parse(issue.content), rest)
 
 
 def test_the_offers_of_forty_blocks_take_as_many_queries_as_those_of_five(django_assert_num_queries):
@@ -325,4 +327,4 @@ def test_the_offers_of_forty_blocks_take_as_many_queries_as_those_of_five(django
         assert len(found) == blocks
 
         with django_assert_num_queries(2):
-            assert len(fixing.offers(issue, document, found)) == blocks
+            assert len(fix_steps.offers(issue, document, found)) == blocks

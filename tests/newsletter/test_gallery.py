@@ -24,7 +24,7 @@ from newsletter.rendering import appearance
 from tests.chromium import axe_complaints, browser, needs_chromium
 from tests.makers import NOW, make_newsletter
 from tests.newsletter import gallery, gallery_generated
-from workers import wire
+from workers.message import builder
 
 pytestmark = pytest.mark.django_db
 
@@ -181,12 +181,12 @@ def test_ten_stories_with_pictures_weigh_at_most_75_kb():
         assert len(mail.get_body(preferencelist=("html",)).get_payload(decode=True)) <= 75_000
 
 
-def copy(issue: Issue, language: str) -> wire.Copy:
+def copy(issue: Issue, language: str) -> builder.Copy:
     done = editions.render(issue, language, tracked=True)
-    words = wire.Words(1, language, done.subject, done.html, done.text)
-    reader = wire.Reader(7, "siti@pembaca.example", "Siti Nurhaliza", NOW)
-    return wire.fill(
-        wire.compiled(words, issue.newsletter, eight_bit=True), reader, now=datetime.datetime.now(tz=datetime.UTC)
+    words = builder.Words(1, language, done.subject, done.html, done.text)
+    reader = builder.Reader(7, "siti@pembaca.example", "Siti Nurhaliza", NOW)
+    return builder.fill(
+        builder.compiled(words, issue.newsletter, eight_bit=True), reader, now=datetime.datetime.now(tz=datetime.UTC)
     )
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter import articles, content, guard, issues
-from newsletter.articledata import ArticleData
+from newsletter import articles, content, issues
+from newsletter.articles import article_changes
+from newsletter.articles.article_data import ArticleData
 from newsletter.models import Article, ArticleState
 from tests.makers import NOW, make_newsletter
 
@@ -40,7 +41,7 @@ def say(article: Article, **fields: Any) -> None:
 
 
 def kinds(issue) -> list[tuple[str, str]]:
-    return [(change.language, change.kind) for change in guard.changes(issue)]
+    return [(change.language, change.kind) for change in article_changes.changes(issue)]
 
 
 def document_of(issue) -> content.Document:
@@ -52,7 +53,7 @@ def document_of(issue) -> content.Document:
 
 @pytest.mark.django_db
 def test_an_issue_whose_articles_say_what_they_said_has_no_changes():
-    assert guard.changes(make_issue_of(make_article(1), make_article(2))) == []
+    assert article_changes.changes(make_issue_of(make_article(1), make_article(2))) == []
 
 
 @pytest.mark.django_db
@@ -72,7 +73,7 @@ def test_each_kind_of_change_is_told_with_what_was_and_what_is(fields, kind):
     issue = make_issue_of(article)
     say(article, **fields)
 
-    (change,) = guard.changes(issue)
+    (change,) = article_changes.changes(issue)
 
     assert (change.kind, change.language, change.article) == (kind, "id", article.pk)
     assert change.block == document_of(issue).blocks[0].id
@@ -97,7 +98,7 @@ def test_white_space_and_other_spellings_of_the_same_are_no_change(fields):
     issue = make_issue_of(article)
     say(article, **fields)
 
-    assert guard.changes(issue) == []
+    assert article_changes.changes(issue) == []
 
 
 @pytest.mark.parametrize(
@@ -112,13 +113,13 @@ def test_white_space_and_other_spellings_of_the_same_are_no_change(fields):
     ],
 )
 def test_quotes_and_dashes_of_another_shape_are_no_change_and_figures_are(one, other, same):
-    assert guard.is_same(one, other) is same
+    assert article_changes.is_same(one, other) is same
 
 
 @given(st.text(), st.text())
 def test_sameness_does_not_depend_on_which_text_comes_first(one, other):
-    assert guard.is_same(one, one)
-    assert guard.is_same(one, other) == guard.is_same(other, one)
+    assert article_changes.is_same(one, one)
+    assert article_changes.is_same(one, other) == article_changes.is_same(other, one)
 
 
 @pytest.mark.django_db
@@ -128,11 +129,11 @@ def test_a_change_that_the_editor_wrote_already_is_none():
     document = document_of(issue)
     document.blocks[0].words["id"].headline = "Kuota paspor naik"
     issue = issues.save(issue, document, version=issue.version, editor=None, now=NOW)
-    assert guard.changes(issue) == []  # an editor's own words are no change either
+    assert article_changes.changes(issue) == []  # an editor's own words are no change either
 
     say(article, title="Kuota paspor naik")
 
-    assert guard.changes(issue) == []
+    assert article_changes.changes(issue) == []
 
 
 @pytest.mark.django_db
@@ -143,7 +144,7 @@ def test_a_page_that_is_gone_does_not_matter_to_a_block_that_leads_elsewhere():
     document.blocks[0].words["id"].url = "https://arsip.example/kuota"
     say(article, state=ArticleState.GONE)
 
-    assert guard.in_document(document) == []
+    assert article_changes.in_document(document) == []
 
 
 @pytest.mark.django_db
@@ -153,7 +154,7 @@ def test_the_twin_in_another_language_is_watched_too():
     issue = make_issue_of(article)
     say(twin, title="Passport quota rises")
 
-    (change,) = guard.changes(issue)
+    (change,) = article_changes.changes(issue)
 
     assert (change.language, change.kind, change.article) == ("en", "retitled", twin.pk)
     assert (change.then.title, change.now.title) == ("Passport quota", "Passport quota rises")
@@ -165,10 +166,10 @@ def test_a_draft_from_before_is_compared_by_its_words():
     issue = make_issue_of(article)
     document = document_of(issue)
     document.blocks[0].seen = {}
-    assert guard.in_document(document) == []
+    assert article_changes.in_document(document) == []
     say(article, title="Kuota paspor naik")
 
-    (change,) = guard.in_document(document)
+    (change,) = article_changes.in_document(document)
 
     assert (change.kind, change.then.title) == ("retitled", "Kuota paspor 1")
 
@@ -181,7 +182,7 @@ def test_the_number_of_queries_does_not_grow_with_the_blocks(django_assert_num_q
 
     for issue, queries in ((few, 1), (many, 1), (two, 2)):
         with django_assert_num_queries(queries):
-            guard.changes(issue)
+            article_changes.changes(issue)
 
 
 # --- answering -------------------------------------------------------------------------------------------------------
@@ -193,12 +194,12 @@ def test_taking_the_new_words_puts_them_in_and_settles_the_change():
     document = document_of(make_issue_of(article))
     say(article, title="Kuota & tarif", summary="Mulai <Senin>.", url="https://kabar.example/pindah")
 
-    guard.take(document, document.blocks[0].id)
+    article_changes.take(document, document.blocks[0].id)
 
     words = document.blocks[0].words["id"]
     assert (words.headline, words.summary) == ("Kuota & tarif", "<p>Mulai &lt;Senin&gt;.</p>")
     assert words.url == "https://kabar.example/pindah"
-    assert guard.in_document(document) == []
+    assert article_changes.in_document(document) == []
 
 
 @pytest.mark.django_db
@@ -209,11 +210,11 @@ def test_taking_the_new_words_of_one_language_leaves_the_others():
     say(article, title="Kuota naik")
     say(twin, title="Quota rises")
 
-    guard.take(document, document.blocks[0].id, language="en")
+    article_changes.take(document, document.blocks[0].id, language="en")
 
     assert document.blocks[0].words["en"].headline == "Quota rises"
     assert document.blocks[0].words["id"].headline == "Kuota paspor 1"
-    assert [change.language for change in guard.in_document(document)] == ["id"]
+    assert [change.language for change in article_changes.in_document(document)] == ["id"]
 
 
 @pytest.mark.django_db
@@ -223,7 +224,7 @@ def test_a_link_that_an_editor_changed_stays_where_the_words_are_taken():
     document.blocks[0].words["id"].url = "https://kabar.example/topik/paspor"
     say(article, title="Kuota naik")
 
-    guard.take(document, document.blocks[0].id)
+    article_changes.take(document, document.blocks[0].id)
 
     assert document.blocks[0].words["id"].url == "https://kabar.example/topik/paspor"
 
@@ -234,12 +235,12 @@ def test_keeping_ones_own_words_settles_the_change_until_the_next():
     document = document_of(make_issue_of(article))
     say(article, title="Kuota naik")
 
-    guard.keep(document, document.blocks[0].id)
+    article_changes.keep(document, document.blocks[0].id)
 
     assert document.blocks[0].words["id"].headline == "Kuota paspor 1"
-    assert guard.in_document(document) == []
+    assert article_changes.in_document(document) == []
     say(article, title="Kuota turun")
-    assert [change.then.title for change in guard.in_document(document)] == ["Kuota naik"]
+    assert [change.then.title for change in article_changes.in_document(document)] == ["Kuota naik"]
 
 
 @pytest.mark.django_db
@@ -248,10 +249,10 @@ def test_an_article_that_is_gone_can_be_told_anyway():
     document = document_of(make_issue_of(article))
     say(article, state=ArticleState.GONE)
 
-    guard.keep(document, document.blocks[0].id)
+    article_changes.keep(document, document.blocks[0].id)
 
     assert document.blocks[0].keeps_gone
-    assert guard.in_document(document) == []
+    assert article_changes.in_document(document) == []
 
 
 @pytest.mark.django_db
@@ -259,15 +260,15 @@ def test_a_block_that_tells_no_article_cannot_be_answered():
     document = content.Document(blocks=[content.Text(id="teks"), content.Story(id="lepas")])
 
     for block in ("teks", "lepas", "tidak-ada"):
-        with pytest.raises(guard.NotThere):
-            guard.take(document, block)
+        with pytest.raises(article_changes.NotThere):
+            article_changes.take(document, block)
 
 
 # --- reading again ---------------------------------------------------------------------------------------------------
 
 
 def read_again(issue, *, later: timedelta = timedelta(), max_age: timedelta = timedelta(minutes=10)) -> int:
-    return guard.read_again(issue, now=NOW + later, max_age=max_age)
+    return article_changes.read_again(issue, now=NOW + later, max_age=max_age)
 
 
 @pytest.mark.django_db
@@ -279,7 +280,7 @@ def test_pages_are_read_again_in_all_languages_and_not_more_often_than_asked(web
     assert read_again(issue) == 2
     assert read_again(issue, later=timedelta(minutes=9)) == 0
     assert read_again(issue, later=timedelta(minutes=10)) == 2
-    assert guard.changes(issue) == []
+    assert article_changes.changes(issue) == []
 
 
 @pytest.mark.django_db
@@ -305,7 +306,7 @@ def test_a_page_that_is_not_there_is_gone_and_can_come_back(web, status):
     assert kinds(issue) == [("id", "gone")]
     web.answers["/demo/1"] = kept
     read_again(issue, later=timedelta(hours=1))
-    assert guard.changes(issue) == []
+    assert article_changes.changes(issue) == []
 
 
 @pytest.mark.django_db
@@ -327,7 +328,7 @@ def test_a_site_that_is_down_or_shut_makes_nothing_gone(web, answer, words):
 
     read_again(issue)
 
-    (change,) = guard.changes(issue)
+    (change,) = article_changes.changes(issue)
     assert change.kind == "unreachable"
     assert words in change.reason
     assert change.looked_at == NOW
@@ -365,7 +366,7 @@ def test_an_article_that_moved_is_followed_and_found_by_its_new_address(web):
 
     read_again(issue)
 
-    (change,) = guard.changes(issue)
+    (change,) = article_changes.changes(issue)
     assert (change.kind, change.url) == ("moved", new)
     assert not Article.objects.filter(pk=arrived.pk).exists()
     assert Article.objects.get().guid == new
@@ -379,4 +380,6 @@ def test_pages_are_read_a_few_at_a_time_and_each_result_stays_with_its_article(w
 
     assert read_again(issue) == 12
 
-    assert [(change.article, change.now.title) for change in guard.changes(issue)] == [(told[7].pk, "Judul tujuh")]
+    assert [(change.article, change.now.title) for change in article_changes.changes(issue)] == [
+        (told[7].pk, "Judul tujuh")
+    ]

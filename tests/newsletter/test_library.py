@@ -7,7 +7,8 @@ import io
 import pytest
 from PIL import Image
 
-from newsletter import content, issues, library, pictures
+from newsletter import content, issues
+from newsletter.media import images, library
 from newsletter.models import Article, MediaFile
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter
 
@@ -68,7 +69,7 @@ def test_the_same_picture_is_stored_once_and_shown_in_both_libraries():
 def test_what_cannot_be_shown_in_a_mail_is_refused_in_words(body, words):
     newsletter = make_newsletter()
 
-    with pytest.raises(pictures.NoPicture, match=words.replace(".", r"\.")):
+    with pytest.raises(images.NoPicture, match=words.replace(".", r"\.")):
         library.add_picture(newsletter, body)
 
     assert not library.search(newsletter).exists()

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from newsletter import pages
-from newsletter.pages.site import likely_zone
+from newsletter.articles import extraction
+from newsletter.articles.extraction.site import likely_zone
 
 URL = "https://www.kabarlintas.example/"
 
 
-def front(head: str = "", body: str = "", *, lang: str = "id") -> pages.Site:
+def front(head: str = "", body: str = "", *, lang: str = "id") -> extraction.Site:
     page = f'<!doctype html><html lang="{lang}"><head>{head}</head><body>{body}</body></html>'
-    return pages.read_site(page.encode(), url=URL)
+    return extraction.read_site(page.encode(), url=URL)
 
 
 def linked(*things: dict) -> str:
@@ -31,7 +31,7 @@ def test_a_site_names_itself_its_feeds_languages_logo_and_colour():
         '<link rel="apple-touch-icon" href="/ikon.png">'
     )
 
-    assert site == pages.Site(
+    assert site == extraction.Site(
         name="Kabar Lintas",
         feeds=["https://www.kabarlintas.example/umpan.xml"],
         languages=["id", "en"],
@@ -169,6 +169,6 @@ def test_dates_in_utc_or_in_no_zone_of_the_world_say_nothing_about_the_zone(mome
 
 @pytest.mark.parametrize("body", [b"", b"\x00", b"<" * 9000, b"<base href='http://['>" + bytes(range(256)) * 9])
 def test_a_front_page_of_garbage_is_a_site_all_the_same(body):
-    site = pages.read_site(body, url=URL)
+    site = extraction.read_site(body, url=URL)
 
     assert (site.feeds, site.accent, site.time_zone) == ([], "", "")

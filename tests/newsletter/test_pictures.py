@@ -9,7 +9,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from newsletter import fetching, pictures
+from newsletter.fetching import http_client
+from newsletter.media import images
 from newsletter.models import MediaFile
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +37,7 @@ def photo(size=(1600, 1200)) -> Image.Image:
 def test_a_large_photo_becomes_a_jpeg_of_1200_pixels_without_metadata():
     exif = Image.Exif()
     exif[0x010F] = "Kamera Siti"
-    file = pictures.store(
+    file = images.store(
         encoded(photo(), "JPEG", exif=exif, comment=b"rahasia"), alt="Loket", source_url="https://k.example/a.jpg"
     )
 
@@ -52,7 +53,7 @@ def test_a_picture_lying_on_its_side_is_set_upright():
     exif = Image.Exif()
     exif[0x0112] = 6
 
-    file = pictures.store(encoded(photo((400, 200)), "JPEG", exif=exif))
+    file = images.store(encoded(photo((400, 200)), "JPEG", exif=exif))
 
     assert (file.width, file.height) == (200, 400)
 
@@ -61,13 +62,13 @@ def test_what_is_transparent_or_drawn_stays_png():
     glass = Image.new("RGBA", (300, 200), (0, 0, 0, 0))
     glass.paste((14, 90, 85, 255), (50, 50, 200, 150))
 
-    assert pictures.store(encoded(glass, "PNG")).file.name.endswith(".png")
-    assert pictures.store(encoded(Image.new("P", (300, 200), 3), "GIF")).file.name.endswith(".png")
+    assert images.store(encoded(glass, "PNG")).file.name.endswith(".png")
+    assert images.store(encoded(Image.new("P", (300, 200), 3), "GIF")).file.name.endswith(".png")
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "GIF", "PNG", "BMP", "TIFF"])
 def test_other_kinds_become_jpeg_or_png(kind):
-    file = pictures.store(encoded(photo((300, 200)), kind))
+    file = images.store(encoded(photo((300, 200)), kind))
 
     assert opened(file).format in {"JPEG", "PNG"}
 
@@ -75,15 +76,15 @@ def test_other_kinds_become_jpeg_or_png(kind):
 def test_the_same_picture_is_stored_once():
     body = encoded(photo(), "PNG")
 
-    assert pictures.store(body) == pictures.store(body)
+    assert images.store(body) == images.store(body)
     assert MediaFile.objects.count() == 1
 
 
 def test_a_picture_whose_file_was_lost_is_written_again():
-    file = pictures.store(encoded(photo(), "PNG"))
+    file = images.store(encoded(photo(), "PNG"))
     file.file.storage.delete(file.file.name)
 
-    again = pictures.store(encoded(photo(), "PNG"))
+    again = images.store(encoded(photo(), "PNG"))
 
     assert again == file
     assert again.file.storage.exists(again.file.name)
@@ -112,27 +113,27 @@ def png_header(width: int, height: int) -> bytes:
     ],
 )
 def test_t31_bombs_and_what_is_no_picture_are_told_in_words(body, words):
-    with pytest.raises(pictures.NoPicture, match=words):
-        pictures.store(body)
+    with pytest.raises(images.NoPicture, match=words):
+        images.store(body)
 
     assert not MediaFile.objects.exists()
 
 
 def test_a_picture_that_breaks_off_is_refused():
-    with pytest.raises(pictures.NoPicture):
-        pictures.store(encoded(photo(), "JPEG")[:2000])
+    with pytest.raises(images.NoPicture):
+        images.store(encoded(photo(), "JPEG")[:2000])
 
 
 def test_a_tracking_pixel_is_no_picture():
-    with pytest.raises(pictures.NoPicture, match="too small"):
-        pictures.store(encoded(Image.new("RGB", (1, 1)), "PNG"))
+    with pytest.raises(images.NoPicture, match="too small"):
+        images.store(encoded(Image.new("RGB", (1, 1)), "PNG"))
 
 
 @pytest.mark.parametrize("declared", ["text/html", "image/svg+xml", "application/octet-stream", ""])
 def test_t31_what_a_picture_is_called_does_not_matter(web, declared):
     url = web.put("/media/foto", encoded(photo(), "PNG"), kind=declared)
 
-    assert opened(pictures.store(fetching.fetch(url, limits=fetching.IMAGE).body)).size == (1200, 900)
+    assert opened(images.store(http_client.fetch(url, limits=http_client.IMAGE).body)).size == (1200, 900)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +149,8 @@ def test_t31_what_a_picture_is_called_does_not_matter(web, declared):
 def test_t31_what_calls_itself_a_picture_and_is_none_is_refused(web, body):
     url = web.put("/media/foto.png", body, kind="image/png")
 
-    with pytest.raises(pictures.NoPicture):
-        pictures.store(fetching.fetch(url, limits=fetching.IMAGE).body)
+    with pytest.raises(images.NoPicture):
+        images.store(http_client.fetch(url, limits=http_client.IMAGE).body)
 
     assert not MediaFile.objects.exists()
 
@@ -160,7 +161,7 @@ def test_t31_where_a_photo_was_taken_and_by_whom_stays_out_of_every_kind():
     exif.get_ifd(0x8825).update({1: "S", 2: (6.0, 54.0, 0.0), 3: "E", 4: (107.0, 36.0, 0.0)})
 
     for kind in ("JPEG", "PNG", "WEBP", "TIFF"):
-        file = pictures.store(encoded(photo((400, 300)), kind, exif=exif))
+        file = images.store(encoded(photo((400, 300)), kind, exif=exif))
         with file.file.open() as handle:
             kept = handle.read()
 
@@ -172,7 +173,7 @@ def test_t31_a_film_of_many_pictures_is_kept_as_its_first():
     frames = [Image.new("RGB", (300, 200), (shade, 0, 0)) for shade in range(0, 250, 5)]
     film = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
-    stored = opened(pictures.store(film))
+    stored = opened(images.store(film))
 
     assert getattr(stored, "n_frames", 1) == 1
     assert stored.size == (300, 200)
@@ -183,5 +184,5 @@ def test_an_avif_whose_pixels_are_damaged_is_no_picture():
     Image.new("RGB", (120, 110), "teal").save(out, "AVIF")
     head, mark, pixels = out.getvalue().partition(b"mdat")
 
-    with pytest.raises(pictures.NoPicture):
-        pictures.store(head + mark + bytes(len(pixels)))
+    with pytest.raises(images.NoPicture):
+        images.store(head + mark + bytes(len(pixels)))

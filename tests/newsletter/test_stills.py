@@ -6,7 +6,7 @@ import pytest
 from django.core.files.storage import default_storage
 from PIL import Image
 
-from newsletter import stills
+from newsletter.media import video_thumbnails
 from tests.newsletter import gallery
 
 pytestmark = pytest.mark.django_db
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 def test_the_mark_is_in_the_middle_and_can_be_seen_on_light_and_dark():
     picture = gallery.make_picture(width=800, height=400)
 
-    path = stills.with_play_mark(picture.path)
+    path = video_thumbnails.with_play_mark(picture.path)
 
     with Image.open(default_storage.path(path)) as still:
         assert still.size == (800, 400)
@@ -28,11 +28,11 @@ def test_the_mark_is_in_the_middle_and_can_be_seen_on_light_and_dark():
 def test_the_marked_picture_is_made_once():
     picture = gallery.make_picture(width=640, height=320)
 
-    first, again = stills.with_play_mark(picture.path), stills.with_play_mark(picture.path)
+    first, again = video_thumbnails.with_play_mark(picture.path), video_thumbnails.with_play_mark(picture.path)
 
     assert first == again == f"stills/{picture.path.removesuffix('.png')}.jpg"
 
 
 @pytest.mark.parametrize("path", ["images/there-is-none.png", ""])
 def test_a_picture_that_cannot_be_read_stays_as_it_is(path):
-    assert stills.with_play_mark(path) == path
+    assert video_thumbnails.with_play_mark(path) == path

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from newsletter import articles, content, issues
-from newsletter.articledata import ArticleData
+from newsletter.articles.article_data import ArticleData
 from newsletter.models import Article, ArticleState, Candidate, CandidateState, Issue, MediaFile, Role, Source
 from tests.makers import NOW, make_editor, make_issue, make_newsletter
 

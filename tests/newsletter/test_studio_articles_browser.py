@@ -10,7 +10,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from newsletter import articles, content
-from newsletter.articledata import ArticleData
+from newsletter.articles.article_data import ArticleData
 from newsletter.models import Issue, IssueStatus
 from tests import chromium
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader

@@ -7,7 +7,8 @@ from html import escape
 import pytest
 from django.urls import reverse
 
-from newsletter import content, issues, library
+from newsletter import content, issues
+from newsletter.media import library
 from newsletter.models import Article, Issue, Source
 from tests.makers import NOW, make_document, make_issue
 from tests.newsletter.composing import either_way, form_of, post, step, stored

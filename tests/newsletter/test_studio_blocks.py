@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from newsletter import content, issues
 from newsletter.models import Article, Issue, MediaFile
-from newsletter.studio import documents
+from newsletter.studio.shared import document_form
 from tests.makers import NOW, make_document, make_issue, story_words
 from tests.newsletter.composing import either_way, form_of, ids, post, step, stored
 
@@ -148,7 +148,7 @@ def test_a_step_no_page_of_ours_asks_for_is_refused(studio, issue, do):
 def test_a_card_offers_the_kinds_it_can_become(kind, others):
     block = content.KINDS[kind](id="b001")
 
-    (card,) = documents.cards(content.Document(blocks=[block]), language="id", default="id")
+    (card,) = document_form.cards(content.Document(blocks=[block]), language="id", default="id")
 
     assert {name for name, _label in card.kinds} == others
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from newsletter import issues
 from newsletter.models import Article, Editor, Issue, MediaFile, Membership, Role
-from newsletter.studio import documents
+from newsletter.studio.shared import document_form
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter
 from tests.newsletter.composing import form_of, ids, post, stored
 
@@ -115,7 +115,7 @@ def test_a_summary_is_cleaned_to_a_little_html(studio, issue, typed, kept):
 
 @pytest.mark.parametrize("typed", ["Satu\n\nDua & tiga", "- a\n- b", "1. a\n2. b", "<strong>x</strong>\ny"])
 def test_a_summary_comes_back_as_it_was_typed(typed):
-    assert documents.as_typed(documents.as_html(typed)) == typed
+    assert document_form.as_typed(document_form.as_html(typed)) == typed
 
 
 @pytest.mark.parametrize("htmx", [False, True])
@@ -183,13 +183,13 @@ def test_blocks_move_and_go(studio, issue, step, order, htmx):
     assert ids(issue) == order
 
 
-@pytest.mark.parametrize("kind", list(documents.KINDS))
+@pytest.mark.parametrize("kind", list(document_form.KINDS))
 def test_a_block_of_every_kind_can_be_added_and_typed_into(studio, issue, kind):
     post(studio, "issue-autosave", issue, form_of(issue, do=f"add:{kind}"))
     added = stored(issue).blocks[-1]
     filled = {
         f"{added.id}.{field.name}": "3:45" if field.kind == "duration" else "https://kabarlintas.example/x"
-        for field in documents.FIELDS[kind]
+        for field in document_form.FIELDS[kind]
     }
     filled |= (
         {f"{added.id}.q0.question": "Berapa biayanya?", f"{added.id}.q0.answer": "Rp350.000."} if kind == "faq" else {}

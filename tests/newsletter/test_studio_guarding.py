@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from newsletter import articles, content, guard, issues
-from newsletter.articledata import ArticleData
+from newsletter import articles, content, issues
+from newsletter.articles import article_changes
+from newsletter.articles.article_data import ArticleData
 from newsletter.models import Article, ArticleState, Issue
-from newsletter.studio import guarding
+from newsletter.studio.shared import change_notes
 from tests.makers import NOW
 
 pytestmark = pytest.mark.django_db
@@ -142,7 +143,8 @@ def test_an_answer_for_a_block_that_is_not_there_is_refused(studio, issue, step)
 )
 def test_two_texts_are_laid_over_each_other_word_by_word(then, now, pieces):
     marks = [
-        ("-" if one.is_old else "+" if one.is_new else "") + one.text for one in guarding.difference(then, now).pieces
+        ("-" if one.is_old else "+" if one.is_new else "") + one.text
+        for one in change_notes.difference(then, now).pieces
     ]
 
     assert marks == pieces
@@ -155,4 +157,4 @@ def test_a_page_that_could_not_be_read_is_mentioned_without_a_question(studio, i
 
     assert "The page could not be read again" in page
     assert "Take the new" not in page
-    assert guard.changes(issue)[0].kind == "unreachable"
+    assert article_changes.changes(issue)[0].kind == "unreachable"

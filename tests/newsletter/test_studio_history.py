@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from newsletter import content, issues
 from newsletter.models import Issue
-from newsletter.studio import history
+from newsletter.studio.composer import history
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter
 from tests.newsletter.composing import HTMX, ids, step, stored
 

@@ -9,7 +9,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image
 
-from newsletter import content, issues, library
+from newsletter import content, issues
+from newsletter.media import library
 from newsletter.models import MediaFile
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter
 from tests.newsletter.composing import HTMX, either_way, form_of, post, step, stored

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from newsletter import articles, issues
 from newsletter.models import Article, AuditEntry, Issue, Membership, Newsletter, Role, Source
-from newsletter.studio import week
+from newsletter.studio.start import dashboard
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter, make_scheduled_issue
 
 pytestmark = pytest.mark.django_db
@@ -119,7 +119,7 @@ def test_the_set_up_names_what_is_left(newsletter):
     Newsletter.objects.update(postal_address="")
     newsletter.refresh_from_db()
 
-    left = [step.title for step in week.steps_of(newsletter) if not step.is_done]
+    left = [step.title for step in dashboard.steps_of(newsletter) if not step.is_done]
 
     assert [title for title in left if "Sign-up" not in title] == [
         "Postal address",
@@ -130,13 +130,13 @@ def test_the_set_up_names_what_is_left(newsletter):
 
 
 def test_pages_above_add_their_own_steps_and_needs(newsletter, admin, monkeypatch):
-    monkeypatch.setattr(week, "_steps", [])
-    monkeypatch.setattr(week, "_needs", [])
-    week.add_steps(lambda letter: [week.Step("Sign-up box", "1 min", "/x/", False, 15)])
-    week.add_needs(lambda editor, mine: [week.Need("A reader asked", "72 h", "/y/", tone="danger")])
+    monkeypatch.setattr(dashboard, "_steps", [])
+    monkeypatch.setattr(dashboard, "_needs", [])
+    dashboard.add_steps(lambda letter: [dashboard.Step("Sign-up box", "1 min", "/x/", False, 15)])
+    dashboard.add_needs(lambda editor, mine: [dashboard.Need("A reader asked", "72 h", "/y/", tone="danger")])
 
-    assert "Sign-up box" in [step.title for step in week.steps_of(newsletter)]
-    assert week.needs_of(admin, [newsletter])[0].title == "A reader asked"
+    assert "Sign-up box" in [step.title for step in dashboard.steps_of(newsletter)]
+    assert dashboard.needs_of(admin, [newsletter])[0].title == "A reader asked"
 
 
 def test_somebody_without_a_newsletter_is_told_what_to_do(client):

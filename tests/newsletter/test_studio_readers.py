@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from newsletter import content
 from newsletter.models import Role
-from newsletter.studio import readers
+from newsletter.studio.composer import preview_readers
 from tests.makers import make_document, make_editor, make_issue, make_newsletter, make_reader
 
 pytestmark = pytest.mark.django_db
@@ -38,8 +38,8 @@ def test_a_reader_without_a_name_sees_the_other_words(preview):
 
 
 def test_a_long_name_stands_in_the_mail(preview):
-    assert f"Halo {readers.LONG_NAME}, selamat pagi." in preview("long")
-    assert f"Halo {readers.LONG_NAME}, selamat pagi." in preview("long", view="text")
+    assert f"Halo {preview_readers.LONG_NAME}, selamat pagi." in preview("long")
+    assert f"Halo {preview_readers.LONG_NAME}, selamat pagi." in preview("long", view="text")
 
 
 def test_a_real_reader_is_offered_by_name_and_seen(preview, newsletter):
@@ -52,7 +52,7 @@ def test_who_may_not_see_people_is_offered_none(preview, newsletter, issue):
     siti = make_reader(newsletter, name="Siti Rahma")
     writer = make_editor(newsletter, role=Role.WRITER)
 
-    assert [reader.key for reader in readers.offered(issue, "id", writer)] == ["", "long"]
+    assert [reader.key for reader in preview_readers.offered(issue, "id", writer)] == ["", "long"]
     assert "Siti" not in preview(str(siti.pk), role=Role.WRITER)
 
 

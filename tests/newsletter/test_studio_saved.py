@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from newsletter import library
+from newsletter.media import library
 from newsletter.models import SavedBlock
 from tests.makers import NOW, make_editor, make_newsletter
 from tests.newsletter.composing import HTMX, either_way, form_of, post, stored

@@ -7,9 +7,10 @@ import datetime
 import pytest
 from django.urls import reverse
 
-from newsletter import articles, issues, library
+from newsletter import articles, issues
+from newsletter.media import library
 from newsletter.models import Article, Candidate, CandidateState, Issue
-from newsletter.studio import tray
+from newsletter.studio.composer import tray
 from tests.makers import NOW, make_editor, make_issue, make_newsletter
 from tests.newsletter.composing import HTMX, either_way, ids, step, stored
 

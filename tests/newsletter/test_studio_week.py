@@ -8,7 +8,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from newsletter import content, drafting, issues
+from newsletter import content, issues
+from newsletter.drafts import preparation
 from newsletter.models import Article, Issue, Role, Source
 from tests.makers import make_editor, make_issue, make_newsletter
 
@@ -58,7 +59,7 @@ def start_page(studio):
 
 def test_the_prepared_draft_comes_first_with_the_rule_that_picked_it(studio, newsletter, monday):
     add_articles(newsletter, range(1, 10), monday=monday)
-    issue = drafting.prepare(newsletter, now=monday).issue
+    issue = preparation.prepare(newsletter, now=monday).issue
     make_issue(newsletter, now=monday + timedelta(hours=1))
 
     page = start_page(studio)
@@ -71,7 +72,7 @@ def test_the_prepared_draft_comes_first_with_the_rule_that_picked_it(studio, new
 
 def test_one_click_opens_the_draft(studio, newsletter, monday):
     add_articles(newsletter, range(1, 6), monday=monday)
-    issue = drafting.prepare(newsletter, now=monday).issue
+    issue = preparation.prepare(newsletter, now=monday).issue
 
     page = start_page(studio)
 
@@ -80,7 +81,7 @@ def test_one_click_opens_the_draft(studio, newsletter, monday):
 
 def test_a_draft_that_somebody_changed_is_no_longer_called_the_rules(studio, editor, newsletter, monday):
     add_articles(newsletter, range(1, 6), monday=monday)
-    issue = drafting.prepare(newsletter, now=monday).issue
+    issue = preparation.prepare(newsletter, now=monday).issue
     document = content.parse(issue.content)
     document.blocks.pop()
     issues.save(issue, document, version=issue.version, editor=editor, now=monday)
@@ -94,7 +95,7 @@ def test_a_draft_that_somebody_changed_is_no_longer_called_the_rules(studio, edi
 
 def test_what_came_since_can_be_picked_and_undone(studio, newsletter, monday):
     add_articles(newsletter, range(2, 7), monday=monday)
-    issue = drafting.prepare(newsletter, now=monday).issue
+    issue = preparation.prepare(newsletter, now=monday).issue
     assert "Pick again" not in start_page(studio)
     add_articles(newsletter, [1], monday=monday)
     assert "Pick again" in start_page(studio)
@@ -109,7 +110,7 @@ def test_what_came_since_can_be_picked_and_undone(studio, newsletter, monday):
 
 def test_a_thin_week_is_said_in_words(studio, newsletter, monday):
     add_articles(newsletter, [1, 2], monday=monday)
-    drafting.prepare(newsletter, now=monday)
+    preparation.prepare(newsletter, now=monday)
 
     page = start_page(studio)
 

@@ -9,8 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from newsletter.models import Newsletter
-from subscribers import consent, limits, signup, suppression
+from subscribers import consent, signup, suppression
 from subscribers.models import ConsentText, Purpose, SignupForm, SignupRequest, SubscriptionStatus
+from subscribers.signup import limits
 from tests.makers import NOW, make_newsletter, make_reader
 
 BROWSER = "Mozilla/5.0 Firefox/153.0"

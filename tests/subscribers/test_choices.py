@@ -10,8 +10,8 @@ from django.conf import settings as django_settings
 from django.test import RequestFactory
 from django.utils import timezone
 
-from newsletter import errors
 from newsletter.models import Issue, IssueStatus
+from newsletter.web import error_pages
 from subscribers import consent, suppression, tokens
 from subscribers.models import ConsentEvent, SignupForm, Subscriber, Subscription, SubscriptionStatus
 from tests.makers import NOW, make_issue, make_newsletter, make_reader
@@ -303,11 +303,11 @@ def test_the_privacy_notice_says_what_is_really_done(client, tracking, words):
 @pytest.mark.parametrize(
     ("page", "status"),
     [
-        (errors.bad_request, 400),
-        (errors.forbidden, 403),
-        (errors.form_expired, 403),
-        (errors.not_found, 404),
-        (errors.server_error, 500),
+        (error_pages.bad_request, 400),
+        (error_pages.forbidden, 403),
+        (error_pages.form_expired, 403),
+        (error_pages.not_found, 404),
+        (error_pages.server_error, 500),
     ],
 )
 def test_error_pages_need_no_database_and_speak_both_languages(page, status):

@@ -9,7 +9,8 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
-from subscribers import consent, guards
+from subscribers import consent
+from subscribers.consent import database_triggers
 from subscribers.models import ConsentAction, ConsentEvent, ConsentHead, ConsentText, Purpose, SubscriptionStatus
 from tests.makers import NOW, make_newsletter, make_reader
 
@@ -39,9 +40,9 @@ def make_events(count: int = 4) -> list[ConsentEvent]:
 @pytest.fixture
 def unguarded():
     """The database as somebody with its password could make it."""
-    guards.remove(connection)
+    database_triggers.remove(connection)
     yield
-    guards.install(connection)
+    database_triggers.install(connection)
 
 
 def test_c02_an_untouched_chain_verifies():
@@ -140,7 +141,7 @@ def test_c02_events_added_while_the_chain_is_walked_are_no_fault(monkeypatch):
             make_events(1)
         return prove(event, seal)
 
-    monkeypatch.setattr(consent, "_key_of", add_one_meanwhile)
+    monkeypatch.setattr("subscribers.consent.transitions._key_of", add_one_meanwhile)
 
     assert consent.verify() is None
 
@@ -229,7 +230,7 @@ def test_verify_consent_fails_and_names_the_row(unguarded):
 
 
 def test_c01_the_guards_exist_on_the_running_database():
-    assert guards.missing(connection) == frozenset()
+    assert database_triggers.missing(connection) == frozenset()
 
 
 @pytest.mark.parametrize(

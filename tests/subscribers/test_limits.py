@@ -7,9 +7,9 @@ import datetime
 import pytest
 from django.test import RequestFactory
 
-from newsletter import visitors
-from subscribers import limits
+from newsletter.web import client_address
 from subscribers.models import SignupRequest
+from subscribers.signup import limits
 from tests.makers import NOW
 
 
@@ -21,7 +21,7 @@ def visit(peer: str, forwarded: str = ""):
 def test_s72_without_trusted_proxies_the_peer_is_the_visitor(settings):
     settings.TRUSTED_PROXIES = []
 
-    assert visitors.client_address(visit("192.0.2.9", "198.51.100.7")) == "192.0.2.9"
+    assert client_address.client_address(visit("192.0.2.9", "198.51.100.7")) == "192.0.2.9"
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_s72_without_trusted_proxies_the_peer_is_the_visitor(settings):
 def test_s72_behind_a_trusted_proxy_the_last_foreign_address_counts(settings, forwarded, address):
     settings.TRUSTED_PROXIES = ["10.0.0.0/24"]
 
-    assert visitors.client_address(visit("10.0.0.9", forwarded)) == address
+    assert client_address.client_address(visit("10.0.0.9", forwarded)) == address
 
 
 @pytest.mark.parametrize(

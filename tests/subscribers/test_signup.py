@@ -246,7 +246,7 @@ def test_s72_too_many_from_one_network_are_told_to_wait(client):
 
 
 def test_s72_too_many_for_one_form_are_told_to_wait(client, monkeypatch):
-    from subscribers import limits
+    from subscribers.signup import limits
 
     monkeypatch.setattr(limits, "PER_FORM", 3)
     form = make_form()
@@ -442,7 +442,7 @@ def test_one_odd_request_does_not_keep_the_others_waiting(monkeypatch, caplog):
             raise RuntimeError("odd")
         return outcome(request, now=now)
 
-    monkeypatch.setattr(signup, "_outcome", fail_for_the_odd_one)
+    monkeypatch.setattr("subscribers.signup.requests._outcome", fail_for_the_odd_one)
 
     assert signup.admit_due(now=NOW) == 1
     assert SignupRequest.objects.get(pk=odd.pk).admitted_at is None

@@ -217,7 +217,7 @@ def test_the_proof_is_intact_and_broken_when_rows_are_missing(client, editor, le
 
 
 def test_a_long_chain_is_checked_on_request_only(client, editor, letter, monkeypatch):
-    monkeypatch.setattr("subscribers.studio.people.CHAIN_AT_ONCE", 1)
+    monkeypatch.setattr("subscribers.studio.subscribers.CHAIN_AT_ONCE", 1)
     siti = confirmed_by_form(letter)
 
     states = [client.get(page_of(siti) + query).context["chain"]["state"] for query in ("", "?verify")]

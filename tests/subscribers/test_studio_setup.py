@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.studio import week
+from newsletter.studio.start import dashboard
 from subscribers.models import SignupRequest
 from tests.makers import make_newsletter
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def box(newsletter):
-    return next(step for step in week.steps_of(newsletter) if step.title == "Sign-up box on your pages")
+    return next(step for step in dashboard.steps_of(newsletter) if step.title == "Sign-up box on your pages")
 
 
 def test_the_first_sign_up_ticks_off_the_box_of_its_newsletter_only():

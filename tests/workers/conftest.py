@@ -7,7 +7,8 @@ import shutil
 import pytest
 from django.core.cache import cache
 
-from newsletter import fetching, looks
+from newsletter.checks import link_checker
+from newsletter.fetching import http_client
 from subscribers import tokens
 from tests.makers import make_issue, make_newsletter, make_reader
 from tests.workers.mailing import smtp_server
@@ -27,8 +28,8 @@ def sink(settings):
 def _no_network(monkeypatch):
     """Every link answers at once, and no program of this machine judges a mail."""
     cache.clear()
-    monkeypatch.setattr(looks, "PAUSE_S", 0)
-    monkeypatch.setattr(fetching, "try_link", lambda url, **_: url)
+    monkeypatch.setattr(link_checker, "PAUSE_S", 0)
+    monkeypatch.setattr(http_client, "try_link", lambda url, **_: url)
     monkeypatch.setattr(shutil, "which", lambda _program: None)
 
 

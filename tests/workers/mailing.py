@@ -16,7 +16,8 @@ from aiosmtpd.smtp import SMTP
 from newsletter.models import Edition, Issue, IssueStatus, Newsletter
 from subscribers.models import Subscription
 from tests.makers import NOW, make_issue, make_newsletter, make_reader
-from workers import ledger, wire
+from workers import ledger
+from workers.message import builder
 
 HTML = """<!doctype html>
 <html lang="id"><head><title>Autogate</title></head><body>
@@ -38,9 +39,9 @@ Atur: http://127.0.0.1:8000/p/⟦p⟧/
 """
 
 
-def make_words(issue: int = 7, **fields: Any) -> wire.Words:
+def make_words(issue: int = 7, **fields: Any) -> builder.Words:
     given = {"language": "id", "subject": "Autogate baru dan izin tinggal daring", "html": HTML, "text": TEXT}
-    return wire.Words(issue, **{**given, **fields})
+    return builder.Words(issue, **{**given, **fields})
 
 
 def make_edition(issue: Issue, language: str = "id", **fields: Any) -> Edition:

@@ -32,16 +32,17 @@ def send(issue_id: str, lease_s: str = "60", seconds: str = "20", boot: str = ""
     """What a worker does when it starts and wakes: settle what fell, recover, send. `boot` is another boot of the host."""
     from django.utils import timezone
 
-    from workers import ledger, sending, spool
+    from workers import ledger, spool
+    from workers.sending import lifecycle
 
     if boot:
         spool.boot_id = lambda: boot
     ledger.claim.__kwdefaults__["lease_s"] = float(lease_s)
-    settled = sending.settle_host(now=timezone.now())
-    sending.recover(now=timezone.now())
+    settled = lifecycle.settle_host(now=timezone.now())
+    lifecycle.recover(now=timezone.now())
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    return [settled, sending.send(int(issue_id), seconds=float(seconds))]
+    return [settled, lifecycle.send(int(issue_id), seconds=float(seconds))]
 
 
 def leave(issue_id: str, *emails: str) -> object:

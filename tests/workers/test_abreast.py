@@ -18,9 +18,10 @@ from subscribers.models import Subscription, SubscriptionStatus
 from tests.makers import make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue, smtp_server
 from tests.workers.test_routes import certificate, make_letter
-from workers import ledger, routes, sending, spool
+from workers import ledger, routes, spool
 from workers.models import Delivery, Lane, Outcome
-from workers.routes import base, talk
+from workers.routes import base, smtp_session
+from workers.sending import lifecycle
 
 __all__ = ["certificate"]
 
@@ -176,20 +177,20 @@ def test_enough_letters_on_one_connection_means_another():
     ],
 )
 def test_replies_are_read_whole(got, code, rest):
-    found = talk.parsed(got)
+    found = smtp_session.parsed(got)
 
     assert (found[0].code, found[1]) == (code, rest)
 
 
 @pytest.mark.parametrize("got", [b"", b"25", b"250", b"250 o", b"250-ok\r\n", b"250-ok\r\n250 "])
 def test_half_a_reply_is_none(got):
-    assert talk.parsed(got) is None
+    assert smtp_session.parsed(got) is None
 
 
 @pytest.mark.parametrize("got", [b"HTTP/1.1 400 Bad Request\r\n", b"\r\n", b"250-" + b"x" * 70_000])
 def test_what_is_no_reply_ends_the_connection(got):
-    with pytest.raises(talk.Closed):
-        talk.parsed(got)
+    with pytest.raises(smtp_session.Closed):
+        smtp_session.parsed(got)
 
 
 def test_a_reply_for_the_reader_counts_though_the_connection_ends_with_it():
@@ -322,7 +323,7 @@ def test_an_issue_over_three_connections_reaches_everybody_once(db, settings):
         settings.MAIL_ROUTES = [f"smtp://127.0.0.1:{sink.port}?connections=3"]
         sink.on_rcpt = lambda address: "550 5.1.1 nobody" if address.startswith("p3") else None
         issue, readers = make_sending_issue(readers=12)
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
         routes.first().close()
 
     told = ledger.equation(issue)
@@ -341,7 +342,7 @@ def test_two_mail_services_that_ask_for_less_at_once_are_both_slowed(db, setting
         for email in ("siti@gmail.com", "budi@yahoo.com"):
             make_reader(newsletter, email=email)
         issue, _readers = make_sending_issue(newsletter=newsletter, readers=0)
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
         routes.first().close()
 
     assert sorted(Lane.objects.values_list("name", flat=True)) == ["gmail", "yahoo"]
@@ -366,7 +367,7 @@ def test_a_letter_that_waited_for_a_connection_is_asked_about_before_it_leaves(d
             raise base.TryLater("421 too many connections")
 
         monkeypatch.setattr(route._pool, "another", no_other)
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
         route.close()
 
     came, emails = [recipient for recipient, _body in script.bodies], [reader.subscriber.email for reader in readers]
@@ -389,9 +390,9 @@ def test_after_a_crash_as_many_are_uncertain_as_were_under_way(db, settings, mon
 
         monkeypatch.setattr(spool.SendSpool, "answer", die_after_two)
         with pytest.raises(KeyboardInterrupt):
-            sending.send(issue.pk)
+            lifecycle.send(issue.pk)
         routes.first().close()
-        uncertain = sending.settle_host(now=timezone.now())
+        uncertain = lifecycle.settle_host(now=timezone.now())
 
     assert 1 <= uncertain <= 3
     kept = {row.subscription for row in Delivery.objects.filter(outcome__in=[Outcome.ACCEPTED, Outcome.UNCERTAIN])}

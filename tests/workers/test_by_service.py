@@ -15,9 +15,11 @@ from newsletter.models import Issue, IssueStatus, Role
 from subscribers.models import Subscriber
 from tests.makers import NOW, make_editor, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
-from workers import ledger, pace, services
+from workers import ledger
 from workers.ledger import planning
 from workers.models import Batch, Delivery, DeliveryStatus, Outcome
+from workers.reporting import by_mailbox_provider
+from workers.throttling import rate_limit
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +43,7 @@ def _english():
 
 
 def make_issue_for(*emails: str):
-    pace.register([(ROUTE, "mailbox", 0)])
+    rate_limit.register([(ROUTE, "mailbox", 0)])
     newsletter = make_newsletter(first_batch=0)
     for email in emails:
         make_reader(newsletter, email=email)
@@ -53,7 +55,7 @@ def take(issue, *, now=NOW):
 
 
 def by_name(issue, *, now=NOW):
-    return {service.name: service for service in services.of(issue, now=now)}
+    return {service.name: service for service in by_mailbox_provider.of(issue, now=now)}
 
 
 def page(client, issue, name="issue-progress"):
@@ -84,7 +86,7 @@ def test_small_services_stand_together():
     found = by_name(make_issue_for("siti@gmail.com", *few, "joko@imigrasi.example", "tono@imigrasi.example"))
 
     assert list(found)[:2] == ["gmail", "imigrasi.example"]
-    assert len(found) == 2 + (services.MOST_APART - 1) + 1
+    assert len(found) == 2 + (by_mailbox_provider.MOST_APART - 1) + 1
     assert (found["other"].readers, len(found["other"].lanes)) == (3, 3)
 
 
@@ -100,10 +102,10 @@ def test_the_table_adds_up_to_the_equation(outcomes):
     ]
     ledger.record(claim, entries, now=NOW)
 
-    whole, equation = services.together(services.of(issue, now=NOW)), ledger.equation(issue)
+    whole, equation = by_mailbox_provider.together(by_mailbox_provider.of(issue, now=NOW)), ledger.equation(issue)
 
     assert whole.readers == equation.audience == len(EMAILS)
-    for name in (*Outcome.values, services.WAITING):
+    for name in (*Outcome.values, by_mailbox_provider.WAITING):
         assert whole.counts[name] == getattr(equation, name)
 
 
@@ -114,7 +116,7 @@ def test_a_reader_who_is_tried_again_is_counted_once():
     Delivery.objects.update(due_at=NOW)
     ledger.follow_up(now=NOW)
 
-    whole = services.together(services.of(issue, now=NOW))
+    whole = by_mailbox_provider.together(by_mailbox_provider.of(issue, now=NOW))
 
     assert Batch.objects.filter(issue=issue, is_retry=True).exists()
     assert (whole.readers, whole.counts["deferred"], whole.counts["waiting"]) == (8, 5, 3)
@@ -128,7 +130,7 @@ def test_a_reader_who_was_erased_stays_in_the_sum():
 
     assert found["other"].counts["waiting"] == 1
     assert found["other"].lanes == set()
-    assert services.together(found.values()).readers == 3
+    assert by_mailbox_provider.together(found.values()).readers == 3
 
 
 def test_the_progress_page_tells_each_service_and_all_together(client):
@@ -186,7 +188,7 @@ def test_nobody_elses_issue_is_told(client):
 
 
 def test_too_many_readers_to_count_is_said(client, monkeypatch):
-    monkeypatch.setattr(services, "MOST_READERS", 2)
+    monkeypatch.setattr(by_mailbox_provider, "MOST_READERS", 2)
     issue = make_issue_for(*EMAILS)
 
     said = page(client, issue).content.decode()
@@ -214,4 +216,4 @@ def test_the_table_asks_four_questions_whatever_the_number_of_services(django_as
     issue = make_issue_for(*EMAILS)
 
     with django_assert_max_num_queries(5):
-        services.of(issue, now=NOW)
+        by_mailbox_provider.of(issue, now=NOW)

@@ -22,9 +22,10 @@ from tests.makers import make_editor
 from tests.workers import providers
 from tests.workers.mailing import equation, make_sending_issue
 from tests.workers.test_crash import Site, site
-from workers import carrying, ledger, routes, sending, spool
-from workers.crashing import sink as counting
+from workers import ledger, routes, spool
+from workers.crash_test import counting_server as counting
 from workers.models import Batch, BatchStatus
+from workers.sending import claim_sender, lifecycle
 
 # --- readers who leave -----------------------------------------------------------------------------------------------
 
@@ -186,7 +187,7 @@ def test_a_disk_that_is_full_before_the_first_mail_pauses_in_words_and_leaks_not
     before = len(list(Path("/proc/self/fd").iterdir()))
 
     with pytest.raises(OSError, match="No space left|The spool took"):
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
     held = Issue.objects.get(pk=issue.pk)
     assert held.status == IssueStatus.PAUSED
@@ -197,7 +198,7 @@ def test_a_disk_that_is_full_before_the_first_mail_pauses_in_words_and_leaks_not
 
     (small_disk / "fill").unlink()
     ledger.resume(issue, editor=ayu, now=timezone.now())
-    assert sending.send(issue.pk) == 3
+    assert lifecycle.send(issue.pk) == 3
     assert equation(issue) == (3, 0, 0, 0, 0, 0)
 
 
@@ -207,16 +208,16 @@ def test_a_disk_that_fills_up_in_mid_send_stops_at_once_and_names_the_one_under_
     sink.on_data = lambda _data: fill(small_disk) if len(sink.received) == 5 else None
 
     with pytest.raises(OSError, match="No space left|The spool took"):
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
     sent = len(sink.received)
     assert 5 < sent < 60, "what fits into the page in hand may still be written"
     assert Issue.objects.get(pk=issue.pk).status == IssueStatus.PAUSED
     (small_disk / "fill").unlink()
     sink.on_data = lambda _data: None
-    assert sending.settle_host(now=timezone.now()) == 1
+    assert lifecycle.settle_host(now=timezone.now()) == 1
     ledger.resume(issue, editor=None, now=timezone.now())
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert [row.subscription for row in ledger.uncertain(issue)] == [people[sent - 1].pk]
     assert len(sink.recipients) == len(set(sink.recipients)) == 60
@@ -232,16 +233,16 @@ def test_a_disk_that_fills_up_during_calls_of_a_merge_provider_doubles_nobody(sm
         api.before = lambda _call: fill(small_disk) if len(api.calls) == 3 else None
 
         with pytest.raises(OSError, match="No space left|The spool took"):
-            sending.send(issue.pk)
+            lifecycle.send(issue.pk)
 
         assert Issue.objects.get(pk=issue.pk).status == IssueStatus.PAUSED
         assert 0 < len(api.copies) < 300
         (small_disk / "fill").unlink()
         api.before = lambda _call: None
-        unsure = sending.settle_host(now=timezone.now())
+        unsure = lifecycle.settle_host(now=timezone.now())
         assert unsure >= 1
         ledger.resume(issue, editor=None, now=timezone.now())
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
         assert len(api.recipients) == len(set(api.recipients))
         told = ledger.equation(issue)
@@ -259,23 +260,23 @@ def test_a_disk_that_fills_up_during_calls_of_a_merge_provider_doubles_nobody(sm
 @pytest.mark.parametrize("jump", [timedelta(hours=2), timedelta(hours=-2)], ids=["ahead", "back"])
 def test_a_clock_that_jumps_in_mid_send_doubles_nobody_and_leaves_the_issue_sent(sink, monkeypatch, jump):
     """Leases are over too early for it; whoever holds the spool is left alone, and sends no more once it knows."""
-    monkeypatch.setattr(carrying, "ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(claim_sender, "ASK_EVERY_S", 0.0)
     issue, _people = make_sending_issue(readers=10)
     goes, real = ledger.goes, timezone.now
 
     def jump_after_three(issue_id):
         if len(sink.received) == 3:
             monkeypatch.setattr(timezone, "now", lambda: real() + jump)
-            sending.recover(now=timezone.now())
-            sending.settle_host(now=timezone.now())
-            sending.dispatch(now=timezone.now())
+            lifecycle.recover(now=timezone.now())
+            lifecycle.settle_host(now=timezone.now())
+            lifecycle.dispatch(now=timezone.now())
         return goes(issue_id)
 
     monkeypatch.setattr(ledger, "goes", jump_after_three)
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     for _wake_up in range(3):
-        sending.settle_host(now=timezone.now())
-        sending.send(issue.pk)
+        lifecycle.settle_host(now=timezone.now())
+        lifecycle.send(issue.pk)
 
     assert len(sink.recipients) == len(set(sink.recipients)) == 10
     assert equation(issue) == (10, 0, 0, 0, 0, 0)
@@ -289,15 +290,15 @@ def test_a_claim_given_away_before_its_spool_was_there_sends_nothing(sink, monke
     make_spool = spool.SendSpool
 
     def settled_just_before(folder, header):
-        sending.recover(now=timezone.now() + timedelta(minutes=5))
-        sending.settle_host(now=timezone.now() + timedelta(minutes=5))
+        lifecycle.recover(now=timezone.now() + timedelta(minutes=5))
+        lifecycle.settle_host(now=timezone.now() + timedelta(minutes=5))
         assert Batch.objects.get().status == BatchStatus.WAITING
         return make_spool(folder, header)
 
     monkeypatch.setattr(spool, "SendSpool", settled_just_before)
     claimed = iter([ledger.claim, lambda *_args, **_words: None])
     monkeypatch.setattr(ledger, "claim", lambda *args, **words: next(claimed)(*args, **words))
-    assert sending.send(issue.pk) == 0
+    assert lifecycle.send(issue.pk) == 0
     assert sink.received == []
 
     monkeypatch.undo()
@@ -306,7 +307,7 @@ def test_a_claim_given_away_before_its_spool_was_there_sends_nothing(sink, monke
 @pytest.mark.django_db
 def test_a_spool_that_comes_into_being_while_its_claim_is_looked_at_is_left_to_its_holder(settings):
     issue, _people = make_sending_issue(readers=4)
-    sending.pace.register([("mailbox-1", "mailbox", 0)])
+    lifecycle.pace.register([("mailbox-1", "mailbox", 0)])
     claim = ledger.claim(issue, worker=spool.worker_name(settings.SEND_SPOOL), now=timezone.now(), routes=["mailbox-1"])
     later = timezone.now() + timedelta(minutes=5)
 

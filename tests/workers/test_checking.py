@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from newsletter import content, fetching, guard, issues, looks
+from newsletter import content, issues
+from newsletter.articles import article_changes
+from newsletter.checks import link_checker
+from newsletter.fetching import http_client
 from newsletter.models import Article, ArticleState, Issue, IssueStatus
 from tests.makers import NOW, make_document, make_issue, make_newsletter, make_reader
-from workers import checking, preflight, sending
+from workers.sending import lifecycle, preflight, slow_checks
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_no_network")]
 
@@ -38,29 +41,29 @@ def lines(issue: Issue, name: str, *, now=NOW) -> list[tuple[str, bool, str]]:
 
 def test_a_tick_names_who_waits_and_a_look_ends_it():
     issue = make_issue()
-    looks.ask(issue, now=NOW)
-    assert checking.due(now=NOW) == [issue.pk]
+    link_checker.ask(issue, now=NOW)
+    assert slow_checks.due(now=NOW) == [issue.pk]
 
-    checking.check(issue.pk, now=NOW + timedelta(seconds=1))
+    slow_checks.check(issue.pk, now=NOW + timedelta(seconds=1))
 
-    assert checking.due(now=NOW + timedelta(seconds=2)) == []
+    assert slow_checks.due(now=NOW + timedelta(seconds=2)) == []
 
 
 def test_two_workers_do_not_look_at_the_same_issue(monkeypatch):
     issue = make_issue()
-    looks.ask(issue, now=NOW)
+    link_checker.ask(issue, now=NOW)
     nested = []
-    monkeypatch.setattr(guard, "read_again", lambda *_, **__: nested.append(checking.due(now=NOW)))
+    monkeypatch.setattr(article_changes, "read_again", lambda *_, **__: nested.append(slow_checks.due(now=NOW)))
 
-    checking.check(issue.pk, now=NOW)
-    checking.check(999, now=NOW)
+    slow_checks.check(issue.pk, now=NOW)
+    slow_checks.check(999, now=NOW)
 
     assert nested == [[]]
 
 
 def test_the_checks_say_when_every_link_answered():
     issue = due_issue()
-    checking.check(issue.pk, now=NOW)
+    slow_checks.check(issue.pk, now=NOW)
 
     assert lines(again(issue), "E19", now=NOW + timedelta(minutes=2)) == [
         ("warns", True, "All 3 links answer. Checked 2 minutes ago.")
@@ -70,15 +73,15 @@ def test_the_checks_say_when_every_link_answered():
 def test_e19_a_dead_link_is_named_with_the_reason_and_the_age(monkeypatch):
     def try_link(url, **_):
         if url.endswith("autogate-2"):
-            raise fetching.Gone("There is no page at this address (any more).")
+            raise http_client.Gone("There is no page at this address (any more).")
         if url.endswith("autogate-3"):
-            raise fetching.KeptOut("The site does not let us in.")
+            raise http_client.KeptOut("The site does not let us in.")
         return url
 
-    monkeypatch.setattr(fetching, "try_link", try_link)
+    monkeypatch.setattr(http_client, "try_link", try_link)
     issue = due_issue()
 
-    assert checking.check(issue.pk, now=NOW) == 2
+    assert slow_checks.check(issue.pk, now=NOW) == 2
 
     found = [one for one in preflight.run(again(issue), now=NOW) if one.id == "E19"]
     assert [(one.severity, one.block, one.language, one.message) for one in found] == [
@@ -105,7 +108,7 @@ def test_e19_a_dead_link_is_named_with_the_reason_and_the_age(monkeypatch):
 
 def test_e19_links_edited_since_are_not_tried_yet():
     issue = make_issue(make_newsletter(languages=["id"]), document=make_document(languages=("id",)))
-    checking.check(issue.pk, now=NOW)
+    slow_checks.check(issue.pk, now=NOW)
     document = content.parse(issue.content)
     document.blocks[0].words["id"].url = "https://kabarlintas.example/lain"
     issue = issues.save(again(issue), document, version=issue.version, editor=None, now=NOW)
@@ -145,7 +148,7 @@ def spamassassin(monkeypatch, tmp_path):
 
 def test_e29_where_it_is_not_installed_nothing_is_asked_of_anybody():
     issue = due_issue()
-    checking.check(issue.pk, now=NOW)
+    slow_checks.check(issue.pk, now=NOW)
 
     assert lines(again(issue), "E29") == [
         ("warns", True, "SpamAssassin is not installed here, so no score was asked for.")
@@ -155,7 +158,7 @@ def test_e29_where_it_is_not_installed_nothing_is_asked_of_anybody():
 def test_e29_a_high_score_names_its_rules(spamassassin):
     spamassassin(REPORT)
     issue = due_issue()
-    checking.check(issue.pk, now=NOW)
+    slow_checks.check(issue.pk, now=NOW)
 
     assert lines(again(issue), "E29") == [
         (
@@ -172,7 +175,7 @@ def test_e29_a_high_score_names_its_rules(spamassassin):
 def test_e29_a_low_score_is_good_and_an_edit_makes_it_unknown(spamassassin):
     spamassassin(REPORT.replace("1.7", "-1.0"))
     issue = make_issue(make_newsletter(languages=["id"]))
-    checking.check(issue.pk, now=NOW)
+    slow_checks.check(issue.pk, now=NOW)
     assert [ok for _severity, ok, _message in lines(again(issue), "E29")] == [True]
 
     document = content.parse(issue.content)
@@ -185,7 +188,7 @@ def test_e29_a_low_score_is_good_and_an_edit_makes_it_unknown(spamassassin):
 def test_e29_an_answer_that_is_none_is_no_score(spamassassin):
     spamassassin("nothing of use\n")
     issue = due_issue()
-    checking.check(issue.pk, now=NOW)
+    slow_checks.check(issue.pk, now=NOW)
 
     assert [ok for _severity, ok, _message in lines(again(issue), "E29")] == [False]
 
@@ -196,7 +199,7 @@ def test_e29_our_mail_scores_well(monkeypatch, settings):
     settings.SITE_URL = "https://surat.example"
     issue = make_issue(make_newsletter(languages=["id"]))
 
-    score, _rules = checking.score(preflight.sample(issue, "id", now=NOW).data)
+    score, _rules = slow_checks.score(preflight.sample(issue, "id", now=NOW).data)
 
     assert score <= 1.0
 
@@ -207,31 +210,31 @@ def test_e29_our_mail_scores_well(monkeypatch, settings):
 def test_a_due_issue_waits_for_its_look_and_begins_with_the_next_tick():
     issue = due_issue()
 
-    assert sending.begin_due(now=NOW) == []
-    assert checking.due(now=NOW) == [issue.pk]
-    checking.check(issue.pk, now=NOW + timedelta(seconds=1))
+    assert lifecycle.begin_due(now=NOW) == []
+    assert slow_checks.due(now=NOW) == [issue.pk]
+    slow_checks.check(issue.pk, now=NOW + timedelta(seconds=1))
 
-    assert sending.begin_due(now=NOW + timedelta(seconds=2)) == [issue.pk]
+    assert lifecycle.begin_due(now=NOW + timedelta(seconds=2)) == [issue.pk]
 
 
 def test_a_look_that_does_not_come_delays_an_issue_by_a_minute_at_most():
     issue = due_issue()
-    sending.begin_due(now=NOW)
+    lifecycle.begin_due(now=NOW)
 
-    assert sending.begin_due(now=NOW + timedelta(seconds=59)) == []
-    assert sending.begin_due(now=NOW + timedelta(seconds=60)) == [issue.pk]
+    assert lifecycle.begin_due(now=NOW + timedelta(seconds=59)) == []
+    assert lifecycle.begin_due(now=NOW + timedelta(seconds=60)) == [issue.pk]
 
 
 def test_a_dead_site_stops_no_issue(monkeypatch):
     def try_link(url, **_):
-        raise fetching.TryLater("The site cannot be reached just now. Try again later.")
+        raise http_client.TryLater("The site cannot be reached just now. Try again later.")
 
-    monkeypatch.setattr(fetching, "try_link", try_link)
+    monkeypatch.setattr(http_client, "try_link", try_link)
     issue = due_issue()
-    sending.begin_due(now=NOW)
-    checking.check(issue.pk, now=NOW + timedelta(seconds=1))
+    lifecycle.begin_due(now=NOW)
+    slow_checks.check(issue.pk, now=NOW + timedelta(seconds=1))
 
-    assert sending.begin_due(now=NOW + timedelta(seconds=2)) == [issue.pk]
+    assert lifecycle.begin_due(now=NOW + timedelta(seconds=2)) == [issue.pk]
 
 
 def told_issue() -> tuple[Issue, Article]:
@@ -248,10 +251,10 @@ def told_issue() -> tuple[Issue, Article]:
 
 def test_an_article_that_is_gone_holds_the_issue_back_and_is_named():
     issue, article = told_issue()
-    looks.keep(issue, {}, now=NOW)
+    link_checker.keep(issue, {}, now=NOW)
     Article.objects.filter(pk=article.pk).update(state=ArticleState.GONE)
 
-    assert sending.begin_due(now=NOW + timedelta(seconds=1)) == []
+    assert lifecycle.begin_due(now=NOW + timedelta(seconds=1)) == []
 
     held = again(issue)
     assert held.status == IssueStatus.PAUSED
@@ -260,9 +263,9 @@ def test_an_article_that_is_gone_holds_the_issue_back_and_is_named():
 
 def test_an_article_with_a_new_headline_stops_nothing():
     issue, article = told_issue()
-    looks.keep(issue, {}, now=NOW)
+    link_checker.keep(issue, {}, now=NOW)
     Article.objects.filter(pk=article.pk).update(title="Autogate lama")
 
     [changed] = [one for one in preflight.run(issue, now=NOW) if one.id == "changed"]
     assert (changed.ok, changed.severity, changed.block) == (False, "warns", "b001")
-    assert sending.begin_due(now=NOW + timedelta(seconds=1)) == [issue.pk]
+    assert lifecycle.begin_due(now=NOW + timedelta(seconds=1)) == [issue.pk]

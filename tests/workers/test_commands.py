@@ -16,10 +16,11 @@ from newsletter import issues
 from newsletter.models import Issue, IssueStatus
 from tests.makers import NOW, make_issue, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
-from workers import ledger, pace
+from workers import ledger
 from workers.management.commands import send_issue
 from workers.routes import mailbox
-from workers.studio.delays import Delay
+from workers.studio.progress.delays import Delay
+from workers.throttling import rate_limit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_no_network")]
 
@@ -157,7 +158,7 @@ def test_send_issue_names_the_command_for_a_machine_that_is_gone():
 
 def test_settle_gives_up_a_host_that_is_lost():
     issue, _people = make_sending_issue(readers=2)
-    pace.register([("mailbox-1", "mailbox", 0)])
+    rate_limit.register([("mailbox-1", "mailbox", 0)])
     ledger.claim(issue, worker="surabaya:1:boot:abcd", now=NOW - timedelta(days=1), routes=["mailbox-1"])
 
     assert "0 readers uncertain" in run("settle")

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.live import ROOT
-from workers.crashing.trial import Verdict
+from workers.crash_test.trial import Verdict
 
 
 def crash_test(*arguments):

@@ -12,7 +12,7 @@ import pytest
 from django.urls import reverse
 from PIL import Image
 
-from newsletter import feeds, pages
+from newsletter.articles import extraction, feed_parser
 from subscribers.models import SignupForm
 from tests.makers import make_newsletter
 from workers.demo import drawings, stories
@@ -53,7 +53,7 @@ def test_our_own_reading_finds_everything_on_an_article_page(client, story, now)
 
     answer = client.get(story.path, headers={"accept-language": "de"})
 
-    found = pages.read(answer.content, url="http://127.0.0.1:8000" + story.path)
+    found = extraction.read(answer.content, url="http://127.0.0.1:8000" + story.path)
     article = found.article
     assert found.reason == ""
     assert (article.title, article.summary, article.author) == (story.title, story.summary, story.author)
@@ -104,7 +104,7 @@ def test_front_page_and_feed_list_every_article_of_their_language(client, langua
     expected = {story.path for story in stories.in_language(language)}
 
     page = tree(client, prefix)
-    feed = feeds.read(client.get(prefix + "feed.xml").content, url="http://127.0.0.1:8000" + prefix + "feed.xml")
+    feed = feed_parser.read(client.get(prefix + "feed.xml").content, url="http://127.0.0.1:8000" + prefix + "feed.xml")
 
     assert expected <= set(page.xpath("//main//a/@href"))
     assert {item.url for item in feed.items} == {"http://127.0.0.1:8000" + path for path in expected}

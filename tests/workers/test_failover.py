@@ -10,8 +10,9 @@ from django.utils import timezone
 from newsletter.models import IssueStatus
 from tests.workers.mailing import make_sending_issue
 from tests.workers.providers import cutting, mailgun, mailgun_url
-from workers import ledger, routes, sending
+from workers import ledger, routes
 from workers.models import Batch
+from workers.sending import lifecycle
 
 pytestmark = pytest.mark.django_db
 
@@ -23,9 +24,9 @@ def test_t66_the_second_route_takes_the_rest_and_uncertain_readers_stay_with_the
         settings.MAIL_ROUTES = [first, *settings.MAIL_ROUTES]
         issue, people = make_sending_issue(readers=100)
 
-        sending.send(issue.pk)
-        sending.recover(now=timezone.now() + timedelta(seconds=15))
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
+        lifecycle.recover(now=timezone.now() + timedelta(seconds=15))
+        lifecycle.send(issue.pk)
         for route in routes.all():
             route.close()
 

@@ -23,10 +23,10 @@ from newsletter.models import Edition
 from subscribers import suppression, tokens
 from subscribers.models import ConsentEvent, Notice, Subscription
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
-from workers import feedback, ledger
-from workers.feedback import storms
-from workers.ledger import recording, turns
+from workers import ledger, provider_events
+from workers.ledger import locks, recording
 from workers.models import Batch, Delivery, Event
+from workers.provider_events import quarantine
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +67,9 @@ def post(client, content, *, secret=SECRET, provider="postmark"):
 
 def report(issue, subscription, kind, *, after_s=0, event_id=""):
     moment = NOW + datetime.timedelta(seconds=after_s)
-    return feedback.Report(issue.pk, subscription.pk, kind, moment, event_id or f"{kind}-{subscription.pk}-{after_s}")
+    return provider_events.Report(
+        issue.pk, subscription.pk, kind, moment, event_id or f"{kind}-{subscription.pk}-{after_s}"
+    )
 
 
 def test_s32_a_hard_bounce_suppresses_the_address_at_once(client, issue, siti):
@@ -98,7 +100,7 @@ def test_a_later_delivered_does_not_take_the_bounces_answer_away(client, issue, 
     delivery = deliver(issue, siti, code="250")
     post(client, body("hard_bounce", tokens.event_mac(issue.pk, siti.pk)))
 
-    feedback.record([report(issue, siti, "delivered", after_s=60)], now=NOW)
+    provider_events.record([report(issue, siti, "delivered", after_s=60)], now=NOW)
 
     delivery.refresh_from_db()
     assert (delivery.status, delivery.code) == ("bounced", "5.1.1")
@@ -125,10 +127,10 @@ def test_s32_what_a_provider_has_against_the_sender_is_never_the_readers_fault(c
 def test_s32_five_soft_bounces_over_two_weeks_are_enough(issue, siti):
     day = 24 * 3600
     for number in range(4):
-        feedback.record([report(issue, siti, "soft_bounced", after_s=number * 4 * day)], now=NOW)
+        provider_events.record([report(issue, siti, "soft_bounced", after_s=number * 4 * day)], now=NOW)
     assert not suppression.is_suppressed("siti@pembaca.example")
 
-    feedback.record([report(issue, siti, "soft_bounced", after_s=16 * day)], now=NOW)
+    provider_events.record([report(issue, siti, "soft_bounced", after_s=16 * day)], now=NOW)
 
     assert suppression.is_suppressed("siti@pembaca.example")
 
@@ -146,7 +148,7 @@ def test_s32_a_delivery_in_between_starts_the_count_anew(issue, siti):
     ]
 
     for number, kind in enumerate(kinds):
-        feedback.record([report(issue, siti, kind, after_s=number * 5 * day)], now=NOW)
+        provider_events.record([report(issue, siti, kind, after_s=number * 5 * day)], now=NOW)
 
     assert not suppression.is_suppressed("siti@pembaca.example")
 
@@ -266,7 +268,7 @@ def test_s35_the_order_of_events_does_not_matter(data, told, outcome):
     in_turn = [made(issue, reader, number, one) for number, one in enumerate(told)]
     write_row(batch, reader, outcome)
     for one in sorted(in_turn, key=lambda report: report.occurred_at):
-        feedback.record([one], now=NOW)
+        provider_events.record([one], now=NOW)
 
     mixed = [made(issue, other, number, one) for number, one in enumerate(told)]
     mixed = data.draw(st.permutations(mixed + data.draw(st.lists(st.sampled_from(mixed), max_size=4))))
@@ -275,7 +277,7 @@ def test_s35_the_order_of_events_does_not_matter(data, told, outcome):
     for start, end in itertools.pairwise([*cuts, len(mixed)]):
         if start == row_at and not Delivery.objects.filter(subscription=other.pk).exists():
             write_row(batch, other, outcome)
-        feedback.record(mixed[start:end], now=NOW)
+        provider_events.record(mixed[start:end], now=NOW)
 
     assert state(issue, other) == state(issue, reader)
     said = {"soft_bounced": "bounced", "blocked": "bounced", "deferred": "", "unsubscribed": ""}
@@ -295,7 +297,7 @@ def make_batch(issue):
 def made(issue, reader, number, told):
     kind, second, (code, detail) = told
     moment = NOW + datetime.timedelta(seconds=second)
-    return feedback.Report(issue.pk, reader.pk, kind, moment, f"{issue.pk}-{reader.pk}-{number}", code, detail)
+    return provider_events.Report(issue.pk, reader.pk, kind, moment, f"{issue.pk}-{reader.pk}-{number}", code, detail)
 
 
 def write_row(batch, reader, outcome):
@@ -331,7 +333,7 @@ def test_what_the_provider_itself_did_not_send_settles_an_uncertain_reader_as_re
 
     if not is_early:
         write_row(batch, siti, "uncertain")
-    assert feedback.receive([event], provider="mailgun", now=NOW) == 1
+    assert provider_events.receive([event], provider="mailgun", now=NOW) == 1
     if is_early:
         write_row(batch, siti, "uncertain")
 
@@ -357,14 +359,14 @@ def test_s35_an_event_that_comes_while_its_row_is_being_written_finds_it(monkeyp
 
     def write():
         with transaction.atomic():
-            turns.beside(issue.pk)
+            locks.beside(issue.pk)
             recording.write(batch, [ledger.Entry(siti.pk, "accepted", code="250")], now=NOW)
         connection.close()
 
     writer = threading.Thread(target=write)
     writer.start()
     assert written.wait(5)
-    feedback.record([report(issue, siti, "bounced")], now=NOW)
+    provider_events.record([report(issue, siti, "bounced")], now=NOW)
     writer.join()
 
     assert Delivery.objects.get().status == "bounced"
@@ -380,7 +382,7 @@ def test_s34_of_two_posts_of_the_same_events_at_once_one_counts():
 
     def post(events):
         start.wait()
-        counts.append(feedback.record(events, now=NOW))
+        counts.append(provider_events.record(events, now=NOW))
         connection.close()
 
     both = [threading.Thread(target=post, args=[events]) for events in (told, told[::-1])]
@@ -404,24 +406,24 @@ def test_s34_one_bounce_reported_five_times_is_one_suppression(client, issue, si
 
 
 def test_t44_a_storm_of_complaints_waits_for_a_person(issue, monkeypatch):
-    monkeypatch.setattr(storms, "STORM_EVENTS", 3)
+    monkeypatch.setattr(quarantine, "STORM_EVENTS", 3)
     administrator = make_editor(issue.newsletter)
     readers = [make_reader(issue.newsletter) for _ in range(6)]
 
     for reader in readers:
-        feedback.record([report(issue, reader, "complained")], now=NOW)
+        provider_events.record([report(issue, reader, "complained")], now=NOW)
 
     left = Subscription.objects.filter(status="unsubscribed").count()
-    assert (left, feedback.held_back(issue)) == (3, 3)
+    assert (left, provider_events.held_back(issue)) == (3, 3)
     notice = Notice.objects.get()
     assert (notice.kind, notice.editor, notice.payload) == ("alert", administrator, {"storm": issue.pk})
 
-    assert feedback.apply(issue, seen=3, editor=administrator, now=NOW) == 3
+    assert provider_events.apply(issue, seen=3, editor=administrator, now=NOW) == 3
     assert Subscription.objects.filter(status="unsubscribed").count() == 3
-    feedback.go_on(now=NOW)
+    provider_events.go_on(now=NOW)
 
     assert Subscription.objects.filter(status="unsubscribed").count() == 6
-    assert feedback.held_back(issue) == 0
+    assert provider_events.held_back(issue) == 0
 
 
 def event(kind, *, response="", description="", reason=None, raw=None):
@@ -448,13 +450,13 @@ def event(kind, *, response="", description="", reason=None, raw=None):
     ],
 )
 def test_s31_bounces_are_told_apart_by_reason_not_by_first_digit(response, reason, raw, kind):
-    assert feedback.kind_of(event("bounced", response=response, reason=reason, raw=raw)) == kind
+    assert provider_events.kind_of(event("bounced", response=response, reason=reason, raw=raw)) == kind
 
 
 def test_t43_a_provider_without_metadata_brings_the_token_back_as_a_tag():
     bounced = event("bounced", response="550 5.1.1 user unknown")
     bounced.tags, bounced.metadata = [tokens.event_mac(7, 1234)], {}
 
-    report = feedback.read(bounced, esp_name="mailersend", now=NOW)
+    report = provider_events.read(bounced, esp_name="mailersend", now=NOW)
 
     assert (report.issue, report.subscription, report.kind) == (7, 1234, "bounced")

@@ -16,7 +16,8 @@ from django.db import DatabaseError
 from newsletter.models import Link, Tracking
 from subscribers import tokens
 from tests.makers import make_issue, make_newsletter
-from workers import hits, spool, tracking
+from workers import spool
+from workers.tracking import collector, loader
 
 pytestmark = pytest.mark.django_db
 
@@ -52,12 +53,12 @@ def from_django(environ, start_response):
 @pytest.fixture(autouse=True)
 def _one_transaction(monkeypatch):
     """A test lives in one transaction, and dropping its connection would end that; Django's client does the same."""
-    monkeypatch.setattr(hits, "close_old_connections", lambda: None)
+    monkeypatch.setattr(collector, "close_old_connections", lambda: None)
 
 
 @pytest.fixture
 def application():
-    return hits.Application(from_django)
+    return collector.Application(from_django)
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def make_link(issue, url="https://kabarlintas.example/autogate?a=%2Fb#cara", num
 
 def recorded(settings):
     files = sorted(Path(settings.TRACKING_SPOOL).glob("*.hits"))
-    return [tracking.Hit.unpack(payload) for file in files for payload, _end in spool.read_records(file)]
+    return [loader.Hit.unpack(payload) for file in files for payload, _end in spool.read_records(file)]
 
 
 def test_pixel_is_a_picture_nobody_stores_and_is_written_down(application, issue, settings):
@@ -151,7 +152,7 @@ def test_t20_a_bad_token_or_unknown_link_is_a_page_not_a_redirect(application, i
 
 
 def test_the_404_page_of_a_link_is_a_page_in_words(client, issue):
-    answer = Answer(hits.application, "/l/1/BBBBBBBBBBBBBBBBBBBBBBB", HTTP_HOST="127.0.0.1")
+    answer = Answer(collector.application, "/l/1/BBBBBBBBBBBBBBBBBBBBBBB", HTTP_HOST="127.0.0.1")
 
     assert answer.status == 404
     assert answer.headers["Content-Type"].startswith("text/html")
@@ -174,7 +175,7 @@ def test_the_404_page_of_a_link_is_a_page_in_words(client, issue):
     ],
 )
 def test_t20_only_plain_web_addresses_are_sent_on(url):
-    assert hits.location(url) == ""
+    assert collector.location(url) == ""
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_t20_only_plain_web_addresses_are_sent_on(url):
     ],
 )
 def test_t21_addresses_are_sent_on_as_they_are(url, location):
-    assert hits.location(url) == location
+    assert collector.location(url) == location
 
 
 def test_t22_links_work_after_their_issue_is_deleted(application, issue, settings):
@@ -203,7 +204,7 @@ def test_t22_links_work_after_their_issue_is_deleted(application, issue, setting
 
 def test_an_amended_link_takes_hold_within_seconds(application, issue, monkeypatch):
     clock = [1000.0]
-    monkeypatch.setattr(hits.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(collector.time, "monotonic", lambda: clock[0])
     link, token = make_link(issue), tokens.hit(issue.pk, 0)
     Answer(application, f"/l/1/{token}")
 
@@ -225,7 +226,7 @@ def test_links_are_not_read_again_for_each_click(application, issue, django_asse
 
 def test_known_links_survive_a_database_that_does_not_answer(application, issue, monkeypatch):
     clock = [1000.0]
-    monkeypatch.setattr(hits.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(collector.time, "monotonic", lambda: clock[0])
     make_link(issue)
     token = tokens.hit(issue.pk, 0)
     Answer(application, f"/l/1/{token}")
@@ -233,7 +234,7 @@ def test_known_links_survive_a_database_that_does_not_answer(application, issue,
     def broken(issue):
         raise DatabaseError("gone")
 
-    monkeypatch.setattr(hits, "read_targets", broken)
+    monkeypatch.setattr(collector, "read_targets", broken)
     clock[0] += 10
 
     assert Answer(application, f"/l/1/{token}").status == 302
@@ -253,7 +254,7 @@ def test_with_tracking_off_the_link_leads_on_and_nothing_is_written_down(applica
 
 def test_a_full_disk_costs_the_figure_and_not_the_click(application, issue, monkeypatch, caplog):
     make_link(issue)
-    monkeypatch.setattr(hits.os, "write", lambda *_: 3)
+    monkeypatch.setattr(collector.os, "write", lambda *_: 3)
 
     answer = Answer(application, f"/l/1/{tokens.hit(issue.pk, 0)}")
 
@@ -262,9 +263,9 @@ def test_a_full_disk_costs_the_figure_and_not_the_click(application, issue, monk
 
 
 def test_nothing_follows_a_torn_record_in_its_file(tmp_path, monkeypatch):
-    ours, write = hits.HitSpool(tmp_path), hits.os.write
+    ours, write = collector.HitSpool(tmp_path), collector.os.write
     ours.append(b"first")
-    monkeypatch.setattr(hits.os, "write", lambda descriptor, record: write(descriptor, record[:4]))
+    monkeypatch.setattr(collector.os, "write", lambda descriptor, record: write(descriptor, record[:4]))
     with pytest.raises(OSError, match="in part"):
         ours.append(b"torn")
     monkeypatch.undo()
@@ -276,8 +277,8 @@ def test_nothing_follows_a_torn_record_in_its_file(tmp_path, monkeypatch):
 
 
 def test_a_spool_file_is_changed_when_it_has_grown(tmp_path, monkeypatch):
-    monkeypatch.setattr(hits, "ROTATE_BYTES", 50)
-    ours = hits.HitSpool(tmp_path)
+    monkeypatch.setattr(collector, "ROTATE_BYTES", 50)
+    ours = collector.HitSpool(tmp_path)
 
     for _ in range(3):
         ours.append(b"x" * 60)
@@ -293,7 +294,7 @@ def test_everything_else_is_a_page_of_django(application):
 
 def test_the_web_process_never_imports_celery(tmp_path):
     code = """
-        import sys, workers.hits
+        import sys, workers.tracking.collector
         from django.urls import get_resolver
         def walk(resolver):
             for pattern in resolver.url_patterns:
@@ -315,7 +316,7 @@ def test_the_web_process_never_imports_celery(tmp_path):
 
 
 def test_a_hit_is_read_back_as_it_was_written():
-    hit = tracking.Hit(
+    hit = loader.Hit(
         kind="clicked",
         issue=12,
         link=40,
@@ -326,4 +327,4 @@ def test_a_hit_is_read_back_as_it_was_written():
         network="203.0.113.0/24",
     )
 
-    assert tracking.Hit.unpack(hit.pack()) == hit
+    assert loader.Hit.unpack(hit.pack()) == hit

@@ -18,8 +18,10 @@ from newsletter.models import IssueStatus
 from subscribers.models import Subscription, SubscriptionStatus
 from tests.makers import NOW, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
-from workers import lanes, ledger, pace, sending
+from workers import ledger
 from workers.models import Batch, BatchStatus, Delivery, Lane, Outcome, Route
+from workers.sending import lifecycle
+from workers.throttling import domains, rate_limit
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +30,7 @@ ROUTE = "smtp-1"
 
 @pytest.fixture
 def route():
-    pace.register([(ROUTE, "smtp", 0)])
+    rate_limit.register([(ROUTE, "smtp", 0)])
     return ROUTE
 
 
@@ -54,11 +56,11 @@ def take(issue, *, now=NOW, **options):
 
 def record(claim, *, now=NOW, outcome="accepted", code="250"):
     ledger.record(claim, [ledger.Entry(reader, outcome, code) for reader in claim.ids], now=now)
-    lanes.settle(ROUTE, claim.limited, set(claim.ids), went_well=outcome == "accepted")
+    domains.settle(ROUTE, claim.limited, set(claim.ids), went_well=outcome == "accepted")
 
 
 def slow(lane="gmail", *, now=NOW, rate=20.0, **fields):
-    lanes.slow_down(ROUTE, lanes.Slowed(lane, rate, "421 4.7.28 unusual rate", **fields), now=now)
+    domains.slow_down(ROUTE, domains.Slowed(lane, rate, "421 4.7.28 unusual rate", **fields), now=now)
 
 
 def planned(issue):
@@ -136,7 +138,7 @@ def test_after_a_hold_a_few_are_tried_and_then_the_lane_keeps_its_rate(route):
     slow(rate=20.0)
 
     claim = take(issue, now=after(60))
-    assert len(claim.ids) == lanes.A_FEW
+    assert len(claim.ids) == domains.A_FEW
     record(claim, now=after(60))
     assert take(issue, now=after(60.5)) is None  # ten messages at ten a second
     claim = take(issue, now=after(62))
@@ -239,12 +241,12 @@ def test_a_lane_goes_a_tenth_faster_after_each_good_claim_and_vanishes_when_free
     slow(rate=20)
     readers = {7: "gmail"}
 
-    lanes.settle(ROUTE, readers, {7}, went_well=True)
+    domains.settle(ROUTE, readers, {7}, went_well=True)
     assert Lane.objects.get().rate == pytest.approx(11)
-    lanes.settle(ROUTE, readers, {7}, went_well=False)
+    domains.settle(ROUTE, readers, {7}, went_well=False)
     assert Lane.objects.get().rate == pytest.approx(11)
     for _ in range(14):
-        lanes.settle(ROUTE, readers, {7}, went_well=True)
+        domains.settle(ROUTE, readers, {7}, went_well=True)
 
     assert not Lane.objects.exists()
 
@@ -255,7 +257,7 @@ def test_what_a_lane_granted_and_was_not_sent_is_given_back(route):
     claim = take(issue, now=after(60))
     assert Lane.objects.get().tokens == -10
 
-    lanes.settle(ROUTE, claim.limited, set(claim.ids[:4]), went_well=False)
+    domains.settle(ROUTE, claim.limited, set(claim.ids[:4]), went_well=False)
 
     assert Lane.objects.get().tokens == -4
 
@@ -293,7 +295,7 @@ def test_s46_one_domain_defers_and_the_others_finish(sink):
     issue, _people = make_issue_for(*emails)
     sink.on_rcpt = lambda address: "451 4.7.1 too many messages" if address.endswith("slow.example") else None
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     told = ledger.equation(issue)
     assert (told.accepted, told.deferred, told.waiting) == (54, 1, 5)
@@ -301,14 +303,14 @@ def test_s46_one_domain_defers_and_the_others_finish(sink):
     assert Lane.objects.get().name == "slow.example"
     issue.refresh_from_db()
     assert issue.status == IssueStatus.SENDING
-    assert sending.dispatch(now=timezone.now()) == []
+    assert lifecycle.dispatch(now=timezone.now()) == []
 
 
 def test_an_answer_to_mail_from_slows_the_route_and_no_lane(sink):
     issue, _people = make_issue_for("siti@gmail.com", "budi@p.example")
     sink.on_mail = lambda _sender: "450 4.7.0 slow down, all of you"
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert not Lane.objects.exists()
     assert Route.objects.get().rate > 0
@@ -345,7 +347,7 @@ def test_nobody_is_ever_in_two_batches_and_everybody_gets_it_in_the_end(route, m
             told = {"nothing": [], "half": claim.ids[: len(claim.ids) // 2]}.get(how, claim.ids)
             outcome = "deferred" if how == "deferred" else "accepted"
             ledger.record(claim, [ledger.Entry(reader, outcome, "450") for reader in told], now=after(elapsed))
-            lanes.settle(ROUTE, claim.limited, set(told), went_well=outcome == "accepted")
+            domains.settle(ROUTE, claim.limited, set(told), went_well=outcome == "accepted")
         assert_each_is_planned_once(issue, people)
 
     for _ in range(400):

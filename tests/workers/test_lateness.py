@@ -10,13 +10,15 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from newsletter import looks
+from newsletter.checks import link_checker
 from newsletter.models import AuditEntry, Issue, IssueStatus, Role
 from subscribers.models import Notice
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader, make_scheduled_issue
-from workers import lateness, ledger, notices, sending
+from workers import ledger
 from workers.models import Batch
-from workers.studio import timing
+from workers.notifications import outbox
+from workers.sending import late_start, lifecycle
+from workers.studio.review import timing
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +33,7 @@ def make_due(**fields):
 
 def look_at(issue, *, now):
     """Its links were tried just now, so that nothing waits for that."""
-    looks.keep(issue, {"links": {}}, now=now)
+    link_checker.keep(issue, {"links": {}}, now=now)
 
 
 def stored(issue):
@@ -46,7 +48,7 @@ def test_t66_a_service_that_was_down_sends_by_itself_within_three_hours_only(lat
     issue = make_due()
     look_at(issue, now=NOW + late)
 
-    assert bool(sending.begin_due(now=NOW + late)) is begins
+    assert bool(lifecycle.begin_due(now=NOW + late)) is begins
     assert stored(issue).status == (IssueStatus.SENDING if begins else IssueStatus.PAUSED)
 
 
@@ -55,8 +57,8 @@ def test_t66_hours_late_it_says_when_it_was_due_and_asks_by_mail_who_may_send():
     ayu = make_editor(issue.newsletter, role=Role.PUBLISHER)
     make_editor(issue.newsletter, role=Role.WRITER)
 
-    sending.begin_due(now=NOW + 4 * HOUR + timedelta(minutes=20))
-    sending.begin_due(now=NOW + 5 * HOUR)
+    lifecycle.begin_due(now=NOW + 4 * HOUR + timedelta(minutes=20))
+    lifecycle.begin_due(now=NOW + 5 * HOUR)
 
     held = stored(issue)
     assert held.pause_reason == (
@@ -67,7 +69,7 @@ def test_t66_hours_late_it_says_when_it_was_due_and_asks_by_mail_who_may_send():
     assert not Batch.objects.exists()
     [notice] = Notice.objects.all()
     assert notice.editor == ayu
-    mail = notices.build(notice, now=NOW)
+    mail = outbox.build(notice, now=NOW)
     assert held.pause_reason in " ".join(mail.body.split())
     assert reverse("issue-progress", args=[issue.pk]) in mail.body
 
@@ -75,24 +77,24 @@ def test_t66_hours_late_it_says_when_it_was_due_and_asks_by_mail_who_may_send():
 def test_a_mail_about_an_issue_that_somebody_decided_on_is_not_sent():
     issue = make_due()
     make_editor(issue.newsletter)
-    sending.begin_due(now=NOW + 9 * HOUR)
+    lifecycle.begin_due(now=NOW + 9 * HOUR)
     ledger.resume(issue, editor=None, now=NOW + 9 * HOUR)
 
-    with pytest.raises(notices.NotNeeded):
-        notices.build(Notice.objects.get(), now=NOW + 9 * HOUR)
+    with pytest.raises(outbox.NotNeeded):
+        outbox.build(Notice.objects.get(), now=NOW + 9 * HOUR)
 
 
 def test_how_late_is_too_late_is_a_setting(settings):
     settings.MOST_LATE_H = 12
     look_at(make_due(), now=NOW + 11 * HOUR)
 
-    assert sending.begin_due(now=NOW + 11 * HOUR)
+    assert lifecycle.begin_due(now=NOW + 11 * HOUR)
 
 
 def test_an_issue_paused_by_its_outcome_tells_who_may_send_but_not_if_an_editor_paused_it():
     issue = make_due()
     ayu = make_editor(issue.newsletter)
-    sending.begin_due(now=NOW)
+    lifecycle.begin_due(now=NOW)
 
     ledger.pause(issue, reason="Ayu paused it.", editor=ayu, now=NOW)
     assert not Notice.objects.exists()
@@ -108,7 +110,7 @@ def test_an_issue_paused_by_its_outcome_tells_who_may_send_but_not_if_an_editor_
 def held(client, monkeypatch):
     """An issue that was held back, and a publisher who looks at it an hour later."""
     issue = make_due()
-    sending.begin_due(now=NOW + 4 * HOUR)
+    lifecycle.begin_due(now=NOW + 4 * HOUR)
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + 5 * HOUR)
     client.force_login(make_editor(issue.newsletter, role=Role.PUBLISHER))
     return issue
@@ -130,7 +132,7 @@ def test_now_sends_it_and_nobody_asks_again(client, held):
     post(client, "resume", held)
     look_at(held, now=NOW + 5 * HOUR)
 
-    assert sending.begin_due(now=NOW + 5 * HOUR) == [held.pk]
+    assert lifecycle.begin_due(now=NOW + 5 * HOUR) == [held.pk]
 
 
 def test_at_another_time_it_waits_for_that_and_begins_then(client, held):
@@ -139,9 +141,9 @@ def test_at_another_time_it_waits_for_that_and_begins_then(client, held):
     assert "It goes out Wednesday, 25 November 2026, 06:30 WIB." in html
     moment = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
     assert stored(held).scheduled_at == moment
-    assert sending.begin_due(now=moment - timedelta(seconds=1)) == []
+    assert lifecycle.begin_due(now=moment - timedelta(seconds=1)) == []
     look_at(held, now=moment)
-    assert sending.begin_due(now=moment) == [held.pk]
+    assert lifecycle.begin_due(now=moment) == [held.pk]
 
 
 def test_taken_back_it_is_a_draft(client, held):
@@ -179,7 +181,7 @@ def test_an_issue_that_has_begun_gets_no_other_time(client, held):
 
 
 def test_a_clock_that_jumps_ahead_is_noticed_and_sleep_or_a_small_correction_is_no_jump():
-    watch = lateness.Watch()
+    watch = late_start.Watch()
 
     assert watch.jumped_from(now=NOW, tick=1000.0) is None
     assert watch.jumped_from(now=NOW + timedelta(seconds=1), tick=1001.0) is None
@@ -195,7 +197,7 @@ def test_t66_what_is_due_only_because_the_clock_jumped_waits_for_a_person():
     Issue.objects.filter(pk=early.pk).update(scheduled_at=NOW + HOUR)
     look_at(due, now=NOW + 2 * HOUR)
 
-    begun = sending.begin_due(now=NOW + 2 * HOUR, jumped_from=NOW + timedelta(minutes=10))
+    begun = lifecycle.begin_due(now=NOW + 2 * HOUR, jumped_from=NOW + timedelta(minutes=10))
 
     assert begun == [due.pk]
     assert stored(early).pause_reason.startswith(
@@ -205,10 +207,10 @@ def test_t66_what_is_due_only_because_the_clock_jumped_waits_for_a_person():
 
 def test_t66_a_clock_that_jumps_back_begins_nothing_twice():
     issue = make_due()
-    assert sending.begin_due(now=NOW + timedelta(minutes=1)) == [issue.pk]
+    assert lifecycle.begin_due(now=NOW + timedelta(minutes=1)) == [issue.pk]
 
     for moment in (NOW - 2 * HOUR, NOW, NOW + timedelta(minutes=1)):
-        assert sending.begin_due(now=moment) == []
+        assert lifecycle.begin_due(now=moment) == []
     assert Batch.objects.count() == 1
     assert AuditEntry.objects.filter(action="issue-begun").count() == 1
 
@@ -225,7 +227,7 @@ def test_t66_two_schedulers_at_once_begin_an_issue_once():
 
         def schedule(begun=begun, together=together):
             together.wait(10)
-            begun.extend(sending.begin_due(now=NOW))
+            begun.extend(lifecycle.begin_due(now=NOW))
             connection.close()
 
         schedulers = [threading.Thread(target=schedule) for _ in range(2)]

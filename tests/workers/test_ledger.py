@@ -11,8 +11,9 @@ from newsletter.models import AuditEntry, Issue, IssueStatus
 from subscribers.models import Subscription, SubscriptionStatus
 from tests.makers import NOW, make_editor, make_newsletter, make_reader, make_scheduled_issue
 from tests.workers.mailing import equation, make_edition, make_sending_issue
-from workers import ledger, pace, spool
+from workers import ledger, spool
 from workers.models import Batch, BatchStatus, Delivery, Event, Outcome
+from workers.throttling import rate_limit
 
 pytestmark = pytest.mark.django_db
 ROUTES = ["mailbox-1"]
@@ -21,7 +22,7 @@ WORKER = "host:1:boot:folder"
 
 @pytest.fixture(autouse=True)
 def _route(db):
-    pace.register([("mailbox-1", "mailbox", 0)])
+    rate_limit.register([("mailbox-1", "mailbox", 0)])
 
 
 def after(**delta):
@@ -130,7 +131,7 @@ def test_a_batch_belongs_to_whoever_claimed_it_first():
 
 def test_a_claim_takes_what_the_pace_lets_out_and_the_rest_waits():
     issue, readers = make_sending_issue(readers=10)
-    pace.register([("mailbox-1", "mailbox", 1)])
+    rate_limit.register([("mailbox-1", "mailbox", 1)])
 
     claim = take(issue)
 

@@ -20,11 +20,12 @@ from tests.workers.providers import (
     one_by_one,
     one_by_one_url,
 )
-from workers import ledger, looking_up, routes, sending
-from workers.ledger import questions
+from workers import ledger, routes
+from workers.ledger import look_ups
 from workers.models import Delivery, Outcome
-from workers.routes import anymail_merge, anymail_single, traces
+from workers.routes import anymail_merge, anymail_single, message_lookup
 from workers.routes.base import OWN_MESSAGE_IDS, REPEATED_KINDS, TRACED_KINDS
+from workers.sending import lifecycle, reconciliation
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +41,7 @@ def api(settings):
 def pass_time(issue, seconds):
     """Recover as the tick does, every 15 seconds, from now on."""
     begun = timezone.now()
-    return sum(sending.recover(now=begun + timedelta(seconds=s)) for s in range(0, seconds + 1, 15))
+    return sum(lifecycle.recover(now=begun + timedelta(seconds=s)) for s in range(0, seconds + 1, 15))
 
 
 def test_s64_a_route_cut_after_acceptance_doubles_nobody_names_all_and_settles_them(api, settings):
@@ -49,7 +50,7 @@ def test_s64_a_route_cut_after_acceptance_doubles_nobody_names_all_and_settles_t
         settings.MAIL_ROUTES = [mailgun_url(api, "&batch=10").replace(str(api.port), str(port))]
         issue, people = make_sending_issue(readers=60)
         for _wakening in range(6):
-            sending.send(issue.pk)
+            lifecycle.send(issue.pk)
 
         named = {row.subscription for row in ledger.uncertain(issue)}
         assert len(named) == 20
@@ -67,16 +68,16 @@ def test_s64_a_route_cut_after_acceptance_doubles_nobody_names_all_and_settles_t
 
 def test_readers_of_a_sender_that_died_are_asked_for_too(api, monkeypatch):
     issue, _people = make_sending_issue(readers=10)
-    answered = sending.carrying.Run._answered
+    answered = lifecycle.carrying.Run._answered
 
     def die(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sending.carrying.Run, "_answered", die)
+    monkeypatch.setattr(lifecycle.carrying.Run, "_answered", die)
     with pytest.raises(KeyboardInterrupt):
-        sending.send(issue.pk)
-    monkeypatch.setattr(sending.carrying.Run, "_answered", answered)
-    assert sending.settle_host(now=timezone.now()) == 10
+        lifecycle.send(issue.pk)
+    monkeypatch.setattr(lifecycle.carrying.Run, "_answered", answered)
+    assert lifecycle.settle_host(now=timezone.now()) == 10
 
     pass_time(issue, 15)
 
@@ -86,15 +87,15 @@ def test_readers_of_a_sender_that_died_are_asked_for_too(api, monkeypatch):
 def test_what_a_provider_has_no_trace_of_is_told_and_never_sent_again_by_itself(api):
     issue, _people = make_sending_issue(readers=3)
     api.answer = lambda _call: "reset"
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     api.answer = lambda _call: None
 
     pass_time(issue, 600)
-    assert not Delivery.objects.filter(detail=looking_up.NO_TRACE).exists()
+    assert not Delivery.objects.filter(detail=reconciliation.NO_TRACE).exists()
     pass_time(issue, 1830)
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
-    assert Delivery.objects.filter(detail=looking_up.NO_TRACE, outcome=Outcome.UNCERTAIN).count() == 3
+    assert Delivery.objects.filter(detail=reconciliation.NO_TRACE, outcome=Outcome.UNCERTAIN).count() == 3
     assert equation(issue) == (0, 0, 0, 0, 3, 0)
     assert api.copies == []
 
@@ -102,7 +103,7 @@ def test_what_a_provider_has_no_trace_of_is_told_and_never_sent_again_by_itself(
 def test_a_provider_is_asked_only_now_and_then(api):
     issue, _people = make_sending_issue(readers=3)
     api.answer = lambda _call: "reset"
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     pass_time(issue, 3600)
 
@@ -112,7 +113,7 @@ def test_a_provider_is_asked_only_now_and_then(api):
 def test_a_token_that_is_not_ours_settles_nobody(api):
     issue, _people = make_sending_issue(readers=3)
     api.answer = lambda _call: "cut"
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     for event in api.events:
         event["user-variables"] = {"warta": "forged"}
 
@@ -124,7 +125,7 @@ def test_a_token_that_is_not_ours_settles_nobody(api):
 def test_a_provider_that_cannot_be_asked_is_asked_again_later(api):
     issue, _people = make_sending_issue(readers=3)
     api.answer = lambda _call: "cut"
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     tell, api.look = api.look, lambda _api, _call: (503, {})
     assert pass_time(issue, 30) == 0
 
@@ -138,8 +139,8 @@ def test_an_odd_answer_keeps_no_other_question_waiting(api, monkeypatch):
     odd, _people = make_sending_issue(readers=3)
     plain, _people = make_sending_issue(readers=3)
     api.answer = lambda _call: "cut"
-    sending.send(odd.pk)
-    sending.send(plain.pk)
+    lifecycle.send(odd.pk)
+    lifecycle.send(plain.pk)
     Delivery.objects.filter(issue=odd).update(sent_at=timezone.now() - timedelta(seconds=5))
     usual = api.look
 
@@ -158,8 +159,8 @@ def test_an_odd_answer_keeps_no_other_question_waiting(api, monkeypatch):
 def test_whom_an_editor_sends_to_again_is_not_asked_for(api):
     issue, people = make_sending_issue(readers=1)
     api.answer = lambda _call: "cut"
-    sending.send(issue.pk)
-    sending.send_again(issue, [people[0].pk], editor=make_editor(), now=timezone.now())
+    lifecycle.send(issue.pk)
+    lifecycle.send_again(issue, [people[0].pk], editor=make_editor(), now=timezone.now())
 
     pass_time(issue, 30)
 
@@ -167,10 +168,10 @@ def test_whom_an_editor_sends_to_again_is_not_asked_for(api):
 
 
 def test_long_lists_of_events_are_read_page_by_page(api, monkeypatch):
-    monkeypatch.setattr(traces, "PAGE", 4)
+    monkeypatch.setattr(message_lookup, "PAGE", 4)
     issue, _people = make_sending_issue(readers=10)
     api.answer = lambda _call: "cut"
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     pass_time(issue, 15)
 
@@ -181,7 +182,7 @@ def test_long_lists_of_events_are_read_page_by_page(api, monkeypatch):
 def test_the_progress_page_says_what_is_known_of_each(api, client):
     issue, _people = make_sending_issue(readers=2)
     api.answer = lambda _call: "reset"
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     client.force_login(make_editor(issue.newsletter))
     page = reverse("issue-progress", args=[issue.pk])
     before = client.get(page).content.decode()
@@ -200,13 +201,13 @@ def test_another_account_of_the_provider_is_never_asked_nor_sent_by(settings, mo
         settings.MAIL_ROUTES = [url]
         issue, _people = make_sending_issue(readers=2)
         ours.answer = lambda _call: "cut"
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
         ours.answer = lambda _call: None
 
         settings.MAIL_ROUTES = [one_by_one_url("resend", other)]
         pass_time(issue, 60)
         assert equation(issue) == (0, 0, 0, 0, 2, 0)
-        assert {looking_up.in_words(row) for row in Delivery.objects.all()} == {""}
+        assert {reconciliation.in_words(row) for row in Delivery.objects.all()} == {""}
         settings.MAIL_ROUTES = [one_by_one_url("resend", other), url]
         pass_time(issue, 60)
 
@@ -240,16 +241,16 @@ def test_a_long_list_is_asked_for_only_as_long_as_there_is_time(settings):
 
 
 def test_every_kind_that_can_be_asked_has_a_way_to_ask():
-    assert {*traces.ASK, *REPEATED_KINDS} == TRACED_KINDS
+    assert {*message_lookup.ASK, *REPEATED_KINDS} == TRACED_KINDS
     makes_them = {kind for kind, one in anymail_merge.PROVIDERS.items() if not one.keeps_message_ids}
     assert makes_them == OWN_MESSAGE_IDS
 
 
 def test_a_question_is_read_as_it_was_written():
-    text = questions.of("mailgun-1", "5e0c91d2a7b4", 12, 3)
+    text = look_ups.of("mailgun-1", "5e0c91d2a7b4", 12, 3)
 
-    assert questions.read(text) == questions.Question("mailgun", "5e0c91d2a7b4", questions.mark(12, 3))
-    assert questions.of("mailgun-1", "", 12, 3) == ""
-    assert questions.of("smtp-1", "5e0c91d2a7b4", 12, 3) == ""
-    assert questions.read("<20261124.1@mg.example>") is None
+    assert look_ups.read(text) == look_ups.Question("mailgun", "5e0c91d2a7b4", look_ups.mark(12, 3))
+    assert look_ups.of("mailgun-1", "", 12, 3) == ""
+    assert look_ups.of("smtp-1", "5e0c91d2a7b4", 12, 3) == ""
+    assert look_ups.read("<20261124.1@mg.example>") is None
     assert Issue.objects.count() == 0

@@ -18,10 +18,12 @@ from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 from tests.makers import make_newsletter, make_reader
 from tests.workers.mailing import HTML, TEXT, equation, make_sending_issue, make_words
 from tests.workers.providers import mailgun, mailgun_url, mailjet, mailjet_url, sendgrid, sendgrid_url
-from workers import ledger, merging, routes, sending, wire
+from workers import ledger, routes
+from workers.message import builder, merge_template
 from workers.models import Delivery, Outcome
 from workers.routes import anymail_merge
 from workers.routes.base import tick
+from workers.sending import lifecycle
 
 pytestmark = pytest.mark.django_db
 
@@ -38,14 +40,14 @@ def api(settings):
 def test_one_call_carries_all_readers_and_each_gets_what_smtp_would_bring(api):
     issue, people = make_sending_issue(readers=3)
 
-    assert sending.send(issue.pk) == 3
+    assert lifecycle.send(issue.pk) == 3
 
     assert len(api.calls) == 1
     assert api.recipients == [reader.subscriber.email for reader in people]
-    mail = wire.compiled(make_words(issue.pk, subject="Autogate baru"), issue.newsletter)
-    known = wire.readers(reader.pk for reader in people)
+    mail = builder.compiled(make_words(issue.pk, subject="Autogate baru"), issue.newsletter)
+    known = builder.readers(reader.pk for reader in people)
     for copy, reader in zip(api.copies, people, strict=True):
-        message = wire.mail(mail, known[reader.pk])
+        message = builder.mail(mail, known[reader.pk])
         assert (copy.subject, copy.text, copy.html) == (message.subject, message.body, message.alternatives[0].content)
         expected = {key.title(): value for key, value in message.extra_headers.items() if key != "Message-ID"}
         assert copy.headers == {**expected, "Reply-To": message.reply_to[0]}
@@ -72,22 +74,22 @@ def test_no_name_and_no_article_is_filled_in_by_the_provider(api):
     for reader, name in zip(readers, HOSTILE, strict=True):
         Subscriber.objects.filter(pk=reader.subscriber_id).update(name=name)
     issue, _people = make_sending_issue(newsletter=newsletter, readers=0)
-    field = merging.slots.field("name", "Pembaca")
+    field = merge_template.slots.field("name", "Pembaca")
     strange = "100%recipient.u% %unsubscribe_url% [[var:u]] {{u}}"
     html = HTML.replace("<h1>", f"<p>{field}, {strange}</p><h1>")
     Edition.objects.filter(issue=issue).update(html=html, text=f"{field}: {strange}\n{TEXT}", subject=strange)
 
-    assert sending.send(issue.pk) == len(HOSTILE)
+    assert lifecycle.send(issue.pk) == len(HOSTILE)
 
-    mail = wire.of_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
-    known = wire.readers(reader.pk for reader in readers)
+    mail = builder.of_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
+    known = builder.readers(reader.pk for reader in readers)
     for copy, reader in zip(api.copies, (known[reader.pk] for reader in readers), strict=True):
-        message = wire.mail(mail, reader)
+        message = builder.mail(mail, reader)
         assert unescape(copy.html) == unescape(message.alternatives[0].content)
-        assert copy.text.replace(merging.JOINER, "") == message.body
-        assert copy.subject.replace(merging.JOINER, "") == strange
+        assert copy.text.replace(merge_template.JOINER, "") == message.body
+        assert copy.subject.replace(merge_template.JOINER, "") == strange
         assert "from the provider" not in copy.html + copy.text + copy.subject + copy.name
-        assert copy.name.replace(merging.JOINER, "") == wire.rfc5322.clean(reader.name)
+        assert copy.name.replace(merge_template.JOINER, "") == builder.rfc5322.clean(reader.name)
         assert f"/l/1/{tokens.hit(issue.pk, reader.id)}" in copy.html
 
 
@@ -96,7 +98,7 @@ def test_two_readers_with_one_address_never_share_a_call(api):
     Subscriber.objects.filter(pk=siti.subscriber_id).update(email="Siti@p.example")
     Subscriber.objects.filter(pk=budi.subscriber_id).update(email="siti@P.example")
 
-    assert sending.send(issue.pk) == 3
+    assert lifecycle.send(issue.pk) == 3
 
     assert len(api.calls) == 2
     assert {tokens.read_event_mac(copy.metadata["warta"])[1] for copy in api.copies} == {siti.pk, budi.pk, _ayu.pk}
@@ -115,7 +117,7 @@ def test_s64_a_provider_that_takes_fewer_at_once_gets_half_and_nobody_twice(api)
     limit = (400, {"message": "Domain mg.example is not allowed to send: recipient limit exceeded"})
     api.answer = lambda call: limit if len(call.fields["to"]) > 3 else None
 
-    assert sending.send(issue.pk) == 7
+    assert lifecycle.send(issue.pk) == 7
 
     assert api.recipients == [reader.subscriber.email for reader in people]
     assert [len(call.fields["to"]) for call in api.calls] == [7, 3, 3, 1]
@@ -140,7 +142,7 @@ def test_s64_one_bad_address_in_a_call_is_found_and_the_others_get_it(api):
     refusal = (400, {"message": "'to' parameter is not a valid address. please check documentation"})
     api.answer = lambda call: refusal if bad in addresses(call) else None
 
-    assert sending.send(issue.pk) == 7
+    assert lifecycle.send(issue.pk) == 7
 
     assert sorted(api.recipients) == sorted(reader.subscriber.email for reader in people if reader is not people[5])
     assert Delivery.objects.get(subscription=people[5].pk).outcome == Outcome.REFUSED
@@ -152,7 +154,7 @@ def test_one_reader_refused_in_unknown_words_waits_and_does_not_stop_the_others(
     odd = people[2].subscriber.email
     api.answer = lambda call: (400, {"message": "Something is odd."}) if odd in addresses(call) else None
 
-    assert sending.send(issue.pk) == 5
+    assert lifecycle.send(issue.pk) == 5
 
     assert Delivery.objects.get(subscription=people[2].pk).outcome == Outcome.DEFERRED
     assert equation(issue) == (5, 0, 1, 0, 0, 0)
@@ -162,7 +164,7 @@ def test_a_second_reader_refused_in_unknown_words_stops_the_route(api):
     issue, _people = make_sending_issue(readers=3)
     api.answer = lambda _call: (400, {"message": "Something is odd."})
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert equation(issue) == (0, 0, 1, 0, 0, 2)
 
@@ -187,9 +189,9 @@ def test_s64_each_answer_to_a_call_has_one_meaning_for_its_readers(api, answer, 
     issue, _people = make_sending_issue(readers=3)
     api.answer = lambda _call: answer
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     api.answer = lambda _call: None
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert equation(issue) == told
     assert len(api.copies) == (3 if answer == "cut" else 0)
@@ -201,7 +203,7 @@ def test_no_answer_in_time_is_uncertain(api, settings):
     api.before = lambda _call: time.sleep(0.4)
     issue, _people = make_sending_issue(readers=3)
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert equation(issue) == (0, 0, 0, 0, 3, 0)
 
@@ -211,7 +213,7 @@ def test_nobody_there_means_not_sent(settings):
         settings.MAIL_ROUTES = [mailgun_url(api)]
     issue, _people = make_sending_issue(readers=3)
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert equation(issue) == (0, 0, 0, 0, 0, 3)
 
@@ -230,7 +232,7 @@ def test_s17_before_each_call_its_readers_are_asked_for(api, settings, monkeypat
         return ask(ids)
 
     monkeypatch.setattr(audience, "still_allowed", ask_after_one_left)
-    assert sending.send(issue.pk) == 5
+    assert lifecycle.send(issue.pk) == 5
 
     assert people[2].subscriber.email not in api.recipients
     assert [len(call.fields["to"]) for call in api.calls] == [2, 1, 2]
@@ -250,10 +252,10 @@ def test_t64_a_sender_that_dies_in_a_call_leaves_exactly_its_readers_uncertain(a
 
     monkeypatch.setattr(anymail_merge.AnymailMerge, "send_many", die_in_the_second)
     with pytest.raises(KeyboardInterrupt):
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
     monkeypatch.setattr(anymail_merge.AnymailMerge, "send_many", send_many)
-    assert sending.settle_host(now=timezone.now()) == 2
-    sending.send(issue.pk)
+    assert lifecycle.settle_host(now=timezone.now()) == 2
+    lifecycle.send(issue.pk)
 
     assert [row.subscription for row in ledger.uncertain(issue)] == [people[2].pk, people[3].pk]
     assert api.recipients == [reader.subscriber.email for reader in people]
@@ -262,8 +264,8 @@ def test_t64_a_sender_that_dies_in_a_call_leaves_exactly_its_readers_uncertain(a
 
 def test_nothing_is_called_after_the_deadline(api):
     route = routes.first()
-    mailing = merging.Mailing("Redaksi", "redaksi@kabarlintas.example", "", "Kabar", "Halo", "<p>Halo</p>", {})
-    siti = merging.Part("siti@p.example", "Siti", "<a@k.example>", "token")
+    mailing = merge_template.Mailing("Redaksi", "redaksi@kabarlintas.example", "", "Kabar", "Halo", "<p>Halo</p>", {})
+    siti = merge_template.Part("siti@p.example", "Siti", "<a@k.example>", "token")
 
     with pytest.raises(routes.TooLate):
         route.send_many(mailing, [siti], deadline=tick() - 1)
@@ -293,19 +295,19 @@ def test_each_provider_fills_in_the_same_copies(settings, kind):
     for reader, name in zip(readers, HOSTILE, strict=True):
         Subscriber.objects.filter(pk=reader.subscriber_id).update(name=name)
     issue, _people = make_sending_issue(newsletter=newsletter, readers=0)
-    field = merging.slots.field("name", "Pembaca")
+    field = merge_template.slots.field("name", "Pembaca")
     html = HTML.replace("<h1>", f"<p>{field} [[var:u]] {{{{u}}}} [unsubscribe]</p><h1>")
     Edition.objects.filter(issue=issue).update(html=html, text=f"{field} <%asm%> [[var:x]]\n{TEXT}")
     with provider(settings, kind) as api:
-        assert sending.send(issue.pk) == len(HOSTILE)
+        assert lifecycle.send(issue.pk) == len(HOSTILE)
 
     assert len(api.calls) == 1
-    mail = wire.of_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
-    known = wire.readers(reader.pk for reader in readers)
+    mail = builder.of_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
+    known = builder.readers(reader.pk for reader in readers)
     for copy, reader in zip(api.copies, (known[reader.pk] for reader in readers), strict=True):
-        message = wire.mail(mail, reader)
+        message = builder.mail(mail, reader)
         assert unescape(copy.html) == unescape(message.alternatives[0].content)
-        assert copy.text.replace(merging.JOINER, "") == message.body
+        assert copy.text.replace(merge_template.JOINER, "") == message.body
         assert "from the provider" not in copy.html + copy.text
         own = {key: value for key, value in message.extra_headers.items() if key != "Message-ID"}
         assert {**copy.headers, **own} == copy.headers
@@ -321,7 +323,7 @@ def test_s64_a_bad_address_among_three_is_refused_and_the_others_get_it(settings
     with provider(settings, kind) as api:
         issue, people = make_sending_issue(readers=3)
         Subscriber.objects.filter(pk=people[1].subscriber_id).update(email="bad@p.example")
-        assert sending.send(issue.pk) == 2
+        assert lifecycle.send(issue.pk) == 2
 
     assert sorted(api.recipients) == sorted(people[place].subscriber.email for place in (0, 2))
     refused = Delivery.objects.get(subscription=people[1].pk)
@@ -358,7 +360,7 @@ def test_s64_each_providers_answer_is_read_for_each_reader(settings, kind, answe
     with provider(settings, kind) as api:
         issue, _people = make_sending_issue(readers=3)
         api.answer = lambda _call: answer
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
     assert equation(issue) == told
 
@@ -367,8 +369,8 @@ def test_mailjet_is_asked_for_each_uncertain_reader(settings):
     with provider(settings, "mailjet") as api:
         issue, _people = make_sending_issue(readers=3)
         api.answer = lambda _call: "cut"
-        sending.send(issue.pk)
-        sending.recover(now=timezone.now() + timedelta(seconds=15))
+        lifecycle.send(issue.pk)
+        lifecycle.recover(now=timezone.now() + timedelta(seconds=15))
 
     assert len(api.looks) == 3
     assert equation(issue) == (3, 0, 0, 0, 0, 0)

@@ -16,9 +16,10 @@ from subscribers import audience
 from subscribers.models import Subscription, SubscriptionStatus
 from tests.makers import NOW, make_editor, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
-from workers import ledger, sending
-from workers.ledger import turns
+from workers import ledger
+from workers.ledger import locks
 from workers.models import Batch, Delivery, Event, Outcome
+from workers.sending import lifecycle
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -50,9 +51,9 @@ def follow(issue, *kinds, editor=None):
 
 def run_out(issue):
     """What the ticks and a worker do until nothing is left."""
-    sending.recover(now=LATER)
-    sending.send(issue.pk)
-    sending.recover(now=LATER + timedelta(seconds=1))
+    lifecycle.recover(now=LATER)
+    lifecycle.send(issue.pk)
+    lifecycle.recover(now=LATER + timedelta(seconds=1))
 
 
 def outcomes(issue, people):
@@ -255,7 +256,7 @@ def test_only_who_is_really_sent_to_again_is_counted(monkeypatch):
         Delivery.objects.filter(subscription=people[SAID_NO].pk).update(outcome=Outcome.ACCEPTED)
         return iter([keys])
 
-    monkeypatch.setattr(import_module("workers.ledger.missed"), "parts", heard_meanwhile)
+    monkeypatch.setattr(import_module("workers.ledger.follow_up"), "parts", heard_meanwhile)
 
     assert follow(issue, "refused", "gave_up") == 1
 
@@ -271,7 +272,7 @@ def _seen_turn(monkeypatch):
         with connection.cursor() as cursor:
             cursor.execute(TURN)
 
-    monkeypatch.setattr(turns, "_lock", take)
+    monkeypatch.setattr(locks, "_lock", take)
 
 
 def order_of(told):

@@ -13,8 +13,9 @@ from newsletter.models import IssueStatus
 from subscribers import consent, signup, suppression, tokens
 from subscribers.models import ConsentEvent, Notice, SignupForm
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
-from workers import notices, routes
+from workers import routes
 from workers.models import Event
+from workers.notifications import outbox
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +75,7 @@ class Failing:
 def test_a_confirmation_has_one_button_and_the_same_address_in_plain_words(form):
     request = ask(form)
 
-    assert notices.send_due(now=NOW) == 1
+    assert outbox.send_due(now=NOW) == 1
 
     message, text, html = caught()
     url = signup.confirm_url(request)
@@ -88,7 +89,7 @@ def test_a_confirmation_has_one_button_and_the_same_address_in_plain_words(form)
 
 def test_s18_s20_a_confirmation_is_an_automatic_mail_without_list_headers(form):
     request = ask(form)
-    notices.send_due(now=NOW)
+    outbox.send_due(now=NOW)
 
     message, _text, _html = caught()
 
@@ -102,7 +103,7 @@ def test_s18_s20_a_confirmation_is_an_automatic_mail_without_list_headers(form):
 
 def test_the_text_part_comes_first_and_holds_the_same_words(form):
     ask(form)
-    notices.send_due(now=NOW)
+    outbox.send_due(now=NOW)
 
     message, text, html = caught()
 
@@ -114,7 +115,7 @@ def test_the_text_part_comes_first_and_holds_the_same_words(form):
 
 def test_a_mail_speaks_the_readers_language(form):
     ask(form, language="en")
-    notices.send_due(now=NOW)
+    outbox.send_due(now=NOW)
 
     _message, text, html = caught()
 
@@ -124,7 +125,7 @@ def test_a_mail_speaks_the_readers_language(form):
 
 def test_e01_to_e08_hold_for_notices_too(form):
     ask(form)
-    notices.send_due(now=NOW)
+    outbox.send_due(now=NOW)
 
     _message, _text, html = caught()
 
@@ -137,10 +138,10 @@ def test_e01_to_e08_hold_for_notices_too(form):
 
 def test_confirming_leads_to_a_welcome_with_ways_to_choose_and_leave(form, newsletter):
     request = ask(form, language="en")
-    notices.send_due(now=NOW)
+    outbox.send_due(now=NOW)
     (subscription,) = consent.confirm(request, now=NOW, ip=None, user_agent="")
 
-    notices.send_due(now=NOW)
+    outbox.send_due(now=NOW)
 
     message, text, html = next(one for one in (caught(0), caught(1)) if "Welcome" in one[0]["Subject"])
     unsubscribe = f"http://127.0.0.1:8000/u/{tokens.unsubscribe(subscription.pk)}/"
@@ -159,7 +160,7 @@ def test_the_welcome_leads_to_the_latest_issue(newsletter):
     issue.status, issue.sent_at = IssueStatus.SENT, NOW
     issue.save()
 
-    latest = notices.latest_issue(newsletter, "en")
+    latest = outbox.latest_issue(newsletter, "en")
 
     assert latest == {"subject": "New autogates, online permits", "url": f"{editions.web_url(issue)}?lang=en"}
 
@@ -168,7 +169,7 @@ def test_who_is_subscribed_already_hears_so_in_the_mailbox_only(form, newsletter
     siti = make_reader(newsletter, email="siti@pembaca.example")
     ask(form, language="en")
 
-    notices.send_due(now=NOW)
+    outbox.send_due(now=NOW)
 
     message, text, _html = caught()
     assert message["Subject"] == "You already receive Weekly summary"
@@ -179,7 +180,7 @@ def test_an_invitation_leads_to_a_password(newsletter, client):
     editor = make_editor(newsletter, name="Dewi Anggraini")
     Notice.objects.create(kind="invitation", editor=editor, newsletter=newsletter, language="en", due_at=NOW)
 
-    notices.send_due(now=NOW)
+    outbox.send_due(now=NOW)
 
     message, text, _html = caught()
     assert message["To"] == editor.email
@@ -193,7 +194,7 @@ def test_an_alert_names_the_issue(newsletter):
     Notice.objects.create(kind="alert", editor=editor, language="en", payload={"storm": issue.pk}, due_at=NOW)
     Event.objects.create(issue=issue.pk, subscription=1, kind="held_complained", occurred_at=NOW)
 
-    notices.send_due(now=NOW)
+    outbox.send_due(now=NOW)
 
     message, text, _html = caught()
     assert f"/studio/issues/{issue.pk}/held-back/" in text
@@ -204,7 +205,7 @@ def test_an_alert_names_the_issue(newsletter):
 def test_a_notice_is_sent_once(form):
     ask(form)
 
-    assert [notices.send_due(now=NOW), notices.send_due(now=NOW + datetime.timedelta(days=1))] == [1, 0]
+    assert [outbox.send_due(now=NOW), outbox.send_due(now=NOW + datetime.timedelta(days=1))] == [1, 0]
     assert len(routes.mailbox.messages()) == 1
 
 
@@ -213,26 +214,26 @@ def test_two_workers_never_send_the_same_notice(form, monkeypatch):
     deliver = Failing(routes.Result("accepted"))
 
     def another_worker_looks_meanwhile(message):
-        assert notices.send_due(now=NOW) == 0
+        assert outbox.send_due(now=NOW) == 0
         return deliver(message)
 
-    monkeypatch.setattr(notices.routes, "deliver", another_worker_looks_meanwhile)
+    monkeypatch.setattr(outbox.routes, "deliver", another_worker_looks_meanwhile)
     stale = Notice.objects.select_related("subscriber", "request", "newsletter").get()
 
-    notices.send_due(now=NOW)
+    outbox.send_due(now=NOW)
 
-    assert notices._claim(stale, now=NOW) is False
+    assert outbox._claim(stale, now=NOW) is False
     assert deliver.asked == 1
 
 
 def test_a_mail_server_that_is_away_is_asked_again_later_and_later(form, monkeypatch):
     ask(form)
     away = Failing(routes.TryLater("no answer in time"))
-    monkeypatch.setattr(notices.routes, "deliver", away)
+    monkeypatch.setattr(outbox.routes, "deliver", away)
     moments = []
 
     for _ in range(8):
-        notices.send_due(now=NOW if not moments else moments[-1])
+        outbox.send_due(now=NOW if not moments else moments[-1])
         moments.append(Notice.objects.get().due_at)
 
     notice = Notice.objects.get()
@@ -251,8 +252,8 @@ def test_what_came_of_a_mail_decides_what_follows(form, monkeypatch):
 
     for number, outcome in enumerate(outcomes):
         ask(form, email=f"siti{number}@pembaca.example")
-        monkeypatch.setattr(notices.routes, "deliver", Failing(routes.Result(outcome, "550", "unknown user")))
-        notices.send_due(now=NOW)
+        monkeypatch.setattr(outbox.routes, "deliver", Failing(routes.Result(outcome, "550", "unknown user")))
+        outbox.send_due(now=NOW)
 
     found = [(one.failed_at is not None, one.sent_at is not None) for one in Notice.objects.order_by("pk")]
     assert found == list(outcomes.values())
@@ -262,7 +263,7 @@ def test_nothing_is_sent_to_a_suppressed_reader(form):
     ask(form)
     suppression.suppress("siti@pembaca.example", reason="complained", now=NOW)
 
-    assert notices.send_due(now=NOW) == 0
+    assert outbox.send_due(now=NOW) == 0
 
     assert routes.mailbox.messages() == []
     assert Notice.objects.get().error == "The address is suppressed."
@@ -273,23 +274,23 @@ def test_a_confirmation_that_comes_too_late_is_not_sent(form):
     consent.confirm(request, now=NOW, ip=None, user_agent="")
     Notice.objects.filter(kind="welcome").delete()
 
-    assert notices.send_due(now=NOW) == 0
+    assert outbox.send_due(now=NOW) == 0
     assert Notice.objects.get().error == "There is nothing left to confirm."
 
 
 def test_one_broken_notice_does_not_keep_the_others_waiting(form, newsletter, monkeypatch, caplog):
     ask(form, email="budi@pembaca.example")
     ask(form, email="siti@pembaca.example")
-    confirmation = notices._WRITERS["confirmation"]
+    confirmation = outbox._WRITERS["confirmation"]
 
     def broken_for_budi(notice, now):
         if notice.subscriber.email == "budi@pembaca.example":
             raise KeyError("broken")
         return confirmation(notice, now)
 
-    monkeypatch.setitem(notices._WRITERS, "confirmation", broken_for_budi)
+    monkeypatch.setitem(outbox._WRITERS, "confirmation", broken_for_budi)
 
-    assert notices.send_due(now=NOW) == 1
+    assert outbox.send_due(now=NOW) == 1
 
     assert "budi@" not in caplog.text
     assert Notice.objects.filter(sent_at__isnull=True).count() == 1
@@ -300,7 +301,7 @@ def test_words_of_a_newsletter_cannot_become_markup(form, newsletter):
     newsletter.save()
     ask(form)
 
-    notices.send_due(now=NOW)
+    outbox.send_due(now=NOW)
 
     _message, text, html = caught()
     assert "<b>&" not in html

@@ -11,8 +11,9 @@ from subscribers.models import Subscriber
 from tests.makers import make_newsletter, make_reader
 from tests.workers import postfix
 from tests.workers.mailing import equation, make_sending_issue, parse
-from workers import routes, sending
+from workers import routes
 from workers.models import Delivery, Outcome, Route
+from workers.sending import lifecycle
 
 pytestmark = [
     pytest.mark.django_db,
@@ -55,7 +56,7 @@ def test_a_user_that_postfix_does_not_know_is_refused_and_the_others_get_it(mx):
     issue = sending_to(KNOWN[0], "nobody@p.example", KNOWN[1])
     before = len(mx.delivered(0))
 
-    assert sending.send(issue.pk) == 2
+    assert lifecycle.send(issue.pk) == 2
 
     refused = outcome("nobody@p.example")
     assert (refused.outcome, refused.code) == (Outcome.REFUSED, "550 5.1.1")
@@ -69,14 +70,14 @@ def test_a_user_that_postfix_does_not_know_is_refused_and_the_others_get_it(mx):
 def test_a_greylisted_reader_gets_it_at_the_second_try(mx):
     issue = sending_to(*KNOWN[:3])
     mx.says = lambda who: "DEFER_IF_PERMIT 4.7.1 Greylisted, come back later" if mx.asked.count(who) == 1 else None
-    assert sending.send(issue.pk) == 0
+    assert lifecycle.send(issue.pk) == 0
     assert equation(issue) == (0, 0, 3, 0, 0, 0)
     assert Route.objects.get().rate == 0, "a wait for newcomers is no wish that we send less"
 
     later = timezone.now() + timedelta(minutes=10)
-    sending.recover(now=later)
-    assert sending.dispatch(now=later) == [issue.pk]
-    assert sending.send(issue.pk) == 3
+    lifecycle.recover(now=later)
+    assert lifecycle.dispatch(now=later) == [issue.pk]
+    assert lifecycle.send(issue.pk) == 3
 
     assert equation(issue) == (3, 0, 0, 0, 0, 0)
     assert {row.attempts for row in Delivery.objects.all()} == {2}
@@ -88,8 +89,8 @@ def test_s46_one_domain_that_asks_for_less_holds_up_nobody_else(mx, monkeypatch)
     issue = sending_to(*mixed, *KNOWN[len(AT_GMAIL) :])
     mx.says = lambda who: "450 4.7.1 Too much mail from you, slow down" if who.endswith("@gmail.com") else None
 
-    sending.send(issue.pk)
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert equation(issue)[0] == len(KNOWN)
     assert Delivery.objects.filter(outcome=Outcome.ACCEPTED).count() == len(KNOWN)
@@ -99,8 +100,8 @@ def test_s46_one_domain_that_asks_for_less_holds_up_nobody_else(mx, monkeypatch)
     mx.says = lambda _who: None
     later = timezone.now() + timedelta(hours=6)
     monkeypatch.setattr(timezone, "now", lambda: later)
-    sending.recover(now=later)
-    sending.send(issue.pk)
+    lifecycle.recover(now=later)
+    lifecycle.send(issue.pk)
     assert equation(issue)[0] > len(KNOWN), "they get it as soon as their domain takes it again"
 
 
@@ -111,7 +112,7 @@ def test_s05_an_address_beyond_ascii_is_refused_in_words_though_postfix_would_ta
     Subscriber.objects.filter(email="ayu@xn--mnchen-3ya.example").update(email="ayu@münchen.example")
     before = len(mx.delivered(0))
 
-    assert sending.send(issue.pk) == 1
+    assert lifecycle.send(issue.pk) == 1
 
     assert outcome("sarí@p.example").code == "5.1.3"
     assert mx.asked == ["ayu@xn--mnchen-3ya.example"]

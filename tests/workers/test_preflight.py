@@ -7,7 +7,7 @@ import pytest
 from newsletter import editions
 from newsletter.models import Newsletter
 from tests.makers import make_document, make_issue, make_newsletter, make_reader
-from workers import preflight
+from workers.sending import preflight
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,8 @@ from newsletter import issues
 from newsletter.models import Article, Issue, Role, Source
 from subscribers.models import Notice
 from tests.makers import make_editor, make_newsletter
-from workers import notices, preparing, routes, schedule
+from workers import routes, schedule
+from workers.notifications import draft_ready, outbox
 
 pytestmark = pytest.mark.django_db
 
@@ -61,8 +62,8 @@ def test_everybody_who_writes_is_told_in_their_language(newsletter, monday):
     make_editor(newsletter, role=Role.WRITER, is_active=False)
     add_articles(newsletter, 9, monday=monday, english=3)
 
-    made = preparing.run(now=monday)
-    sent = notices.send_due(now=monday)
+    made = draft_ready.run(now=monday)
+    sent = outbox.send_due(now=monday)
 
     assert (made, sent) == (1, 2)
     issue = Issue.objects.get()
@@ -81,9 +82,9 @@ def test_newsletter_without_a_sender_yet_still_tells_its_editors(newsletter, mon
     newsletter.save()
     add_articles(newsletter, 5, monday=monday)
 
-    preparing.run(now=monday)
+    draft_ready.run(now=monday)
 
-    assert notices.send_due(now=monday) == 1
+    assert outbox.send_due(now=monday) == 1
     assert caught()[editor.email][0].startswith("Draft #1 is ready: 5 of 5")
 
 
@@ -92,7 +93,7 @@ def test_nobody_is_told_twice(newsletter, monday):
     add_articles(newsletter, 9, monday=monday)
 
     for minute in range(3):
-        preparing.run(now=monday + timedelta(minutes=minute))
+        draft_ready.run(now=monday + timedelta(minutes=minute))
 
     assert Notice.objects.count() == 1
 
@@ -102,8 +103,8 @@ def test_thin_week_is_said_once_and_nothing_is_made(newsletter, monday):
     add_articles(newsletter, 2, monday=monday)
 
     for minute in range(3):
-        preparing.run(now=monday + timedelta(minutes=minute))
-    notices.send_due(now=monday)
+        draft_ready.run(now=monday + timedelta(minutes=minute))
+    outbox.send_due(now=monday)
 
     assert not Issue.objects.exists()
     subject, text = caught()[editor.email]
@@ -118,8 +119,8 @@ def test_thin_week_is_said_once_and_nothing_is_made(newsletter, monday):
 def test_next_thin_week_is_said_again(newsletter, monday):
     make_editor(newsletter, role=Role.WRITER)
 
-    preparing.run(now=monday)
-    preparing.run(now=monday + timedelta(weeks=1))
+    draft_ready.run(now=monday)
+    draft_ready.run(now=monday + timedelta(weeks=1))
 
     assert Notice.objects.count() == 2
 
@@ -127,11 +128,11 @@ def test_next_thin_week_is_said_again(newsletter, monday):
 def test_draft_thrown_away_in_the_meantime_is_not_announced(newsletter, monday):
     make_editor(newsletter, role=Role.WRITER)
     add_articles(newsletter, 5, monday=monday)
-    preparing.run(now=monday)
+    draft_ready.run(now=monday)
 
     issues.delete(Issue.objects.get(), editor=None, now=monday)
 
-    assert notices.send_due(now=monday) == 0
+    assert outbox.send_due(now=monday) == 0
 
 
 def test_worker_that_falls_over_while_telling_leaves_no_draft_nobody_heard_of(newsletter, monday, monkeypatch):
@@ -143,7 +144,7 @@ def test_worker_that_falls_over_while_telling_leaves_no_draft_nobody_heard_of(ne
 
     monkeypatch.setattr(Notice.objects, "bulk_create", fall)
     with pytest.raises(OSError, match="full"):
-        preparing.run(now=monday)
+        draft_ready.run(now=monday)
 
     assert not Issue.objects.exists()
 

@@ -10,8 +10,8 @@ from newsletter.models import AuditEntry
 from subscribers import consent
 from subscribers.models import ConsentEvent, Notice, Subscription
 from tests.makers import NOW, make_newsletter, make_reader
-from workers import retention
 from workers.models import Event, SpoolFile
+from workers.operations import retention
 
 pytestmark = pytest.mark.django_db
 

@@ -23,7 +23,7 @@ from django.core.mail import EmailMultiAlternatives, send_mail
 
 from tests.workers.mailing import parse, smtp_server
 from workers import routes
-from workers.routes import base, mailbox, talk
+from workers.routes import base, mailbox, smtp_session
 from workers.routes.checks import every_route_can_be_made
 
 DATA = b"Subject: Kabar\r\nMessage-ID: <a1@kabarlintas.example>\r\n\r\nHalo\r\n.titik\r\n..dua\r\n"
@@ -194,7 +194,7 @@ def test_the_deadline_counts_up_to_the_body():
     ],
 )
 def test_leading_dots_are_doubled(data, wire):
-    assert talk.stuffed(data) == wire
+    assert smtp_session.stuffed(data) == wire
 
 
 # --- TLS and login ---------------------------------------------------------------------------------------------------
@@ -373,7 +373,7 @@ def test_a_single_mail_takes_the_next_route_when_the_first_does_not_answer(setti
 
 
 def test_djangos_own_mails_leave_by_our_routes_one_for_each_recipient(settings):
-    settings.EMAIL_BACKEND = "workers.routes.django_mail.EmailBackend"
+    settings.EMAIL_BACKEND = "workers.routes.django_backend.EmailBackend"
     settings.MAIL_ROUTES = ["mailbox:"]
 
     assert send_mail("Sandi baru", "Halo", "r@k.example", ["siti@p.example", "budi@p.example"]) == 1

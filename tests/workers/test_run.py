@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from workers import sending
 from workers.routes import anymail_single, smtp
+from workers.sending import lifecycle
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_S = 60
@@ -332,7 +332,7 @@ def test_a_sender_outlives_a_silent_provider_and_ends_before_redis_gives_its_tas
     silent_s = max(4 * smtp.TIMEOUT_S, 2 * anymail_single.TIMEOUT_S)
     soft, hard = celery_facts["limits"]
 
-    assert sending.TASK_S + silent_s < soft < hard < celery_facts["redis"]["visibility_timeout"]
+    assert lifecycle.TASK_S + silent_s < soft < hard < celery_facts["redis"]["visibility_timeout"]
 
 
 def test_a_confirmation_mail_never_waits_behind_an_issue(celery_facts):

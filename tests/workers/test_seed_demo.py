@@ -13,9 +13,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from newsletter import content, drafting, issues
+from newsletter import content, issues
+from newsletter.drafts import preparation
 from newsletter.models import Article, AuditEntry, Editor, Issue, IssueStatus, Link, MediaFile, Newsletter, Source
-from subscribers import consent, guards, signup
+from subscribers import consent, signup
+from subscribers.consent import database_triggers
 from subscribers.models import (
     ConsentEvent,
     ConsentText,
@@ -27,9 +29,11 @@ from subscribers.models import (
     Suppression,
 )
 from tests.makers import make_newsletter
-from workers import ledger, preflight, reports
-from workers.demo import history, people, removal, stories
+from workers import ledger
+from workers.demo import history, removal, stories, subscribers
 from workers.models import Batch, Delivery, Event, Route, Tally
+from workers.reporting import issue_figures
+from workers.sending import preflight
 
 SITE = "http://127.0.0.1"
 LEFT_BEHIND = (
@@ -63,7 +67,7 @@ def test_the_seed_comes_whole_and_a_second_run_changes_nothing(seed, settings):
     assert all(issue.sent_at < timezone.now() and issue.accepted_count > 10 for issue in sent)
     assert all(ledger.equation(issue).adds_up for issue in sent)
     _a_draft_was_prepared(Issue.objects.get(status=IssueStatus.DRAFT))
-    assert reports.issue_report(sent.order_by("pk").first()).bounced == 3
+    assert issue_figures.issue_report(sent.order_by("pk").first()).bounced == 3
     assert sum(issue.click_count for issue in sent) > 0
 
     assert Subscriber.objects.count() == 60
@@ -94,7 +98,7 @@ def test_the_seed_comes_whole_and_a_second_run_changes_nothing(seed, settings):
     assert list(Editor.objects.values_list("email", flat=True)) == ["admin@kabarlintas.example"]
     assert [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()] == []
     assert consent.verify() is None
-    assert guards.missing(connection) == frozenset()
+    assert database_triggers.missing(connection) == frozenset()
     assert "nothing to do" in seed("--remove")
 
 
@@ -108,7 +112,7 @@ def _a_draft_was_prepared(draft: Issue) -> None:
     assert document.envelopes["id"].subject == "Paspor elektronik atau biasa: mana yang Anda butuhkan?"
     assert all(40 <= len(envelope.preheader) <= 100 for envelope in document.envelopes.values())
     assert preflight.blocking(draft) == []
-    found = drafting.survey(draft.newsletter, drafting.read(draft.newsletter.draft_rule), draft=draft)
+    found = preparation.survey(draft.newsletter, preparation.read(draft.newsletter.draft_rule), draft=draft)
     assert (len(found.picks), len(found.new)) == (5, 6)
 
 
@@ -197,9 +201,9 @@ def test_a_port_that_another_program_holds_is_named(settings, capsys):
 def test_a_broken_chain_is_not_sealed_over(now):
     newsletter = _real_reader()
     Newsletter.objects.filter(pk=newsletter.pk).update(is_demo=True)
-    guards.remove(connection)
+    database_triggers.remove(connection)
     ConsentEvent.objects.filter(action="requested").update(language="en")
-    guards.install(connection)
+    database_triggers.install(connection)
 
     with pytest.raises(CommandError, match="verify_consent"):
         call_command("seed_demo", "--remove")
@@ -208,7 +212,7 @@ def test_a_broken_chain_is_not_sealed_over(now):
 
 
 def test_invented_people_have_addresses_that_are_nobodys():
-    invented = list(people.invented(400, chance=random.Random(1)))
+    invented = list(subscribers.invented(400, chance=random.Random(1)))
 
     assert len({person.email for person in invented}) == 400
     assert all(re.fullmatch(r"[a-z]+(\.[a-z]+)+@(example\.(com|net|org)|\w+\.example)", one.email) for one in invented)

@@ -14,9 +14,10 @@ from subscribers import audience, tokens
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 from tests.makers import NOW, make_editor, make_newsletter, make_reader, make_scheduled_issue
 from tests.workers.mailing import equation, make_sending_issue, parse, smtp_server
-from workers import carrying, ledger, preflight, routes, sending, spool
+from workers import ledger, routes, spool
 from workers.models import Batch, BatchStatus, Delivery, Lane, Outcome, Route
 from workers.routes import mailbox, smtp
+from workers.sending import claim_sender, lifecycle, preflight
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def always_ask(monkeypatch):
     """Ask before every message instead of every 250 ms, so that tests need no waiting."""
-    monkeypatch.setattr(carrying, "ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(claim_sender, "ASK_EVERY_S", 0.0)
 
 
 # --- a good day ------------------------------------------------------------------------------------------------------
@@ -33,7 +34,7 @@ def always_ask(monkeypatch):
 def test_every_reader_gets_the_issue_once_and_the_record_says_so(sink):
     issue, people = make_sending_issue(readers=5)
 
-    assert sending.send(issue.pk) == 5
+    assert lifecycle.send(issue.pk) == 5
 
     assert sink.recipients == [reader.subscriber.email for reader in people]
     assert sink.message_ids == [tokens.message_id(issue.pk, r.pk, "kabarlintas.example") for r in people]
@@ -51,7 +52,7 @@ def test_every_reader_gets_the_issue_once_and_the_record_says_so(sink):
 
 def test_s12_one_click_headers_leave_the_socket_as_they_should(sink):
     issue, (siti,) = make_sending_issue(readers=1)
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     [(sender, _rcpts, data)] = sink.received
     message = parse(data)
@@ -70,7 +71,7 @@ def test_each_reader_reads_it_in_their_language(sink):
     issue, _people = make_sending_issue(newsletter=newsletter, readers=0)
     Edition.objects.filter(issue=issue, language="en").update(subject="New autogates")
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     subjects = {parse(data)["To"].addresses[0].addr_spec: parse(data)["Subject"] for _s, _r, data in sink.received}
     assert subjects == {"siti@p.example": "Autogate baru", "john@p.example": "New autogates"}
@@ -79,7 +80,7 @@ def test_each_reader_reads_it_in_their_language(sink):
 def test_the_first_small_batch_goes_alone_and_then_the_rest(sink):
     issue, _people = make_sending_issue(readers=7, first_batch=2)
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert [batch.accepted for batch in Batch.objects.order_by("number")] == [2, 5]
 
@@ -87,7 +88,7 @@ def test_the_first_small_batch_goes_alone_and_then_the_rest(sink):
 def test_a_spool_is_gone_once_everything_is_recorded(sink, settings):
     issue, _people = make_sending_issue(readers=2)
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert list(settings.SEND_SPOOL.glob("*.send")) == []
 
@@ -104,7 +105,7 @@ def test_each_answer_of_the_server_is_recorded_with_its_reader(sink):
     }
     sink.on_rcpt = answers.get
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert equation(issue) == (1, 1, 2, 0, 0, 0)
     assert Delivery.objects.get(subscription=siti.pk).code == "550 5.1.1"
@@ -116,12 +117,12 @@ def test_each_answer_of_the_server_is_recorded_with_its_reader(sink):
 def test_deferred_readers_get_it_later(sink):
     issue, (siti,) = make_sending_issue(readers=1)
     sink.on_rcpt = lambda _address: "450 4.2.1 greylisted"
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     sink.on_rcpt = lambda _address: None
 
-    sending.recover(now=timezone.now() + timedelta(minutes=6))
-    assert sending.dispatch(now=timezone.now()) == [issue.pk]
-    sending.send(issue.pk)
+    lifecycle.recover(now=timezone.now() + timedelta(minutes=6))
+    assert lifecycle.dispatch(now=timezone.now()) == [issue.pk]
+    lifecycle.send(issue.pk)
 
     assert equation(issue) == (1, 0, 0, 0, 0, 0)
     assert len(sink.received) == 1
@@ -133,8 +134,8 @@ def test_t64_a_connection_cut_after_the_body_names_one_reader_and_is_never_repea
     cut = iter([None, "keep and cut"])
     sink.on_data = lambda _data: next(cut, None)
 
-    sending.send(issue.pk)
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert [row.subscription for row in ledger.uncertain(issue)] == [budi.pk]
     assert sink.recipients.count(budi.subscriber.email) == 1
@@ -146,12 +147,12 @@ def test_t64_a_connection_cut_after_the_body_names_one_reader_and_is_never_repea
 def test_t64_an_editors_click_sends_once_more_with_the_same_message_id(sink):
     issue, (siti,) = make_sending_issue(readers=1)
     sink.on_data = lambda _data: "keep and cut"
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     sink.on_data = lambda _data: None
 
-    assert sending.send_again(issue, [siti.pk], editor=make_editor(), now=timezone.now()) == 1
-    assert sending.dispatch(now=timezone.now()) == [issue.pk]
-    sending.send(issue.pk)
+    assert lifecycle.send_again(issue, [siti.pk], editor=make_editor(), now=timezone.now()) == 1
+    assert lifecycle.dispatch(now=timezone.now()) == [issue.pk]
+    lifecycle.send(issue.pk)
 
     assert len(sink.message_ids) == 2
     assert len(set(sink.message_ids)) == 1
@@ -161,15 +162,15 @@ def test_t64_an_editors_click_sends_once_more_with_the_same_message_id(sink):
 def test_whom_a_mail_service_puts_off_when_a_sent_issue_is_sent_again_gets_it_later(sink):
     issue, (siti,) = make_sending_issue(readers=1)
     sink.on_data = lambda _data: "cut"
-    sending.send(issue.pk)
-    sending.send_again(issue, [siti.pk], editor=make_editor(), now=timezone.now())
+    lifecycle.send(issue.pk)
+    lifecycle.send_again(issue, [siti.pk], editor=make_editor(), now=timezone.now())
     sink.on_data = lambda _data: "450 4.5.0 Come back later"
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     assert equation(issue) == (0, 0, 1, 0, 0, 0)
     sink.on_data = lambda _data: None
 
-    sending.recover(now=timezone.now() + timedelta(hours=1))
-    sending.send(issue.pk)
+    lifecycle.recover(now=timezone.now() + timedelta(hours=1))
+    lifecycle.send(issue.pk)
 
     assert sink.recipients == [siti.subscriber.email]
     assert equation(issue) == (1, 0, 0, 0, 0, 0)
@@ -179,7 +180,7 @@ def test_an_address_that_mail_cannot_carry_is_refused_without_a_connection(sink)
     issue, (siti, _budi) = make_sending_issue(readers=2)
     Subscriber.objects.filter(pk=siti.subscriber_id).update(email="si ti@p.example")
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert Delivery.objects.get(subscription=siti.pk).code == "5.1.3"
     assert equation(issue) == (1, 1, 0, 0, 0, 0)
@@ -189,7 +190,7 @@ def test_a_server_that_wants_less_gets_it_slower(sink):
     issue, people = make_sending_issue(readers=4)
     sink.on_rcpt = lambda address: "450 4.7.28 too fast" if address == people[1].subscriber.email else None
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert Lane.objects.get().name == "pembaca.example"
     assert equation(issue)[2] == 1
@@ -203,12 +204,12 @@ def test_nobody_is_lost_while_the_server_is_away(settings):
         settings.MAIL_ROUTES = [f"smtp://127.0.0.1:{server.port}"]
     issue, _people = make_sending_issue(readers=3)
 
-    assert sending.send(issue.pk) == 0
+    assert lifecycle.send(issue.pk) == 0
 
     assert equation(issue) == (0, 0, 0, 0, 0, 3)
     assert Route.objects.get().failures == 3
-    assert sending.dispatch(now=timezone.now()) == []
-    assert sending.dispatch(now=timezone.now() + timedelta(seconds=31)) == [issue.pk]
+    assert lifecycle.dispatch(now=timezone.now()) == []
+    assert lifecycle.dispatch(now=timezone.now() + timedelta(seconds=31)) == [issue.pk]
 
 
 def test_the_next_route_takes_over_in_the_middle_of_an_issue(settings):
@@ -216,7 +217,7 @@ def test_the_next_route_takes_over_in_the_middle_of_an_issue(settings):
         settings.MAIL_ROUTES = [f"smtp://127.0.0.1:{server.port}", "mailbox:"]
     issue, _people = make_sending_issue(readers=3)
 
-    assert sending.send(issue.pk) == 3
+    assert lifecycle.send(issue.pk) == 3
     assert mailbox.count() == 3
     assert Batch.objects.get().route == "mailbox-2"
 
@@ -225,7 +226,7 @@ def test_a_provider_that_refuses_us_pauses_the_issue_in_words(sink):
     issue, _people = make_sending_issue(readers=3)
     sink.on_mail = lambda _address: "553 5.7.1 sender not allowed"
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     issue.refresh_from_db()
     assert issue.status == IssueStatus.PAUSED
@@ -246,7 +247,7 @@ def test_s17_who_leaves_in_mid_send_gets_nothing(sink, always_ask, monkeypatch):
         return ask(ids)
 
     monkeypatch.setattr(audience, "still_allowed", after_the_last_one_left)
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert len(sink.received) == 9
     assert people[-1].subscriber.email not in sink.recipients
@@ -262,7 +263,7 @@ def test_s17_before_each_call_of_an_api_the_reader_is_asked_for(monkeypatch):
     route = routes.first()
     monkeypatch.setattr(type(route), "capabilities", routes.Capabilities(window=0, asks_before_each=True))
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert [[reader.pk] for reader in people] == [ids for ids in asked if len(ids) == 1]
 
@@ -277,20 +278,20 @@ def test_t65_a_pause_in_mid_send_stops_it_and_resuming_sends_the_rest(sink, alwa
         return goes(issue_id)
 
     monkeypatch.setattr(ledger, "goes", pause_after_three)
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert equation(issue) == (3, 0, 0, 0, 0, 7)
     monkeypatch.setattr(ledger, "goes", goes)
     ledger.resume(issue, editor=None, now=NOW)
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     assert sink.recipients == [reader.subscriber.email for reader in people]
     assert equation(issue) == (10, 0, 0, 0, 0, 0)
 
 
 def test_a_lost_lease_sends_nothing_more_and_leaves_the_answers_to_be_settled(sink, always_ask, monkeypatch):
     issue, _people = make_sending_issue(readers=5)
-    real_tick, extend = carrying.tick, ledger.extend
-    monkeypatch.setattr(carrying, "tick", lambda: real_tick() + len(sink.received) * ledger.LEASE_S / 2)
+    real_tick, extend = claim_sender.tick, ledger.extend
+    monkeypatch.setattr(claim_sender, "tick", lambda: real_tick() + len(sink.received) * ledger.LEASE_S / 2)
 
     def too_late(claim, *, now):
         if sink.received:
@@ -298,34 +299,34 @@ def test_a_lost_lease_sends_nothing_more_and_leaves_the_answers_to_be_settled(si
         return extend(claim, now=now)
 
     monkeypatch.setattr(ledger, "extend", too_late)
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     sent = len(sink.received)
 
     assert sent == 1
     assert Delivery.objects.count() == 0
-    assert sending.settle_host(now=timezone.now()) == 0
+    assert lifecycle.settle_host(now=timezone.now()) == 0
     assert equation(issue) == (1, 0, 0, 0, 0, 4)
 
 
 def test_an_error_of_ours_in_mid_send_loses_nobody(sink, monkeypatch):
     issue, people = make_sending_issue(readers=4)
-    fill = carrying.wire.fill
+    fill = claim_sender.wire.fill
 
     def break_at_the_third(mail, reader, **rest):
         if reader.id == people[2].pk:
             raise RuntimeError("broken")
         return fill(mail, reader, **rest)
 
-    monkeypatch.setattr(carrying.wire, "fill", break_at_the_third)
+    monkeypatch.setattr(claim_sender.wire, "fill", break_at_the_third)
     with pytest.raises(RuntimeError):
-        sending.send(issue.pk)
-    monkeypatch.setattr(carrying.wire, "fill", fill)
+        lifecycle.send(issue.pk)
+    monkeypatch.setattr(claim_sender.wire, "fill", fill)
 
     issue.refresh_from_db()
     assert issue.status == IssueStatus.PAUSED
-    assert sending.settle_host(now=timezone.now()) == 0
+    assert lifecycle.settle_host(now=timezone.now()) == 0
     ledger.resume(issue, editor=None, now=timezone.now())
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     assert equation(issue) == (4, 0, 0, 0, 0, 0)
     assert sink.recipients == [reader.subscriber.email for reader in people]
 
@@ -342,9 +343,9 @@ def test_an_error_while_a_message_is_under_way_names_its_reader_uncertain(sink, 
 
     monkeypatch.setattr(smtp.Smtp, "send", die_after_the_second)
     with pytest.raises(KeyboardInterrupt):
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
-    assert sending.settle_host(now=timezone.now()) == 1
+    assert lifecycle.settle_host(now=timezone.now()) == 1
     assert [row.subscription for row in ledger.uncertain(issue)] == [people[1].pk]
     assert equation(issue) == (1, 0, 0, 0, 1, 1)
 
@@ -364,11 +365,11 @@ def test_a_spool_that_cannot_be_settled_keeps_no_other_waiting(sink, monkeypatch
         return settle(left, **rest)
 
     monkeypatch.setattr(ledger, "settle", break_at_the_first)
-    assert sending.settle_host(now=timezone.now()) == 1
+    assert lifecycle.settle_host(now=timezone.now()) == 1
     assert equation(here[1][0]) == (0, 0, 0, 0, 1, 1)
 
     monkeypatch.setattr(ledger, "settle", settle)
-    assert sending.settle_host(now=timezone.now()) == 1
+    assert lifecycle.settle_host(now=timezone.now()) == 1
     assert equation(here[0][0]) == (0, 0, 0, 0, 1, 1)
 
 
@@ -380,7 +381,7 @@ def test_a_full_disk_sends_nothing(sink, monkeypatch):
 
     monkeypatch.setattr(spool, "SendSpool", full)
     with pytest.raises(OSError, match="No space"):
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
     assert sink.received == []
     assert equation(issue) == (0, 0, 0, 0, 0, 2)
@@ -397,26 +398,26 @@ def test_wake_ups_are_shared_between_issues_and_never_more_than_free_slots(setti
     first, _people = make_sending_issue(readers=2)
     second, _people = make_sending_issue(readers=2)
 
-    assert sorted(sending.dispatch(now=NOW)) == sorted([first.pk, second.pk])
+    assert sorted(lifecycle.dispatch(now=NOW)) == sorted([first.pk, second.pk])
 
-    sending.pace.register([("mailbox-1", "mailbox", 0)])
+    lifecycle.pace.register([("mailbox-1", "mailbox", 0)])
     ledger.claim(first, worker="a:1:b:c", now=NOW, routes=["mailbox-1"])
-    assert sending.dispatch(now=NOW) == [second.pk]
+    assert lifecycle.dispatch(now=NOW) == [second.pk]
 
 
 def test_no_wake_up_for_the_rest_while_the_first_small_batch_is_under_way():
     issue, _people = make_sending_issue(readers=5, first_batch=2)
-    sending.pace.register([("mailbox-1", "mailbox", 0)])
+    lifecycle.pace.register([("mailbox-1", "mailbox", 0)])
     ledger.claim(issue, worker="a:1:b:c", now=NOW, routes=["mailbox-1"])
 
-    assert sending.dispatch(now=NOW) == []
+    assert lifecycle.dispatch(now=NOW) == []
 
 
 def test_a_paused_issue_wakes_nobody():
     issue, _people = make_sending_issue(readers=5)
     ledger.pause(issue, reason="", editor=None, now=NOW)
 
-    assert sending.dispatch(now=NOW) == []
+    assert lifecycle.dispatch(now=NOW) == []
 
 
 # --- beginning -------------------------------------------------------------------------------------------------------
@@ -427,10 +428,10 @@ def test_a_due_issue_is_frozen_checked_planned_and_sent():
     make_reader(newsletter, email="siti@p.example")
     issue = make_scheduled_issue(newsletter)
 
-    assert sending.begin_due(now=NOW - timedelta(seconds=1)) == []
-    assert sending.begin_due(now=NOW) == [issue.pk]
-    assert sending.begin_due(now=NOW) == []
-    sending.send(issue.pk)
+    assert lifecycle.begin_due(now=NOW - timedelta(seconds=1)) == []
+    assert lifecycle.begin_due(now=NOW) == [issue.pk]
+    assert lifecycle.begin_due(now=NOW) == []
+    lifecycle.send(issue.pk)
 
     [caught] = mailbox.messages()
     assert caught.subject == "Autogate baru dan izin tinggal daring"
@@ -443,7 +444,7 @@ def test_a_due_issue_is_frozen_checked_planned_and_sent():
 def test_an_issue_for_nobody_is_held_back_with_the_reason():
     issue = make_scheduled_issue()
 
-    assert sending.begin_due(now=NOW) == []
+    assert lifecycle.begin_due(now=NOW) == []
 
     issue.refresh_from_db()
     assert issue.status == IssueStatus.PAUSED
@@ -458,7 +459,7 @@ def test_an_issue_that_changed_after_approval_is_held_back():
     newsletter.postal_address = "Lain"
     newsletter.save()
 
-    assert sending.begin_due(now=NOW) == []
+    assert lifecycle.begin_due(now=NOW) == []
     issue.refresh_from_db()
     assert (issue.status, issue.started_at) == (IssueStatus.PAUSED, None)
 
@@ -475,22 +476,23 @@ def test_a_broken_issue_is_held_back_and_the_next_begins(monkeypatch):
 
     monkeypatch.setattr(preflight, "run", break_at_the_first)
 
-    assert sending.begin_due(now=NOW) == [whole.pk]
+    assert lifecycle.begin_due(now=NOW) == [whole.pk]
     broken.refresh_from_db()
     assert broken.status == IssueStatus.PAUSED
 
 
 def test_a_wake_up_for_an_issue_that_is_gone_does_nothing():
-    assert sending.send(999) == 0
+    assert lifecycle.send(999) == 0
 
 
 def test_an_issue_that_was_stopped_and_edited_is_frozen_anew():
-    from newsletter import content, issues, looks
+    from newsletter import content, issues
+    from newsletter.checks import link_checker
 
     newsletter = make_newsletter()
     make_reader(newsletter)
     issue = make_scheduled_issue(newsletter)
-    sending._freeze(issue, now=NOW)
+    lifecycle._freeze(issue, now=NOW)
     issue = issues.unschedule(issue, editor=None, now=NOW, to_edit=True)
     document = content.parse(issue.content)
     document.envelopes["id"].subject = "Judul yang sudah dibetulkan"
@@ -498,8 +500,8 @@ def test_an_issue_that_was_stopped_and_edited_is_frozen_anew():
     issue = issues.save(issue, document, version=issue.version, editor=None, now=later)
     issue = issues.approve(issue, editor=None, now=later)
     issue = issues.schedule(issue, at=later, editor=None, now=later)
-    looks.keep(issue, {}, now=later)
+    link_checker.keep(issue, {}, now=later)
 
-    assert sending.begin_due(now=later + timedelta(seconds=1)) == [issue.pk]
+    assert lifecycle.begin_due(now=later + timedelta(seconds=1)) == [issue.pk]
 
     assert Edition.objects.get(issue=issue, language="id").subject == "Judul yang sudah dibetulkan"

@@ -15,13 +15,15 @@ import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
-from newsletter import fetching
+from newsletter.fetching import http_client
 from tests.live import free_port
 from tests.workers import test_sns
 from tests.workers.mailing import make_sending_issue, parse
-from workers import ledger, routes, sending, sns
+from workers import ledger, routes
 from workers.models import Delivery, Event
+from workers.provider_events import sns
 from workers.routes import anymail_single
+from workers.sending import lifecycle
 
 pytestmark = pytest.mark.django_db
 KEYS = "AKIAEXAMPLE:secret"
@@ -78,7 +80,7 @@ def test_s12_an_issue_arrives_at_ses_with_everything_a_reader_needs(ses):
     issue, people = make_sending_issue(readers=3)
     ses.verify(issue.newsletter.from_email.partition("@")[2])
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     told = ledger.equation(issue)
     assert (told.accepted, told.uncertain, told.refused) == (3, 0, 0)
@@ -100,10 +102,10 @@ def test_s12_an_issue_arrives_at_ses_with_everything_a_reader_needs(ses):
 def test_t41_the_event_that_comes_back_finds_its_reader(ses, client, settings, monkeypatch):
     settings.SES_TOPICS, settings.WEBHOOK_SECRETS, settings.WEBHOOK_KEYS = [test_sns.TOPIC], {}, {}
     sns.forget_certificates()
-    monkeypatch.setattr(fetching, "fetch", test_sns.Net().fetch)
+    monkeypatch.setattr(http_client, "fetch", test_sns.Net().fetch)
     issue, people = make_sending_issue(readers=2)
     ses.verify(issue.newsletter.from_email.partition("@")[2])
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     (message,) = [one for one in ses.messages if one["destinations"][0] == people[1].subscriber.email]
     headers = [{"name": name, "value": str(value)} for name, value in parse(message["raw_data"].encode()).items()]
     said = json.loads(test_sns.said("bounce_permanent", ""))
@@ -121,7 +123,7 @@ def test_t41_the_event_that_comes_back_finds_its_reader(ses, client, settings, m
 def test_a_sender_that_ses_does_not_know_stops_the_route_and_loses_nobody(ses):
     issue, _people = make_sending_issue(readers=3)
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     told = ledger.equation(issue)
     assert (told.accepted, told.uncertain, told.audience) == (0, 0, 3)
@@ -161,7 +163,7 @@ def test_t64_amazons_client_does_not_repeat_a_call_without_an_answer(settings):
     with deaf_server() as (url, calls):
         settings.MAIL_ROUTES = [f"ses://{KEYS}@eu-west-1?endpoint={url}&timeout=3"]
 
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
         routes.first().close()
 
     assert len(calls) == 1
@@ -176,7 +178,7 @@ def test_without_amazons_client_the_remedy_is_named(monkeypatch, settings):
 
 
 def test_without_amazons_client_nothing_starts(monkeypatch, settings):
-    monkeypatch.setattr("workers.hooks.checks.find_spec", lambda _name: None)
+    monkeypatch.setattr("workers.provider_events.checks.find_spec", lambda _name: None)
     settings.MAIL_ROUTES, settings.SES_TOPICS = [f"ses://{KEYS}@eu-west-1"], [test_sns.TOPIC]
 
     found = [error for error in run_checks() if error.id == "workers.E003"]

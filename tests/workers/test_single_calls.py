@@ -15,9 +15,10 @@ from subscribers import tokens
 from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 from tests.workers.mailing import equation, make_sending_issue
 from tests.workers.providers import ONE_BY_ONE, one_by_one, one_by_one_url
-from workers import ledger, routes, sending
+from workers import ledger, routes
 from workers.models import Delivery, Outcome
 from workers.routes import anymail_single, base
+from workers.sending import lifecycle
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +47,7 @@ def nth(n, answer):
 def test_every_reader_gets_a_copy_of_their_own(settings, kind):
     with provider(settings, kind) as api:
         issue, people = make_sending_issue(readers=9)
-        assert sending.send(issue.pk) == 9
+        assert lifecycle.send(issue.pk) == 9
 
     assert sorted(api.recipients) == sorted(reader.subscriber.email for reader in people)
     by_email = {copy.to: copy for copy in api.copies}
@@ -103,7 +104,7 @@ def test_s64_the_answer_for_the_second_of_three_counts_for_that_reader(settings,
 
 def send_one_claim(issue):
     goes_on = iter([False])
-    sending.send(issue.pk, is_stopping=lambda: next(goes_on, True))
+    lifecycle.send(issue.pk, is_stopping=lambda: next(goes_on, True))
 
 
 def _for(said, email):
@@ -118,7 +119,7 @@ def test_postmark_is_asked_for_each_uncertain_reader(settings):
         api.answer = nth(1, "cut")
         send_one_claim(issue)
         assert [row.subscription for row in ledger.uncertain(issue)] == [people[0].pk]
-        sending.recover(now=timezone.now() + timedelta(seconds=15))
+        lifecycle.recover(now=timezone.now() + timedelta(seconds=15))
 
     assert len(api.looks) == 1
     assert equation(issue) == (1, 0, 0, 0, 0, 1)
@@ -127,7 +128,7 @@ def test_postmark_is_asked_for_each_uncertain_reader(settings):
 def test_a_provider_without_metadata_gets_the_token_as_its_only_tag(settings):
     with provider(settings, "mailersend") as api:
         issue, people = make_sending_issue(readers=1)
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
     assert [tokens.read_event_mac(tag) for tag in api.copies[0].tags] == [(issue.pk, people[0].pk)]
 
@@ -136,7 +137,7 @@ def test_a_provider_without_metadata_gets_the_token_as_its_only_tag(settings):
 def test_no_provider_counts_opens_or_rewrites_links(settings, kind):
     with provider(settings, kind) as api:
         issue, _people = make_sending_issue(readers=1)
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
     said = api.calls[0].json
     told = {
@@ -166,7 +167,7 @@ def test_a_slow_provider_has_as_many_calls_under_way_as_allowed(settings):
                 here[0] -= 1
 
         api.before = slow
-        assert sending.send(issue.pk) == 18
+        assert lifecycle.send(issue.pk) == 18
 
     assert 4 <= most[0] <= 6
 
@@ -174,21 +175,21 @@ def test_a_slow_provider_has_as_many_calls_under_way_as_allowed(settings):
 def test_t64_a_sender_that_dies_names_no_more_readers_than_were_under_way(settings, monkeypatch):
     with provider(settings, "brevo", "&threads=3") as api:
         issue, people = make_sending_issue(readers=12)
-        answered = sending.carrying.Run._answered
+        answered = lifecycle.carrying.Run._answered
 
         def die_after_four(self, *args):
             if len(self.entries) == 4:
                 raise KeyboardInterrupt
             answered(self, *args)
 
-        monkeypatch.setattr(sending.carrying.Run, "_answered", die_after_four)
+        monkeypatch.setattr(lifecycle.carrying.Run, "_answered", die_after_four)
         with pytest.raises(KeyboardInterrupt):
-            sending.send(issue.pk)
+            lifecycle.send(issue.pk)
         routes.first().close()
-        monkeypatch.setattr(sending.carrying.Run, "_answered", answered)
+        monkeypatch.setattr(lifecycle.carrying.Run, "_answered", answered)
         reached = len(api.copies)
-        assert sending.settle_host(now=timezone.now()) == 3
-        sending.send(issue.pk)
+        assert lifecycle.settle_host(now=timezone.now()) == 3
+        lifecycle.send(issue.pk)
 
     assert 4 < reached <= 7
     assert sorted(api.recipients) == sorted(set(api.recipients))
@@ -206,7 +207,7 @@ def test_an_error_after_a_letter_left_makes_its_reader_uncertain_and_sends_no_se
     with provider(settings, "brevo", "&threads=3") as api:
         issue, people = make_sending_issue(readers=6)
         route, calls = routes.first(), count(1)
-        place, name = (sending.carrying.Run, "_answered") if where == "answer" else (route, "begin")
+        place, name = (lifecycle.carrying.Run, "_answered") if where == "answer" else (route, "begin")
         real = getattr(place, name)
 
         def fail_once(*args, **options):
@@ -218,12 +219,12 @@ def test_an_error_after_a_letter_left_makes_its_reader_uncertain_and_sends_no_se
 
         monkeypatch.setattr(place, name, fail_once)
         with pytest.raises(KeyboardInterrupt):
-            sending.send(issue.pk)
+            lifecycle.send(issue.pk)
         route.close()
         reached = set(api.recipients)
-        settled = sending.settle_host(now=timezone.now())
+        settled = lifecycle.settle_host(now=timezone.now())
         told = {row.subscription for row in Delivery.objects.all()}
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
     assert settled >= 1
     assert reached <= {reader.subscriber.email for reader in people if reader.pk in told}
@@ -234,7 +235,7 @@ def test_one_that_cannot_leave_stops_the_next_ones_and_not_the_others(settings):
     with provider(settings, "postmark", "&threads=3") as api:
         issue, _people = make_sending_issue(readers=30)
         api.answer = nth(2, (401, {"ErrorCode": 10, "Message": "Bad token"}))
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
     told = equation(issue)
     assert told == (len(api.copies), 0, 0, 0, 0, 30 - len(api.copies))
@@ -250,7 +251,7 @@ def test_a_call_without_an_answer_is_repeated_under_its_key_and_nobody_gets_two(
     with provider(settings, "resend", "&threads=1") as api:
         issue, _people = make_sending_issue(readers=3)
         api.answer = nth(2, "cut")
-        assert sending.send(issue.pk) == 3
+        assert lifecycle.send(issue.pk) == 3
 
     assert len(api.calls) == 4
     assert len(api.copies) == 3
@@ -284,14 +285,14 @@ def test_s64_an_answer_with_errors_instead_of_an_id_is_no_acceptance(settings, a
     with provider(settings, "resend") as api:
         issue, _people = make_sending_issue(readers=3)
         api.answer = lambda _call: (200, {"data": [], "errors": [{"index": 0, "message": "no"}]})
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
     assert equation(issue) == (0, 0, 0, 0, 3, 0)
 
 
 def unanswered(api, issue):
     """All calls of the issue go unanswered."""
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     api.answer = lambda _call: None
     return ledger.uncertain(issue)
 
@@ -306,7 +307,7 @@ def test_s64_whether_it_arrived_or_not_asking_again_under_the_key_ends_with_one_
         assert len(unanswered(api, issue)) == 1
         assert len(api.copies) == copies_then
 
-        sending.recover(now=timezone.now() + timedelta(seconds=15))
+        lifecycle.recover(now=timezone.now() + timedelta(seconds=15))
 
     assert len(api.copies) == 1
     assert equation(issue) == (1, 0, 0, 0, 0, 0)
@@ -319,7 +320,7 @@ def test_another_text_under_a_known_key_says_that_the_first_arrived(settings, at
         unanswered(api, issue)
         Subscriber.objects.filter(pk=people[0].subscriber_id).update(name="Siti Baru")
 
-        sending.recover(now=timezone.now() + timedelta(seconds=15))
+        lifecycle.recover(now=timezone.now() + timedelta(seconds=15))
 
     assert len(api.copies) == 1
     assert equation(issue) == (1, 0, 0, 0, 0, 0)
@@ -341,7 +342,7 @@ def test_nobody_is_asked_for_by_repeating_who_may_not_get_it_any_more(settings, 
         if why == "late":
             type(issue).objects.filter(pk=issue.pk).update(started_at=now - timedelta(hours=21))
 
-        sending.recover(now=now)
+        lifecycle.recover(now=now)
 
     assert len(api.calls) == calls
     assert api.copies == []

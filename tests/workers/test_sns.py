@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 from django.core.checks import run_checks
 
-from newsletter import fetching
+from newsletter.fetching import http_client
 from subscribers import suppression, tokens
 from tests.workers import posting
-from workers import sns
 from workers.models import Event
+from workers.provider_events import sns
 
 pytestmark = pytest.mark.django_db
 
@@ -59,12 +59,12 @@ class Net:
 
     def fetch(self, url, **_):
         self.asked.append(url)
-        page = self.pages.get(url, fetching.Gone("there is no page"))
+        page = self.pages.get(url, http_client.Gone("there is no page"))
         if isinstance(page, Exception):
             raise page
         if isinstance(page, str):
-            return fetching.Fetched(page, body=certificate())
-        return fetching.Fetched(url, body=page)
+            return http_client.Fetched(page, body=certificate())
+        return http_client.Fetched(url, body=page)
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def net(settings, monkeypatch):
     settings.SES_TOPICS, settings.WEBHOOK_SECRETS, settings.WEBHOOK_KEYS = [TOPIC], {}, {}
     sns.forget_certificates()
     found = Net()
-    monkeypatch.setattr(fetching, "fetch", found.fetch)
+    monkeypatch.setattr(http_client, "fetch", found.fetch)
     yield found
     sns.forget_certificates()
 
@@ -247,7 +247,7 @@ def test_t41_a_certificate_that_is_not_one_of_sns_proves_nothing(client, siti, t
 
 def test_t41_a_weak_key_a_page_that_is_no_certificate_and_one_that_moved_prove_nothing(client, siti, token, net):
     weak = key("weak", 1024)
-    for page in (certificate(signer=weak), b"<html>", "https://evil.example/other.pem", fetching.Gone("gone")):
+    for page in (certificate(signer=weak), b"<html>", "https://evil.example/other.pem", http_client.Gone("gone")):
         net.pages[CERTIFICATE] = page
         by = weak if page and isinstance(page, bytes) and page.startswith(b"-----") else key()
         assert post(client, signed(message(said("complaint", token)), by=by)).status_code == 400
@@ -263,7 +263,7 @@ def test_the_certificate_is_fetched_once(client, siti, token, net):
 
 
 def test_when_the_certificate_cannot_be_reached_amazon_comes_again(client, siti, token, net):
-    net.pages[CERTIFICATE] = fetching.TryLater("The site cannot be reached just now.")
+    net.pages[CERTIFICATE] = http_client.TryLater("The site cannot be reached just now.")
     content = signed(message(said("complaint", token)))
 
     assert post(client, content).status_code == 503

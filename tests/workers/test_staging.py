@@ -9,14 +9,16 @@ from django.core.mail import EmailMessage
 from django.urls import reverse
 from django.utils import timezone
 
-from subscribers import audience, staging
+from subscribers import audience, recipient_allowlist
 from subscribers.models import Notice
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
 from tests.workers import providers
 from tests.workers.mailing import make_sending_issue
-from workers import ledger, notices, routes, sending, testmail
+from workers import ledger, routes
 from workers.models import Delivery, Outcome
-from workers.routes.django_mail import EmailBackend
+from workers.notifications import outbox
+from workers.routes.django_backend import EmailBackend
+from workers.sending import lifecycle, test_mail
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +37,7 @@ def test_an_issue_reaches_nobody_else_and_the_record_says_why(sink):
     siti = make_reader(newsletter, email="siti@pembaca.example")
     issue, _none = make_sending_issue(newsletter=newsletter, readers=0)
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert sink.recipients == [budi.subscriber.email, ani.subscriber.email]
     left_out = Delivery.objects.get(subscription=siti.pk)
@@ -52,7 +54,7 @@ def test_a_merge_provider_is_not_told_of_anybody_else(settings):
         make_reader(newsletter, email="budi@kabar.example")
         issue, _none = make_sending_issue(newsletter=newsletter, readers=0)
 
-        sending.send(issue.pk)
+        lifecycle.send(issue.pk)
 
         assert api.recipients == ["budi@kabar.example"]
         assert not any(b"siti@pembaca" in call.body for call in api.calls)
@@ -63,11 +65,11 @@ def test_an_editors_click_does_not_get_past_it(sink, settings):
     settings.MAIL_ONLY_TO = []
     issue, (siti,) = make_sending_issue(readers=1)
     sink.on_data = lambda _data: "keep and cut"
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
     settings.MAIL_ONLY_TO = US
     ledger.send_again(issue, [siti.pk], editor=make_editor(), now=timezone.now())
 
-    sending.send(issue.pk)
+    lifecycle.send(issue.pk)
 
     assert len(sink.received) == 1
 
@@ -85,15 +87,15 @@ def test_a_notice_to_somebody_else_is_given_up_and_one_to_us_leaves(sink):
             due_at=NOW,
         )
 
-    assert notices.send_due(now=NOW + timedelta(seconds=1)) == 1
+    assert outbox.send_due(now=NOW + timedelta(seconds=1)) == 1
 
     assert sink.recipients == ["ayu@kabar.example"]
     given_up = Notice.objects.get(failed_at__isnull=False)
-    assert staging.WHY in given_up.error
+    assert recipient_allowlist.WHY in given_up.error
 
 
 def test_a_test_to_somebody_else_is_refused_in_words(sink):
-    results = testmail.send(make_issue(), to=["ani@mitra.example", "x@mitra.example"], editor=None, now=NOW)
+    results = test_mail.send(make_issue(), to=["ani@mitra.example", "x@mitra.example"], editor=None, now=NOW)
 
     assert set(sink.recipients) == {"ani@mitra.example"}
     assert "This installation writes to chosen addresses only (MAIL_ONLY_TO)." in str(results[1])
@@ -123,7 +125,7 @@ def test_djangos_own_mail_stays_here_too_without_an_error_page(sink):
     ],
 )
 def test_only_whole_addresses_and_whole_domains_count(email, may):
-    assert staging.may_reach(email) is may
+    assert recipient_allowlist.may_reach(email) is may
 
 
 def test_every_page_of_the_studio_says_so(client, settings):
@@ -139,4 +141,4 @@ def test_every_page_of_the_studio_says_so(client, settings):
 def test_without_it_everybody_may_be_written_to(settings):
     settings.MAIL_ONLY_TO = []
 
-    assert staging.may_reach("siti@pembaca.example")
+    assert recipient_allowlist.may_reach("siti@pembaca.example")

@@ -12,15 +12,19 @@ from django.db import connection
 from django.urls import reverse
 from lxml import html
 
-from newsletter import content, fetching, issues, looks
+from newsletter import content, issues
 from newsletter import corrections as notes
+from newsletter.checks import link_checker
+from newsletter.fetching import http_client
 from newsletter.models import AuditEntry, Correction, Issue, IssueStatus, Link, Role, Tracking
 from subscribers.models import Subscription, SubscriptionStatus
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader, make_sent
 from tests.workers.mailing import make_sending_issue
-from workers import checking, corrections, ledger, tracking
+from workers import ledger
 from workers.models import Batch, Delivery, Event, Outcome, Tally
-from workers.studio import timing
+from workers.sending import corrections, slow_checks
+from workers.studio.review import timing
+from workers.tracking import loader
 
 pytestmark = [pytest.mark.django_db]
 
@@ -112,7 +116,7 @@ def test_one_post_amends_the_link_and_says_so_in_the_archive(client):
 
     assert answer.url == f"/studio/issues/{issue.pk}/correct/"
     assert Link.objects.get(issue=issue, number=1).target == RIGHT
-    assert f"From about {round(tracking.TARGETS_FRESH_S)} seconds on" in said_after(client, answer)
+    assert f"From about {round(loader.TARGETS_FRESH_S)} seconds on" in said_after(client, answer)
     archive = client.get(f"/archive/2026/{issue.slug}/", {"lang": "id"}).content.decode()
     assert "Ralat: tautan sempat menuju daftar 2024." in archive
     assert AuditEntry.objects.get(action="link-amended").actor == ayu
@@ -213,8 +217,8 @@ def test_the_address_is_tried_by_a_worker_and_its_answer_is_a_tip(client, monkey
     place = f"/studio/issues/{issue.pk}/correct/answer/"
 
     waits = client.post(f"/studio/issues/{issue.pk}/correct/", fields).content.decode()
-    assert checking.due(now=AFTER) == [issue.pk]
-    checking.check(issue.pk, now=AFTER)
+    assert slow_checks.due(now=AFTER) == [issue.pk]
+    slow_checks.check(issue.pk, now=AFTER)
     fine = client.get(place, {"url": RIGHT}).content.decode()
 
     assert "The address is being tried." in waits
@@ -229,11 +233,11 @@ def test_an_address_that_does_not_answer_can_still_be_taken(client, monkeypatch)
     log_in(client, issue)
 
     def gone(url, **_):
-        raise fetching.Gone("This page is not there.")
+        raise http_client.Gone("This page is not there.")
 
-    monkeypatch.setattr(fetching, "try_link", gone)
-    looks.ask_about(issue, RIGHT, now=AFTER)
-    checking.check(issue.pk, now=AFTER)
+    monkeypatch.setattr(http_client, "try_link", gone)
+    link_checker.ask_about(issue, RIGHT, now=AFTER)
+    slow_checks.check(issue.pk, now=AFTER)
 
     said = client.get(f"/studio/issues/{issue.pk}/correct/answer/", {"url": RIGHT}).content.decode()
     send(client, issue)
@@ -246,14 +250,14 @@ def test_an_address_that_does_not_answer_can_still_be_taken(client, monkeypatch)
 def test_a_look_at_an_issue_that_is_out_asks_for_that_address_only(client, monkeypatch):
     issue, _people = out()
     tried = []
-    monkeypatch.setattr(fetching, "try_link", lambda url, **_: tried.append(url) or url)
-    looks.ask_about(issue, RIGHT, now=AFTER)
+    monkeypatch.setattr(http_client, "try_link", lambda url, **_: tried.append(url) or url)
+    link_checker.ask_about(issue, RIGHT, now=AFTER)
 
-    checking.check(issue.pk, now=AFTER)
-    looks.ask_about(Issue.objects.get(pk=issue.pk), RIGHT, now=AFTER + timedelta(minutes=1))
+    slow_checks.check(issue.pk, now=AFTER)
+    link_checker.ask_about(Issue.objects.get(pk=issue.pk), RIGHT, now=AFTER + timedelta(minutes=1))
 
     assert tried == [RIGHT]
-    assert checking.due(now=AFTER + timedelta(minutes=1)) == []
+    assert slow_checks.due(now=AFTER + timedelta(minutes=1)) == []
 
 
 # --- whom to write to ------------------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from django.utils import timezone, translation
 from newsletter.models import Issue, IssueStatus, Role
 from tests.makers import NOW, make_editor, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
-from workers import lanes, ledger, pace
+from workers import ledger
 from workers.models import Batch, BatchStatus, Route
-from workers.studio import delays
-from workers.studio.flight import Flight
+from workers.studio.progress import delays
+from workers.studio.progress.sending_status import Flight
+from workers.throttling import domains, rate_limit
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +34,7 @@ def after(seconds: float):
 
 
 def make_issue_for(*emails: str):
-    pace.register([(ROUTE, "mailbox", 0)])
+    rate_limit.register([(ROUTE, "mailbox", 0)])
     newsletter = make_newsletter()
     for email in emails:
         make_reader(newsletter, email=email)
@@ -65,7 +66,7 @@ def test_an_issue_that_goes_well_waits_for_nothing():
 
 def test_a_slow_mail_service_is_named_with_how_many_wait_until_when():
     issue = make_issue_for(*(f"reader{number}@gmail.com" for number in range(121)), "budi@p.example")
-    lanes.slow_down(ROUTE, lanes.Slowed("gmail", 20.0, "421 4.7.28 unusual rate"), now=NOW)
+    domains.slow_down(ROUTE, domains.Slowed("gmail", 20.0, "421 4.7.28 unusual rate"), now=NOW)
     for _ in range(3):
         if claim := take(issue):
             record(claim, "250", "accepted")
@@ -97,7 +98,7 @@ def test_deferred_readers_are_told_by_cause_with_their_next_try():
 
 def test_a_provider_that_is_away_is_said_with_the_next_try_and_who_does_it_instead():
     issue = make_issue_for("siti@gmail.com")
-    pace.failed(ROUTE, error="The mail server does not answer", now=NOW, at_once=True)
+    rate_limit.failed(ROUTE, error="The mail server does not answer", now=NOW, at_once=True)
     assert said(issue) == ["mailbox-1 does not take our mail at the moment. Next try 07:01 WIB; nobody is lost."]
 
     Route.objects.create(name="smtp-2", kind="smtp", priority=1)
@@ -109,12 +110,12 @@ def test_a_provider_that_is_away_is_said_with_the_next_try_and_who_does_it_inste
 
 def test_a_provider_that_asks_for_less_is_said_with_the_rate():
     issue = make_issue_for("siti@gmail.com")
-    pace.slow_down(ROUTE, sent_per_s=25, now=NOW)
+    rate_limit.slow_down(ROUTE, sent_per_s=25, now=NOW)
     assert said(issue) == [
         "mailbox-1 asked us to slow down: 12 a second at the moment, a little more each time it goes well."
     ]
 
-    pace.slow_down(ROUTE, sent_per_s=25, retry_after_s=300, now=NOW)
+    rate_limit.slow_down(ROUTE, sent_per_s=25, retry_after_s=300, now=NOW)
 
     assert said(issue) == ["mailbox-1 asks us to wait until 07:05 WIB."]
 
@@ -192,7 +193,7 @@ def test_what_is_paused_or_over_says_nothing_here():
 
 def test_the_page_tells_it_and_shows_hostile_answers_inert(client):
     issue = make_issue_for("siti@gmail.com", "budi@p.example")
-    lanes.slow_down(ROUTE, lanes.Slowed("gmail", 20.0, "421 <script>alert(1)</script>"), now=timezone.now())
+    domains.slow_down(ROUTE, domains.Slowed("gmail", 20.0, "421 <script>alert(1)</script>"), now=timezone.now())
     record(take(issue, now=timezone.now()), "250", "accepted", now=timezone.now())
     client.force_login(make_editor(issue.newsletter, role=Role.PUBLISHER))
 

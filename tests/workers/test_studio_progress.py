@@ -14,10 +14,11 @@ from newsletter.models import AuditEntry, Issue, IssueStatus, Role
 from subscribers.models import Subscriber
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader, make_scheduled_issue
 from tests.workers.mailing import make_sending_issue
-from workers import ledger, pace
+from workers import ledger
 from workers.models import Batch, BatchStatus, Delivery, Outcome
-from workers.studio import flight
-from workers.studio.flight import Flight
+from workers.studio.progress import sending_status
+from workers.studio.progress.sending_status import Flight
+from workers.throttling import rate_limit
 
 pytestmark = pytest.mark.django_db
 
@@ -321,7 +322,7 @@ def test_stop_for_good_ends_it_at_once(client, paused_first):
 @pytest.fixture
 def stranded():
     """An issue whose two readers a machine was writing to when it vanished."""
-    pace.register([("mailbox-1", "mailbox", 0)])
+    rate_limit.register([("mailbox-1", "mailbox", 0)])
     issue, _people = make_sending_issue(readers=2)
     begun = NOW - timedelta(minutes=5)
     ledger.claim(issue, worker="surabaya:1:boot:spool", now=begun, routes=["mailbox-1"])
@@ -365,7 +366,7 @@ def test_no_other_machine_is_given_up(client, stranded, host):
 
 
 def test_a_machine_that_still_sends_is_never_given_up(client):
-    pace.register([("mailbox-1", "mailbox", 0)])
+    rate_limit.register([("mailbox-1", "mailbox", 0)])
     issue, _people = make_sending_issue(readers=2)
     ledger.claim(issue, worker="surabaya:1:boot:spool", now=NOW, routes=["mailbox-1"])
     log_in(client, issue)
@@ -405,7 +406,7 @@ def test_a_look_at_a_step_does_nothing(client, name):
 
 
 def test_no_uncertain_reader_is_left_untold(client, monkeypatch):
-    monkeypatch.setattr(flight, "SHOWN", 2)
+    monkeypatch.setattr(sending_status, "SHOWN", 2)
     issue, people = make_sending_issue(readers=5)
     record(issue, people, Outcome.UNCERTAIN)
     Delivery.objects.filter(subscription=people[0].pk).update(due_at=NOW)
@@ -512,7 +513,7 @@ def test_a_writer_sees_the_uncertain_but_no_button(client):
     ("name", "masked"), [("Sari Wulandari", "Sa•• Wu•••••••"), ("Bo", "Bo••"), ("", ""), ("<b>x", "<b••")]
 )
 def test_masked_names(name, masked):
-    assert flight.masked_name(name) == masked
+    assert sending_status.masked_name(name) == masked
 
 
 def test_t70_hostile_names_and_reasons_are_inert(client):

@@ -17,7 +17,8 @@ from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_rea
 from tests.workers.mailing import make_sending_issue
 from workers import ledger
 from workers.models import Batch, Delivery, DeliveryStatus, Event, Outcome, Tally
-from workers.studio import charts, results
+from workers.studio.reports import charts
+from workers.studio.reports import views as results
 
 pytestmark = pytest.mark.django_db
 

@@ -9,15 +9,16 @@ import pytest
 from django.urls import reverse
 from lxml import html as lxml_html
 
-from newsletter import content, issues, looks
-from newsletter.checks import Check
+from newsletter import content, issues
+from newsletter.checks import Check, link_checker
 from newsletter.models import Article, AuditEntry, Issue, IssueStatus, Membership, Role
 from subscribers import suppression
 from subscribers.models import SubscriptionStatus, SuppressionReason
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter, make_reader
-from workers import ledger, preflight, sending, testmail
+from workers import ledger
 from workers.models import Batch, Route
-from workers.studio import against, contents, decision, timing
+from workers.sending import lifecycle, preflight, test_mail
+from workers.studio.review import content_by_language, decision, last_issue_comparison, timing
 
 pytestmark = pytest.mark.django_db
 
@@ -81,7 +82,7 @@ def sent_issue(letter, number_of_readers=3, *, scheduled_at=NOW - timedelta(days
 
 def begin():
     """Every issue that is due by now, without waiting for a worker's look at its articles and links."""
-    return [issue for minutes in (3, 6) for issue in sending.begin_due(now=NOW + timedelta(minutes=minutes))]
+    return [issue for minutes in (3, 6) for issue in lifecycle.begin_due(now=NOW + timedelta(minutes=minutes))]
 
 
 # --- one figure ------------------------------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ def test_t65_sentence_button_equation_and_plan_name_one_figure(client, letter, c
 
     page = client.get(to("review", issue))
     client.post(to("schedule", issue), fields(page, when="now"))
-    looks.keep(issue, {}, now=NOW + timedelta(minutes=2))
+    link_checker.keep(issue, {}, now=NOW + timedelta(minutes=2))
     begin()
 
     html = page.content.decode()
@@ -569,7 +570,7 @@ def test_the_typed_number_lets_it_go(client, letter, checked, typed):
 
 @pytest.mark.parametrize(("typed", "meant"), [("11,026", 11026), ("11.026", 11026), ("11 026", 11026), ("", None)])
 def test_a_number_may_be_typed_with_separators(typed, meant):
-    from workers.studio.forms import WholeNumber
+    from workers.studio.review.forms import WholeNumber
 
     assert WholeNumber(required=False).clean(typed) == meant
 
@@ -728,7 +729,7 @@ STEPS = {
 @pytest.mark.parametrize("role", list(Role.values))
 @pytest.mark.parametrize("name", list(STEPS))
 def test_t61_who_may_take_which_step(client, letter, checked, monkeypatch, role, name):
-    monkeypatch.setattr(testmail, "send", lambda *args, **kwargs: [])
+    monkeypatch.setattr(test_mail, "send", lambda *args, **kwargs: [])
     method, may = STEPS[name]
     issue = make_issue(letter)
     log_in(client, letter, role=role)
@@ -854,8 +855,8 @@ def test_by_htmx_only_the_test_box_comes_back(client, letter, checked):
 
 
 def test_the_providers_refusal_is_shown_as_it_is(client, letter, checked, monkeypatch):
-    said = [testmail.Result("ayu@kabarlintas.example", "id", False, "554", "Sender <b>rejected</b>")]
-    monkeypatch.setattr(testmail, "send", lambda *args, **kwargs: said)
+    said = [test_mail.Result("ayu@kabarlintas.example", "id", False, "554", "Sender <b>rejected</b>")]
+    monkeypatch.setattr(test_mail, "send", lambda *args, **kwargs: said)
     issue = make_issue(letter)
     log_in(client, letter)
 
@@ -1004,7 +1005,7 @@ def test_the_matrix_says_what_each_language_gets(letter):
         block.policy["en"] = policy
     del document.envelopes["en"]
 
-    rows = contents.matrix(make_issue(letter, document=document))
+    rows = content_by_language.matrix(make_issue(letter, document=document))
 
     assert [[cell.text for cell in row.cells] for row in rows] == [
         ["37 characters", "From the first language"],
@@ -1021,9 +1022,9 @@ def test_each_language_says_how_many_of_the_blocks_it_has(letter):
     del document.blocks[1].words["en"]
     document.blocks[1].policy["en"] = "optional"
 
-    rows = contents.matrix(make_issue(letter, document=document))
+    rows = content_by_language.matrix(make_issue(letter, document=document))
 
-    assert contents.coverage(rows) == ["all 3 blocks", "2 of 3 blocks"]
+    assert content_by_language.coverage(rows) == ["all 3 blocks", "2 of 3 blocks"]
 
 
 def test_every_kind_of_block_has_a_name_on_the_page(client, letter, checked):
@@ -1063,7 +1064,7 @@ def test_the_issue_is_compared_with_the_last_one(letter):
     document.blocks.append(content.Notice(words={"id": content.TextWords(heading="Awas penipuan")}))
     issue = make_issue(letter, document=document)
 
-    rows = against.comparisons(issue, last, count=11026)
+    rows = last_issue_comparison.comparisons(issue, last, count=11026)
 
     assert (rows[0].before, rows[0].now) == ("10,982", "11,026")
     assert (rows[2].before, rows[2].now, rows[2].why) == ("3", "3", "new: Notice")

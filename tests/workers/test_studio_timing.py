@@ -9,7 +9,7 @@ import pytest
 
 from newsletter.models import Issue, IssueStatus
 from tests.makers import NOW, make_issue, make_newsletter
-from workers.studio import timing
+from workers.studio.review import timing
 
 pytestmark = pytest.mark.django_db
 

@@ -12,8 +12,8 @@ from newsletter.models import AuditEntry, IssueStatus
 from subscribers import tokens
 from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter, make_reader
 from tests.workers.mailing import parse
-from workers import testmail
 from workers.models import Delivery
+from workers.sending import test_mail
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def test_t65_a_test_goes_only_to_whom_it_is_for_and_makes_no_figures(sink):
     make_reader(newsletter)
     issue, ayu = make_issue(newsletter), make_editor(newsletter)
 
-    results = testmail.send(issue, to=[ayu.email], editor=ayu, now=NOW)
+    results = test_mail.send(issue, to=[ayu.email], editor=ayu, now=NOW)
 
     assert [(result.language, result.ok) for result in results] == [("id", True), ("en", True)]
     assert sink.recipients == [ayu.email, ayu.email]
@@ -46,7 +46,7 @@ def test_a_failed_test_shows_the_providers_own_answer(sink):
     issue = make_issue()
     sink.on_rcpt = lambda _address: "550 5.7.1 relaying denied"
 
-    [first, _second] = testmail.send(issue, to=["ayu@k.example"], editor=None, now=NOW)
+    [first, _second] = test_mail.send(issue, to=["ayu@k.example"], editor=None, now=NOW)
 
     assert not first.ok
     assert "550 5.7.1 5.7.1 relaying denied" in str(first)
@@ -55,13 +55,13 @@ def test_a_failed_test_shows_the_providers_own_answer(sink):
 
 
 def test_the_providers_answer_to_a_test_that_went_is_shown_too(sink):
-    [first, _second] = testmail.send(make_issue(), to=["ayu@k.example"], editor=None, now=NOW)
+    [first, _second] = test_mail.send(make_issue(), to=["ayu@k.example"], editor=None, now=NOW)
 
     assert str(first).startswith("Test sent to ayu@k.example (Indonesian). Answer: 250")
 
 
 def test_the_mail_says_that_it_is_a_test_in_subject_banner_and_text(sink):
-    testmail.send(make_issue(), to=["ayu@k.example"], editor=None, now=NOW)
+    test_mail.send(make_issue(), to=["ayu@k.example"], editor=None, now=NOW)
 
     mail = parsed(sink, 1)
     text = mail.get_body(preferencelist=("plain",)).get_content()
@@ -74,7 +74,7 @@ def test_the_mail_says_that_it_is_a_test_in_subject_banner_and_text(sink):
 
 
 def test_an_inbox_still_shows_the_preheader_first(sink):
-    testmail.send(make_issue(), to=["ayu@k.example"], editor=None, now=NOW)
+    test_mail.send(make_issue(), to=["ayu@k.example"], editor=None, now=NOW)
 
     words = html.document_fromstring(html_of(parsed(sink, 1))).body.text_content().strip()
     assert words.startswith("This week's immigration news in five minutes")
@@ -83,7 +83,7 @@ def test_an_inbox_still_shows_the_preheader_first(sink):
 def test_without_its_marks_a_test_is_what_readers_get():
     issue = make_issue()
 
-    marked = testmail.marked(issue, "en", now=NOW)
+    marked = test_mail.marked(issue, "en", now=NOW)
 
     banner = marked.html[marked.html.index('<div lang="en" dir="auto" role="note"') :].partition("\n")[0] + "\n"
     plain = marked.html.replace(banner, "").replace("?warta=test", "")
@@ -98,7 +98,7 @@ def test_links_to_the_publisher_are_marked_and_all_others_as_they_are(settings):
     words.summary = '<p><a href="https://imigrasi.example/visa">The office</a> says so.</p>'
     issue = make_issue(document=document)
 
-    marked = testmail.marked(issue, "en", now=NOW)
+    marked = test_mail.marked(issue, "en", now=NOW)
 
     links = html.document_fromstring(marked.html).xpath("//a/@href")
     assert "https://www.kabarlintas.example/a?b=1&c=2&warta=test#d" in links
@@ -108,7 +108,7 @@ def test_links_to_the_publisher_are_marked_and_all_others_as_they_are(settings):
 
 
 def test_unsubscribing_from_a_test_leads_to_a_page_that_changes_nothing(client, sink, settings):
-    testmail.send(make_issue(), to=["ayu@k.example"], editor=None, now=NOW)
+    test_mail.send(make_issue(), to=["ayu@k.example"], editor=None, now=NOW)
 
     links = html.document_fromstring(html_of(parsed(sink, 1))).xpath("//a[contains(@href, '/u/')]/@href")
     path = links[0].removeprefix(settings.SITE_URL)
@@ -119,7 +119,7 @@ def test_unsubscribing_from_a_test_leads_to_a_page_that_changes_nothing(client, 
 
 
 def test_every_link_of_a_test_is_direct_whatever_is_counted(sink):
-    testmail.send(make_issue(make_newsletter(tracking="individual")), to=["a@k.example"], editor=None, now=NOW)
+    test_mail.send(make_issue(make_newsletter(tracking="individual")), to=["a@k.example"], editor=None, now=NOW)
 
     mail = html_of(parsed(sink, 1))
     assert "/l/" not in mail
@@ -129,7 +129,7 @@ def test_every_link_of_a_test_is_direct_whatever_is_counted(sink):
 def test_the_editor_sees_her_name_where_readers_see_theirs(sink):
     ayu = make_editor(make_newsletter(), name="Ayu Lestari")
 
-    testmail.send(make_issue(), to=[ayu.email, "rizky@k.example"], editor=ayu, now=NOW)
+    test_mail.send(make_issue(), to=[ayu.email, "rizky@k.example"], editor=ayu, now=NOW)
 
     assert [parsed(sink, place)["To"] for place in (0, 1)] == [f"Ayu Lestari <{ayu.email}>", "rizky@k.example"]
 
@@ -137,7 +137,7 @@ def test_the_editor_sees_her_name_where_readers_see_theirs(sink):
 def test_a_hostile_name_or_number_stays_words(sink):
     newsletter = make_newsletter(brand="<script>alert(1)</script>", time_zone="Asia/Makassar")
 
-    marked = testmail.marked(make_issue(newsletter), "id", now=NOW)
+    marked = test_mail.marked(make_issue(newsletter), "id", now=NOW)
 
     assert "<script" not in marked.html
 
@@ -147,7 +147,7 @@ def test_an_issue_that_cannot_be_rendered_says_so_and_sends_nothing(sink):
     document.blocks[0].words["id"].summary = "<p>a</p>" * 30000
     issue = make_issue(document=document)
 
-    results = testmail.send(issue, to=["ayu@k.example"], editor=None, now=NOW)
+    results = test_mail.send(issue, to=["ayu@k.example"], editor=None, now=NOW)
 
     assert not results[0].ok
     assert "ayu@k.example" in str(results[0])
@@ -158,7 +158,7 @@ def test_everybody_gets_a_mail_that_was_rendered_once(sink, monkeypatch):
     render = editions.render
     monkeypatch.setattr(editions, "render", lambda *args, **more: rendered.append(args) or render(*args, **more))
 
-    testmail.send(make_issue(), to=[f"a{number}@k.example" for number in range(6)], editor=None, now=NOW)
+    test_mail.send(make_issue(), to=[f"a{number}@k.example" for number in range(6)], editor=None, now=NOW)
 
     assert (len(rendered), len(sink.recipients)) == (2, 12)
 
@@ -166,7 +166,7 @@ def test_everybody_gets_a_mail_that_was_rendered_once(sink, monkeypatch):
 def test_a_sender_that_mail_cannot_carry_is_named(sink):
     newsletter = make_newsletter(from_email="redaksi@kabar lintas.example")
 
-    [first, _second] = testmail.send(make_issue(newsletter), to=["a@k.example"], editor=None, now=NOW)
+    [first, _second] = test_mail.send(make_issue(newsletter), to=["a@k.example"], editor=None, now=NOW)
 
     assert "The sender's address has signs that mail cannot carry." in str(first)
 
@@ -177,11 +177,11 @@ def test_more_tests_than_a_person_needs_are_refused_for_a_while(sink):
         action="issue-tested", actor=ayu, subject="issue 1", detail={"mails": 59}, occurred_at=NOW
     )
 
-    with pytest.raises(testmail.TooMany, match="You sent 59 test mails within ten minutes"):
-        testmail.send(issue, to=[ayu.email], editor=ayu, now=NOW)
+    with pytest.raises(test_mail.TooMany, match="You sent 59 test mails within ten minutes"):
+        test_mail.send(issue, to=[ayu.email], editor=ayu, now=NOW)
 
     assert sink.recipients == []
-    assert testmail.send(issue, to=[ayu.email], editor=ayu, now=NOW + timedelta(minutes=11))[0].ok
+    assert test_mail.send(issue, to=[ayu.email], editor=ayu, now=NOW + timedelta(minutes=11))[0].ok
 
 
 def test_a_tested_revision_is_not_overwritten_by_the_next_keystroke():

@@ -16,9 +16,9 @@ from subscribers.models import Subscription
 from tests.makers import make_reader
 from tests.workers import posting
 from tests.workers.posting import BASIC, COMPLAINTS, DATED, KEYS, SECRET, SIGNED, clock
-from workers import feedback
-from workers.hooks import providers
+from workers import provider_events
 from workers.models import Event
+from workers.provider_events import providers
 
 pytestmark = [
     pytest.mark.django_db,
@@ -336,7 +336,7 @@ def test_t45_an_error_of_ours_tells_nobody_the_secret_or_the_address(client, tok
     def fail(*_args, **_kwargs):
         raise DatabaseError("the disk is full")
 
-    monkeypatch.setattr(feedback, "receive", fail)
+    monkeypatch.setattr(provider_events, "receive", fail)
     client.raise_request_exception = False
 
     with caplog.at_level(logging.DEBUG):

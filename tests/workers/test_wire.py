@@ -16,10 +16,10 @@ from newsletter.rendering import slots
 from subscribers import tokens
 from tests.makers import NOW
 from tests.workers.mailing import HTML, TEXT, make_words, parse
-from workers import rfc5322, wire
-from workers.routes import talk
+from workers.message import builder, header_fields
+from workers.routes import smtp_session
 
-SITI = wire.Reader(
+SITI = builder.Reader(
     1234,
     "siti@pembaca.example",
     "Siti Rahma",
@@ -44,13 +44,13 @@ def make_sender(**fields) -> Newsletter:
 
 
 def make_copy(
-    reader: wire.Reader = SITI, *, eight_bit: bool = False, sender: Newsletter | None = None, **words
-) -> wire.Copy:
-    compiled = wire.compiled(make_words(**words), sender or make_sender(), eight_bit=eight_bit)
-    return wire.fill(compiled, reader, now=NOW)
+    reader: builder.Reader = SITI, *, eight_bit: bool = False, sender: Newsletter | None = None, **words
+) -> builder.Copy:
+    compiled = builder.compiled(make_words(**words), sender or make_sender(), eight_bit=eight_bit)
+    return builder.fill(compiled, reader, now=NOW)
 
 
-def headers_of(copy: wire.Copy) -> bytes:
+def headers_of(copy: builder.Copy) -> bytes:
     return copy.data.partition(b"\r\n\r\n")[0]
 
 
@@ -117,7 +117,7 @@ def test_s04_subjects_come_back_as_they_were(words):
     "name", ["Siti Rahma", "Rahma, Siti", 'Siti "Ti" R.', "siti@rumah", "Sítí 🌺", "مريم", "=?utf-8?q?X?=", "Budi\\"]
 )
 def test_s04_display_names_come_back_as_they_were(name):
-    copy = make_copy(wire.Reader(1, "siti@pembaca.example", name), sender=make_sender(from_name=name))
+    copy = make_copy(builder.Reader(1, "siti@pembaca.example", name), sender=make_sender(from_name=name))
 
     message = parse(copy.data)
     for header in ("To", "From"):
@@ -126,7 +126,7 @@ def test_s04_display_names_come_back_as_they_were(name):
 
 
 def test_s05_the_domain_travels_in_idna_and_no_address_is_encoded():
-    copy = make_copy(wire.Reader(1, "siti@bücher.example", "Sítí"))
+    copy = make_copy(builder.Reader(1, "siti@bücher.example", "Sítí"))
 
     assert copy.recipient == "siti@xn--bcher-kva.example"
     assert b"<siti@xn--bcher-kva.example>" in copy.data
@@ -136,10 +136,10 @@ def test_s05_the_domain_travels_in_idna_and_no_address_is_encoded():
     "email", ["dé@example.net", "a b@example.net", "a@b@example.net", "siti", "a>b@example.net", ""]
 )
 def test_s05_what_mail_cannot_carry_is_not_sendable(email):
-    compiled = wire.compiled(make_words(), make_sender())
+    compiled = builder.compiled(make_words(), make_sender())
 
-    with pytest.raises(rfc5322.Unsendable):
-        wire.fill(compiled, wire.Reader(1, email), now=NOW)
+    with pytest.raises(header_fields.Unsendable):
+        builder.fill(compiled, builder.Reader(1, email), now=NOW)
 
 
 @pytest.mark.parametrize("field", ["title", "from_name", "list_id", "slug"])
@@ -151,7 +151,7 @@ def test_s06_no_word_of_an_editor_starts_a_header(field):
 
 
 def test_s06_no_word_of_a_reader_or_subject_starts_a_header():
-    siti = wire.Reader(1, "siti@pembaca.example", "Siti\r\nBcc: budi@lain.example")
+    siti = builder.Reader(1, "siti@pembaca.example", "Siti\r\nBcc: budi@lain.example")
 
     message = parse(make_copy(siti, subject="Kabar\nBcc: budi@lain.example").data)
 
@@ -193,7 +193,7 @@ def test_s11_list_id_drops_a_name_that_makes_it_too_long():
     assert parse(make_copy(sender=make_sender(title="é" * 80)).data)["List-Id"].endswith(
         "<ringkasan.kabarlintas.example>"
     )
-    assert len(wire.list_id(make_sender(title="é" * 80))) <= 255
+    assert len(builder.list_id(make_sender(title="é" * 80))) <= 255
 
 
 def test_s12_one_click_headers(settings):
@@ -241,14 +241,14 @@ def test_s30_bounces_come_back_to_an_address_that_names_the_delivery(settings):
 
 
 def test_s05_letters_beyond_ascii_before_the_at_are_refused_in_words():
-    with pytest.raises(rfc5322.Unsendable, match="SMTPUTF8"):
-        make_copy(wire.Reader(1, "dé@pembaca.example"))
+    with pytest.raises(header_fields.Unsendable, match="SMTPUTF8"):
+        make_copy(builder.Reader(1, "dé@pembaca.example"))
 
 
 # --- bodies ----------------------------------------------------------------------------------------------------------
 
 
-def body(copy: wire.Copy, kind: str) -> str:
+def body(copy: builder.Copy, kind: str) -> str:
     return parse(copy.data).get_body(preferencelist=(kind,)).get_content().replace("\r\n", "\n").rstrip("\n")
 
 
@@ -257,7 +257,7 @@ def test_the_bodies_say_what_a_plain_filling_says(eight_bit):
     copy = make_copy(eight_bit=eight_bit)
 
     values = {"hit": tokens.hit(7, 0), "u": tokens.unsubscribe(1234, 7), "p": tokens.preferences(1234)}
-    own = wire.why(wire.compiled(make_words(), make_sender()), SITI)[0]
+    own = builder.why(builder.compiled(make_words(), make_sender()), SITI)[0]
     assert body(copy, "plain") == slots.fill(slots.split(TEXT.rstrip("\n")), {**values, "why": own})
     assert body(copy, "html") == slots.fill(slots.split(HTML.rstrip("\n")), {**values, "why": own})
 
@@ -277,8 +277,8 @@ def greeted(name: str, *, kind: str, eight_bit: bool = False) -> str:
         text=GREETING.format(field=slots.field("name", "Sahabat & kawan")),
         html=GREETING.format(field=slots.field("name", "Sahabat &amp; kawan")),
     )
-    reader = wire.Reader(5, "siti@pembaca.example", name, NOW)
-    return body(wire.fill(wire.compiled(words, make_sender(), eight_bit=eight_bit), reader, now=NOW), kind)
+    reader = builder.Reader(5, "siti@pembaca.example", name, NOW)
+    return body(builder.fill(builder.compiled(words, make_sender(), eight_bit=eight_bit), reader, now=NOW), kind)
 
 
 @pytest.mark.parametrize("eight_bit", [False, True])
@@ -304,10 +304,10 @@ def test_t24_a_readers_name_stands_in_a_mail_exactly_as_it_is(name, text, html, 
 
 def test_providers_get_the_same_name():
     words = make_words(text=f"Halo {slots.field('name', 'kawan')}", html=f"<p>Halo {slots.field('name', 'kawan')}</p>")
-    compiled = wire.compiled(words, make_sender())
+    compiled = builder.compiled(words, make_sender())
 
-    named = wire.mail(compiled, wire.Reader(5, "siti@pembaca.example", "A & B", NOW))
-    unnamed = wire.mail(compiled, wire.Reader(5, "siti@pembaca.example", "", NOW))
+    named = builder.mail(compiled, builder.Reader(5, "siti@pembaca.example", "A & B", NOW))
+    unnamed = builder.mail(compiled, builder.Reader(5, "siti@pembaca.example", "", NOW))
 
     assert (named.body, named.alternatives[0][0]) == ("Halo A & B", "<p>Halo A &amp; B</p>")
     assert (unnamed.body, unnamed.alternatives[0][0]) == ("Halo kawan", "<p>Halo kawan</p>")
@@ -351,20 +351,20 @@ def unstuffed(data: bytes) -> bytes:
 def test_wire_bytes_parse_back_to_what_django_would_have_sent(name, subject, before, after, eight_bit, stuffed):
     template = f"{before}\n.titik ⟦u⟧ {after}⟦why⟧⟦p⟧\n{before}"
     words = make_words(text=template, html=template, subject=subject)
-    compiled = wire.compiled(words, make_sender(), eight_bit=eight_bit, stuffed=stuffed)
-    reader = wire.Reader(5, "budi@pembaca.example", name, NOW)
+    compiled = builder.compiled(words, make_sender(), eight_bit=eight_bit, stuffed=stuffed)
+    reader = builder.Reader(5, "budi@pembaca.example", name, NOW)
 
-    copy = wire.fill(compiled, reader, now=NOW)
+    copy = builder.fill(compiled, reader, now=NOW)
 
     data = unstuffed(copy.data) if copy.stuffed else copy.data
-    message, plain = parse(data), wire.mail(compiled, reader)
+    message, plain = parse(data), builder.mail(compiled, reader)
     expected = parse(plain.message().as_bytes())
     assert max(map(len, data.split(b"\r\n"))) <= 998
     assert b"\n" not in data.replace(b"\r\n", b"")
     assert [(one.display_name, one.addr_spec) for one in message["To"].addresses] == [
-        (rfc5322.clean(name), "budi@pembaca.example")
+        (header_fields.clean(name), "budi@pembaca.example")
     ]
-    assert unfolded(message, "Subject") == ["".join(rfc5322.clean(subject).split())]
+    assert unfolded(message, "Subject") == ["".join(header_fields.clean(subject).split())]
     for header in ("From", "Reply-To", "Message-ID", "List-Id", "List-Unsubscribe", "Bcc"):
         assert unfolded(message, header) == unfolded(expected, header), header
     bodies = (("plain", plain.body), ("html", plain.alternatives[0][0]))
@@ -381,21 +381,23 @@ def unfolded(message, header: str) -> list[str]:
 @given(name=names, text=lines, eight_bit=st.booleans())
 def test_bytes_stuffed_beforehand_are_those_stuffed_at_last(name, text, eight_bit):
     words = make_words(text=text, html=f"{text}\n.")
-    reader = wire.Reader(5, "budi@pembaca.example", name, NOW)
+    reader = builder.Reader(5, "budi@pembaca.example", name, NOW)
 
     beforehand, plain = (
-        wire.fill(wire.compiled(words, make_sender(), eight_bit=eight_bit, stuffed=stuffed), reader, now=NOW)
+        builder.fill(builder.compiled(words, make_sender(), eight_bit=eight_bit, stuffed=stuffed), reader, now=NOW)
         for stuffed in (True, False)
     )
 
-    assert talk.stuffed(plain.data) == (beforehand.data if beforehand.stuffed else talk.stuffed(beforehand.data))
+    assert smtp_session.stuffed(plain.data) == (
+        beforehand.data if beforehand.stuffed else smtp_session.stuffed(beforehand.data)
+    )
 
 
 def test_an_ordinary_mail_is_stuffed_beforehand():
     template = f".titik\n{slots.field('name', 'kawan')}.\n⟦why⟧"
     words = make_words(text=template, html=template)
 
-    assert wire.compiled(words, make_sender(), eight_bit=True, stuffed=True).stuffed
+    assert builder.compiled(words, make_sender(), eight_bit=True, stuffed=True).stuffed
 
 
 @pytest.mark.parametrize(
@@ -409,19 +411,19 @@ def test_an_ordinary_mail_is_stuffed_beforehand():
 )
 def test_c05_only_readers_who_agreed_get_a_token_of_their_own(tracking, may_track, needs_consent, owner):
     sender = make_sender(tracking=tracking, tracking_needs_consent=needs_consent)
-    reader = wire.Reader(1234, "siti@pembaca.example", may_track=may_track)
+    reader = builder.Reader(1234, "siti@pembaca.example", may_track=may_track)
 
-    token = wire.hit(wire.compiled(make_words(), sender), reader)
+    token = builder.hit(builder.compiled(make_words(), sender), reader)
 
     assert tokens.read_hit(token) == (7, owner)
 
 
 def test_a_message_for_an_api_says_the_same():
-    compiled = wire.compiled(make_words(), make_sender(title="Ringkasan – é"))
+    compiled = builder.compiled(make_words(), make_sender(title="Ringkasan – é"))
 
-    message = wire.mail(compiled, SITI)
+    message = builder.mail(compiled, SITI)
 
-    copy = wire.fill(compiled, SITI, now=NOW)
+    copy = builder.fill(compiled, SITI, now=NOW)
     assert message.body.rstrip() == body(copy, "plain")
     assert message.alternatives[0][0].rstrip() == body(copy, "html")
     assert message.to == ["Siti Rahma <siti@pembaca.example>"]

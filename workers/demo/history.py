@@ -20,7 +20,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from newsletter import content, drafting, editions, issues
+from newsletter import content, editions, issues
+from newsletter.drafts import preparation
 from newsletter.models import Article, Issue, IssueStatus, Link, Newsletter, SavedBlock
 from subscribers import consent, signup, tokens
 from subscribers.models import (
@@ -33,11 +34,14 @@ from subscribers.models import (
     Subscription,
     SubscriptionStatus,
 )
-from workers import feedback, reports, routes, sending, spool, tracking
-from workers.demo import people, stories
-from workers.demo.people import Person
+from workers import provider_events, routes, spool
+from workers.demo import stories, subscribers
 from workers.demo.publication import Publication
+from workers.demo.subscribers import Person
 from workers.models import AgentClass, Delivery, Outcome, Route
+from workers.reporting import issue_figures
+from workers.sending import lifecycle
+from workers.tracking import loader
 
 READERS = 400
 LENGTH = timedelta(days=182)
@@ -134,7 +138,7 @@ class _History:
     def _joining(self) -> Iterable[Step]:
         """Sign-ups over half a year, more of them the larger the publication is."""
         days = LENGTH.total_seconds() / 86_400
-        for person in people.invented(READERS, chance=self.chance):
+        for person in subscribers.invented(READERS, chance=self.chance):
             ago = days * (1 - self.chance.random() ** 0.35) + 0.3
             at = self.now - timedelta(days=ago, seconds=self.chance.randrange(20_000))
             yield Step(at, self._sign_up(person))
@@ -230,10 +234,10 @@ class _History:
             editions.freeze(issue, now=at)
             with transaction.atomic():  # whole, so that no worker of a running site takes a part of it
                 issue = issues.schedule(issue, at=at, editor=self.made.publisher, now=at)
-                if not sending.begin(issue, now=at):
+                if not lifecycle.begin(issue, now=at):
                     stored = Issue.objects.get(pk=issue.pk)
                     raise RuntimeError(f"Issue {issue.pk} was held back: {stored.pause_reason}")
-                accepted = sending.send(issue.pk)
+                accepted = lifecycle.send(issue.pk)
         self.tell(f"Issue “{newsletter.title}” #{issue.number}, {at:%d %B}: sent to {accepted} readers")
         self._events(issue, at=at)
         self._hits(issue, at=at)
@@ -273,14 +277,14 @@ class _History:
         bounced, complained, leaving = odd[:3], odd[3:4] if issue.number == 2 else [], odd[4:7]
         told = []
         for reader in readers:
-            kind = feedback.BOUNCED if reader in bounced else feedback.DELIVERED
-            if kind == feedback.BOUNCED or self.chance.random() < 0.7:  # some servers take mail and say nothing
+            kind = provider_events.BOUNCED if reader in bounced else provider_events.DELIVERED
+            if kind == provider_events.BOUNCED or self.chance.random() < 0.7:  # some servers take mail and say nothing
                 told.append(_report(issue, reader, kind, at=at + timedelta(seconds=self.chance.randrange(2, 900))))
         with transaction.atomic():
-            feedback.record(told, now=at + timedelta(minutes=15))
+            provider_events.record(told, now=at + timedelta(minutes=15))
             for reader in complained:
                 moment = at + timedelta(hours=3)
-                feedback.record([_report(issue, reader, feedback.COMPLAINED, at=moment)], now=moment)
+                provider_events.record([_report(issue, reader, provider_events.COMPLAINED, at=moment)], now=moment)
             for reader in leaving:
                 one = Subscription.objects.get(pk=reader)
                 consent.withdraw(one, now=at + timedelta(hours=self.chance.randrange(1, 40)), issue_id=issue.pk)
@@ -292,11 +296,11 @@ class _History:
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         new = folder / f"{issue.pk:020d}-demo.new"
         new.write_bytes(b"".join(spool.frame(hit.pack()) for hit in hits))
-        new.rename(new.with_suffix(tracking.SUFFIX))
-        tracking.drain(folder, now=at + timedelta(days=2))
-        reports.recount_issue(issue)
+        new.rename(new.with_suffix(loader.SUFFIX))
+        loader.drain(folder, now=at + timedelta(days=2))
+        issue_figures.recount_issue(issue)
 
-    def _reactions(self, issue: Issue, *, at: datetime) -> Iterator[tracking.Hit]:
+    def _reactions(self, issue: Issue, *, at: datetime) -> Iterator[loader.Hit]:
         sent = Delivery.objects.filter(issue=issue, outcome=Outcome.ACCEPTED).values_list("subscription", flat=True)
         readers = Subscription.objects.filter(pk__in=list(sent)).select_related("newsletter")
         links: dict[str, list[int]] = {}
@@ -306,7 +310,7 @@ class _History:
             own = reader.pk if issue.newsletter.tracking == "individual" and reader.may_track else 0
             yield from self._reaction(issue, own, links.get(reader.language) or [0], at=at)
 
-    def _reaction(self, issue: Issue, reader: int, links: list[int], *, at: datetime) -> Iterator[tracking.Hit]:
+    def _reaction(self, issue: Issue, reader: int, links: list[int], *, at: datetime) -> Iterator[loader.Hit]:
         chance = self.chance
         moment = at + timedelta(seconds=min(chance.expovariate(1 / 20_000), 170_000))
         if moment > self.now or chance.random() > 0.62:
@@ -315,15 +319,15 @@ class _History:
         agent = "GoogleImageProxy" if by_proxy else chance.choice(BROWSERS)
         network = f"{chance.choice(('192.0.2', '198.51.100', '203.0.113'))}.0/24"
         agent, network = (agent, network) if reader else ("", "")
-        hit = partial(tracking.Hit, issue=issue.pk, subscription=reader, agent=agent, network=network)
+        hit = partial(loader.Hit, issue=issue.pk, subscription=reader, agent=agent, network=network)
         kind = AgentClass.PROXY if by_proxy else AgentClass.HUMAN
-        yield hit(kind=tracking.OPENED, occurred_at=moment, agent_class=kind)
+        yield hit(kind=loader.OPENED, occurred_at=moment, agent_class=kind)
         wanted = links if scans else [link for place, link in enumerate(links) if chance.random() < 0.26 / (place + 1)]
         for place, link in enumerate(wanted):
             later = moment + (timedelta(milliseconds=300 * place) if scans else timedelta(seconds=20 + 70 * place))
             kind = AgentClass.SCANNER if scans else AgentClass.HUMAN
             if link and later < self.now:
-                yield hit(kind=tracking.CLICKED, occurred_at=later, link=link, agent_class=kind)
+                yield hit(kind=loader.CLICKED, occurred_at=later, link=link, agent_class=kind)
 
     # --- the end
 
@@ -340,10 +344,10 @@ class _History:
         SavedBlock.objects.create(
             newsletter=self.made.weekly, name="Sapaan", content=greeting, created_by=self.made.publisher
         )
-        draft = drafting.start(self.made.weekly, editor=None, now=self.now)
+        draft = preparation.start(self.made.weekly, editor=None, now=self.now)
         self.tell(f"Prepared draft of “{self.made.weekly.title}” #{draft.number}, {draft.articles.count()} articles")
         for issue in Issue.objects.filter(newsletter__is_demo=True, status=IssueStatus.SENT):
-            reports.recount_issue(issue)
+            issue_figures.recount_issue(issue)
 
 
 def _as_sent(notices: QuerySet[Notice], *, at: datetime) -> None:
@@ -363,9 +367,9 @@ def _tuesdays(now: datetime) -> datetime:
     return tuesday if tuesday <= local else tuesday - timedelta(weeks=1)
 
 
-def _report(issue: Issue, reader: int, kind: str, *, at: datetime) -> feedback.Report:
-    is_gone = kind == feedback.BOUNCED
-    return feedback.Report(
+def _report(issue: Issue, reader: int, kind: str, *, at: datetime) -> provider_events.Report:
+    is_gone = kind == provider_events.BOUNCED
+    return provider_events.Report(
         issue=issue.pk,
         subscription=reader,
         kind=kind,

@@ -8,8 +8,9 @@ from datetime import datetime, time
 
 from django.conf import settings
 
-from newsletter import articles, drafting
-from newsletter.cadence import Cadence
+from newsletter import articles
+from newsletter.drafts import preparation
+from newsletter.drafts.schedule import Cadence
 from newsletter.models import Editor, Membership, Newsletter, Role, Source, Tracking
 from subscribers import consent
 from subscribers.models import Purpose, SignupForm
@@ -35,7 +36,7 @@ NEWSLETTERS: tuple[dict[str, object], ...] = (
         },
         "tracking": Tracking.AGGREGATE,
         "cadence": Cadence(days=(1,), at=time(7), days_before=1, prepared_at=time(9)).to_json(),
-        "draft_rule": drafting.Rule().to_json(),
+        "draft_rule": preparation.Rule().to_json(),
     },
     {
         "slug": "perubahan-aturan",

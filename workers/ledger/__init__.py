@@ -7,7 +7,16 @@ Each arrow is one conditional UPDATE. The counts of outcomes stand on the batche
 writes or raises the deliveries, so that `equation` adds up at any moment. Nothing here talks to a network.
 """
 
-from workers.ledger.arrows import (
+from workers.ledger.claiming import claim, claimable, extend, goes, routes_of_mail_url
+from workers.ledger.counts import equation, uncertain
+from workers.ledger.entries import LEASE_S, Changed, Claim, Entry, Equation, LeaseLost, Word
+from workers.ledger.follow_up import KINDS as MISSED_KINDS
+from workers.ledger.follow_up import Missed, NobodyMissed, missed, send_to_missed
+from workers.ledger.ids import BATCH_SIZE, pack, unpack
+from workers.ledger.planning import begin, follow_up, plan, send_again
+from workers.ledger.recording import answer, hear, record
+from workers.ledger.settling import NO_ANSWER, expire, settle, settle_lost, settle_without_spool, without_spool
+from workers.ledger.transitions import (
     LEAST_SAMPLE,
     cancel,
     finish,
@@ -19,15 +28,6 @@ from workers.ledger.arrows import (
     resumed_at,
     take_back,
 )
-from workers.ledger.claiming import claim, claimable, extend, goes, routes_of_mail_url
-from workers.ledger.entries import LEASE_S, Changed, Claim, Entry, Equation, LeaseLost, Word
-from workers.ledger.ids import BATCH_SIZE, pack, unpack
-from workers.ledger.missed import KINDS as MISSED_KINDS
-from workers.ledger.missed import Missed, NobodyMissed, missed, send_to_missed
-from workers.ledger.planning import begin, follow_up, plan, send_again
-from workers.ledger.reading import equation, uncertain
-from workers.ledger.recording import answer, hear, record
-from workers.ledger.settling import NO_ANSWER, expire, settle, settle_lost, settle_without_spool, without_spool
 
 __all__ = [
     "answer",

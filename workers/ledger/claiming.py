@@ -12,15 +12,15 @@ from django.db.models import F, Q, QuerySet
 
 from newsletter.models import Issue, IssueStatus
 from subscribers import audience
-from workers import lanes, pace
 from workers import routes as ways
-from workers.ledger import turns
+from workers.ledger import locks
 from workers.ledger.entries import LEASE_S, Claim, Entry, LeaseLost
 from workers.ledger.ids import BATCH_SIZE, pack, unpack
 from workers.ledger.planning import add_batch
 from workers.ledger.recording import REPEATABLE, held, rows_of, write
 from workers.models import Batch, BatchStatus, Outcome
 from workers.routes.base import tick
+from workers.throttling import domains, rate_limit
 
 
 def claimable(issue_id: int, *, now: datetime) -> QuerySet[Batch]:
@@ -60,7 +60,7 @@ def claim(
     usable = routes_of_mail_url() if routes is None else routes
     while claimable(issue.pk, now=now).exists() and (goes_now := goes(issue.pk)):
         with transaction.atomic():
-            turns.beside(issue.pk)  # whom we skip below is written down
+            locks.beside(issue.pk)  # whom we skip below is written down
             batch = _next(issue.pk, again_only=goes_now == "again", now=now)
             if batch is None:
                 return None
@@ -68,13 +68,13 @@ def claim(
             if not ids:
                 Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.DONE, sent_at=now)
                 continue
-            grant = pace.take(usable, want=min(most, BATCH_SIZE, len(ids)), now=now)
+            grant = rate_limit.take(usable, want=min(most, BATCH_SIZE, len(ids)), now=now)
             if grant is None:
                 return None
-            choice = lanes.Choice(ids[: grant.most], {})
+            choice = domains.Choice(ids[: grant.most], {})
             if grant.has_lanes:
-                choice = lanes.choose(grant.route, ids, most=grant.most, now=now, lane=batch.lane)
-                pace.not_used(grant, grant.most - len(choice.ours))
+                choice = domains.choose(grant.route, ids, most=grant.most, now=now, lane=batch.lane)
+                rate_limit.not_used(grant, grant.most - len(choice.ours))
                 ids = _hold_back(batch, ids, choice, now=now)
             if choice.ours:
                 return _hold(batch, ids, choice, grant, worker=worker, now=now, lease_s=lease_s, started=started)
@@ -84,7 +84,7 @@ def claim(
 def routes_of_mail_url() -> list[str]:
     """Names of the configured routes, best first; makes sure that each has its row."""
     configured = ways.all()
-    pace.register((route.name, route.kind, route.rate) for route in configured)
+    rate_limit.register((route.name, route.kind, route.rate) for route in configured)
     return [route.name for route in configured]
 
 
@@ -110,7 +110,7 @@ def _to_send(batch: Batch, *, now: datetime) -> list[int]:
     return [reader for reader in left if reader not in barred]
 
 
-def _hold_back(batch: Batch, ids: Sequence[int], choice: lanes.Choice, *, now: datetime) -> list[int]:
+def _hold_back(batch: Batch, ids: Sequence[int], choice: domains.Choice, *, now: datetime) -> list[int]:
     """Take out of the batch whom their lanes hold back: they follow in batches of their own. Returns who stays.
 
     Where all of one lane's readers are all that is left, the batch itself waits, with its brethren of that lane.
@@ -142,8 +142,8 @@ def _hold_back(batch: Batch, ids: Sequence[int], choice: lanes.Choice, *, now: d
 def _hold(
     batch: Batch,
     ids: Sequence[int],
-    choice: lanes.Choice,
-    grant: pace.Grant,
+    choice: domains.Choice,
+    grant: rate_limit.Grant,
     *,
     worker: str,
     now: datetime,

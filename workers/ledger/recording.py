@@ -13,11 +13,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
-from workers import causes
-from workers.ledger import reported, turns
+from workers.ledger import locks, provider_status
 from workers.ledger.entries import Claim, Entry, LeaseLost, Word
 from workers.ledger.ids import pack
 from workers.models import Batch, BatchStatus, Delivery, Outcome
+from workers.throttling import failure_reasons
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def record(claim: Claim, results: Iterable[Entry], *, now: datetime) -> None:
     answered = {entry.subscription for entry in entries}
     rest = [reader for reader in claim.ids if reader not in answered]
     with transaction.atomic():
-        turns.beside(claim.issue)
+        locks.beside(claim.issue)
         batch = held(claim).select_for_update().first()
         if batch is None:
             raise LeaseLost(f"Batch {claim.batch} attempt {claim.attempt}")
@@ -72,7 +72,7 @@ def write(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
     if not entries:
         return
     ids = sorted(entry.subscription for entry in entries)
-    early = reported.of(batch.issue_id, ids)
+    early = provider_status.of(batch.issue_id, ids)
     known = _known(batch, ids)
     entries = [_with_proof(entry, early) for entry in entries]
     fresh = [entry for entry in entries if entry.subscription not in known]
@@ -80,7 +80,7 @@ def write(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
     _count(batch.pk, Counter(str(entry.outcome) for entry in fresh))
     again = [entry for entry in entries if entry.subscription in known]
     _raise(batch.issue_id, [(known[entry.subscription], entry) for entry in again], now=now)
-    reported.note(batch.issue_id, early)
+    provider_status.note(batch.issue_id, early)
 
 
 def _known(batch: Batch, ids: Sequence[int]) -> dict[int, Delivery]:
@@ -151,7 +151,7 @@ def _row(entry: Entry, *, now: datetime, attempts: int = 1) -> tuple[Any, ...]:
 
 def _waits(entry: Entry) -> tuple[int, ...]:
     """How long a deferred reader waits, by attempts made; after the last the answer counts as a refusal."""
-    return causes.of(entry.code, entry.detail).retry_s
+    return failure_reasons.of(entry.code, entry.detail).retry_s
 
 
 def _raise(issue_id: int, pairs: Sequence[tuple[Delivery, Entry]], *, now: datetime) -> None:
@@ -216,10 +216,10 @@ def hear(issue_id: int, readers: Collection[int], *, now: datetime) -> None:
 
     The transaction holds the issue's turn (`turns.alone`).
     """
-    words = reported.of(issue_id, readers)
+    words = provider_status.of(issue_id, readers)
     if Delivery.objects.filter(issue=issue_id, outcome=Outcome.UNCERTAIN).exists():
         answer(issue_id, {reader: _proven(words.get(reader)) for reader in readers}, now=now)
-    reported.note(issue_id, words)
+    provider_status.note(issue_id, words)
 
 
 def answer(issue_id: int, outcomes: Mapping[int, str], *, now: datetime) -> int:

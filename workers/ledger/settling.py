@@ -11,11 +11,12 @@ from django.db.models import QuerySet
 
 from newsletter.models import Issue
 from subscribers import tokens
-from workers import rfc5322, spool
-from workers.ledger import questions, turns
+from workers import spool
+from workers.ledger import locks, look_ups
 from workers.ledger.entries import Entry
 from workers.ledger.ids import unpack
 from workers.ledger.recording import close, rows_of, write
+from workers.message import header_fields
 from workers.models import Batch, BatchStatus, Outcome
 from workers.routes.base import OWN_MESSAGE_IDS
 
@@ -59,7 +60,7 @@ def settle(left: spool.Left, *, now: datetime) -> int:
 def _take_turn(batch_id: int) -> None:
     """Before the batch is locked: events of its issue are heard before or after, not meanwhile."""
     for issue in Batch.objects.filter(pk=batch_id).values_list("issue_id", flat=True):
-        turns.beside(issue)
+        locks.beside(issue)
 
 
 def _entry(reader: int, answer: spool.Answer) -> Entry:
@@ -80,8 +81,8 @@ def _unanswered(batch: Batch, ids: Sequence[int], entries: Iterable[Entry]) -> l
 def _name_uncertain(batch: Batch, ids: Iterable[int], *, account: str = "") -> list[Entry]:
     """`account` is the provider's that was used; without a spool nobody knows which, so that none is asked."""
     has_ours = batch.route.rpartition("-")[0] not in OWN_MESSAGE_IDS
-    domain = rfc5322.domain_of(batch.issue.newsletter.from_email)
-    question = questions.of(batch.route, account, batch.pk, batch.attempt)
+    domain = header_fields.domain_of(batch.issue.newsletter.from_email)
+    question = look_ups.of(batch.route, account, batch.pk, batch.attempt)
     return [
         Entry(
             reader,

@@ -1,7 +1,7 @@
 """The ways out, in the order of `MAIL_URL`: the caught mail, nowhere, an SMTP server, or a provider's API.
 
 `all()` and `first()` give this thread's own routes, because a connection cannot be shared. `deliver` is for single
-mails (notices, tests, passwords); issues go through `workers.sending`.
+mails (notices, tests, passwords); issues go through `workers.sending.lifecycle`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 from django.conf import settings
 from django.core.mail import EmailMessage, EmailMultiAlternatives
 
-from subscribers import staging
+from subscribers import recipient_allowlist
 from workers.routes import discard, mailbox, smtp
 from workers.routes.base import Capabilities, Letter, Refused, Result, Route, TooLate, TryLater
 
@@ -84,7 +84,7 @@ def deliver(message: EmailMessage) -> Result:
     that may not write to that address the answer is a refusal, and nobody is asked.
     """
     if not all_may_be_reached(message):
-        return Result("refused", detail=staging.WHY)
+        return Result("refused", detail=recipient_allowlist.WHY)
     problem: Refused | TryLater | None = None
     for route in all():
         try:
@@ -96,7 +96,9 @@ def deliver(message: EmailMessage) -> Result:
 
 
 def all_may_be_reached(message: EmailMessage) -> bool:
-    return not [recipient for recipient in message.recipients() if not staging.may_reach(parseaddr(recipient)[1])]
+    return not [
+        recipient for recipient in message.recipients() if not recipient_allowlist.may_reach(parseaddr(recipient)[1])
+    ]
 
 
 def _letter(message: EmailMessage, route: Route) -> Letter:

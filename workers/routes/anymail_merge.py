@@ -19,7 +19,7 @@ from anymail.exceptions import AnymailAPIError, AnymailError, AnymailNotSupporte
 from anymail.utils import EmailAddress, parse_address_list
 from django.core.mail import EmailMultiAlternatives
 
-from workers.routes import anymail_single, base, traces
+from workers.routes import anymail_single, base, message_lookup
 
 Results = list[base.Result | None]
 UNSURE = "The provider's answer does not say."
@@ -76,7 +76,7 @@ class _MailjetPayload(mailjet.MailjetPayload):  # type: ignore[misc]
         """Also as CustomID, by which Mailjet can be asked for a message later."""
         super().set_merge_metadata(merge_metadata)
         for message in self.data["Messages"]:
-            message["CustomID"] = merge_metadata[message["To"][0]["Email"]][traces.METADATA]
+            message["CustomID"] = merge_metadata[message["To"][0]["Email"]][message_lookup.METADATA]
 
 
 class MailjetBackend(mailjet.EmailBackend):  # type: ignore[misc]
@@ -287,7 +287,7 @@ class AnymailMerge(anymail_single.AnymailSingle):
         message.attach_alternative(mailing.html, "text/html")
         extra: Any = message
         extra.merge_data = {part.recipient: part.values for part in parts}
-        extra.merge_metadata = {part.recipient: {traces.METADATA: part.token} for part in parts}
+        extra.merge_metadata = {part.recipient: {message_lookup.METADATA: part.token} for part in parts}
         extra.merge_headers = {part.recipient: self._headers(mailing, part) for part in parts}
         extra.track_clicks = extra.track_opens = False
         if mailing.mark and self._provider.marks_calls:

@@ -21,7 +21,7 @@ from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsR
 from django.core.mail import get_connection
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, SSLError
 
-from workers.routes import base, traces
+from workers.routes import base, message_lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -100,12 +100,12 @@ class AnymailSingle:
         return True
 
     def api_url(self) -> str:
-        return f"{(self.address.option('api_url') or traces.API_URLS.get(self.kind, '')).rstrip('/')}/"
+        return f"{(self.address.option('api_url') or message_lookup.API_URLS.get(self.kind, '')).rstrip('/')}/"
 
     def look_up(
         self, mark: str, tokens: Sequence[str], *, since: datetime, until: float = base.NO_DEADLINE
     ) -> base.Trace:
-        return traces.ASK[self.kind](self, mark, tokens, since, until)
+        return message_lookup.ASK[self.kind](self, mark, tokens, since, until)
 
     def begin(
         self,
@@ -126,7 +126,7 @@ class AnymailSingle:
         """Without an answer, the same call under the same key only asks for its outcome; so it is made again at once.
 
         That a repeated call was put off does not say that the first was lost. A provider who lets us wait is not asked
-        again here, but later (`workers.looking_up`): a sender that is stuck for long would be ended.
+        again here, but later (`workers.sending.reconciliation`): a sender that is stuck for long would be ended.
         """
         until = min(deadline, base.tick() + TIMEOUT_S)
         result = first = self._offer(letter, deadline)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from workers.routes import abreast, base, talk
+from workers.routes import base, smtp_pool, smtp_session
 
 TIMEOUT_S = 30.0
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -53,7 +53,7 @@ class Smtp:
         self.name, self.kind, self.rate = name, address.kind, address.number("rate", 0)
         self._settings = _settings(address)
         self.capabilities = base.Capabilities(window=self._settings.connections, stuffed=True)
-        self._pool = abreast.Pool(self._new_line, most=self._settings.connections)
+        self._pool = smtp_pool.Pool(self._new_line, most=self._settings.connections)
 
     def open(self) -> None:
         self._pool.open()
@@ -71,7 +71,9 @@ class Smtp:
                 return line.carry(letter, deadline=deadline)
             except OSError as error:
                 if not may_be_stale:
-                    raise base.TryLater(f"The mail server did not take the message: {talk.why(error)}") from None
+                    raise base.TryLater(
+                        f"The mail server did not take the message: {smtp_session.why(error)}"
+                    ) from None
 
     def begin(
         self,
@@ -90,7 +92,7 @@ class Smtp:
 
     # --- a connection ---
 
-    def _new_line(self) -> abreast.Line:
+    def _new_line(self) -> smtp_pool.Line:
         session = self._connect()
         try:
             self._greet(session)
@@ -101,7 +103,7 @@ class Smtp:
         except BaseException:
             session.close()
             raise
-        return abreast.Line(session, session.sock, self._settings.timeout_s)
+        return smtp_pool.Line(session, session.sock, self._settings.timeout_s)
 
     def _connect(self) -> smtplib.SMTP:
         wanted = self._settings
@@ -117,7 +119,7 @@ class Smtp:
         except smtplib.SMTPResponseException as error:
             raise base.TryLater(_said(error)) from None
         except (smtplib.SMTPException, OSError) as error:
-            raise base.TryLater(f"The mail server does not answer: {talk.why(error)}") from None
+            raise base.TryLater(f"The mail server does not answer: {smtp_session.why(error)}") from None
 
     def _greet(self, session: smtplib.SMTP) -> None:
         try:
@@ -133,7 +135,7 @@ class Smtp:
         except smtplib.SMTPNotSupportedError:
             raise base.Refused("The mail server offers no login that we know.") from None
         except (smtplib.SMTPException, OSError) as error:
-            raise base.TryLater(f"The mail server does not answer: {talk.why(error)}") from None
+            raise base.TryLater(f"The mail server does not answer: {smtp_session.why(error)}") from None
 
     def _secure(self, session: smtplib.SMTP) -> None:
         wanted = self._settings

@@ -1,6 +1,10 @@
 from django.urls import URLPattern, path
 
-from workers.studio import correction, held, missed, postponing, progress, results, review
+from workers.studio.correction import views as correction
+from workers.studio.progress import follow_up, postpone, quarantine
+from workers.studio.progress import views as progress
+from workers.studio.reports import views as results
+from workers.studio.review import views as review
 
 urlpatterns: list[URLPattern] = [
     path("issues/<int:issue_id>/review/", review.review, name="issue-review"),
@@ -12,18 +16,18 @@ urlpatterns: list[URLPattern] = [
     path("issues/<int:issue_id>/progress/services/", progress.services, name="issue-services"),
     path("issues/<int:issue_id>/pause/", progress.pause, name="issue-pause"),
     path("issues/<int:issue_id>/resume/", progress.resume, name="issue-resume"),
-    path("issues/<int:issue_id>/postpone/", postponing.postpone, name="issue-postpone"),
+    path("issues/<int:issue_id>/postpone/", postpone.postpone, name="issue-postpone"),
     path("issues/<int:issue_id>/cancel/", progress.cancel, name="issue-cancel"),
     path("issues/<int:issue_id>/without-notes/", progress.without_notes, name="issue-without-notes"),
     path("issues/<int:issue_id>/send-again/", progress.send_again, name="issue-send-again"),
-    path("issues/<int:issue_id>/held-back/", held.page, name="issue-held"),
-    path("issues/<int:issue_id>/held-back/decide/", held.decide, name="issue-held-decide"),
+    path("issues/<int:issue_id>/held-back/", quarantine.page, name="issue-held"),
+    path("issues/<int:issue_id>/held-back/decide/", quarantine.decide, name="issue-held-decide"),
     path("issues/<int:issue_id>/report/", results.issue_report, name="issue-report"),
     path("issues/<int:issue_id>/report/links.csv", results.links_csv, name="issue-report-csv"),
     path("issues/<int:issue_id>/correct/", correction.correct, name="issue-correct"),
     path("issues/<int:issue_id>/correct/answer/", correction.answer, name="issue-correct-answer"),
     path("issues/<int:issue_id>/correct/put-back/", correction.put_back, name="issue-correct-put-back"),
     path("issues/<int:issue_id>/correct/notes/<int:note_id>/", correction.note, name="issue-correct-note"),
-    path("issues/<int:issue_id>/missed/", missed.missed, name="issue-missed"),
+    path("issues/<int:issue_id>/missed/", follow_up.missed, name="issue-missed"),
     path("reports/", results.report_list, name="report-list"),
 ]

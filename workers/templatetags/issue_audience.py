@@ -6,7 +6,7 @@ from django import template
 
 from newsletter.models import Issue
 from subscribers import audience
-from workers.studio import addressing
+from workers.studio.shared import audience_text
 
 register = template.Library()
 
@@ -20,4 +20,4 @@ def for_whom(issue: Issue) -> str:
         count = audience.for_issue(issue).count()
     except audience.UnknownFilter:
         return ""  # the review names it, and nothing is sent
-    return addressing.shortly(issue, count)
+    return audience_text.shortly(issue, count)

@@ -13,8 +13,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from newsletter import articles, feeds, fetching
-from newsletter.articledata import ArticleData
+from newsletter import articles
+from newsletter.articles import feed_parser
+from newsletter.articles.article_data import ArticleData
+from newsletter.fetching import http_client
 from newsletter.models import Newsletter
 
 SHOWN = ("url", "title", "summary", "author", "published_at", "language", "section", "image_url", "alternates")
@@ -53,7 +55,7 @@ class Command(BaseCommand):
         failure: Exception | None = None
         try:
             found = self._found(options)
-        except (fetching.Refused, fetching.TryLater) as error:
+        except (http_client.Refused, http_client.TryLater) as error:
             found, failure = articles.Read("none", options["urls"][0], reason=str(error)), error
         self.stdout.write(json.dumps(explanation(found), ensure_ascii=False, indent=2, default=str))
         if failure is not None:
@@ -95,7 +97,7 @@ def _store_one(url: str, *, newsletter: Newsletter, now: datetime) -> str:
     """Store what is at `url`; a line that says what became of it. Raises NoArticle."""
     try:
         found = articles.read_url(url)
-    except (fetching.Refused, fetching.TryLater) as error:
+    except (http_client.Refused, http_client.TryLater) as error:
         raise articles.NoArticle(str(error)) from error
     if found.kind != "feed":
         return f"{url}: {articles.add_by_url(url, newsletter=newsletter, now=now).title}"
@@ -106,11 +108,11 @@ def _store_one(url: str, *, newsletter: Newsletter, now: datetime) -> str:
     return f"{url}: " + _("%(new)d new, %(changed)d changed, %(same)d known") % counts
 
 
-def _saved(file: Path, *, url: str) -> fetching.Fetched:
+def _saved(file: Path, *, url: str) -> http_client.Fetched:
     try:
         if file.stat().st_size > MOST_BYTES:
             raise CommandError(_("%(file)s is too large.") % {"file": file}, returncode=2)
-        return fetching.Fetched(url, body=file.read_bytes())
+        return http_client.Fetched(url, body=file.read_bytes())
     except OSError as error:
         raise CommandError(
             _("%(file)s cannot be read: %(reason)s.") % {"file": file, "reason": error.strerror}, returncode=2
@@ -136,7 +138,7 @@ def _shown(article: ArticleData) -> dict[str, Any]:
     return {name: values[name] for name in SHOWN}
 
 
-def _explained_feed(feed: feeds.Feed, *, url: str) -> dict[str, Any]:
+def _explained_feed(feed: feed_parser.Feed, *, url: str) -> dict[str, Any]:
     why = {} if feed.title else {"title": _("The feed has no title.")}
     if not feed.items:
         why["items"] = _("The feed lists other sitemaps.") if feed.sitemaps else _("The feed has no entries.")

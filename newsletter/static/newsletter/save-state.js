@@ -4,7 +4,7 @@ class SaveState extends HTMLElement {
     if (this.form) return;
     this.form = document.getElementById("compose");
     this.words = document.querySelector("kept-words");
-    // The server knows a page by this, and the turns of a page by their number: see newsletter/studio/turns.py
+    // The server knows a page by this, and the turns of a page by their number: see newsletter/studio/composer/save_tokens.py
     this.page = crypto.randomUUID();
     Object.assign(this, { turn: 0, typed: 0, saved: 0, waits_s: 1 });
     for (const name of ["input", "reorder"]) this.form.addEventListener(name, () => this.#typing());

@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 
 from newsletter.checks import Check
 from newsletter.models import Issue
-from workers import checking, preflight
+from workers.sending import preflight, slow_checks
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no issue {issue}. Its id is in its address in the studio.", returncode=2)
         if slow:
-            checking.check(found.pk, now=timezone.now())
+            slow_checks.check(found.pk, now=timezone.now())
             found.refresh_from_db()
         with translation.override("en"):
             checks = preflight.run(found)

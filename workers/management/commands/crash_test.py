@@ -17,9 +17,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from workers.crashing import place, scene, sink
-from workers.crashing.crew import Crew
-from workers.crashing.trial import Broken, Trial, Verdict, close_connections
+from workers.crash_test import counting_server, scenario, throwaway_environment
+from workers.crash_test.trial import Broken, Trial, Verdict, close_connections
+from workers.crash_test.worker_processes import Crew
 from workers.management.commands import run
 
 FEWEST_READERS = 100
@@ -84,17 +84,17 @@ class Command(BaseCommand):
     def _outside(self, *, readers: int, kills: int, route: str, seed: int, within: int) -> None:
         try:
             urls = {"database_url": os.environ.get("DATABASE_URL", ""), "broker_url": settings.BROKER_URL}
-            with place.made(**urls) as here, sink.started() as ports:
+            with throwaway_environment.made(**urls) as here, counting_server.started() as ports:
                 self.say(
                     f"Crash test: {readers:,} readers, {kills} kills, seed {seed}; {here.database}, {here.broker}, "
                     f"{ROUTES[route]}."
                 )
-                variables = here.environment | place.way_out(route, mail=ports.mail, api=ports.api)
+                variables = here.environment | throwaway_environment.way_out(route, mail=ports.mail, api=ports.api)
                 command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "crash_test"]
                 command += ["--readers", str(readers), "--kills", str(kills), "--seed", str(seed)]
                 command += ["--within", str(within), "--inside", str(ports.orders)]
                 done = subprocess.run(command, env=variables, check=False)  # noqa: S603 (our own command)
-        except place.CannotPrepare as error:
+        except throwaway_environment.CannotPrepare as error:
             raise CommandError(str(error)) from None
         if done.returncode:
             raise SystemExit(done.returncode)
@@ -103,11 +103,11 @@ class Command(BaseCommand):
 
     def _inside(self, *, readers: int, kills: int, seed: int, within: int, port: int) -> None:
         call_command("migrate", verbosity=0)
-        issue = scene.scheduled(readers=readers, now=timezone.now())
+        issue = scenario.scheduled(readers=readers, now=timezone.now())
         commands = {part.name: part.command for part in run.parts("127.0.0.1", settings.PORT) if part.name in CREW}
         commands["second prompt"] = _second(commands["prompt"])
         log = settings.VAR_DIR / "workers.log"
-        crew, orders = Crew(commands, environment=os.environ, log=log), sink.Orders(port)
+        crew, orders = Crew(commands, environment=os.environ, log=log), counting_server.Orders(port)
         trial, started = Trial(issue, crew, orders, chance=random.Random(seed), say=self.say), time.monotonic()  # noqa: S311
         try:
             verdict = trial.run(readers=readers, kills=kills, within_s=within)

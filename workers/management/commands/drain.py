@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections
 from django.utils import timezone
 
-from workers import tracking
+from workers.tracking import loader
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, once: bool, every: float, **options: Any) -> None:
         with only_one(Path(settings.TRACKING_SPOOL)):
             if once:
-                self.stdout.write(f"{tracking.drain(now=timezone.now())} hits loaded")
+                self.stdout.write(f"{loader.drain(now=timezone.now())} hits loaded")
             else:
                 self.keep_draining(every)
 
@@ -50,7 +50,7 @@ def drain_or_log() -> None:
     """The outermost loop: a database that is away for a while must not end it."""
     try:
         close_old_connections()
-        if loaded := tracking.drain(now=timezone.now()):
+        if loaded := loader.drain(now=timezone.now()):
             logger.debug("hits loaded", extra={"hits": loaded})
     except Exception:
         logger.exception("hits could not be loaded; trying again")

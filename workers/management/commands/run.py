@@ -22,7 +22,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from workers import health
 from workers.demo import removal
-from workers.processes import Part, Supervisor
+from workers.supervisor import Part, Supervisor
 
 WEB_WORKERS = 2
 WEB_THREADS = min(16, 2 * (os.cpu_count() or 1) + 1)

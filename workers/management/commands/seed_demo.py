@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from newsletter.models import AuditEntry
-from workers.demo import history, publication, removal, web
+from workers.demo import history, publication, removal, web_server
 
 
 class Command(BaseCommand):
@@ -66,11 +66,11 @@ class Command(BaseCommand):
         made = publication.make(now=now, texts_from=now - history.LENGTH - history.A_WHILE)
         self._tell("2 newsletters, 4 editors, the sign-up box “artikel”")
         try:
-            with web.answering():
+            with web_server.answering():
                 count = publication.collect(made.weekly, made.rules, now=now)
             self._tell(f"{count} articles read from {settings.SITE_URL}/demo/")
             history.replay(made, now=now, tell=self._tell)
-        except (web.PortTaken, RuntimeError) as error:
+        except (web_server.PortTaken, RuntimeError) as error:
             raise CommandError(str(error)) from error
         self._tell(f"{history.READERS} readers who joined over half a year")
         AuditEntry.objects.create(action=removal.SEEDED, newsletter=made.weekly, subject="demo data", occurred_at=now)

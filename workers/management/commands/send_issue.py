@@ -14,9 +14,9 @@ from django.utils import timezone, translation
 
 from newsletter import issues
 from newsletter.models import Issue, IssueStatus
-from workers import checking, sending
-from workers.studio.delays import Delay
-from workers.studio.flight import Flight
+from workers.sending import lifecycle, slow_checks
+from workers.studio.progress.delays import Delay
+from workers.studio.progress.sending_status import Flight
 
 BAR = 30
 LINE_EVERY = 10
@@ -43,8 +43,8 @@ class Command(BaseCommand):
         if not wait:
             self.stdout.write(f"Issue {issue} goes out now; the workers send it.")
             return
-        checking.check(issue, now=timezone.now())
-        sending.begin_due(now=timezone.now())
+        slow_checks.check(issue, now=timezone.now())
+        lifecycle.begin_due(now=timezone.now())
         with translation.override("en"), interrupted() as is_interrupted:
             self._see_through(issue, is_interrupted)
 
@@ -75,9 +75,9 @@ class Command(BaseCommand):
         """Send, settle and recover like a worker, until the issue is sent or stopped, or somebody has seen enough."""
         show = Show(self)
         while (issue := self._issue(pk)).status not in OVER:
-            sending.settle_host(now=timezone.now())
-            sending.recover(now=timezone.now())
-            if not sending.send(pk, seconds=1.0, is_stopping=is_interrupted.is_set):
+            lifecycle.settle_host(now=timezone.now())
+            lifecycle.recover(now=timezone.now())
+            if not lifecycle.send(pk, seconds=1.0, is_stopping=is_interrupted.is_set):
                 is_interrupted.wait(0.5)
             show.now(self._issue(pk))
             if is_interrupted.is_set():

@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from workers import ledger, sending
+from workers import ledger
+from workers.sending import lifecycle
 
 
 class Command(BaseCommand):
@@ -28,4 +29,4 @@ class Command(BaseCommand):
             batches, readers = ledger.settle_lost(lost, now=now)
             self.stdout.write(f"{lost}: {batches} batches settled, {readers} readers uncertain.")
             return
-        self.stdout.write(f"Settled; {sending.settle_host(now=now)} readers uncertain.")
+        self.stdout.write(f"Settled; {lifecycle.settle_host(now=now)} readers uncertain.")

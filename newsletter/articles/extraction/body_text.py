@@ -1,0 +1,219 @@
+"""The running text of a page and its pictures, without what stands beside it: menus, advertisements, comments."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from newsletter.articles.article_data import plain, web_address
+
+TAGS = frozenset({"nav", "footer", "aside", "form", "script", "style", "noscript", "template", "dialog", "button"})
+SURELY = frozenset({"aside", "footer"})
+AROUND = frozenset({"header", "figure"})
+"""Beside the text as far as reading goes; bylines and pictures stand in them."""
+MARKS = re.compile(
+    r"(?:^|[\s_-])(?:ads?|adv|advert\w*|sponsor\w*|promo\w*|related|recommend\w*|comments?|respond|disqus|share|sharing|social"
+    r"|sidebar|widget|newsletter|subscri\w+|cookies?|consent|teasers?|popular|trending|breadcrumbs?|menu|navigation|terkait"
+    r"|baca-?juga|komentar|iklan|kommentare?|werbung|footer|popup)"
+    r"(?:[_-](?:list|area|box|block|wrap\w*|container|sections?|items?|links?|bar|buttons?|content|inner|posts?|articles?|news"
+    r"|stories|form|meta|title|\d+))*(?=\s|$)",
+    re.IGNORECASE,
+)
+BODIES = ("//*[@itemprop='articleBody']", "//article", "//main", "//body")
+BLOCKS = ("div", "td", "section", "article", "blockquote", "li", "dd", "pre", "center", "font", "main", "body")
+INLINE = frozenset(
+    (
+        "a",
+        "abbr",
+        "b",
+        "big",
+        "br",
+        "cite",
+        "code",
+        "em",
+        "font",
+        "i",
+        "img",
+        "ins",
+        "mark",
+        "q",
+        "small",
+        "span",
+        "strong",
+    )
+    + ("sub", "sup", "time", "tt", "u", "wbr")
+)
+SOURCES = ("data-src", "data-lazy-src", "data-original", "data-full-src", "src", "data-srcset", "srcset")
+GENERIC = re.compile(
+    r"(^|[_.\W])(logos?|icons?|favicon|avatars?|gravatar|placeholder|platzhalter|blank|spacer|pixel|1x1|1px|sprites?"
+    r"|buttons?|badge|emoji|loading|loader|share|transparent|author|profile)([_.\W\d]|$)",
+    re.IGNORECASE,
+)
+NO_WORDS = re.compile(
+    r".{0,80}\.(jpe?g|png|gif|webp|avif)|((article|featured|hero|post|header)[ -]?)?"
+    r"(image|img|foto|photo|picture|bild|gambar|untitled|thumbnail|dsc|logo)?[\W\d_]*",
+    re.IGNORECASE,
+)
+SMALLEST = 200
+STANDFIRST = 60
+ENOUGH = 300
+MUCH = 0.4
+WHOLE = frozenset({"html", "body", "main", "article", "p", "h1", "h2"})
+Elements = list[Any]
+
+
+class Paragraph(NamedTuple):
+    element: Any
+    text: str
+
+
+Paragraphs = list[Paragraph]
+Weights = dict[Any, int]
+"""How much running text an element holds, in letters; those without are left out."""
+
+
+def beside(tree: Any, heading: Any | None, weights: Weights) -> set[Any]:
+    """The elements whose contents are not the article's own: by their tag, or by the names of their class and id.
+
+    Both are guesses, so what holds the headline, or much of the running text, is the page, whatever it is called.
+    """
+    most = MUCH * weights.get(tree, 0)
+    around = set() if heading is None else set(heading.iterancestors())
+    guessed = (
+        element
+        for element in tree.iter()
+        if isinstance(element.tag, str)
+        and element not in around
+        and (element.tag in TAGS or (element.tag not in WHOLE and MARKS.search(_marks(element))))
+    )
+    return {element for element in guessed if element.tag in SURELY or weights.get(element, 0) <= most}
+
+
+def weights(tree: Any) -> Weights:
+    weights: Weights = {}
+    for block in tree.iter(*BLOCKS, "p"):
+        length = len(_own_text(block))
+        if length >= STANDFIRST:
+            for element in (block, *block.iterancestors()):
+                weights[element] = weights.get(element, 0) + length
+    return weights
+
+
+def _marks(element: Any) -> str:
+    return f"{element.get('class') or ''} {element.get('id') or ''}"
+
+
+def is_in(element: Any, parts: set[Any]) -> bool:
+    return element in parts or any(parent in parts for parent in element.iterancestors())
+
+
+def paragraphs(tree: Any, parts: set[Any], weights: Weights) -> Paragraphs:
+    """Paragraphs of running text: inside the article if there is one, outside menus and forms (`parts`) anyway."""
+    parts = parts | {one for one in tree.iter(*AROUND) if weights.get(one, 0) <= MUCH * weights.get(tree, 0)}
+    for path in BODIES:
+        found = [Paragraph(p, plain_text(p)) for p in tree.xpath(f"{path}//p")[:2000] if not is_in(p, parts)]
+        if sum(len(one.text) for one in found) >= ENOUGH:
+            return found
+    blocks = [Paragraph(block, _own_text(block)) for block in list(tree.iter(*BLOCKS))[:5000]]
+    bare = [one for one in blocks if len(one.text) >= STANDFIRST and not is_in(one.element, parts)]
+    return bare if sum(len(one.text) for one in bare) > sum(len(one.text) for one in found) else found
+
+
+def above(heading: Any | None, paragraphs: Paragraphs) -> set[Any]:
+    """The elements between headline and text, where bylines stand."""
+    if heading is None or not paragraphs:
+        return set()
+    tree = heading.getroottree().getroot()
+    order = {element: place for place, element in enumerate(tree.iter())}
+    start = order[heading]
+    ends = (order[paragraph.element] for paragraph in paragraphs if len(paragraph.text) >= STANDFIRST)
+    end = next((place for place in ends if place > start), start)
+    return {element for element, place in order.items() if start < place < end}
+
+
+def plain_text(element: Any) -> str:
+    return " ".join(" ".join(element.itertext()).split())
+
+
+def _own_text(block: Any) -> str:
+    """Text that stands in a block itself, as old pages have it, not in blocks inside."""
+    words = [block.text or ""]
+    for child in block:
+        words += [" ".join(child.itertext())] if child.tag in INLINE else []
+        words += [child.tail or ""]
+    return " ".join(" ".join(words).split())
+
+
+def text(paragraphs: Paragraphs) -> str:
+    return " ".join(paragraph.text for paragraph in paragraphs if paragraph.text)
+
+
+def standfirst(paragraphs: Paragraphs, *, headline: str) -> str:
+    return next((text for _, text in paragraphs if len(text) >= STANDFIRST and text not in headline), "")
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def picture(tree: Any, parts: set[Any], paragraphs: Paragraphs, *, base: str) -> tuple[str, str]:
+    """Address and description of the first picture of the article that is large enough to mean something."""
+    found = tree.xpath("//*[@itemprop='articleBody']//img | //article//img | //main//img")[:40]
+    for image in found or _around(paragraphs):
+        address = source(image, base=base)
+        if is_telling(address) and _is_large(image) and not is_in(image, parts):
+            return address, image.get("alt") or ""
+    return "", ""
+
+
+def _around(paragraphs: Paragraphs) -> Elements:
+    """Pictures in the smallest part of the page that holds all its text."""
+    if len(paragraphs) < 2:
+        return []
+    last = set(paragraphs[-1].element.iterancestors())
+    shared = next((parent for parent in paragraphs[0].element.iterancestors() if parent in last), None)
+    return list(shared.iter("img"))[:40] if shared is not None else []
+
+
+def source(image: Any, *, base: str) -> str:
+    """The address of an <img>, also of one that scripts load later."""
+    for name in SOURCES:
+        said = (image.get(name) or "").strip()
+        first = re.split(r",?\s+", said)[0] if re.search(r"\s+\d+(\.\d+)?[wx]\b", said) else said
+        if first and not first.startswith("data:") and not GENERIC.search(_file(first)):
+            return web_address(first, base=base)
+    return ""
+
+
+def _is_large(image: Any) -> bool:
+    sizes = [image.get("width") or "", image.get("height") or ""]
+    return all(not size.isdecimal() or int(size[:6]) >= SMALLEST / 2 for size in sizes) and not (
+        sizes[0].isdecimal() and int(sizes[0][:6]) < SMALLEST
+    )
+
+
+def is_telling(address: str) -> bool:
+    """Whether this may be a picture of something: no drawing of the site's own, such as a logo or an empty pixel."""
+    return bool(address) and not GENERIC.search(_file(address)) and not urlsplit(address).path.lower().endswith(".svg")
+
+
+def _file(address: str) -> str:
+    try:
+        return unquote(urlsplit(address).path).rstrip("/").rpartition("/")[2]
+    except ValueError:
+        return ""
+
+
+def alt(text: object) -> str:
+    """A description in words; "" for names of files and the like, which help nobody."""
+    words = plain(text, most=300)
+    return "" if NO_WORDS.fullmatch(words) else words
+
+
+def alt_of(tree: Any, address: str, *, base: str) -> str:
+    """What the page says in the place where it shows the picture at `address`, in whatever size."""
+    file = _file(address)
+    for image in tree.iterfind(".//img[@alt]"):
+        if file and file == _file(source(image, base=base)) and (words := alt(image.get("alt"))):
+            return words
+    return ""

@@ -1,0 +1,79 @@
+"""The tree of an HTML page and what its <head> says, for `article` and `site` alike."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import lxml.html
+from lxml import etree
+
+from newsletter.articles.article_data import CONTROL, canonical, language_code, web_address
+
+Said = dict[str, Any]
+"""What one part of a page says about each field, as it stands there."""
+FEED = re.compile(r"application/(rss|atom|feed)\+(xml|json)", re.IGNORECASE)
+
+
+def parsed(text: str) -> Any | None:
+    """The tree of a page; None for a page with nothing in it."""
+    parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False)
+    try:
+        return lxml.html.document_fromstring(CONTROL.sub(" ", text).encode(), parser=parser)
+    except (etree.LxmlError, ValueError, AssertionError):
+        return None
+
+
+def base_of(tree: Any, *, url: str) -> str:
+    """The address that relative addresses of the page start from."""
+    return web_address(next(iter(tree.xpath("//base/@href")), ""), base=url) or url
+
+
+def metas(tree: Any) -> dict[str, str]:
+    """<meta> contents by their lower-case name, property or itemprop; the first of a name counts."""
+    meta: dict[str, str] = {}
+    for element in tree.iterfind(".//meta"):
+        content = (element.get("content") or element.get("value") or "").strip()
+        for attribute in ("property", "name", "itemprop", "http-equiv"):
+            for name in (element.get(attribute) or "").lower().split()[:4] if content else ():
+                meta.setdefault(name, content)
+    return meta
+
+
+def drop_scripts(tree: Any) -> bool:
+    """Take out of the tree what nobody reads: scripts, styles, templates. Whether scripts could have filled the page."""
+    has_scripts = bool(tree.xpath("//script[@src] | //body//script | //*[@id='root' or @id='app' or @id='__next']"))
+    etree.strip_elements(tree, "script", "style", "template", etree.Comment, with_tail=False)
+    return has_scripts
+
+
+def first_meta(meta: dict[str, str], names: tuple[str, ...]) -> str:
+    return next((meta[name] for name in names if name in meta), "")
+
+
+def first_text(tree: Any, path: str) -> str:
+    return next((text for element in tree.xpath(path)[:20] if (text := " ".join(element.itertext()).strip())), "")
+
+
+def language(tree: Any) -> str:
+    return language_code(tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or "")
+
+
+def alternates(tree: Any, *, base: str) -> dict[str, str]:
+    """The address of this page in each language it names (hreflang)."""
+    twins: dict[str, str] = {}
+    for link in tree.xpath("//link[@hreflang][@href]")[:100]:
+        code = language_code(link.get("hreflang")) if link.get("hreflang", "").lower() != "x-default" else ""
+        address = canonical(web_address(link.get("href"), base=base))
+        if code and address and "alternate" in (link.get("rel") or "").lower():
+            twins.setdefault(code, address)
+    return twins
+
+
+def feeds(tree: Any, *, base: str) -> list[str]:
+    """The feeds of articles that the page names; feeds of comments left out."""
+    links = [link for link in tree.xpath("//link[@href]")[:300] if FEED.search(link.get("type") or "")]
+    found = [
+        web_address(link.get("href"), base=base) for link in links if "comment" not in (link.get("title") or "").lower()
+    ]
+    return list(dict.fromkeys(address for address in found if address))

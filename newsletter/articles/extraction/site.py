@@ -1,0 +1,207 @@
+"""The front page of a site: how it calls itself, where its feeds are, what it looks like, whose it is."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from PIL import ImageColor
+
+from newsletter.articles.article_data import decoded, moment, plain, shortened, web_address
+from newsletter.articles.extraction import html_tree, json_ld
+from newsletter.articles.extraction.html_tree import Said
+
+NAME_MOST = 80
+ADDRESS = ("streetAddress", "addressLocality", "addressRegion", "postalCode", "addressCountry")
+EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+HOME = re.compile(
+    r"(home|homepage|start|startseite|beranda|halaman utama|welcome|accueil|inicio|início|index|главная|首页)",
+    re.IGNORECASE,
+)
+NEARLY_WHITE = 224
+ZONES = {
+    "id": ("Asia/Jakarta", "Asia/Makassar", "Asia/Jayapura"),
+    "ms": ("Asia/Kuala_Lumpur",),
+    "zh": ("Asia/Shanghai", "Asia/Taipei"),
+    "th": ("Asia/Bangkok",),
+    "vi": ("Asia/Ho_Chi_Minh",),
+    "ru": ("Europe/Moscow",),
+    "ar": ("Asia/Riyadh", "Africa/Cairo", "Asia/Dubai"),
+    "fr": ("Europe/Paris",),
+    "es": ("Europe/Madrid", "America/Mexico_City", "America/Bogota", "America/Argentina/Buenos_Aires"),
+    "it": ("Europe/Rome",),
+    "nl": ("Europe/Amsterdam",),
+    "pl": ("Europe/Warsaw",),
+    "tr": ("Europe/Istanbul",),
+    "ja": ("Asia/Tokyo",),
+    "ko": ("Asia/Seoul",),
+    "hi": ("Asia/Kolkata",),
+    "uk": ("Europe/Kyiv",),
+    "sv": ("Europe/Stockholm",),
+    "pt": ("America/Sao_Paulo", "Europe/Lisbon"),
+    "en": ("Europe/London", "America/New_York", "America/Los_Angeles", "America/Chicago", "Asia/Singapore"),
+}
+OTHER_ZONES = (
+    *("Asia/Jakarta", "Asia/Singapore", "Asia/Tokyo", "Asia/Kolkata", "Asia/Karachi", "Asia/Dhaka", "Asia/Tehran"),
+    *("Europe/London", "Europe/Berlin", "Europe/Helsinki", "Europe/Moscow", "Asia/Dubai", "Africa/Johannesburg"),
+    *("Africa/Lagos", "Africa/Nairobi", "America/New_York", "America/Chicago", "America/Denver", "America/Phoenix"),
+    *("America/Los_Angeles", "America/Halifax", "America/Sao_Paulo", "America/Bogota", "Australia/Sydney"),
+    *("Australia/Brisbane", "Australia/Adelaide", "Australia/Perth", "Pacific/Auckland", "Asia/Kathmandu"),
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the front page of a site says about it; an empty field was not said."""
+
+    name: str
+    feeds: list[str]
+    """Addresses of the feeds it names, in its order; feeds of comments left out."""
+    languages: list[str]
+    """Codes: the page's own first, then those of its hreflang links."""
+    addresses: dict[str, str] = field(default_factory=dict)
+    """The front page in each language of its hreflang links; a page without such links is not in here."""
+    logos: list[str] = field(default_factory=list)
+    """Best first: JSON-LD, touch icons from the largest, the picture for sharing. Drawings (SVG), which we
+    cannot keep, come last."""
+    accent: str = ""
+    """#RRGGBB of theme-color, as the site has it: contrast is not corrected. Never white or nearly so."""
+    postal_address: str = ""
+    """In lines, as JSON-LD has it."""
+    email: str = ""
+    time_zone: str = ""
+    """A zone that agrees with the dates on the page; see `likely_zone`."""
+
+
+def read_site(body: bytes, *, url: str, charset: str = "") -> Site:
+    """What the front page of a site says about the site. Never raises for what the page holds."""
+    tree = html_tree.parsed(decoded(body, charset=charset))
+    if tree is None:
+        return Site(name=urlsplit(url).hostname or "", feeds=[], languages=[])
+    base, meta, things = html_tree.base_of(tree, url=url), html_tree.metas(tree), json_ld.things(tree)
+    organisation = json_ld.organisation(things)
+    addresses = html_tree.alternates(tree, base=base)
+    codes = [html_tree.language(tree), *addresses]
+    languages = list(dict.fromkeys(code for code in codes if code))
+    return Site(
+        name=_name(tree, meta, things, organisation, url=url),
+        feeds=html_tree.feeds(tree, base=base),
+        languages=languages,
+        addresses=addresses,
+        logos=_logos(tree, meta, organisation, base=base),
+        accent=_accent(tree, meta),
+        postal_address=_postal_address(organisation.get("address")),
+        email=_email(organisation),
+        time_zone=likely_zone(_moments(tree, things), language=next(iter(languages), "")),
+    )
+
+
+def _name(tree: Any, meta: dict[str, str], things: list[Said], organisation: Said, *, url: str) -> str:
+    said = (
+        meta.get("og:site_name"),
+        json_ld.words_of(json_ld.website(things).get("name")),
+        json_ld.words_of(organisation.get("name")),
+        meta.get("application-name"),
+        meta.get("apple-mobile-web-app-title"),
+    )
+    host = re.sub(r"^www\.", "", urlsplit(url).hostname or "")
+    name = next((words for text in said if (words := plain(text, most=NAME_MOST)) and words != host), "")
+    return name or shortened(
+        _name_in_title(plain(html_tree.first_text(tree, "//title"), most=200), host), most=NAME_MOST
+    )
+
+
+def _name_in_title(title: str, host: str) -> str:
+    """The part of "Kabar Lintas | Berita imigrasi" that the site's address is made of; else the first part."""
+    parts = [
+        part for part in re.split(r"\s+[|–—·:»-]\s+|:\s+", title) if part.strip() and not HOME.fullmatch(part.strip())
+    ]
+    letters = re.sub(r"\W", "", host.casefold())
+    squeezed = {part: re.sub(r"\W", "", part.casefold()) for part in parts}
+    own = [part for part, word in squeezed.items() if len(word) >= 3 and word in letters]
+    return next(iter(own or parts), host)
+
+
+def _logos(tree: Any, meta: dict[str, str], organisation: Said, *, base: str) -> list[str]:
+    icons = tree.xpath("//link[contains(@rel, 'apple-touch-icon')][@href]")
+    icons.sort(key=lambda icon: int((re.match(r"\d{1,4}", icon.get("sizes") or "") or ["180"])[0]), reverse=True)
+    said = [
+        json_ld.words_of(organisation.get("logo"), "url", "contentUrl", "@id"),
+        *(icon.get("href") for icon in icons),
+        meta.get("og:image", ""),
+    ]
+    found = dict.fromkeys(address for text in said if (address := web_address(text, base=base)))
+    return sorted(found, key=lambda address: urlsplit(address).path.lower().endswith(".svg"))
+
+
+def _accent(tree: Any, meta: dict[str, str]) -> str:
+    """theme-color in any spelling of CSS; of several, the one for light mode."""
+    colours = [
+        element.get("content") or ""
+        for element in tree.iterfind(".//meta")
+        if (element.get("name") or "").lower() == "theme-color" and "dark" not in (element.get("media") or "")
+    ]
+    for text in (*colours, meta.get("msapplication-tilecolor", "")):
+        try:
+            red, green, blue = ImageColor.getrgb(text.strip())[:3]
+        except ValueError:
+            continue
+        if min(red, green, blue) < NEARLY_WHITE:
+            return f"#{red:02X}{green:02X}{blue:02X}"
+    return ""
+
+
+def _postal_address(value: Any) -> str:
+    """Lines of a PostalAddress: street, place with region and code, country."""
+    if isinstance(value, list):
+        return next((found for part in value if (found := _postal_address(part))), "")
+    if not isinstance(value, dict):
+        return plain(value, most=300)
+    street, place, region, code, country = (
+        plain(json_ld.words_of(value.get(name), "name"), most=120) for name in ADDRESS
+    )
+    town = ", ".join(part for part in (place, region) if part)
+    lines = (street, f"{town} {code}".strip(), country)
+    return "\n".join(line for line in lines if line) if street else ""
+
+
+def _email(organisation: Said) -> str:
+    said = [organisation.get("email"), json_ld.words_of(organisation.get("contactPoint"), "email")]
+    for text in said:
+        address = re.sub(r"(?i)^mailto:", "", json_ld.words_of(text).strip())
+        if EMAIL.fullmatch(address):
+            return address
+    return ""
+
+
+def _moments(tree: Any, things: list[Said]) -> list[datetime]:
+    """The moments on the page that say their own distance from UTC."""
+    said = [element.get("datetime") or "" for element in tree.xpath("//time[@datetime]")[:200]]
+    said += [str(thing.get(name) or "") for thing in things for name in ("datePublished", "dateModified")]
+    offset = re.compile(r"T.*([+-]\d\d:?\d\d|Z)$")
+    return [found for text in said if offset.search(text) and (found := moment(text)) is not None]
+
+
+def likely_zone(moments: Iterable[datetime], *, language: str = "") -> str:
+    """The zone whose clocks agree with nearly all of `moments`, of articles on a page or in a feed.
+
+    Many zones may agree: first those where `language` is spoken, then larger ones. "" where the dates are written in
+    UTC (as machines do) or nothing agrees.
+    """
+    seen = Counter((found.utcoffset(), found.replace(tzinfo=None)) for found in moments if found.tzinfo)
+    if not seen or not any(offset for offset, _at in seen):
+        return ""
+    for name in dict.fromkeys(
+        (*ZONES.get(language, ()), *OTHER_ZONES, *(one for zones in ZONES.values() for one in zones))
+    ):
+        zone = ZoneInfo(name)
+        agreeing = sum(count for (offset, at), count in seen.items() if at.replace(tzinfo=zone).utcoffset() == offset)
+        if agreeing >= 0.9 * seen.total():
+            return name
+    return ""

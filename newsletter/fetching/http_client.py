@@ -1,0 +1,315 @@
+"""The one outbound HTTP client: safe against addresses that lead inside, bounded in size and time.
+
+Every connection goes to an address that `targets` has checked, with the name in Host and SNI only; the same again on each
+redirect. Proxies of the environment are not used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from urllib.parse import urljoin
+
+import urllib3
+from django.conf import settings
+from django.utils.translation import gettext as _
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from newsletter.fetching import address_guard
+from newsletter.fetching.address_guard import Refused as Refused
+from newsletter.fetching.address_guard import TryLater as TryLater
+
+MEGABYTE = 1024 * 1024
+MOST_REDIRECTS = 3
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+
+
+class Gone(Refused):
+    """The page is not there (any more)."""
+
+
+class KeptOut(Refused):
+    """The page is there, but not for programs, or not without a login."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    most_bytes: int = 5 * MEGABYTE
+    """Of the body, counted after decompression."""
+    connect_s: float = 3
+    total_s: float = 10
+    """From the first look-up to the last byte, all redirects included."""
+
+
+PAGE = Limits()
+IMAGE = Limits(most_bytes=10 * MEGABYTE)
+LINK = Limits(total_s=6)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    url: str
+    """Where the last redirect led."""
+    body: bytes = b""
+    content_type: str = ""
+    charset: str = ""
+    language: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    not_modified: bool = False
+
+
+def fetch(url: str, *, limits: Limits = PAGE, etag: str = "", last_modified: str = "") -> Fetched:
+    """Get `url`, following at most three redirects. Raises Refused or TryLater with words for people.
+
+    With `etag` or `last_modified` of an earlier answer, `not_modified` may come back instead of a body.
+    """
+    deadline = time.monotonic() + limits.total_s
+    return _follow(url, "GET", _headers(etag, last_modified), limits=limits, deadline=deadline)
+
+
+def try_link(url: str, *, limits: Limits = LINK) -> str:
+    """Whether `url` answers, without reading what; returns where its redirects lead. Raises Refused or TryLater.
+
+    Asks with HEAD, and with GET where HEAD fails: not every site knows it.
+    """
+    deadline = time.monotonic() + limits.total_s
+    headers = _headers("", "")
+    try:
+        return _follow(url, "HEAD", headers, limits=limits, deadline=deadline, is_read=False).url
+    except (Refused, TryLater):
+        if time.monotonic() >= deadline:
+            raise
+    return _follow(url, "GET", headers, limits=limits, deadline=deadline, is_read=False).url
+
+
+def _follow(
+    url: str, method: str, headers: dict[str, str], *, limits: Limits, deadline: float, is_read: bool = True
+) -> Fetched:
+    target = address_guard.of(url)
+    for _hop in range(MOST_REDIRECTS + 1):
+        answer = _ask(target, method, headers, limits=limits, deadline=deadline, is_read=is_read)
+        if isinstance(answer, Fetched):
+            return answer
+        if target.scheme == "https" and answer.scheme != "https":
+            raise Refused(_("This address leads from a secure page to an insecure one. Use the secure address."))
+        target = answer
+    raise Refused(_("This address leads on from page to page without an end. Check it in a browser."))
+
+
+def _headers(etag: str, last_modified: str) -> dict[str, str]:
+    headers = {
+        "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,application/feed+json,image/*,*/*;q=0.5",
+        "Accept-Encoding": "gzip, deflate",
+        "Accept-Language": "id, en;q=0.8",
+        "Connection": "close",
+        "User-Agent": f"Warta (+{settings.SITE_URL}/)",
+    }
+    if etag:
+        headers["If-None-Match"] = etag
+    if last_modified:
+        headers["If-Modified-Since"] = last_modified
+    return headers
+
+
+# --- one request -----------------------------------------------------------------------------------------------------
+
+
+def _ask(
+    target: address_guard.Target,
+    method: str,
+    headers: dict[str, str],
+    *,
+    limits: Limits,
+    deadline: float,
+    is_read: bool,
+) -> Fetched | address_guard.Target:
+    """Send one request; an answer, or the target a redirect leads to."""
+    addresses = address_guard.addresses(target, deadline=deadline)
+    try:
+        with _connection(target, addresses, limits=limits, deadline=deadline) as connection:
+            host = f"[{target.host}]" if ":" in target.host else target.host
+            named = host if target.port == address_guard.PORTS[target.scheme] else f"{host}:{target.port}"
+            connection.request(method, target.path, headers={"Host": named, **headers}, preload_content=False)
+            with contextlib.closing(connection.getresponse()) as response:
+                return _answer(target, response, limits=limits, deadline=deadline, is_read=is_read)
+    except ssl.SSLCertVerificationError as error:
+        raise Refused(
+            _("The site's certificate is not valid, so we cannot be sure it is that site. Tell whoever runs it.")
+        ) from error
+    except urllib3.exceptions.DecodeError as error:
+        raise Refused(_("The site sent something that cannot be unpacked. Try another page of it.")) from error
+    except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError) as error:
+        if time.monotonic() >= deadline:
+            raise _too_slow() from error
+        raise TryLater(_("The site did not answer, or broke off in the middle. Try again later.")) from error
+
+
+@contextlib.contextmanager
+def _connection(
+    target: address_guard.Target, addresses: list[str], *, limits: Limits, deadline: float
+) -> Iterator[HTTPConnection | HTTPSConnection]:
+    """A connection to the first address that answers, cut when the time is over, whatever it is doing then."""
+    connection = _connected(target, addresses, limits=limits, deadline=deadline)
+    line = connection.sock
+    left = max(deadline - time.monotonic(), 0.05)
+    if line is not None:
+        line.settimeout(left)
+    watchdog = threading.Timer(left, _cut, [line])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield connection
+    finally:
+        watchdog.cancel()
+        connection.close()
+
+
+def _connected(
+    target: address_guard.Target, addresses: list[str], *, limits: Limits, deadline: float
+) -> HTTPConnection:
+    failure: Exception | None = None
+    for address in addresses:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _too_slow()
+        connection = _unconnected(target, address, timeout=min(limits.connect_s, left))
+        try:
+            connection.connect()
+        except ssl.SSLCertVerificationError:
+            connection.close()
+            raise
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            connection.close()
+            failure = error
+        else:
+            return connection
+    raise TryLater(_("The site cannot be reached just now. Try again later.")) from failure
+
+
+def _unconnected(target: address_guard.Target, address: str, *, timeout: float) -> HTTPConnection:
+    if target.scheme == "http":
+        return HTTPConnection(address, target.port, timeout=timeout)
+    return HTTPSConnection(
+        address,
+        target.port,
+        timeout=timeout,
+        server_hostname=target.host,
+        assert_hostname=target.host,
+        ssl_context=_trust(),
+    )
+
+
+@lru_cache(maxsize=1)
+def _trust() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _cut(line: socket.socket | None) -> None:
+    """Wake a reader that waits for a byte: the plain shutdown, since TLS' own would wait for the other side."""
+    if line is not None:
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(line, socket.SHUT_RDWR)
+
+
+def _answer(
+    target: address_guard.Target,
+    response: urllib3.response.BaseHTTPResponse,
+    *,
+    limits: Limits,
+    deadline: float,
+    is_read: bool,
+) -> Fetched | address_guard.Target:
+    if response.status in REDIRECTS:
+        return address_guard.of(_led_to(target.url, response.headers.get("Location", "")))
+    known = Fetched(
+        target.url,
+        etag=response.headers.get("ETag", "")[:200],
+        last_modified=response.headers.get("Last-Modified", "")[:60],
+    )
+    if response.status == 304:
+        return replace(known, not_modified=True)
+    if not is_read and 200 <= response.status < 300:
+        return known
+    _demand_success(response.status, retry_after=response.headers.get("Retry-After", ""))
+    content_type = response.headers.get("Content-Type", "")
+    found = re.search(r"charset\s*=\s*[\"']?([\w:.-]{2,30})", content_type, re.IGNORECASE)
+    return replace(
+        known,
+        body=_body(response, limits=limits, deadline=deadline),
+        content_type=content_type.partition(";")[0].strip().lower(),
+        charset=found[1] if found else "",
+        language=response.headers.get("Content-Language", "")[:40],
+    )
+
+
+def _led_to(url: str, place: str) -> str:
+    """Where a Location header leads. Its bytes arrive as Latin-1; an address in raw UTF-8 is meant as such."""
+    with contextlib.suppress(UnicodeError):
+        place = place.encode("latin-1").decode("utf-8")
+    try:
+        return urljoin(url, place.strip()).partition("#")[0] if place.strip() else ""
+    except ValueError:
+        return ""
+
+
+def _demand_success(status: int, *, retry_after: str = "") -> None:
+    if status in {404, 410}:
+        raise Gone(_("There is no page at this address (any more). Check it in a browser."))
+    if status == 429 or status >= 500:
+        overloaded = TryLater(_("The site is overloaded or broken just now. Try again later."))
+        overloaded.after_s = _pause_s(retry_after)
+        raise overloaded
+    if status in {401, 402, 403, 407, 451}:
+        raise KeptOut(
+            _(
+                "The site does not let us read this page. It may need a login or keep programs out: ask whoever runs it to let this server in."
+            )
+        )
+    if status != 200:
+        raise Refused(_("The site gave no page at this address. Check it in a browser."))
+
+
+def _pause_s(retry_after: str) -> float:
+    """Retry-After in seconds from now: a number, or a date (RFC 9110 section 10.2.3); 0 for anything else."""
+    if retry_after.strip().isdecimal():
+        return float(retry_after.strip()[:9])
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    return 0.0
+
+
+def _body(response: urllib3.response.BaseHTTPResponse, *, limits: Limits, deadline: float) -> bytes:
+    """The whole body, unpacked; stops as soon as it is too much or too slow."""
+    too_large = Refused(
+        _("This is larger than %(size)d MB, so it is not read.") % {"size": limits.most_bytes // MEGABYTE}
+    )
+    if response.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
+        raise Refused(_("The site sent something that cannot be unpacked. Try another page of it."))
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced[:18]) > limits.most_bytes:
+        raise too_large
+    body = bytearray()
+    for piece in response.stream(16 * 1024, decode_content=True):
+        body += piece
+        if len(body) > limits.most_bytes:
+            raise too_large
+        if time.monotonic() >= deadline:
+            raise _too_slow()
+    if time.monotonic() >= deadline:  # a body that ended because the line was cut
+        raise _too_slow()
+    return bytes(body)
+
+
+def _too_slow() -> TryLater:
+    return TryLater(_("The site took too long to answer. Try again later."))

@@ -1,9 +1,0 @@
-"""Addresses that belong to the site rather than to one of its parts."""
-
-from django.urls import URLPattern, path
-
-from newsletter.archive import media
-
-urlpatterns: list[URLPattern] = [
-    path("media/<path:path>", media.picture, name="media"),
-]

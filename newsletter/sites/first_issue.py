@@ -1,0 +1,91 @@
+"""The first issue of a site as it would be: newsletter, articles and issue that are not stored, and the mail they make."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin
+
+from django.conf import settings
+
+from newsletter import content, editions
+from newsletter.articles.storing import FIELDS
+from newsletter.drafts import preparation, schedule
+from newsletter.models import Article, Issue, MediaFile, Newsletter
+from newsletter.sites.site_reading import OURS, Picture, Reading
+
+LONGEST = 200
+"""Characters of a newsletter's `site_url` and `list_id`."""
+LEAD_PATH, LOGO_PATH = "first-run/lead", "first-run/logo"
+"""Stand for pictures that are not ours yet, until `preview` puts them in."""
+
+
+def newsletter_of(reading: Reading) -> Newsletter:
+    """The newsletter as it would be made, not stored. Its sender is for its editor to say."""
+    return Newsletter(
+        slug="first-run",
+        brand=reading.name,
+        title=reading.name,
+        from_name=reading.name,
+        languages=list(reading.languages),
+        postal_address=reading.postal_address,
+        site_url=_site_url(reading),
+        time_zone=reading.time_zone or settings.TIME_ZONE,
+        accent=reading.accent or OURS,
+        is_public=False,  # nobody can sign up before it has a sender
+        cadence=schedule.USUAL.to_json(),
+        draft_rule=preparation.Rule().to_json(),
+    )
+
+
+def _site_url(reading: Reading) -> str:
+    """Where the site is; its root where a redirect led to an address that is longer than one we keep."""
+    return next((url for url in (reading.url, urljoin(reading.url, "/")) if len(url) <= LONGEST), "")
+
+
+def picks(reading: Reading) -> list[preparation.Story]:
+    """What the first issue tells: the same that the rule picks once the articles are stored."""
+    newsletter = newsletter_of(reading)
+    return preparation.picked(preparation.stories(_unstored(reading), newsletter), preparation.Rule())
+
+
+def _unstored(reading: Reading) -> list[Article]:
+    values = (
+        {name: getattr(item, name) for name in FIELDS if name != "alternates"} | {"url": item.url, "guid": item.url}
+        for item in reading.told
+    )
+    made = [Article(created_at=reading.at, **value) for value in values]
+    for article, item in zip(made, reading.told, strict=True):
+        article.alternates = item.alternates
+        article.language = item.language or reading.languages[0]
+    return made
+
+
+def issue_of(reading: Reading) -> Issue:
+    """The first issue as it would be, not stored."""
+    newsletter, chosen = newsletter_of(reading), picks(reading)
+    if reading.lead and chosen:
+        chosen[0].article.image = _placeholder(LEAD_PATH, reading.lead)
+    if reading.logo and reading.shows_logo:
+        newsletter.logo = _placeholder(LOGO_PATH, reading.logo)
+    document = preparation.document(newsletter, chosen)
+    return Issue(
+        newsletter=newsletter, number=1, slug="first-run-1", content=content.dump(document), edited_at=reading.at
+    )
+
+
+def _placeholder(path: str, picture: Picture) -> MediaFile:
+    return MediaFile(pk=0, file=path, width=picture.width, height=picture.height)
+
+
+def preview(reading: Reading, language: str) -> str:
+    """The first issue as a mail in `language`, with its pictures inside. Raises editions.CannotRender."""
+    html = editions.preview_html(issue_of(reading), language)
+    for path, picture in ((LEAD_PATH, reading.lead), (LOGO_PATH, reading.logo)):
+        if picture is not None:
+            html = html.replace(editions.media_url(path), picture.inline)
+    return html
+
+
+def envelope(reading: Reading, language: str) -> content.Envelope:
+    newsletter = newsletter_of(reading)
+    document = preparation.document(newsletter, picks(reading))
+    return document.envelope(language, newsletter.default_language)

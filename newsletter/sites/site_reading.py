@@ -1,0 +1,98 @@
+"""What was found on a site, and what its editor has changed of it before anything is kept. No network, no database."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from newsletter.articles import extraction
+from newsletter.articles.article_data import ArticleData
+
+FIRST_STEP = "front"
+OURS = "#0E5A55"
+"""The accent of a site that names none."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as we would store it."""
+
+    url: str
+    data: bytes
+    kind: str
+    """jpg or png."""
+    width: int
+    height: int
+
+    @property
+    def inline(self) -> str:
+        mime = {"jpg": "image/jpeg", "png": "image/png"}[self.kind]
+        return f"data:{mime};base64,{base64.b64encode(self.data).decode()}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A feed or sitemap that was read, and what is in it."""
+
+    url: str
+    is_sitemap: bool
+    language: str
+    count: int
+    items: list[ArticleData]
+    """The newest of them."""
+
+    @property
+    def newest(self) -> datetime | None:
+        return max((item.published_at for item in self.items if item.published_at), default=None)
+
+    @property
+    def a_week(self) -> int:
+        """About how many articles a week, by the dates of the newest."""
+        dates = sorted((item.published_at for item in self.items if item.published_at), reverse=True)[:40]
+        if len(dates) < 2:
+            return 0
+        span = max((dates[0] - dates[-1]) / timedelta(weeks=1), 1 / 7)
+        return max(1, round((len(dates) - 1) / span))
+
+    @property
+    def sections(self) -> int:
+        return len({item.section for item in self.items if item.section})
+
+
+@dataclass
+class Reading:
+    """How far the reading has come, what was found, and what the editor has changed of it since."""
+
+    address: str
+    at: datetime
+    step: str = FIRST_STEP
+    """The next one to do; "" when all are done."""
+    seconds: float = 0
+    url: str = ""
+    site: extraction.Site = field(default_factory=lambda: extraction.Site("", [], []))
+    named: list[str] = field(default_factory=list)
+    """Feeds that pages named, to be read."""
+    found: list[Found] = field(default_factory=list)
+    told: list[ArticleData] = field(default_factory=list)
+    """Articles whose pages were read, with their versions in other languages."""
+    logo: Picture | None = None
+    lead: Picture | None = None
+    # What may be changed before anything is kept:
+    name: str = ""
+    languages: list[str] = field(default_factory=list)
+    """Those an issue can be written in, the first one first."""
+    accent: str = ""
+    time_zone: str = ""
+    postal_address: str = ""
+    shows_logo: bool = True
+    without: list[str] = field(default_factory=list)
+    """Feeds that are not to be connected."""
+
+    @property
+    def is_done(self) -> bool:
+        return not self.step
+
+    @property
+    def feeds(self) -> list[Found]:
+        return [one for one in self.found if one.url not in self.without]

@@ -1,0 +1,341 @@
+"""The articles that issues are made of: the list, with each one's state in words. What its buttons do is in `gathering`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from newsletter import articles, content, roles
+from newsletter.articles import article_changes
+from newsletter.models import (
+    EDITABLE,
+    Article,
+    ArticleState,
+    Candidate,
+    CandidateState,
+    Issue,
+    IssueStatus,
+    Newsletter,
+)
+from newsletter.studio.settings.forms import StudioFormMixin
+from newsletter.studio.shared import access, change_notes
+
+A_PAGE = 40
+IN_TRAY = 25
+LEFT_OUT_SHOWN = 20
+LEFT_OUT_FOR = timedelta(days=30)
+"""How long an address that gave no article stands in the list of all; under "Skipped" it stays."""
+STATES: dict[str, Promise] = {
+    "": gettext_lazy("All"),
+    "new": gettext_lazy("New"),
+    "draft": gettext_lazy("In this draft"),
+    "used": gettext_lazy("Used"),
+    "skipped": gettext_lazy("Skipped"),
+    "changed": gettext_lazy("Changed"),
+    "gone": gettext_lazy("Gone"),
+}
+
+
+class AddressForm(StudioFormMixin, forms.Form):
+    url = forms.URLField(
+        label=gettext_lazy("Address of the article"),
+        max_length=1000,
+        assume_scheme="https",
+        error_messages={"invalid": gettext_lazy("This is no web address. Copy it from the browser, with https://")},
+        widget=forms.URLInput(attrs={"placeholder": gettext_lazy("Paste an article’s address")}),
+    )
+
+
+class AddressesForm(StudioFormMixin, forms.Form):
+    urls = forms.CharField(
+        label=gettext_lazy("Addresses, one a line"),
+        max_length=60_000,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "placeholder": "https://"}),
+        help_text=gettext_lazy("Up to 100. They are read one after the other while you go on working."),
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    """An article and where it stands."""
+
+    article: Article
+    languages: list[str]
+    at: datetime
+    state: str
+    """new, draft, used, skipped or gone."""
+    used_in: Issue | None
+    by: str = ""
+    """Who added it by its address, or set it aside."""
+    picture_fault: str = ""
+    changes: list[change_notes.Note] = field(default_factory=list)
+    """What the article says by now and the draft does not."""
+
+    @property
+    def is_recent(self) -> bool:
+        return _is_recent(self.at)
+
+    @property
+    def may_choose(self) -> bool:
+        return self.state in {"new", "used", "skipped"}
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An address that is no article, or not yet."""
+
+    candidate: Candidate
+    at: datetime
+    reason: str
+
+    @property
+    def is_recent(self) -> bool:
+        return _is_recent(self.at)
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.candidate.state == CandidateState.WAITING
+
+
+def _is_recent(at: datetime) -> bool:
+    """Whether "3 hours ago" says more than a date."""
+    return timezone.now() - at < timedelta(days=1)
+
+
+# --- reads -----------------------------------------------------------------------------------------------------------
+
+
+def for_newsletter(newsletter: Newsletter, words: str = "") -> QuerySet[Article]:
+    """What its own feeds brought, and what was added by hand; with the issues each one is in.
+
+    One row a story: the twin in another language comes along with the original when that is added.
+    """
+    used = Prefetch("issues", newsletter.issues.kept().order_by("-created_at"), to_attr="in_issues")
+    asked = Prefetch(
+        "candidates", Candidate.objects.filter(newsletter=newsletter).select_related("asked_by"), to_attr="asked"
+    )
+    found = articles.search(words, newsletter=newsletter).annotate(
+        original=KeyTextTransform(newsletter.default_language, "alternates")
+    )
+    is_twin = ~Q(language=newsletter.default_language) & Exists(Article.objects.filter(url=OuterRef("original")))
+    return found.exclude(is_twin).select_related("image").prefetch_related(used, asked)
+
+
+def current_draft(newsletter: Newsletter) -> Issue | None:
+    """The newest for everybody: a correction by mail takes no articles."""
+    drafts = newsletter.issues.filter(status__in=EDITABLE, deleted_at__isnull=True, audience={})
+    return drafts.order_by("-created_at").first()
+
+
+def rows(
+    found: Iterable[Article], draft: Issue | None, changes: dict[int, list[change_notes.Note]] | None = None
+) -> list[Row]:
+    return [_row(article, draft, (changes or {}).get(article.pk, [])) for article in found]
+
+
+def _row(article: Article, draft: Issue | None, changes: list[change_notes.Note]) -> Row:
+    in_issues: list[Issue] = article.in_issues  # type: ignore[attr-defined]  # prefetched by for_newsletter
+    asked: list[Candidate] = article.asked  # type: ignore[attr-defined]  # prefetched by for_newsletter
+    used_in = next((issue for issue in in_issues if draft is None or issue.pk != draft.pk), None)
+    languages = [article.language, *article.alternates] if article.language else list(article.alternates)
+    if article.state == ArticleState.GONE:
+        state = "gone"
+    elif draft is not None and any(issue.pk == draft.pk for issue in in_issues):
+        state = "draft"
+    elif any(one.state == CandidateState.SKIPPED for one in asked):
+        state = "skipped"
+    else:
+        state = "used" if used_in else "new"
+    return Row(
+        article=article,
+        languages=list(dict.fromkeys(languages)),
+        at=article.published_at or article.created_at,
+        state=state,
+        used_in=used_in,
+        by=next((str(one.asked_by) for one in asked if one.asked_by), ""),
+        picture_fault=articles.picture_fault(article) if state in {"new", "draft", "skipped"} else "",
+        changes=changes,
+    )
+
+
+def tray(issue: Issue) -> list[Row]:
+    """What the composer offers: the newest articles that are not in the issue already, and that nobody set aside."""
+    found = for_newsletter(issue.newsletter).filter(state=ArticleState.LIVE).exclude(issues=issue)
+    return rows(found.exclude(_is_aside(issue.newsletter))[:IN_TRAY], issue)
+
+
+def left_out(newsletter: Newsletter, words: str = "") -> QuerySet[Candidate]:
+    """Addresses that somebody pasted and that are not read yet, and those that gave no article."""
+    found = newsletter.candidates.filter(article__isnull=True).select_related("asked_by")
+    found = found.exclude(state=CandidateState.WAITING, asked_by__isnull=True)  # twins: nobody asked
+    for word in words.split()[:8]:
+        found = found.filter(Q(url__icontains=word) | Q(title__icontains=word))
+    return found
+
+
+def _is_aside(newsletter: Newsletter) -> Exists:
+    return Exists(Candidate.objects.filter(newsletter=newsletter, article=OuterRef("pk"), state=CandidateState.SKIPPED))
+
+
+def _in_state(
+    found: QuerySet[Article], state: str, newsletter: Newsletter, draft: Issue | None, changed: Iterable[int]
+) -> QuerySet[Article]:
+    if state == "gone":
+        return found.filter(state=ArticleState.GONE)
+    if state == "changed":
+        return found.filter(pk__in=list(changed))
+    if state not in STATES or not state:
+        return found
+    live = found.filter(state=ArticleState.LIVE)
+    in_draft = Exists(Issue.objects.filter(pk=draft.pk if draft else 0, articles=OuterRef("pk")))
+    if state == "draft":
+        return live.filter(in_draft)
+    live = live.exclude(in_draft)
+    if state == "skipped":
+        return live.filter(_is_aside(newsletter))
+    is_used = Exists(newsletter.issues.kept().filter(articles=OuterRef("pk")))
+    live = live.exclude(_is_aside(newsletter))
+    return live.filter(is_used) if state == "used" else live.exclude(is_used)
+
+
+def _changes(draft: Issue | None) -> dict[int, list[change_notes.Note]]:
+    """For each article that the draft tells, by the id the list shows: what its pages say by now."""
+    if draft is None:
+        return {}
+    telling = {block.id: getattr(block, "article", None) for block in content.parse(draft.content).blocks}
+    language = draft.newsletter.default_language
+    found: dict[int, list[change_notes.Note]] = {}
+    for change in article_changes.changes(draft):
+        article = telling.get(change.block)
+        if article is not None and change.kind != "unreachable":
+            found.setdefault(article, []).append(change_notes.note(change, language=language))
+    return found
+
+
+# --- the list --------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    return page(request, newsletter_of(request, request.GET.get("newsletter", "")))
+
+
+@require_safe
+def waiting(request: HttpRequest) -> HttpResponse:
+    """How far the pasted addresses are; the list asks for this while some wait."""
+    newsletter = newsletter_of(request, request.GET.get("newsletter", ""))
+    context = {"newsletter": newsletter, "waiting": _waiting(newsletter), "is_asked": True}
+    return render(request, "studio/articles/_waiting.html", context)
+
+
+def newsletter_of(request: HttpRequest, slug: str) -> Newsletter:
+    """The one asked for, or the editor's first."""
+    if slug:
+        return access.newsletter(request, slug, roles.Action.WRITE)
+    mine = roles.newsletters(access.editor(request), roles.Action.WRITE)
+    if not mine:
+        roles.refuse(access.editor(request), roles.Action.WRITE)
+    return mine[0]
+
+
+def page(
+    request: HttpRequest,
+    newsletter: Newsletter,
+    *,
+    form: AddressForm | None = None,
+    many: AddressesForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    draft = current_draft(newsletter)
+    state, words = request.GET.get("state", ""), request.GET.get("q", "").replace("\0", "").strip()
+    state = state if state in STATES else ""
+    changes = _changes(draft)
+    shown = _in_state(for_newsletter(newsletter, words), state, newsletter, draft, changes)
+    sheet = Paginator(shown, A_PAGE).get_page(request.GET.get("page"))
+    last = newsletter.issues.filter(status=IssueStatus.SENT, audience={}).order_by("-sent_at").first()
+    listed: list[Row | LeftOut] = [*rows(sheet, draft, changes)]
+    if sheet.number == 1 and state in {"", "skipped"}:
+        listed += _left_out_rows(newsletter, words, state)
+    context = {
+        "section": "articles",
+        "newsletter": newsletter,
+        "draft": draft,
+        "last": last,
+        "bands": _bands(sorted(listed, key=lambda row: row.at, reverse=True), last),
+        "can_choose": any(isinstance(row, Row) and row.may_choose for row in listed),
+        "sheet": sheet,
+        "states": _counted(newsletter, draft, changes),
+        "state": state,
+        "q": words,
+        "form": form or AddressForm(),
+        "many": many or AddressesForm(),
+        "waiting": _waiting(newsletter),
+        "aside": _just_set_aside(request, newsletter),
+        "failed": _failed(newsletter) if state == "skipped" else 0,
+        "sources": newsletter.sources.filter(is_active=True).order_by("-fetched_at"),
+        "next_at": newsletter.sources.filter(is_active=True, next_at__isnull=False)
+        .order_by("next_at")
+        .values_list("next_at", flat=True)
+        .first(),
+    }
+    return render(request, "studio/articles/list.html", context, status=status)
+
+
+def _counted(newsletter: Newsletter, draft: Issue | None, changes: dict[int, Any]) -> list[dict[str, Any]]:
+    found = for_newsletter(newsletter)
+    counts = {key: _in_state(found, key, newsletter, draft, changes).count() for key in STATES}
+    counts["skipped"] += left_out(newsletter).count()
+    return [{"key": key, "label": label, "count": counts[key]} for key, label in STATES.items()]
+
+
+def _left_out_rows(newsletter: Newsletter, words: str, state: str) -> list[LeftOut]:
+    found = left_out(newsletter, words)
+    if state != "skipped":
+        found = found.filter(created_at__gt=timezone.now() - LEFT_OUT_FOR)[:LEFT_OUT_SHOWN]
+    else:
+        found = found[: 5 * LEFT_OUT_SHOWN]
+    return in_words(found)
+
+
+def in_words(candidates: Iterable[Candidate]) -> list[LeftOut]:
+    """Addresses with their reasons in the language of whoever looks."""
+    return [LeftOut(one, one.created_at, articles.in_words(one.reason)) for one in candidates]
+
+
+def _waiting(newsletter: Newsletter) -> int:
+    return left_out(newsletter).filter(state=CandidateState.WAITING).count()
+
+
+def _failed(newsletter: Newsletter) -> int:
+    """How many addresses that somebody pasted gave no article."""
+    return left_out(newsletter).filter(state=CandidateState.SKIPPED, asked_by__isnull=False).count()
+
+
+def _just_set_aside(request: HttpRequest, newsletter: Newsletter) -> Article | None:
+    """The article that was set aside a moment ago, to offer its way back."""
+    key = access.number(request.GET.get("aside", ""))
+    return for_newsletter(newsletter).filter(_is_aside(newsletter), pk=key).first() if key else None
+
+
+def _bands(found: list[Row | LeftOut], last: Issue | None) -> list[dict[str, Any]]:
+    """Rows since the last issue apart from older ones; one band without a title where nothing was sent yet."""
+    if last is None or last.sent_at is None:
+        return [{"title": "", "rows": found}] if found else []
+    since = [row for row in found if row.at > last.sent_at]
+    older = [row for row in found if row.at <= last.sent_at]
+    title = _("Since Issue %(number)s") % {"number": last.number}
+    return [band for band in ({"title": title, "rows": since}, {"title": _("Older"), "rows": older}) if band["rows"]]

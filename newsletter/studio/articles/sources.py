@@ -1,0 +1,126 @@
+"""Where a newsletter's articles come from: its feeds and sitemaps, how each one is doing, and what can be done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from newsletter import articles, roles
+from newsletter.models import CandidateState, Newsletter, Source
+from newsletter.studio.articles.article_list import AddressForm, newsletter_of
+from newsletter.studio.settings import audit_log
+from newsletter.studio.shared import access
+
+
+class SourceForm(AddressForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["url"].label = _("Address of a feed, a sitemap or your site")
+        self.fields["url"].widget.attrs["placeholder"] = "https://"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A source, and how it is doing."""
+
+    source: Source
+    articles: int
+    left_out: int
+    error: str
+
+
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    return _page(request, newsletter_of(request, request.GET.get("newsletter", "")))
+
+
+def _page(
+    request: HttpRequest, newsletter: Newsletter, *, form: SourceForm | None = None, status: int = 200
+) -> HttpResponse:
+    found = newsletter.sources.annotate(count=Count("articles")).order_by("-is_active", "pk")
+    left_out = Count("pk", filter=Q(state=CandidateState.SKIPPED, article__isnull=True))
+    counted = newsletter.candidates.order_by().values("source").annotate(left_out=left_out)
+    by_source = dict(counted.values_list("source", "left_out"))
+    context = {
+        "section": "articles",
+        "newsletter": newsletter,
+        "rows": [
+            Row(source, source.count, by_source.get(source.pk, 0), articles.in_words(source.error)) for source in found
+        ],
+        "form": form or SourceForm(),
+    }
+    return render(request, "studio/articles/sources.html", context, status=status)
+
+
+@require_POST
+def add(request: HttpRequest) -> HttpResponse:
+    newsletter = newsletter_of(request, request.POST.get("newsletter", ""))
+    form = SourceForm(request.POST)
+    if not form.is_valid():
+        return _page(request, newsletter, form=form, status=422)
+    try:
+        source = articles.connect(form.cleaned_data["url"], newsletter=newsletter)
+    except articles.NoArticle as error:
+        form.add_error("url", str(error))
+        return _page(request, newsletter, form=form, status=422)
+    audit_log.record(request, "source-added", newsletter=newsletter, subject=f"newsletter {newsletter.pk}")
+    return _read(request, source)
+
+
+@require_POST
+def read(request: HttpRequest, source_id: int) -> HttpResponse:
+    return _read(request, _source(request, source_id))
+
+
+@require_POST
+def stop(request: HttpRequest, source_id: int) -> HttpResponse:
+    """Stop reading a feed, or start again; its articles stay."""
+    source = _source(request, source_id)
+    was_active = source.is_active
+    if was_active:
+        articles.stop(source)
+    else:
+        articles.start(source)
+    action = "source-removed" if was_active else "source-added"
+    audit_log.record(request, action, newsletter=source.newsletter, subject=f"newsletter {source.newsletter_id}")
+    return redirect(_address(source.newsletter))
+
+
+def _source(request: HttpRequest, source_id: int) -> Source:
+    source = Source.objects.select_related("newsletter").filter(pk=source_id).first()
+    if source is None:
+        raise Http404("no such feed")
+    access.newsletter(request, source.newsletter.slug, roles.Action.WRITE)
+    return source
+
+
+def _read(request: HttpRequest, source: Source) -> HttpResponse:
+    """Read the feed now, and say what came of it."""
+    outcome = articles.collect(source, now=timezone.now())
+    if outcome.error:
+        messages.error(
+            request, _("The feed could not be read: %(error)s") % {"error": articles.in_words(outcome.error)}
+        )
+    elif outcome.new or outcome.changed:
+        said = [ngettext("%(count)s new article.", "%(count)s new articles.", outcome.new) % {"count": outcome.new}]
+        if outcome.changed:
+            changed = ngettext("%(count)s has new words.", "%(count)s have new words.", outcome.changed)
+            said.append(changed % {"count": outcome.changed})
+        messages.success(request, " ".join(said if outcome.new else said[1:]))
+    else:
+        messages.success(request, _("The feed was read just now; it has nothing new."))
+    return redirect(_address(source.newsletter))
+
+
+def _address(newsletter: Newsletter) -> str:
+    return f"{reverse('source-list')}?newsletter={newsletter.slug}"

@@ -1,0 +1,109 @@
+"""The checks panel of the composer: what an editor can act on, the worst first, and the slow checks asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods
+
+from newsletter import checks, content
+from newsletter.checks import Check, link_checker, link_results
+from newsletter.models import Issue
+from newsletter.studio.composer import fix_steps
+from newsletter.studio.shared import access
+from newsletter.templatetags import warta
+
+FIELD_OF_CHECK = {"E20": "preheader", "E21": "subject", "subject": "subject", "tongue": "subject"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A check that failed, as the panel shows it."""
+
+    check: Check
+    href: str
+    """Where in the composer it can be answered; "" if nowhere."""
+    elsewhere: str
+    """The language whose tab that is, where it is not this one."""
+    do: str = ""
+    label: str = ""
+    """What the button that mends it posts, and says."""
+
+
+def panel(issue: Issue, language: str, *, now: datetime | None = None) -> dict[str, Any]:
+    """What `_checks.html` shows."""
+    now = now or timezone.now()
+    found = checks.for_editors(checks.run(issue, now=now), issue)
+    wrong = [check for check in found if not check.ok and not check.is_pending]
+    offered = fix_steps.offers(issue, content.parse(issue.content), wrong) if wrong else {}
+    counts = {severity: sum(check.severity == severity for check in wrong) for severity in checks.ORDER}
+    return {
+        "open_checks": [_row(check, language, *offered.get(check, ("", ""))) for check in wrong],
+        "passed": list(dict.fromkeys(check.message for check in found if check.ok)),
+        "blocking": counts["blocks"],
+        "warning": counts["warns"],
+        "tips": counts["suggests"],
+        "look": state(issue, found, now=now),
+    }
+
+
+def _row(check: Check, language: str, do: str, label: str) -> Row:
+    anchor = check.block or FIELD_OF_CHECK.get(check.id, "")
+    is_elsewhere = bool(check.language) and check.language != language
+    place = f"?language={check.language}#{anchor}" if is_elsewhere else f"#{anchor}"
+    elsewhere = warta.language_name(check.language or "") if is_elsewhere else ""
+    return Row(check, place if anchor else "", elsewhere, do, label)
+
+
+# --- the slow checks -------------------------------------------------------------------------------------------------
+
+
+def state(issue: Issue, found: list[Check] | None = None, *, now: datetime) -> dict[str, Any]:
+    """How far the slow checks are: nobody asked, a worker is at it, or when they were done."""
+    pending = [check for check in found or () if check.is_pending and check.id == "E19"]
+    return {
+        "is_waiting": link_checker.is_waiting(issue, now=now),
+        "is_due": issue.is_editable and link_checker.is_due(issue, now=now),
+        "age": link_results.age(issue.looked_at, now=now),
+        "untried": pending[0].message if pending and issue.looked_at else "",
+    }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def look(request: HttpRequest, issue_id: int) -> HttpResponse:
+    """A POST asks for the slow checks, unless they were asked for a moment ago; a GET shows how far they are.
+
+    The fragment asks again until they are done, and then tells the page so with the event `looked`.
+    """
+    issue, now = access.issue(request, issue_id), timezone.now()
+    if request.method == "POST":
+        if issue.is_editable and _may_ask(issue, by_hand="now" in request.POST, now=now):
+            link_checker.ask(issue, now=now)
+        if not access.is_htmx(request):
+            return redirect(_back(request, issue))
+    shown = state(issue, now=now)
+    response = render(request, "studio/composer/_look.html", {"issue": issue, "look": shown})
+    if request.method != "POST" and not shown["is_waiting"]:
+        response["HX-Trigger"] = "looked"
+    return response
+
+
+def _may_ask(issue: Issue, *, by_hand: bool, now: datetime) -> bool:
+    """By itself a page asks every ten minutes; who presses the button waits only for a look that is under way."""
+    return not link_checker.is_waiting(issue, now=now) if by_hand else link_checker.is_due(issue, now=now)
+
+
+def _back(request: HttpRequest, issue: Issue) -> str:
+    """The page with the button, for browsers without script."""
+    page = request.POST.get("back", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        page, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return page if is_ours else reverse("issue-compose", args=[issue.pk]) + "#checks"

@@ -1,0 +1,184 @@
+"""What an issue said before, by whom, and what each version changed; and the way back to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from newsletter import content, issues
+from newsletter.models import Issue
+from newsletter.studio.composer import save_tokens
+from newsletter.studio.shared import access, change_notes, document_form
+from newsletter.studio.shared.document_form.fields import ANSWER, ENVELOPE, FIELDS, MOMENTS, QUESTION, Field
+
+MOST = 100
+
+
+@dataclass(frozen=True)
+class Change:
+    """One text that differs between two versions."""
+
+    label: str
+    language: str
+    """"" for what is the same in all languages."""
+    pieces: tuple[change_notes.Piece, ...]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A block, or the envelope, with what changed in it."""
+
+    title: str
+    what: str
+    """added, removed or changed."""
+    changes: tuple[Change, ...]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest, issue_id: int) -> HttpResponse:
+    """The versions, newest first; `?version=` shows one in full, a POST makes an old one the newest."""
+    issue = access.issue(request, issue_id)
+    if request.method == "POST":
+        return _restore(request, issue)
+    asked = request.GET.get("version", "")
+    default = issue.newsletter.default_language
+    revisions = list(issue.revisions.select_related("editor").order_by("-number")[: MOST + 1])
+    rows = []
+    for revision, older in zip(revisions[:MOST], [*revisions[1:], None][:MOST], strict=False):
+        before = older.content if older else {}
+        row = {
+            "revision": revision,
+            "said": in_words(before, revision.content, default),
+            "is_head": revision.number == issue.revision_head,
+            "is_first": older is None,
+        }
+        if asked == str(revision.number):
+            row |= {"is_open": True, "changed": differences(before, revision.content, issue.newsletter.languages)}
+        rows.append(row)
+    context = {"section": "issues", "issue": issue, "rows": rows, "language": default}
+    return render(request, "studio/composer/history.html", context)
+
+
+def _restore(request: HttpRequest, issue: Issue) -> HttpResponse:
+    number = request.POST.get("number", "")
+    try:
+        issues.restore(
+            issue,
+            access.number(number, digits=save_tokens.MOST_DIGITS),
+            version=issue.version,
+            editor=access.editor(request),
+            now=timezone.now(),
+        )
+    except (issues.NothingThere, issues.WrongState) as wrong:
+        messages.error(request, str(wrong))
+        return redirect("issue-history", issue.pk)
+    except issues.Conflict:
+        messages.error(request, _("Somebody else saved the issue at this very moment. Look at it, and try once more."))
+        return redirect("issue-history", issue.pk)
+    messages.success(request, _("Version %(number)s is back. Undo takes you to where you were.") % {"number": number})
+    return redirect("issue-compose", issue.pk)
+
+
+# --- in words --------------------------------------------------------------------------------------------------------
+
+
+def in_words(before: dict[str, Any], after: dict[str, Any], language: str) -> list[str]:
+    """What changed between two versions, a phrase each."""
+    old, new = content.parse(before), content.parse(after)
+    titles = {block.id: document_form.named(block, language)[0] for block in [*old.blocks, *new.blocks]}
+    old_ids, new_ids = [block.id for block in old.blocks], [block.id for block in new.blocks]
+    changed = issues.differences(before, after)
+    said = [_("Added: %(title)s") % {"title": titles[key]} for key in new_ids if key not in old_ids]
+    said += [_("Removed: %(title)s") % {"title": titles[key]} for key in old_ids if key not in new_ids]
+    said += [_("Changed: %(title)s") % {"title": titles[key]} for key in new_ids if key in changed]
+    if issues.ENVELOPE in changed:
+        said.append(_("Subject or preview text"))
+    if issues.ORDER in changed and not said:
+        said.append(_("Order of the blocks"))
+    return said or [_("Started")]
+
+
+# --- word by word ----------------------------------------------------------------------------------------------------
+
+
+def differences(before: dict[str, Any], after: dict[str, Any], languages: list[str]) -> list[Changed]:
+    """What two versions say differently, block by block, in the order of the newer one; then what was removed."""
+    old, new = content.parse(before), content.parse(after)
+    found = [Changed(_("Subject and preview text"), "changed", tuple(_envelope(old, new, languages)))]
+    was = {block.id: block for block in old.blocks}
+    for block in new.blocks:
+        what = "changed" if block.id in was else "added"
+        found.append(
+            Changed(document_form.named(block, languages[0])[0], what, tuple(_block(was.get(block.id), block)))
+        )
+    kept = {block.id for block in new.blocks}
+    found += [
+        Changed(document_form.named(block, languages[0])[0], "removed", tuple(_block(block, None)))
+        for block in old.blocks
+        if block.id not in kept
+    ]
+    return [one for one in found if one.changes or one.what != "changed"]
+
+
+def _envelope(old: content.Document, new: content.Document, languages: list[str]) -> Iterator[Change]:
+    for language in languages:
+        then, now = (document.envelopes.get(language, content.Envelope()) for document in (old, new))
+        yield from _fields(ENVELOPE, then, now, language)
+
+
+def _block(old: content.Block | None, new: content.Block | None) -> Iterator[Change]:
+    one = new or old
+    if one is None:
+        return
+    if old and new and old.kind != new.kind:
+        yield from _text(_("Kind"), "", str(document_form.KINDS[old.kind]), str(document_form.KINDS[new.kind]))
+    for spec in MOMENTS:
+        yield from _text(str(spec.label), "", getattr(old, spec.name, ""), getattr(new, spec.name, ""))
+    yield from _text(_("Picture"), "", _picture(old), _picture(new))
+    languages = dict.fromkeys([*(old.words if old else ()), *(new.words if new else ())])
+    for language in languages:
+        then, now = (block.words.get(language) if block else None for block in (old, new))
+        yield from _fields(FIELDS[one.kind], then, now, language)
+        yield from _questions(then, now, language)
+        policies = [_policy(block, language) for block in (old, new)]
+        if old and new:
+            yield from _text(_("As long as this is empty"), language, *policies)
+
+
+def _picture(block: content.Block | None) -> str:
+    shown = getattr(block, "picture", None)
+    return shown.path.rpartition("/")[2] if shown else ""
+
+
+def _policy(block: content.Block | None, language: str) -> str:
+    policy = block.policy.get(language, "fallback") if block else "fallback"
+    return str(document_form.POLICIES[policy])
+
+
+def _questions(then: Any, now: Any, language: str) -> Iterator[Change]:
+    pairs = [list(getattr(words, "questions", ())) for words in (then, now)]
+    for number in range(max(map(len, pairs), default=0)):
+        old, new = (asked[number] if number < len(asked) else content.Question() for asked in pairs)
+        yield from _fields((QUESTION, ANSWER), old, new, language)
+
+
+def _fields(fields: tuple[Field, ...], then: Any, now: Any, language: str) -> Iterator[Change]:
+    for spec in fields:
+        texts = [getattr(words, spec.name, "") for words in (then, now)]
+        if spec.kind == "rich" and texts[0] != texts[1]:
+            plain = [document_form.as_typed(text) for text in texts]
+            texts = plain if plain[0] != plain[1] else texts
+        yield from _text(str(spec.label), language, *texts)
+
+
+def _text(label: str, language: str, then: str, now: str) -> Iterator[Change]:
+    if then != now:
+        yield Change(label, language, change_notes.difference(then, now).pieces)

@@ -1,0 +1,135 @@
+"""What of an issue is written in which language, block by block, and what happens where a text is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from newsletter import content, issues
+from newsletter.models import Issue
+from newsletter.studio.composer import views as composer
+from newsletter.studio.shared import access, document_form
+from newsletter.templatetags import warta
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A block in a language."""
+
+    language: str
+    name: str
+    """Of the policy's field; "" where there is nothing to decide."""
+    policy: str
+    state: str
+    """written, begun or empty."""
+    said: str
+    """The state, and what a reader gets, in words."""
+    href: str
+
+
+@dataclass(frozen=True)
+class Row:
+    id: str
+    label: str
+    title: str
+    cells: tuple[Cell, ...]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest, issue_id: int) -> HttpResponse:
+    """The table; a POST keeps what is to be done where a text is missing."""
+    issue = access.issue(request, issue_id)
+    if request.method == "POST":
+        return _decide(request, issue)
+    document = content.parse(issue.content)
+    languages = issue.newsletter.languages
+    rows = [_envelope(issue, document), *_rows(issue, document)]
+    context = {
+        "section": "issues",
+        "issue": issue,
+        "newsletter": issue.newsletter,
+        "default": issue.newsletter.default_language,
+        "columns": [
+            {"code": code, "name": warta.language_name(code), "missing": document_form.missing(document, code)}
+            for code in languages
+        ],
+        "rows": rows,
+        "policies": document_form.POLICIES.items(),
+    }
+    return render(request, "studio/composer/languages.html", context)
+
+
+def _envelope(issue: Issue, document: content.Document) -> Row:
+    cells = []
+    for language in issue.newsletter.languages:
+        own = document.envelopes.get(language, content.Envelope())
+        state = "written" if own.subject and own.preheader else "begun" if own.subject or own.preheader else "empty"
+        said = {"written": _("Written"), "begun": _("Begun"), "empty": _("Missing")}[state]
+        anchor = "subject" if not own.subject else "preheader"
+        cells.append(Cell(language, "", "", state, said, f"{composer.address(issue, language)}#{anchor}"))
+    title = document.envelope(issue.newsletter.default_language, issue.newsletter.default_language).subject
+    return Row("envelope", _("Subject and preview text"), title, tuple(cells))
+
+
+def _rows(issue: Issue, document: content.Document) -> list[Row]:
+    default = issue.newsletter.default_language
+    cards = document_form.cards(document, language=default, default=default)
+    return [
+        Row(card.id, card.label, card.title, tuple(_cell(issue, block, code) for code in issue.newsletter.languages))
+        for card, block in zip(cards, document.blocks, strict=True)
+        if block.kind != "divider"
+    ]
+
+
+def _cell(issue: Issue, block: content.Block, language: str) -> Cell:
+    default = issue.newsletter.default_language
+    words = block.words.get(language)
+    has_some = words is not None and any(words.model_dump().values())
+    state = "written" if document_form.is_written(block, language) else "begun" if has_some else "empty"
+    policy = block.policy.get(language, "fallback")
+    return Cell(
+        language,
+        f"{block.id}.{language}" if language != default else "",
+        policy,
+        state,
+        _said(state, policy, is_default=language == default, has_default=document_form.is_written(block, default)),
+        f"{composer.address(issue, language)}#{block.id}",
+    )
+
+
+def _said(state: str, policy: str, *, is_default: bool, has_default: bool) -> str:
+    if state == "written":
+        return _("Written")
+    if is_default:
+        return _("Begun: left out until it is finished") if state == "begun" else _("Missing: left out")
+    if policy == "required":
+        return _("Begun: stops sending") if state == "begun" else _("Missing: stops sending")
+    if policy == "optional" or not has_default:
+        return _("Begun: left out until it is finished") if state == "begun" else _("Missing: left out")
+    return _("Begun: the first language is shown") if state == "begun" else _("Missing: the first language is shown")
+
+
+def _decide(request: HttpRequest, issue: Issue) -> HttpResponse:
+    """Keep the policies of the table as they were posted; those of blocks that are gone are nobody's loss."""
+    document = content.parse(issue.content)
+    for block in document.blocks:
+        for language in issue.newsletter.languages[1:]:
+            policy = request.POST.get(f"{block.id}.{language}")
+            if policy in document_form.POLICIES and policy != block.policy.get(language, "fallback"):
+                block.policy[language] = policy  # type: ignore[assignment]  # one of the Policy literals
+    try:
+        if content.dump(document) != issue.content:
+            editor, now = access.editor(request), timezone.now()
+            issues.save(issue, document, version=issue.version, editor=editor, now=now)
+        messages.success(request, _("Kept."))
+    except issues.Conflict:
+        messages.error(request, _("Somebody else saved the issue at this very moment. Look at it, and try once more."))
+    except issues.WrongState as wrong:
+        messages.error(request, str(wrong))
+    return redirect("issue-languages", issue.pk)

@@ -1,0 +1,154 @@
+"""The log of who did what: written for settings and roles, and shown to administrators in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from newsletter import roles
+from newsletter.models import AuditEntry, Editor, Issue, Newsletter, Role
+from newsletter.studio.shared import access
+from newsletter.web import client_address
+
+A_PAGE = 50
+ACTIONS: dict[str, Promise] = {
+    "issue-submitted": gettext_lazy("asked for approval of"),
+    "issue-approved": gettext_lazy("approved"),
+    "issue-scheduled": gettext_lazy("scheduled"),
+    "issue-stopped": gettext_lazy("stopped"),
+    "issue-paused": gettext_lazy("paused"),
+    "issue-resumed": gettext_lazy("resumed"),
+    "issue-cancelled": gettext_lazy("cancelled"),
+    "issue-deleted": gettext_lazy("deleted the draft of"),
+    "issue-brought-back": gettext_lazy("brought back the draft of"),
+    "issue-tested": gettext_lazy("sent a test of"),
+    "issue-begun": gettext_lazy("began to send"),
+    "issue-held-back": gettext_lazy("held back"),
+    "issue-sent": gettext_lazy("finished sending"),
+    "issue-sent-again": gettext_lazy("sent again to uncertain readers:"),
+    "host-given-up": gettext_lazy("went on without the notes of a lost worker, sending"),
+    "events-applied": gettext_lazy("let bounces and complaints take effect of"),
+    "events-left-out": gettext_lazy("left out bounces and complaints of"),
+    "issue-sent-to-missed": gettext_lazy("let readers who had missed it get"),
+    "link-amended": gettext_lazy("amended a link of"),
+    "link-put-back": gettext_lazy("put back a link of"),
+    "correction-noted": gettext_lazy("wrote a correction of"),
+    "correction-changed": gettext_lazy("changed the words of a correction of"),
+    "correction-hidden": gettext_lazy("took a correction off the archive page of"),
+    "correction-shown": gettext_lazy("put a correction back on the archive page of"),
+    "correction-drafted": gettext_lazy("began a note about a correction:"),
+    "erratum-added": gettext_lazy("put an erratum on top of"),
+    "report-exported": gettext_lazy("exported the report of"),
+    "reader-unsubscribed": gettext_lazy("unsubscribed"),
+    "reader-suppressed": gettext_lazy("stopped all mail to"),
+    "reader-allowed": gettext_lazy("allowed mail again to"),
+    "form-created": gettext_lazy("created the sign-up form"),
+    "form-changed": gettext_lazy("changed the sign-up form"),
+    "consent-text-published": gettext_lazy("published a new wording of consent for"),
+    "demo-seeded": gettext_lazy("made"),
+    "demo-removed": gettext_lazy("removed"),
+    "settings-changed": gettext_lazy("changed settings of"),
+    "newsletter-created": gettext_lazy("created"),
+    "editor-invited": gettext_lazy("invited"),
+    "editor-removed": gettext_lazy("removed"),
+    "role-changed": gettext_lazy("changed the role of"),
+    "password-changed": gettext_lazy("changed the password of"),
+    "source-added": gettext_lazy("added a feed to"),
+    "source-removed": gettext_lazy("stopped a feed of"),
+}
+"""Verbs of the sentence "Ayu approved Issue 12"; an action without one shows as it is stored."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry in words."""
+
+    who: str
+    did: str
+    what: str
+    detail: str
+    at: datetime
+    zone: ZoneInfo
+    ip: str
+
+
+def record(request: HttpRequest, action: str, *, newsletter: Newsletter | None, subject: str, **detail: object) -> None:
+    """Add an entry. `subject` and `detail` never hold an address, a name or a secret."""
+    AuditEntry.objects.create(
+        actor=access.editor(request),
+        action=action,
+        newsletter=newsletter,
+        subject=subject,
+        detail=detail,
+        occurred_at=timezone.now(),
+        ip=client_address.client_address(request) or None,
+    )
+
+
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """Everything done in the newsletters that one administers, newest first."""
+    mine = roles.newsletters(access.editor(request), roles.Action.ADMINISTER)
+    if not mine:
+        roles.refuse(access.editor(request), roles.Action.ADMINISTER)
+    entries = AuditEntry.objects.filter(newsletter__in=mine).select_related("actor", "newsletter")
+    sheet = Paginator(entries.order_by("-occurred_at", "-pk"), A_PAGE).get_page(request.GET.get("page"))
+    context = {"section": "settings", "tab": "audit", "lines": in_words(sheet), "sheet": sheet}
+    return render(request, "studio/audit.html", context)
+
+
+def in_words(entries: Page[AuditEntry]) -> list[Line]:
+    names = dict(Editor.objects.values_list("pk", "name"))
+    numbers = dict(
+        Issue.objects.filter(newsletter__in={entry.newsletter_id for entry in entries}).values_list("pk", "number")
+    )
+    return [
+        Line(
+            who=str(entry.actor) if entry.actor else _("Warta"),
+            did=str(ACTIONS.get(entry.action, entry.action)),
+            what=_subject(entry, names, numbers),
+            detail=_detail(entry),
+            at=entry.occurred_at,
+            zone=entry.newsletter.zone if entry.newsletter else timezone.get_default_timezone(),
+            ip=entry.ip or "",
+        )
+        for entry in entries
+    ]
+
+
+def _subject(entry: AuditEntry, names: dict[int, str], numbers: dict[int, int]) -> str:
+    kind, _space, key = entry.subject.partition(" ")
+    if kind == "issue" and key.isdecimal() and int(key) in numbers:
+        return _("Issue %(number)s") % {"number": numbers[int(key)]}
+    if kind == "editor" and key.isdecimal():
+        return names.get(int(key)) or _("a former editor")
+    if kind == "demo":
+        return _("the demo data")
+    if kind == "newsletter" and entry.newsletter:
+        return entry.newsletter.title
+    return entry.subject
+
+
+def _detail(entry: AuditEntry) -> str:
+    detail = entry.detail
+    if "leads" in detail:
+        return f"{detail.get('was', '')} → {detail['leads']}"
+    if "fields" in detail:
+        labels = {field.name: str(field.verbose_name) for field in Newsletter._meta.concrete_fields}
+        labels |= {"cadence": _("rhythm"), "draft_rule": _("rule of prepared drafts")}
+        return ", ".join(labels[name] for name in detail["fields"] if name in labels)
+    if "to" in detail:
+        roles_in_words = dict(Role.choices)
+        before, after = roles_in_words.get(detail.get("from", ""), ""), roles_in_words.get(detail["to"], detail["to"])
+        return f"{before} → {after}" if before else str(after)
+    return ""

@@ -1,0 +1,267 @@
+"""The studio's forms: our field class, and errors tied to their fields for screen readers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.forms import PasswordChangeForm
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.utils.translation import get_language_info, gettext_lazy
+from django.utils.translation import gettext as _
+
+from newsletter import sites
+from newsletter.models import ACCENT, Editor, Newsletter, Role
+from newsletter.rendering import colours
+from newsletter.studio.settings.draft_schedule import RhythmFields
+
+THEMES = {"system": gettext_lazy("As the device"), "light": gettext_lazy("Light"), "dark": gettext_lazy("Dark")}
+INDONESIA = [
+    ("Asia/Jakarta", gettext_lazy("WIB: Jakarta, Sumatra, West and Central Kalimantan")),
+    ("Asia/Makassar", gettext_lazy("WITA: Makassar, Bali, Nusa Tenggara, East and South Kalimantan")),
+    ("Asia/Jayapura", gettext_lazy("WIT: Jayapura, Maluku, Papua")),
+]
+_HAS_POSTCODE = re.compile(r"\d{4,}|\b[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b")
+
+
+class StudioFormMixin:
+    """Gives text fields the class `input`; Django 5.2 sets aria-invalid and aria-describedby itself."""
+
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if not isinstance(field.widget, (forms.CheckboxInput, forms.RadioSelect, forms.CheckboxSelectMultiple)):
+                field.widget.attrs.setdefault("class", "input")
+
+
+def language_choices() -> list[tuple[str, str]]:
+    return [(code, str(get_language_info(code)["name_local"])) for code, _name in settings.LANGUAGES]
+
+
+def time_zones() -> list[tuple[str, Any]]:
+    """Indonesia's three first, then all others by name."""
+    others = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/")))
+    return [(_("Indonesia"), INDONESIA), (_("Elsewhere"), [(zone, zone.replace("_", " ")) for zone in others])]
+
+
+# --- one's own account -----------------------------------------------------------------------------------------------
+
+
+class ProfileForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg]
+    language = forms.ChoiceField(label=gettext_lazy("Language of the studio"), choices=language_choices)
+    theme = forms.ChoiceField(label=gettext_lazy("Look"), choices=list(THEMES.items()), widget=forms.RadioSelect)
+
+    class Meta:
+        model = Editor
+        fields = ("name", "language")
+
+    def __init__(self, *args: Any, theme: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["theme"].initial = theme if theme in THEMES else "system"
+        self.fields["name"].widget.attrs["autocomplete"] = "name"
+
+
+class PasswordForm(StudioFormMixin, PasswordChangeForm):
+    def __init__(self, user: Editor, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.fields["old_password"].label = gettext_lazy("Current password")
+        self.fields["new_password1"].label = gettext_lazy("New password")
+        self.fields["new_password1"].help_text = gettext_lazy(
+            "At least 12 characters. A sentence of four words is good."
+        )
+        self.fields["new_password2"].label = gettext_lazy("New password once more")
+        self.fields["new_password2"].help_text = ""
+        self.fields["old_password"].widget.attrs.pop("autofocus", None)
+        self.error_messages["password_incorrect"] = _("This is not your current password.")
+        self.error_messages["password_mismatch"] = _("The two new passwords differ. Type them once more.")
+
+
+# --- editors ---------------------------------------------------------------------------------------------------------
+
+
+class InviteForm(StudioFormMixin, forms.Form):
+    email = forms.EmailField(label=gettext_lazy("E-mail address"), max_length=254)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices, initial=Role.EDITOR)
+    language = forms.ChoiceField(label=gettext_lazy("Language of the studio"), choices=language_choices)
+    newsletter = forms.ModelChoiceField(
+        label=gettext_lazy("Newsletter"), queryset=Newsletter.objects.none(), to_field_name="slug"
+    )
+
+    def __init__(self, *args: Any, newsletters: QuerySet[Newsletter], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choice = self.fields["newsletter"]
+        assert isinstance(choice, forms.ModelChoiceField)  # noqa: S101 (for the type checker)
+        choice.queryset, choice.empty_label = newsletters, None
+
+
+# --- newsletters -----------------------------------------------------------------------------------------------------
+
+
+class PostalAddressMixin:
+    """A postal address that a letter would reach; always asked for, never invented."""
+
+    cleaned_data: dict[str, Any]
+
+    def clean_postal_address(self) -> str:
+        address = str(self.cleaned_data["postal_address"]).strip()
+        if len(address.split()) < 4:
+            raise ValidationError(_("Write the whole address: who, street and number, town with postcode."))
+        if not _HAS_POSTCODE.search(address):
+            raise ValidationError(_("The postcode is missing. Add it, for example “Jakarta 12345”."))
+        return address
+
+
+class SenderForm(StudioFormMixin, PostalAddressMixin, forms.ModelForm):  # type: ignore[type-arg]
+    """What no site says for certain, and every mail needs."""
+
+    class Meta:
+        model = Newsletter
+        fields = ("from_name", "from_email", "postal_address")
+        labels = {"from_name": gettext_lazy("Sender’s name"), "from_email": gettext_lazy("Sender’s address")}
+        help_texts = {
+            "from_email": gettext_lazy("An address of your own domain, such as redaksi@ and your site’s name."),
+            "postal_address": gettext_lazy(
+                "In the footer of each mail. Law asks for it, and impostors seldom have one."
+            ),
+        }
+        widgets = {"postal_address": forms.Textarea(attrs={"rows": 3})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["postal_address"].required = True
+
+
+class NewsletterForm(StudioFormMixin, PostalAddressMixin, RhythmFields, forms.ModelForm):  # type: ignore[type-arg]
+    """All settings of one newsletter. Titles in other languages are fields of their own, kept in `translations`."""
+
+    default_language = forms.ChoiceField(
+        label=gettext_lazy("First language"),
+        choices=language_choices,
+        help_text=gettext_lazy("Shown where a text has no version in a reader’s language."),
+    )
+    more_languages = forms.MultipleChoiceField(
+        label=gettext_lazy("Sent in"),
+        choices=language_choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    time_zone = forms.ChoiceField(
+        label=gettext_lazy("Time zone"),
+        choices=time_zones,
+        help_text=gettext_lazy("All times of this newsletter are written in this zone."),
+    )
+
+    site_url = forms.URLField(label=gettext_lazy("Your site"), required=False, assume_scheme="https")
+    privacy_url = forms.URLField(
+        label=gettext_lazy("Privacy notice"),
+        required=False,
+        assume_scheme="https",
+        help_text=gettext_lazy("Linked from the sign-up box and from each mail."),
+    )
+
+    hold_s = forms.IntegerField(
+        label=gettext_lazy("Seconds to stop an issue after “Send now”"),
+        min_value=0,
+        max_value=300,
+        initial=120,
+        help_text=gettext_lazy("From 0 to 300. Nothing leaves before they are over."),
+    )
+    first_batch = forms.IntegerField(
+        label=gettext_lazy("Readers in the first small batch"),
+        min_value=0,
+        max_value=10_000,
+        initial=50,
+        help_text=gettext_lazy("They get it first; the rest follow only if nothing looks wrong. 0 turns it off."),
+    )
+
+    class Meta:
+        model = Newsletter
+        fields = (
+            *("brand", "title", "description", "accent", "from_name", "from_email", "reply_to", "postal_address"),
+            *("site_url", "privacy_url", "time_zone", "tracking", "hold_s", "first_batch", "four_eyes"),
+            *("is_public", "archive_is_public"),
+        )
+        labels = {
+            "brand": gettext_lazy("Publisher"),
+            "title": gettext_lazy("Title of the newsletter"),
+            "description": gettext_lazy("What it brings, in one sentence"),
+            "from_name": gettext_lazy("Name"),
+            "from_email": gettext_lazy("Address"),
+            "postal_address": gettext_lazy("Address"),
+            "tracking": gettext_lazy("Measurement"),
+            "is_public": gettext_lazy("Offered on the public sign-up page"),
+            "archive_is_public": gettext_lazy("Issues can be read on the web"),
+        }
+        help_texts = {
+            "reply_to": gettext_lazy("A person should read them. Empty: the sender’s address."),
+        }
+        widgets = {"tracking": forms.RadioSelect, "postal_address": forms.Textarea(attrs={"rows": 3})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["postal_address"].required = True
+        self.begin_with(self.instance)
+        languages = self.instance.languages or ["id"]
+        self.fields["default_language"].initial = languages[0]
+        self.fields["more_languages"].initial = languages
+        for code, _name in settings.LANGUAGES:
+            words = self.instance.translations.get(code, {})
+            title = forms.CharField(required=False, max_length=80, initial=words.get("title", ""))
+            language = get_language_info(code)["name_translated"]
+            title.label = _("Title in %(language)s") % {"language": language}
+            about = forms.CharField(required=False, max_length=200, initial=words.get("description", ""))
+            about.label = _("In one sentence, in %(language)s") % {"language": language}
+            for field in (title, about):
+                field.widget.attrs.update({"class": "input", "lang": code})
+            self.fields[f"title_{code}"], self.fields[f"description_{code}"] = title, about
+
+    def clean_accent(self) -> str:
+        accent = str(self.cleaned_data["accent"]).upper()
+        ACCENT(accent)
+        ratio = colours.contrast(accent, colours.PAPER)
+        if ratio < colours.READABLE:
+            near = colours.readable_accent(accent)
+            raise ValidationError(
+                _(
+                    "Too light to read on white: %(ratio).1f : 1, and 4.5 : 1 is needed. %(near)s is the nearest that is."
+                ),
+                params={"ratio": ratio, "near": near},
+            )
+        return accent
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        first = cleaned.get("default_language", "")
+        cleaned["languages"] = [first, *(code for code in cleaned.get("more_languages", []) if code != first)]
+        return cleaned
+
+    def save(self, commit: bool = True) -> Newsletter:
+        newsletter = self.instance
+        newsletter.languages = self.cleaned_data["languages"]
+        newsletter.cadence, newsletter.draft_rule = self.cleaned_data["cadence"], self.cleaned_data["draft_rule"]
+        newsletter.translations = {
+            code: words for code in newsletter.languages[1:] if any((words := self._words(code)).values())
+        }
+        if not newsletter.pk:
+            newsletter.slug = sites.free_slug(newsletter.title)
+            newsletter.list_id = f"{newsletter.slug}.{newsletter.from_email.rpartition('@')[2]}"
+        saved: Newsletter = super().save(commit)
+        return saved
+
+    def _words(self, code: str) -> dict[str, str]:
+        return {name: self.cleaned_data[f"{name}_{code}"] for name in ("title", "description")}
+
+    @property
+    def translated(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
+        """Title and sentence in each language but the first, for the template."""
+        first = self["default_language"].value()
+        return [
+            (self[f"title_{code}"], self[f"description_{code}"]) for code, _n in language_choices() if code != first
+        ]

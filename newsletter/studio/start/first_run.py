@@ -1,0 +1,401 @@
+"""Paste your site's address: it is read, shown as a finished first issue, and kept with one click.
+
+A reading lives in the cache for half an hour, under its editor's key; nothing else is written before "Keep". With
+script each step of the reading is a request of its own, so that progress can be seen; without, the form waits for all.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.cache import cache
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from newsletter import editions, roles, sites
+from newsletter.models import ACCENT, Issue, Newsletter
+from newsletter.rendering import colours
+from newsletter.sites import Reading
+from newsletter.studio.settings import audit_log, newsletters
+from newsletter.studio.settings.forms import INDONESIA, SenderForm, StudioFormMixin, time_zones
+from newsletter.studio.shared import access
+from newsletter.templatetags.warta import language_name, zone_name
+
+KEPT_FOR_S = 30 * 60
+PREVIEW_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; script-src 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin"
+)
+"""As in the composer, but pictures come inside the mail: looking at a site's issue asks that site for nothing."""
+STEPS = {
+    "front": gettext_lazy("Front page: name, colours, languages"),
+    "feed": gettext_lazy("Feed"),
+    "articles": gettext_lazy("Newest articles"),
+    "pictures": gettext_lazy("Pictures"),
+}
+
+
+class AddressForm(StudioFormMixin, forms.Form):
+    address = forms.URLField(
+        label=gettext_lazy("Your site’s address"),
+        max_length=1000,
+        assume_scheme="https",
+        error_messages={"invalid": gettext_lazy("This is no web address. Copy it from the browser, with https://")},
+        widget=forms.URLInput(attrs={"autocomplete": "url", "placeholder": "https://"}),
+    )
+
+
+class FoundForm(StudioFormMixin, forms.Form):
+    """What was found, to be changed in place."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
+    shows_logo = forms.BooleanField(label=gettext_lazy("Show the logo in mails"), required=False)
+    feeds = forms.MultipleChoiceField(
+        label=gettext_lazy("Read from now on"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    first = forms.ChoiceField(label=gettext_lazy("First language"))
+    languages = forms.MultipleChoiceField(
+        label=gettext_lazy("Sent in"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    accent = forms.CharField(label=gettext_lazy("Accent"), max_length=7, validators=[ACCENT])
+    time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=time_zones)
+    postal_address = forms.CharField(
+        label=gettext_lazy("Postal address"), required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+    def __init__(self, reading: Reading, *args: Any, **kwargs: Any) -> None:
+        initial = {
+            "name": reading.name,
+            "shows_logo": reading.shows_logo,
+            "feeds": [one.url for one in reading.feeds],
+            "first": reading.languages[0],
+            "languages": reading.languages,
+            "accent": reading.accent,
+            "time_zone": reading.time_zone,
+            "postal_address": reading.postal_address,
+        }
+        super().__init__(*args, initial=initial, **kwargs)
+        spoken = [(code, language_name(code)) for code, _name in settings.LANGUAGES]
+        choices = {"feeds": [(one.url, one.url) for one in reading.found], "first": spoken, "languages": spoken}
+        for name, values in choices.items():
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)  # noqa: S101 (for the type checker)
+            field.choices = values
+
+    def apply(self, reading: Reading) -> None:
+        """Take the changes over into the reading."""
+        new = self.cleaned_data
+        reading.name, reading.shows_logo = new["name"], new["shows_logo"]
+        reading.without = [one.url for one in reading.found if one.url not in new["feeds"]]
+        reading.languages = [new["first"], *(code for code in new["languages"] if code != new["first"])]
+        reading.accent = colours.readable_accent(new["accent"].upper())
+        reading.time_zone, reading.postal_address = new["time_zone"], new["postal_address"].strip()
+
+
+# --- asking and reading ----------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask(request: HttpRequest) -> HttpResponse:
+    """The address is asked for, and the reading begun."""
+    _demand(request)
+    if request.method != "POST":
+        return _asking(request, AddressForm())
+    form = AddressForm(request.POST)
+    if not form.is_valid():
+        return _asking(request, form, status=422)
+    token, reading = secrets.token_urlsafe(12), sites.begin(form.cleaned_data["address"], now=timezone.now())
+    if access.is_htmx(request):
+        _put(request, token, reading)
+        return _progress(request, token, reading)
+    left = float(sites.SECONDS)
+    while not reading.is_done:
+        before = reading.seconds
+        try:
+            sites.go_on(reading, seconds=max(left, 1))
+        except sites.CannotRead as error:
+            return _cannot(request, reading, str(error))
+        left -= reading.seconds - before
+    _put(request, token, reading)
+    return redirect("site-found", token)
+
+
+@require_POST
+def go_on(request: HttpRequest, token: str) -> HttpResponse:
+    """One more step of the reading, then what is to be seen of it."""
+    _demand(request)
+    reading = _get(request, token)
+    if not reading.is_done:
+        try:
+            sites.go_on(reading)
+        except sites.CannotRead as error:
+            return _cannot(request, reading, str(error))
+        _put(request, token, reading)
+    if not reading.is_done:
+        return _progress(request, token, reading)
+    if access.is_htmx(request):
+        return HttpResponseClientRedirect(reverse("site-found", args=[token]))
+    return redirect("site-found", token)
+
+
+def _demand(request: HttpRequest) -> None:
+    if not newsletters.may_create(request):
+        roles.refuse(access.editor(request), roles.Action.ADMINISTER)
+
+
+def _key(request: HttpRequest, token: str) -> str:
+    return f"site-reading:{access.editor(request).pk}:{token}"
+
+
+def _put(request: HttpRequest, token: str, reading: Reading) -> None:
+    cache.set(_key(request, token), reading, KEPT_FOR_S)
+
+
+def _get(request: HttpRequest, token: str) -> Reading:
+    reading = cache.get(_key(request, token))
+    if not isinstance(reading, Reading):
+        raise Http404("no such reading, or not any more")
+    return reading
+
+
+def _asking(request: HttpRequest, form: AddressForm, *, status: int = 200) -> HttpResponse:
+    whole = "studio/first_run/ask.html"
+    template = "studio/first_run/_ask.html" if access.is_htmx(request) else whole
+    return render(request, template, {"form": form}, status=status)
+
+
+def _cannot(request: HttpRequest, reading: Reading, why: str) -> HttpResponse:
+    form = AddressForm({"address": reading.address})
+    form.is_valid()
+    form.add_error("address", why)
+    return _asking(request, form, status=422)
+
+
+def _progress(request: HttpRequest, token: str, reading: Reading) -> HttpResponse:
+    order = list(STEPS)
+    here = order.index(reading.step)
+    rows = [
+        {"label": label, "is_done": place < here, "is_now": place == here, "said": _so_far(reading, name)}
+        for place, (name, label) in enumerate(STEPS.items())
+    ]
+    context = {"token": token, "reading": reading, "rows": rows, "done": here, "all": len(order)}
+    template = "_progress.html" if access.is_htmx(request) else "progress.html"
+    return render(request, f"studio/first_run/{template}", context)
+
+
+def _so_far(reading: Reading, step: str) -> str:
+    """What a step has found, once it is done."""
+    if step == "front":
+        return reading.name
+    if step == "feed" and reading.found:
+        return _items(sum(one.count for one in reading.found))
+    if step == "articles" and reading.step == "pictures":
+        return _items(len(reading.told))
+    return ""
+
+
+def _items(count: int) -> str:
+    return ngettext("%(count)s article", "%(count)s articles", count) % {"count": count}
+
+
+# --- what was found --------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def found(request: HttpRequest, token: str) -> HttpResponse:
+    """Show what was found. A POST changes it, and keeps it if asked to."""
+    _demand(request)
+    reading = _get(request, token)
+    if not reading.is_done:
+        return _progress(request, token, reading)
+    form = FoundForm(reading, request.POST or None)
+    if request.method != "POST":
+        return _found(request, token, reading, form)
+    if not form.is_valid():
+        return _found(request, token, reading, form, status=422)
+    form.apply(reading)
+    if request.POST.get("do") == "keep":
+        return _keep(request, token, reading)
+    _put(request, token, reading)
+    return redirect(f"{reverse('site-found', args=[token])}#found")
+
+
+def _keep(request: HttpRequest, token: str, reading: Reading) -> HttpResponse:
+    """The reading is taken out of the cache first, so that a second click makes no second newsletter."""
+    if not cache.delete(_key(request, token)):
+        return redirect("studio-start")
+    issue = sites.keep(reading, editor=access.editor(request), now=timezone.now())
+    newsletter = issue.newsletter
+    audit_log.record(request, "newsletter-created", newsletter=newsletter, subject=f"newsletter {newsletter.pk}")
+    for _source in newsletter.sources.all():
+        audit_log.record(request, "source-added", newsletter=newsletter, subject=f"newsletter {newsletter.pk}")
+    messages.success(request, _("“%(title)s” is there, and its first draft with it.") % {"title": newsletter.title})
+    return redirect("site-sender", newsletter.slug)
+
+
+def _found(request: HttpRequest, token: str, reading: Reading, form: FoundForm, *, status: int = 200) -> HttpResponse:
+    language = request.GET.get("language", "")
+    language = language if language in reading.languages else reading.languages[0]
+    context = {
+        "token": token,
+        "reading": reading,
+        "form": form,
+        "ask": AddressForm(initial={"address": reading.address}),
+        "language": language,
+        "tabs": [{"code": code, "name": language_name(code)} for code in reading.languages],
+        "envelope": sites.envelope(reading, language),
+        "has_story": bool(sites.picks(reading)),
+        "logo": {"light": reading.logo.inline} if reading.logo else None,
+        "feeds": [{"path": _short(one.url), "said": _feed_in_words(one)} for one in reading.feeds],
+        "languages": ", ".join(language_name(code) for code in reading.languages),
+        "languages_said": _languages_in_words(reading),
+        "colour": _colour(reading),
+        "zone": _zone_in_words(reading),
+        "read": _read_in_words(reading),
+        "changed": set(form.errors),
+    }
+    return render(request, "studio/first_run/found.html", context, status=status)
+
+
+def _short(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _read_in_words(reading: Reading) -> str:
+    said = ngettext(
+        "Read in %(seconds)s s: the front page, what lists the articles, and %(count)s article page.",
+        "Read in %(seconds)s s: the front page, what lists the articles, and %(count)s article pages.",
+        len(reading.told),
+    )
+    return said % {"seconds": max(1, round(reading.seconds)), "count": len(reading.told)}
+
+
+def _feed_in_words(one: sites.Found) -> str:
+    said = [_items(one.count)]
+    if one.newest is not None:
+        said.append(_("newest %(moment)s") % {"moment": _ago(one.newest)})
+    if one.a_week:
+        said.append(_("about %(count)s a week") % {"count": one.a_week})
+    if one.sections:
+        said.append(ngettext("%(count)s section", "%(count)s sections", one.sections) % {"count": one.sections})
+    return ", ".join(said)
+
+
+def _ago(moment: datetime) -> str:
+    from django.contrib.humanize.templatetags.humanize import naturaltime
+
+    return str(naturaltime(moment))
+
+
+def _languages_in_words(reading: Reading) -> str:
+    first = reading.languages[0]
+    originals = [item for item in reading.told if (item.language or first) == first]
+    said = [
+        _("%(articles)s in %(language)s read") % {"articles": _items(len(originals)), "language": language_name(first)}
+    ]
+    told = {item.url for item in reading.told}
+    for code in reading.languages[1:]:
+        count = sum(item.alternates.get(code) in told for item in originals)
+        twins = ngettext(
+            "%(count)s has a twin in %(language)s, named by the pages themselves (hreflang)",
+            "%(count)s have a twin in %(language)s, named by the pages themselves (hreflang)",
+            count,
+        )
+        said.append(twins % {"count": count, "language": language_name(code)})
+    return "; ".join(said)
+
+
+def _colour(reading: Reading) -> dict[str, Any]:
+    """The accent in light and dark, and what was done to what the site says."""
+    accent, said = reading.accent, reading.site.accent
+    look = colours.palette(accent)
+    figures = {
+        "said": said,
+        "ratio": f"{colours.contrast(accent, colours.PAPER):.1f}",
+        "before": f"{colours.contrast(said, colours.PAPER):.1f}" if said else "",
+    }
+    if not said:
+        words = _("Your site names no colour of its own; this is ours. %(ratio)s : 1 on white, easy to read.")
+    elif accent == said.upper():
+        words = _("%(ratio)s : 1 on white, easy to read.")
+    elif accent == colours.readable_accent(said):
+        words = _(
+            "Your site’s %(said)s has %(before)s : 1 on white; made darker until it is easy to read: %(ratio)s : 1."
+        )
+    else:
+        words = _("Your choice: %(ratio)s : 1 on white, easy to read.")
+    partner = _("Its partner for dark mail is %(dark)s.") % {"dark": look.accent_dark}
+    return {"light": accent, "dark": look.accent_dark, "said": f"{words % figures} {partner}"}
+
+
+def _zone_in_words(reading: Reading) -> dict[str, str]:
+    zone = ZoneInfo(reading.time_zone if reading.time_zone in available_timezones() else settings.TIME_ZONE)
+    offset = timezone.localtime(reading.at, zone).strftime("%z")
+    short = f"{offset[:3]}:{offset[3:]}"
+    name = (
+        dict(INDONESIA).get(zone.key)
+        or f"{zone_name(reading.at, zone)}, {zone.key.rpartition('/')[2].replace('_', ' ')}"
+    )
+    if reading.site.time_zone == zone.key:
+        why = _("From the dates of your articles (%(offset)s)") % {"offset": short}
+    elif reading.site.time_zone:
+        why = _("Your choice (%(offset)s)") % {"offset": short}
+    else:
+        why = _("Your articles do not say theirs (%(offset)s). Please check.") % {"offset": short}
+    return {"name": str(name), "why": why}
+
+
+@require_safe
+def preview(request: HttpRequest, token: str) -> HttpResponse:
+    """The first issue as a mail, in a policy of its own: its styles hold, and nothing in it can run."""
+    _demand(request)
+    reading = _get(request, token)
+    language = request.GET.get("language", "")
+    language = language if language in reading.languages else reading.languages[0]
+    try:
+        body = sites.preview(reading, language)
+    except editions.CannotRender as error:
+        return render(request, "studio/first_run/no_preview.html", {"why": str(error)})
+    response = HttpResponse(body)
+    response["Content-Security-Policy"] = PREVIEW_POLICY
+    response["X-Frame-Options"] = "SAMEORIGIN"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+# --- sender and postal address ---------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def sender(request: HttpRequest, slug: str) -> HttpResponse:
+    """Step 2: what no site says for certain. Until it is given, nothing can be sent."""
+    newsletter = access.newsletter(request, slug, roles.Action.ADMINISTER)
+    is_first = not newsletter.from_email
+    form = SenderForm(request.POST or None, instance=newsletter)
+    if request.method == "POST" and form.is_valid():
+        form.instance.is_public |= is_first  # from now on people can sign up
+        form.save()
+        subject = f"newsletter {newsletter.pk}"
+        audit_log.record(request, "settings-changed", newsletter=newsletter, subject=subject, fields=form.changed_data)
+        return redirect(_draft(newsletter))
+    context = {"newsletter": newsletter, "form": form, "draft": _draft(newsletter)}
+    return render(request, "studio/first_run/sender.html", context, status=422 if form.is_bound else 200)
+
+
+def _draft(newsletter: Newsletter) -> str:
+    issue: Issue | None = newsletter.issues.kept().order_by("-number").first()
+    return reverse("issue-compose", args=[issue.pk]) if issue and issue.is_editable else reverse("studio-start")

@@ -1,0 +1,128 @@
+"""The list of issues: find one, start one, put one away and bring it back."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from newsletter import corrections, issues, roles
+from newsletter.models import EDITABLE, Issue, IssueStatus, Newsletter
+from newsletter.studio.shared import access
+from newsletter.studio.start.dashboard import address
+
+A_PAGE = 30
+GROUPS = {
+    "": (gettext_lazy("All"), tuple(IssueStatus)),
+    "draft": (gettext_lazy("Drafts"), EDITABLE),
+    "on-the-way": (gettext_lazy("On the way"), (IssueStatus.SCHEDULED, IssueStatus.SENDING, IssueStatus.PAUSED)),
+    "sent": (gettext_lazy("Sent"), (IssueStatus.SENT,)),
+    "cancelled": (gettext_lazy("Cancelled"), (IssueStatus.CANCELLED,)),
+}
+
+
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    mine = roles.newsletters(access.editor(request), roles.Action.WRITE)
+    chosen = request.GET.get("newsletter", "")
+    here = [access.newsletter(request, chosen, roles.Action.WRITE)] if chosen else mine
+    group, words = request.GET.get("status", ""), request.GET.get("q", "").strip()
+    found = Issue.objects.kept().filter(newsletter__in=here).select_related("newsletter", "edited_by")
+    counts = {key: found.filter(status__in=statuses).count() for key, (_label, statuses) in GROUPS.items()}
+    shown = _matching(found.filter(status__in=GROUPS.get(group, GROUPS[""])[1]), words)
+    sheet = Paginator(shown.order_by("-created_at", "-pk"), A_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "section": "issues",
+        "mine": mine,
+        "chosen": chosen,
+        "groups": [{"key": key, "label": label, "count": counts[key]} for key, (label, _s) in GROUPS.items()],
+        "group": group,
+        "q": words,
+        "rows": [_row(issue) for issue in sheet],
+        "sheet": sheet,
+        "any": counts[""] > 0,
+        "deleted": _deleted(here, request.GET.get("deleted", "")),
+    }
+    return render(request, "studio/issues.html", context)
+
+
+def _deleted(here: list[Newsletter], key: str) -> Issue | None:
+    """The draft that was put away a moment ago, to offer its way back."""
+    if not (known := access.number(key)):
+        return None
+    return Issue.objects.filter(newsletter__in=here, deleted_at__isnull=False, pk=known).first()
+
+
+def _matching(found: QuerySet[Issue], words: str) -> QuerySet[Issue]:
+    """Issues whose number or subject has `words` in it."""
+    if not words:
+        return found
+    number = words.lstrip("#")
+    subjects = (Q(**{f"content__envelopes__{code}__subject__icontains": words}) for code, _name in settings.LANGUAGES)
+    asked = reduce(or_, subjects)
+    return found.filter(asked | Q(number=int(number)) if number.isdecimal() and len(number) < 9 else asked)
+
+
+def _row(issue: Issue) -> dict[str, Any]:
+    default = issue.newsletter.default_language
+    envelope = issue.content.get("envelopes", {}).get(default, {})
+    compose = reverse("issue-compose", args=[issue.pk])
+    pages = {
+        IssueStatus.SENDING: "issue-progress",
+        IssueStatus.PAUSED: "issue-progress",
+        IssueStatus.SCHEDULED: "issue-progress",
+        IssueStatus.SENT: "issue-report",
+    }
+    url = address(pages[IssueStatus(issue.status)], issue.pk) if issue.status in pages else compose
+    return {
+        "issue": issue,
+        "subject": envelope.get("subject", ""),
+        "language": default,
+        "url": url or compose,
+        "tone": {"paused": "danger", "scheduled": "warn", "sending": "warn"}.get(issue.status, ""),
+    }
+
+
+@require_POST
+def create(request: HttpRequest) -> HttpResponse:
+    """Start an empty issue."""
+    me = access.editor(request)
+    slug = request.POST.get("newsletter", "")
+    mine = roles.newsletters(me, roles.Action.WRITE)
+    if not slug and not mine:
+        roles.refuse(me, roles.Action.WRITE)
+    newsletter: Newsletter = access.newsletter(request, slug, roles.Action.WRITE) if slug else mine[0]
+    now = timezone.now()
+    issue = corrections.open_with_errata(issues.create(newsletter, editor=me, now=now), editor=me, now=now)
+    return redirect("issue-compose", issue.pk)
+
+
+@require_POST
+def delete(request: HttpRequest, issue_id: int) -> HttpResponse:
+    issue = access.issue(request, issue_id)
+    try:
+        issues.delete(issue, editor=access.editor(request), now=timezone.now())
+    except issues.WrongState as wrong:
+        messages.error(request, str(wrong))
+        return redirect("issue-list")
+    return redirect(f"{reverse('issue-list')}?deleted={issue.pk}")
+
+
+@require_POST
+def bring_back(request: HttpRequest, issue_id: int) -> HttpResponse:
+    issue = access.issue(request, issue_id, deleted=True)
+    issues.bring_back(issue, editor=access.editor(request), now=timezone.now())
+    messages.success(request, _("Issue %(number)s is back.") % {"number": issue.number})
+    return redirect("issue-compose", issue.pk)

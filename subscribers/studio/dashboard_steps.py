@@ -1,0 +1,22 @@
+"""What the start page of the studio says about readers: whether the sign-up box of a newsletter is in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from newsletter.models import Newsletter
+from newsletter.studio.start import dashboard
+from subscribers.models import SignupRequest
+
+
+def steps(newsletter: Newsletter) -> Iterator[dashboard.Step]:
+    yield dashboard.Step(
+        title=_("Sign-up box on your pages"),
+        why=_("Copy it into your article pages; the first sign-up ticks this off. 5 min"),
+        url=reverse("signup-form-list"),
+        is_done=SignupRequest.objects.filter(newsletters=newsletter).exists(),
+        place=38,
+    )

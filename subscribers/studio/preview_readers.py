@@ -1,0 +1,29 @@
+"""Real readers as whom an editor may look at a preview."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from newsletter import roles
+from newsletter.models import Editor, Issue
+from newsletter.studio.composer import preview_readers
+from subscribers.models import Subscription, SubscriptionStatus
+
+NEWEST = 6
+
+
+def recent(issue: Issue, language: str, editor: Editor) -> Iterator[preview_readers.Reader]:
+    """The newest readers with a name in `language`, for editors who may see people at all."""
+    if not roles.may(editor, roles.Action.SEE_PEOPLE, issue.newsletter):
+        return
+    found = (
+        Subscription.objects.filter(
+            newsletter=issue.newsletter, status=SubscriptionStatus.SUBSCRIBED, language=language
+        )
+        .exclude(subscriber__name="")
+        .select_related("subscriber")
+        .order_by("-id")[:NEWEST]
+    )
+    for subscription in found:
+        name = subscription.subscriber.name
+        yield preview_readers.Reader(str(subscription.pk), name, name)

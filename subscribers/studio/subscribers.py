@@ -1,0 +1,320 @@
+"""Readers: the list, and all that is known of one. Only for those who may see addresses."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import formats, timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from newsletter import roles
+from newsletter.models import Newsletter
+from newsletter.roles import Action
+from newsletter.studio.settings import audit_log
+from newsletter.studio.shared import access
+from newsletter.templatetags.warta import time_of_day
+from subscribers import consent, suppression
+from subscribers.models import (
+    ConsentEvent,
+    ConsentHead,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    Suppression,
+    SuppressionReason,
+)
+from subscribers.studio import timeline
+
+A_PAGE = 50
+CHAIN_AT_ONCE = 2000
+"""A chain up to this long is checked whenever a reader's page is opened; a longer one on request."""
+
+
+# --- the list --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Filter:
+    """The list's state; all of it is in the address."""
+
+    newsletters: list[Newsletter]
+    q: str = ""
+    status: str = ""
+    newsletter: str = ""
+    language: str = ""
+
+    def query(self, **changed: str) -> str:
+        state = {"q": self.q, "status": self.status, "newsletter": self.newsletter, "language": self.language}
+        return urlencode({name: value for name, value in {**state, **changed}.items() if value})
+
+    @property
+    def is_set(self) -> bool:
+        return bool(self.q or self.status or self.newsletter or self.language)
+
+    def subscriptions(self) -> QuerySet[Subscription]:
+        """Those the list is about, whatever their status."""
+        chosen = [each for each in self.newsletters if not self.newsletter or each.slug == self.newsletter]
+        found = Subscription.objects.filter(newsletter__in=chosen, subscriber__erased_at__isnull=True)
+        if self.language:
+            found = found.filter(language=self.language)
+        for word in self.q.split():
+            found = found.filter(Q(subscriber__email_key__contains=word.lower()) | Q(subscriber__name__icontains=word))
+        return found
+
+    def readers(self) -> QuerySet[Subscriber]:
+        return Subscriber.objects.filter(
+            Exists(self.subscriptions().filter(has(self.status), subscriber=OuterRef("pk")))
+        )
+
+
+STOPPED = "stopped"
+
+
+def has(status: str) -> Q:
+    stopped = Q(subscriber__suppressed_at__isnull=False)
+    if status == STOPPED:
+        return stopped
+    return ~stopped & Q(status=status) if status else Q()
+
+
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    chosen = _filter(request)
+    readers, before, after = _a_page(request, chosen)
+    mine = Subscription.objects.filter(newsletter__in=chosen.newsletters).select_related("newsletter")
+    context = {
+        "section": "subscribers",
+        "filter": chosen,
+        "readers": readers.prefetch_related(Prefetch("subscriptions", mine, to_attr="mine")),
+        "tabs": _tabs(chosen),
+        "languages_used": sorted({code for each in chosen.newsletters for code in each.languages}),
+        "newer": chosen.query(after=str(after)) if after else "",
+        "older": chosen.query(before=str(before)) if before else "",
+    }
+    return render(request, "studio/people/list.html", context)
+
+
+def _filter(request: HttpRequest) -> Filter:
+    me, asked = access.editor(request), request.GET
+    newsletters = roles.newsletters(me, Action.SEE_PEOPLE)
+    if not newsletters:
+        roles.refuse(me, Action.SEE_PEOPLE)
+    statuses = {*SubscriptionStatus.values, STOPPED}
+    return Filter(
+        newsletters=newsletters,
+        q=asked.get("q", "").replace("\0", "").strip()[:254],
+        status=asked["status"] if asked.get("status") in statuses else "",
+        newsletter=asked.get("newsletter", "") if asked.get("newsletter") in {n.slug for n in newsletters} else "",
+        language=asked.get("language", "")[:8],
+    )
+
+
+def _a_page(request: HttpRequest, chosen: Filter) -> tuple[QuerySet[Subscriber], int, int]:
+    """One page of readers, newest first, and the keys of the pages beside it: (older, newer), 0 for none."""
+    readers, before, after = chosen.readers(), _key(request, "before"), _key(request, "after")
+    if after:
+        keys = sorted(readers.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[: A_PAGE + 1])
+        has_newer, keys = len(keys) > A_PAGE, keys[:A_PAGE][::-1]
+        has_older = True
+    else:
+        here = readers.filter(pk__lt=before) if before else readers
+        keys = list(here.order_by("-pk").values_list("pk", flat=True)[: A_PAGE + 1])
+        has_older, keys = len(keys) > A_PAGE, keys[:A_PAGE]
+        has_newer = bool(before)
+    page = Subscriber.objects.filter(pk__in=keys).order_by("-pk")
+    return page, keys[-1] if keys and has_older else 0, keys[0] if keys and has_newer else 0
+
+
+def _key(request: HttpRequest, name: str) -> int:
+    return access.number(request.GET.get(name, ""))
+
+
+def _tabs(chosen: Filter) -> list[dict[str, Any]]:
+    """Statuses with how many readers are in each, under the other filters."""
+    counts = chosen.subscriptions().aggregate(
+        all=Count("subscriber", distinct=True),
+        **{key: Count("subscriber", distinct=True, filter=has(key)) for key in (*SubscriptionStatus.values, STOPPED)},
+    )
+    names = {"": _("All"), **{key: str(label) for key, label in SubscriptionStatus.choices}, STOPPED: _("Stopped")}
+    return [
+        {
+            "name": name,
+            "count": counts[key or "all"],
+            "query": chosen.query(status=key),
+            "is_current": key == chosen.status,
+        }
+        for key, name in names.items()
+    ]
+
+
+# --- one reader ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Person:
+    subscriber: Subscriber
+    subscriptions: list[Subscription]
+    """In the newsletters whose readers the editor may see."""
+    may_stop: bool
+    """Whether this editor may stop all mail to the address: an administrator of one of those newsletters."""
+
+
+def _person(request: HttpRequest, public_id: uuid.UUID, action: Action = Action.SEE_PEOPLE) -> Person:
+    """The reader; 403 where the editor may see nobody, 404 for readers of other newsletters."""
+    me = access.editor(request)
+    seen = roles.newsletters(me, action)
+    if not seen:
+        roles.refuse(me, action)
+    subscriptions = list(
+        Subscription.objects.filter(subscriber__public_id=public_id, newsletter__in=seen)
+        .select_related("subscriber", "newsletter", "signup_form")
+        .order_by("newsletter")
+    )
+    if not subscriptions:
+        raise Http404("no reader of this editor's")
+    administered = {each.pk for each in roles.newsletters(me, Action.ADMINISTER)}
+    return Person(
+        subscriber=subscriptions[0].subscriber,
+        subscriptions=subscriptions,
+        may_stop=any(each.newsletter_id in administered for each in subscriptions),
+    )
+
+
+SHOWN: dict[str, Callable[[], str]] = {
+    "": lambda: _("Everything"),
+    timeline.CONSENT: lambda: _("Consent"),
+    timeline.MAIL: lambda: _("Mail"),
+    timeline.CLICK: lambda: _("Clicks"),
+    timeline.CHANGE: lambda: _("Changes"),
+}
+
+
+@require_safe
+def reader(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    person = _person(request, public_id)
+    kind = request.GET.get("show", "") if request.GET.get("show") in SHOWN else ""
+    entries, has_older = timeline.of(timeline.Span(person.subscriptions, before=_before(request)), kind=kind)
+    context = {
+        "section": "subscribers",
+        "person": person,
+        "reader": person.subscriber,
+        "language": person.subscriber.language,
+        "zone": person.subscriptions[0].newsletter.zone,
+        "rows": [(entry, _moment(entry.at, person.subscriptions[0].newsletter)) for entry in entries],
+        "tabs": [{"key": key, "name": name(), "is_current": key == kind} for key, name in SHOWN.items()],
+        "older": urlencode({"show": kind, "before": entries[-1].at.isoformat()}) if has_older and entries else "",
+        "chain": _chain(person, asked="verify" in request.GET),
+        "suppression": _suppression(person.subscriber),
+        "reasons": [(key, words()) for key, words in timeline.REASONS.items()],
+    }
+    return render(request, "studio/people/reader.html", context)
+
+
+def _moment(at: datetime, newsletter: Newsletter) -> str:
+    """ "20 Nov 2026, 08:41" on the newsletter's clocks."""
+    local = timezone.localtime(at, newsletter.zone)
+    return f"{formats.date_format(local, 'j M Y')}, {time_of_day(local)}"
+
+
+def _before(request: HttpRequest) -> datetime | None:
+    try:
+        moment = parse_datetime(request.GET.get("before", ""))
+    except ValueError:
+        return None
+    return moment if moment and timezone.is_aware(moment) else None
+
+
+def _chain(person: Person, *, asked: bool) -> dict[str, Any]:
+    """Whether the proof still stands: the whole chain is walked, since each entry rests on those before."""
+    mine = ConsentEvent.objects.filter(subscription__in=[each.pk for each in person.subscriptions]).count()
+    head = ConsentHead.objects.filter(pk=1).first()
+    length = head.count if head else 0
+    if length > CHAIN_AT_ONCE and not asked:
+        return {"mine": mine, "state": "unchecked"}
+    broken = consent.verify()
+    return {"mine": mine, "state": "broken" if broken else "intact", "broken": broken}
+
+
+def _suppression(subscriber: Subscriber) -> Suppression | None:
+    if not subscriber.suppressed_at:
+        return None
+    hashes = suppression.hashes(subscriber.email_key)
+    return Suppression.objects.filter(email_hash__in=hashes, lifted_at__isnull=True).first()
+
+
+# --- what an editor may do for a reader ------------------------------------------------------------------------------
+
+
+def _reason(request: HttpRequest) -> str:
+    asked = request.POST.get("reason", "")
+    return asked if asked in timeline.REASONS else ""
+
+
+def _record(request: HttpRequest, action: str, person: Person, newsletter: Newsletter, reason: str) -> None:
+    audit_log.record(
+        request, action, newsletter=newsletter, subject=f"subscriber {person.subscriber.pk}", reason=reason
+    )
+
+
+@require_POST
+def unsubscribe(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """End one newsletter for a reader who asked for it another way than by the link."""
+    person, reason = _person(request, public_id), _reason(request)
+    wanted = request.POST.get("newsletter", "")
+    found = next((each for each in person.subscriptions if each.newsletter.slug == wanted), None)
+    if found is None or not reason:
+        messages.error(request, _("Choose the newsletter and the reason."))
+        return redirect("subscriber", public_id)
+    with transaction.atomic():
+        left = consent.withdraw(found, now=timezone.now(), actor=f"editor {access.editor(request).pk}")
+        if left:
+            _record(request, "reader-unsubscribed", person, found.newsletter, reason)
+    if left:
+        messages.success(
+            request, _("The subscription to %(newsletter)s ended at once.") % {"newsletter": found.newsletter}
+        )
+    else:
+        messages.warning(request, _("It had ended before; nothing changed."))
+    return redirect("subscriber", public_id)
+
+
+@require_POST
+def stop_all(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Never mail this address again, in any newsletter."""
+    person, reason = _person(request, public_id, Action.ADMINISTER), _reason(request)
+    if not reason:
+        messages.error(request, _("Choose the reason."))
+        return redirect("subscriber", public_id)
+    with transaction.atomic():
+        key, why = person.subscriber.email_key, SuppressionReason.MANUAL
+        if suppression.suppress(key, reason=why, detail=reason, now=timezone.now()):
+            _record(request, "reader-suppressed", person, person.subscriptions[0].newsletter, reason)
+    messages.success(request, _("Nothing is sent to this address any more, in any newsletter."))
+    return redirect("subscriber", public_id)
+
+
+@require_POST
+def allow_again(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Lift a stop. After a complaint only the reader can, by signing up again."""
+    person = _person(request, public_id, Action.ADMINISTER)
+    try:
+        with transaction.atomic():
+            if suppression.lift(person.subscriber.email_key, now=timezone.now()):
+                _record(request, "reader-allowed", person, person.subscriptions[0].newsletter, "")
+    except suppression.OnlyTheReader:
+        messages.error(request, _("This reader complained. Only the reader can undo that, by signing up again."))
+        return redirect("subscriber", public_id)
+    messages.success(request, _("This address may get mail again, where it is subscribed."))
+    return redirect("subscriber", public_id)

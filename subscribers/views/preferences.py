@@ -1,0 +1,169 @@
+"""The preferences page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from newsletter.models import Newsletter
+from subscribers import addresses, audience, consent, signup, suppression, tokens
+from subscribers.models import (
+    Purpose,
+    Subscription,
+    SuppressionReason,
+)
+from subscribers.views import forms, responses
+
+
+@responses.by_token
+def preferences(request: HttpRequest, token: str) -> HttpResponse:
+    """Newsletters, language and measurement, without a password. Shows and gives away no more than that (20)."""
+    now = timezone.now()
+    try:
+        subscription_id = tokens.read_preferences(token)
+    except tokens.Bad:
+        return responses.lost(request, language=responses.language_for(request))
+    if subscription_id == 0:
+        return responses.lost(request, language=responses.language_for(request), kind="test", status=200)
+    subscription = Subscription.objects.select_related("subscriber", "newsletter").filter(pk=subscription_id).first()
+    if subscription is None or subscription.subscriber.erased_at is not None:
+        return responses.lost(request, language=responses.language_for(request), kind="ended")
+    with translation.override(responses.language_for(request, subscription.subscriber.language)):
+        changes = _choose(request, subscription, now=now) if request.method == "POST" else None
+        chosen = request.POST.get("language", "")
+    if changes and chosen in signup.LANGUAGES and "lang" not in request.GET:
+        translation_language = chosen
+    else:
+        translation_language = responses.language_for(request, subscription.subscriber.language)
+    with translation.override(translation_language):
+        return _preferences_page(request, subscription, changes=changes)
+
+
+def _choose(request: HttpRequest, subscription: Subscription, *, now: datetime) -> list[str]:
+    """Carry out what the reader chose; each change as a sentence."""
+    reader = subscription.subscriber
+    visitor = responses.visitor(request)
+    step = request.POST.get("do", "")
+    if step == "all":
+        return [
+            _("%(title)s: stopped, as of now.") % {"title": one.newsletter.title_in(translation.get_language())}
+            for one in audience.not_ended(subscription.subscriber)
+            if consent.withdraw(one, now=now, **visitor)
+        ]
+    if step == "lift":
+        lifted = reader.suppressed_for == SuppressionReason.COMPLAINED and suppression.lift(
+            reader.email_key, by_reader=True, now=now
+        )
+        return [_("We may write to you again.")] if lifted else []
+    sent = forms.Choices(request.POST)
+    if step != "save" or not sent.is_valid():
+        return []
+    return [
+        *_choose_newsletters(subscription, sent.ids("newsletters"), now=now, visitor=visitor),
+        *_choose_language(subscription, sent.cleaned_data["language"]),
+        *_choose_measurement(subscription, sent.ids("measurement"), now=now, visitor=visitor),
+    ]
+
+
+def _choose_newsletters(
+    subscription: Subscription, wanted: set[int], *, now: datetime, visitor: dict[str, Any]
+) -> list[str]:
+    changes = []
+    running = {
+        one.newsletter_id: one for one in audience.not_ended(subscription.subscriber) if one.status in consent.ACTIVE
+    }
+    for newsletter in _selectable(subscription):
+        names = {"title": newsletter.title_in(translation.get_language() or "")}
+        if newsletter.pk in wanted and newsletter.pk not in running:
+            consent.join(subscription.subscriber, newsletter, now=now, **visitor)
+            changes.append(_("%(title)s: you get it from the next issue on.") % names)
+        if newsletter.pk not in wanted and newsletter.pk in running:
+            consent.withdraw(running[newsletter.pk], now=now, **visitor)
+            changes.append(_("%(title)s: stopped, as of now.") % names)
+    return changes
+
+
+def _choose_language(subscription: Subscription, language: str) -> list[str]:
+    reader = subscription.subscriber
+    if not language or language == reader.language:
+        return []
+    reader.language = language
+    reader.save(update_fields=["language"])
+    for one in audience.not_ended(subscription.subscriber):
+        consent.set_language(one, language=one.newsletter.best_language(language))
+    with translation.override(language):
+        name = translation.get_language_info(language)["name_translated"]
+        return [_("Language: %(language)s, from the next issue on.") % {"language": name}]
+
+
+def _choose_measurement(
+    subscription: Subscription, wanted: set[int], *, now: datetime, visitor: dict[str, Any]
+) -> list[str]:
+    changes = []
+    for one in audience.not_ended(subscription.subscriber):
+        if one.status not in consent.ACTIVE or not _asks_measurement(one.newsletter):
+            continue
+        if consent.set_measurement(one, agrees=one.newsletter_id in wanted, now=now, **visitor):
+            names = {"title": one.newsletter.title_in(translation.get_language() or "")}
+            changes.append(
+                _("%(title)s: your clicks are counted from the next issue on.") % names
+                if one.may_track
+                else _("%(title)s: your clicks are not counted any more, not in earlier issues either.") % names
+            )
+    return changes
+
+
+def _asks_measurement(newsletter: Newsletter) -> bool:
+    return Purpose.MEASUREMENT in consent.purposes(newsletter)
+
+
+def _selectable(subscription: Subscription) -> list[Newsletter]:
+    """What a reader may turn on or off: the open newsletters, and whatever the reader has."""
+    own = {one.newsletter_id for one in audience.not_ended(subscription.subscriber)} | {subscription.newsletter_id}
+    brand = subscription.newsletter.brand
+    return [
+        newsletter
+        for newsletter in Newsletter.objects.all()
+        if newsletter.pk in own or (newsletter.is_public and newsletter.brand == brand)
+    ]
+
+
+def _preferences_page(request: HttpRequest, subscription: Subscription, *, changes: list[str] | None) -> HttpResponse:
+    language = translation.get_language() or subscription.language
+    subscription.subscriber.refresh_from_db()
+    running = {
+        one.newsletter_id: one for one in audience.not_ended(subscription.subscriber) if one.status in consent.ACTIVE
+    }
+    context = {
+        "newsletter": subscription.newsletter,
+        "masked": addresses.masked(subscription.subscriber.email),
+        "choices": [
+            {
+                "newsletter": newsletter,
+                "title": newsletter.title_in(language),
+                "description": newsletter.description_in(language),
+                "since": running[newsletter.pk].confirmed_at if newsletter.pk in running else None,
+                "ticked": newsletter.pk in running,
+            }
+            for newsletter in _selectable(subscription)
+        ],
+        "measurement": [
+            {
+                "newsletter": one.newsletter,
+                "ticked": one.may_track,
+                "text": signup.shown_text(one.newsletter, Purpose.MEASUREMENT, language),
+            }
+            for one in running.values()
+            if _asks_measurement(one.newsletter)
+        ],
+        "reading": subscription.subscriber.language,
+        "any_running": bool(running),
+        "has_complained": subscription.subscriber.suppressed_for == SuppressionReason.COMPLAINED,
+        "bounced": subscription.subscriber.suppressed_for == SuppressionReason.BOUNCED,
+        "changes": changes,
+    }
+    return responses.show(request, "preferences", context)

@@ -1,0 +1,173 @@
+"""The hosted sign-up page, and the one endpoint of every box."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+
+from newsletter.models import Newsletter
+from newsletter.web import client_address
+from subscribers import signup
+from subscribers.models import (
+    SignupForm,
+    SignupRequest,
+)
+from subscribers.signup import limits
+from subscribers.views import forms, responses
+
+logger = logging.getLogger(__name__)
+
+
+@login_not_required
+@require_safe
+def signup_page(request: HttpRequest) -> HttpResponse:
+    return _signup_page(request, signup.hosted_form(), language=responses.language_for(request))
+
+
+def _signup_page(
+    request: HttpRequest, form: SignupForm | None, *, language: str, status: int = 200, **shown: Any
+) -> HttpResponse:
+    """The page with the box; `shown` is what the visitor had typed, and what is wrong with it."""
+    with translation.override(language):
+        newsletters = list(signup.offered(form)) if form else []
+        here = shown.pop("page_url", "") or f"{settings.SITE_URL}{reverse('signup')}"
+        context = {
+            "newsletter": newsletters[0] if newsletters else Newsletter.objects.first(),
+            "newsletters": newsletters,
+            "latest": responses.latest(newsletters, language),
+            "box": form and signup.box(form, language=language, page_url=here, hosted=True, **shown),
+        }
+        return responses.show(request, "signup", context, status=status)
+
+
+@csrf_exempt
+@login_not_required
+@require_http_methods([*responses.READING, "POST"])
+def signup_post(request: HttpRequest, form: str) -> HttpResponse:
+    """The one endpoint of every box; GET shows its page. Its answer never depends on the address's state (T-01)."""
+    box_form = get_object_or_404(SignupForm, slug=form, is_active=True)
+    if request.method != "POST":
+        return _signup_page(request, box_form, language=responses.language_for(request))
+    origin = request.headers.get("Origin", "")
+    if origin and not _may_post(request, box_form, origin):
+        response = _refuse_origin(request, box_form)
+    else:
+        response = _take(request, box_form, is_foreign=bool(origin) and not _is_ours(request, origin))
+    if origin and origin in box_form.allowed_origins:
+        response["Access-Control-Allow-Origin"] = origin
+    patch_vary_headers(response, ["Origin", "Accept"])
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _is_ours(request: HttpRequest, origin: str) -> bool:
+    return origin in {settings.SITE_URL, f"{request.scheme}://{request.get_host()}"}
+
+
+def _may_post(request: HttpRequest, form: SignupForm, origin: str) -> bool:
+    return _is_ours(request, origin) or origin in form.allowed_origins
+
+
+def _take(request: HttpRequest, form: SignupForm, *, is_foreign: bool) -> HttpResponse:
+    now = timezone.now()
+    sent = forms.Signup(request.POST, form=form)
+    language = responses.language_for(request, request.POST.get("language", ""))
+    with translation.override(language):
+        address = client_address.client_address(request)
+        if limits.too_many(limits.network(address), now=now) or limits.too_many_for_form(form, now=now):
+            logger.warning("sign-ups limited", extra={"form": form.pk})
+            return _again(request, sent, {"busy": _too_many()}, language=language, status=429)
+        try:
+            trap = sent.is_trapped(origin_is_foreign=is_foreign, now=now)
+        except limits.OldStamp:
+            return _again(request, sent, {"busy": _open_too_long()}, language=language, status=422)
+        if not sent.is_valid():
+            return _again(request, sent, sent.messages, language=language, status=422)
+        return _accepted(request, _accept(request, sent, language=language, trap=trap, now=now))
+
+
+def _too_many() -> str:
+    return _("Many people are signing up from your network right now. Please try again in ten minutes.")
+
+
+def _open_too_long() -> str:
+    return _("This page was open for a long time. Please press the button once more.")
+
+
+def _accept(request: HttpRequest, sent: forms.Signup, *, language: str, trap: bool, now: datetime) -> SignupRequest:
+    texts = signup.agreed_texts(
+        sent.chosen, language=language, shown=sent.ids("text"), measured=sent.ids("measurement"), now=now
+    )
+    return signup.accept(
+        sent.form,
+        email=sent.cleaned_data["email"],
+        newsletters=sent.chosen,
+        language=language,
+        page_url=sent.cleaned_data["page"],
+        consent_texts=texts,
+        ip=client_address.client_address(request),
+        user_agent=request.headers.get("User-Agent", ""),
+        trap=trap,
+        now=now,
+    )
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    return "application/json" in request.headers.get("Accept", "")
+
+
+def _accepted(request: HttpRequest, accepted: SignupRequest) -> HttpResponse:
+    address = reverse("check-inbox", args=[accepted.public_id])
+    if not _wants_json(request):
+        return responses.SeeOther(address)
+    return JsonResponse({"status": "check_inbox", "url": settings.SITE_URL + address, **letter(accepted)})
+
+
+def letter(accepted: SignupRequest) -> dict[str, str]:
+    """Sender and subject of the mail that is on its way, to the letter."""
+    newsletter = accepted.newsletters.order_by("pk").first()
+    if newsletter is None:
+        raise Http404("This sign-up asks for no newsletter")
+    return {
+        "sender": f"{newsletter.from_name} <{newsletter.from_email}>",
+        "subject": signup.confirmation_subject(newsletter, accepted.language),
+        "email": accepted.email,
+    }
+
+
+def _again(
+    request: HttpRequest, sent: forms.Signup, errors: dict[str, str], *, language: str, status: int
+) -> HttpResponse:
+    """The box once more, with what was typed and what is wrong."""
+    if _wants_json(request):
+        return JsonResponse({"status": "invalid" if status == 422 else "busy", "errors": errors}, status=status)
+    return _signup_page(
+        request,
+        sent.form,
+        language=language,
+        status=status,
+        page_url=str(sent.posted.get("page", "")),
+        email=str(sent.posted.get("email", ""))[:320],
+        chosen=[newsletter.pk for newsletter in sent.chosen],
+        measured=sent.ids("measurement"),
+        errors=errors,
+    )
+
+
+def _refuse_origin(request: HttpRequest, form: SignupForm) -> HttpResponse:
+    language = responses.language_for(request, request.POST.get("language", ""))
+    if _wants_json(request):
+        return JsonResponse({"status": "refused"}, status=403)
+    return responses.lost(request, language=language, kind="origin", status=403)

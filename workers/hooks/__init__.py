@@ -1,1 +1,0 @@
-"""Who may post provider events: the providers and their secrets, the signatures Anymail does not check, the start's check."""

@@ -1,0 +1,398 @@
+"""An edition as bytes on the wire: compiled once, then only slots are filled for each reader and the pieces joined.
+
+Everything that does not differ between readers is encoded, folded and checked once per process (see `pieces`). The same
+words also become a message object for providers' APIs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.headerregistry import Address
+from email.utils import format_datetime
+from functools import lru_cache
+from html import escape
+from operator import itemgetter
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.utils import formats, timezone, translation
+from django.utils.translation import gettext as _
+
+from newsletter.models import Edition, Newsletter, Tracking
+from newsletter.rendering import slots
+from subscribers import audience, tokens
+from subscribers.models import LegalBasis, Subscription
+from workers.message import header_fields, segments
+
+LONGEST_NAME = 60
+"""Characters. Whoever fills in more wants to be read, not greeted: such a name is not put into words."""
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of what stands around them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a mail says, with slots: an `Edition`, or a rendering that is only tested."""
+
+    issue: int
+    language: str
+    subject: str
+    html: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What the wire needs to know about the reader of a copy."""
+
+    id: int
+    email: str
+    name: str = ""
+    confirmed_at: datetime | None = None
+    source_url: str = ""
+    legal_basis: str = LegalBasis.CONSENT
+    may_track: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One reader's message, ready to leave."""
+
+    sender: str
+    """The envelope's: bounces come back to it."""
+    recipient: str
+    message_id: str
+    data: bytes
+    stuffed: bool = False
+    """`data` is as SMTP carries it: leading dots doubled, with the mark that ends it (RFC 5321 section 4.5.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    words: Words
+    newsletter: Newsletter
+    domain: str
+    sender: str
+    inbound: str
+    """The domain at which we receive bounces; "" where we do not."""
+    zone: ZoneInfo
+    title: str
+    brand: str
+    headers: tuple[tuple[str, slots.Segments], ...]
+    """Headers beside From, To, Subject and Date, for providers' APIs."""
+    pattern: tuple[bytes, ...]
+    """Pieces, each followed by a gap for a value, but for the last."""
+    values_of: Callable[[Mapping[str, bytes]], tuple[bytes, ...]] = field(repr=False)
+    """Picks the value for each gap out of all that a reader has."""
+    fields: tuple[str, ...]
+    """Those of the names that are merge fields: "name:…_plain", "name:…_html"."""
+    at_start: tuple[str, ...]
+    """Names of values that stand at the start of a line too; there they are called "…^", and a leading dot is doubled."""
+    quoted: bool
+    stuffed: bool
+    shared_hit: str
+    bodies: tuple[slots.Segments, slots.Segments] = field(repr=False)
+    """Text and HTML, not encoded."""
+
+
+# --- compiling -------------------------------------------------------------------------------------------------------
+
+_cache: dict[object, Compiled] = {}
+MOST_CACHED = 24
+
+
+def of_edition(edition: Edition, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False) -> Compiled:
+    """The edition's pieces, compiled at most once in this process."""
+    key = (
+        edition.pk,
+        (eight_bit, stuffed),
+        hash((edition.subject, edition.html, edition.text)),
+        (newsletter.from_name, newsletter.from_email, newsletter.reply_to, newsletter.list_id, newsletter.tracking),
+        (settings.SITE_URL, settings.INBOUND_DOMAIN, settings.SECRET_KEY),
+    )
+    if key not in _cache:
+        while len(_cache) >= MOST_CACHED:
+            _cache.pop(next(iter(_cache)), None)
+        words = Words(edition.issue_id, edition.language, edition.subject, edition.html, edition.text)
+        _cache[key] = compiled(words, newsletter, eight_bit=eight_bit, stuffed=stuffed)
+    return _cache[key]
+
+
+def compiled(words: Words, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False) -> Compiled:
+    """Encode everything that is the same for all readers.
+
+    Bodies are 8-bit where the route takes it and no line is too long, else quoted-printable with each slot on a line of
+    its own. With `stuffed`, copies come as SMTP carries them, where that can be known beforehand.
+    Raises slots.UnknownSlot.
+    """
+    bodies = (slots.split(_newlines(words.text)), slots.split(_newlines(words.html)))
+    quoted = not eight_bit or any(segments.longest_line(body) > segments.LONGEST_LINE for body in bodies)
+    headers = _headers(words, newsletter)
+    chain = segments.Chain()
+    _write_headers(chain, words, newsletter, headers)
+    segments.write_bodies(chain, bodies, quoted=quoted, language=words.language)
+    stuffed = stuffed and segments.can_be_stuffed(chain)
+    if stuffed:
+        segments.stuff(chain)
+    return Compiled(
+        words=words,
+        newsletter=newsletter,
+        domain=header_fields.domain_of(newsletter.from_email),
+        sender=header_fields.ascii_address(newsletter.from_email),
+        inbound=settings.INBOUND_DOMAIN,
+        zone=newsletter.zone,
+        title=header_fields.clean(newsletter.title_in(words.language)),
+        brand=header_fields.clean(newsletter.brand),
+        headers=headers,
+        pattern=tuple(part for piece in chain.pieces for part in (piece, b""))[:-1],
+        values_of=itemgetter(*chain.names),
+        fields=tuple({name.removesuffix(segments.AT_START): None for name in chain.names if ":" in name}),
+        at_start=segments.at_start(chain),
+        quoted=quoted,
+        stuffed=stuffed,
+        shared_hit=tokens.hit(words.issue, 0),
+        bodies=bodies,
+    )
+
+
+def _newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _headers(words: Words, newsletter: Newsletter) -> tuple[tuple[str, slots.Segments], ...]:
+    contact = header_fields.ascii_address(newsletter.reply_to or newsletter.from_email)
+    found = [
+        ("List-Id", list_id(newsletter)),
+        ("List-Unsubscribe", _list_unsubscribe()),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ("List-Help", f"<mailto:{contact}?subject=help>"),
+        ("List-Owner", f"<mailto:{contact}>"),
+        ("List-Post", "NO"),
+    ]
+    if newsletter.is_public:
+        found.append(("List-Subscribe", f"<{settings.SITE_URL}/subscribe/>"))
+    if newsletter.archive_is_public:
+        found.append(("List-Archive", f"<{settings.SITE_URL}/archive/>"))
+    found += [("Precedence", "bulk"), ("Feedback-ID", feedback_id(words, newsletter))]
+    return tuple((name, slots.split(value)) for name, value in found)
+
+
+def _list_unsubscribe() -> str:
+    """The one-click address first (RFC 8058); by mail too where we receive any."""
+    token = slots.slot("u")
+    by_web = f"<{settings.SITE_URL}/u/{token}/>"
+    if not settings.INBOUND_DOMAIN:
+        return by_web
+    return f"{by_web},\r\n <mailto:unsubscribe+{token}@{settings.INBOUND_DOMAIN}?subject=unsubscribe>"
+
+
+def list_id(newsletter: Newsletter) -> str:
+    """RFC 2919: a phrase and the id in angle brackets, at most 255 octets."""
+    bare = f"<{re.sub('[^A-Za-z0-9._-]', '', newsletter.list_id)}>"
+    named = f"{header_fields.phrase(newsletter.title, taken=9)} {bare}"
+    return named if len(named) + len("List-Id: ") <= 255 else bare
+
+
+def feedback_id(words: Words, newsletter: Newsletter) -> str:
+    """campaign:newsletter:kind:sender, where the sender is 5 to 15 signs that never change (S-22)."""
+    host = re.sub(r"[^a-z0-9]", "", settings.SITE_HOST.lower().removeprefix("www.").removeprefix("newsletter."))
+    return f"{words.issue}:{re.sub('[^a-z0-9-]', '-', newsletter.slug)[:40]}:issue:{(host + 'warta')[:15] if len(host) < 5 else host[:15]}"
+
+
+def _write_headers(
+    chain: segments.Chain, words: Words, newsletter: Newsletter, headers: Iterable[tuple[str, slots.Segments]]
+) -> None:
+    chain.add(f"From: {header_fields.mailbox(newsletter.from_name, newsletter.from_email, taken=6)}\r\nTo: ")
+    chain.slot("to")
+    if newsletter.reply_to:
+        chain.add(f"\r\nReply-To: {header_fields.ascii_address(newsletter.reply_to)}")
+    chain.add(f"\r\nSubject: {header_fields.unstructured(words.subject, taken=9)}\r\nDate: ")
+    chain.slot("date")
+    chain.add("\r\nMessage-ID: ")
+    chain.slot("message_id")
+    for name, value in headers:
+        chain.add(f"\r\n{name}: ")
+        chain.segments(value)
+    chain.add(f"\r\nContent-Language: {words.language}\r\nMIME-Version: 1.0\r\n")
+
+
+# --- filling ---------------------------------------------------------------------------------------------------------
+
+
+def fill(mail: Compiled, reader: Reader, *, now: datetime, own: tokens.Own | None = None) -> Copy:
+    """One reader's copy. `own` is the reader's part of `tokens.of_readers`, where that was asked for. Raises Unsendable."""
+    recipient = header_fields.ascii_address(reader.email)
+    issue = mail.words.issue
+    own = own or tokens.of_readers(issue, [reader.id])[reader.id]
+    message_id = tokens.message_id(issue, reader.id, mail.domain)
+    why_plain, why_html = _why_encoded(why(mail, reader), mail.quoted)
+    values = {
+        "to": header_fields.named(reader.name, recipient, taken=4).encode(),
+        "date": date(now),
+        "message_id": message_id.encode(),
+        "u": own.unsubscribe.encode(),
+        "p": own.preferences.encode(),
+        "hit": (own.hit if _may_know(mail, reader) else mail.shared_hit).encode(),
+        "why_plain": why_plain,
+        "why_html": why_html,
+    }
+    if mail.fields:
+        values.update(_fields(mail, reader))
+    if mail.stuffed:
+        for name in mail.at_start:
+            values[name + segments.AT_START] = segments.doubled(values[name])
+    parts = list(mail.pattern)
+    parts[1::2] = mail.values_of(values)
+    sender = f"bounce+{own.event}@{mail.inbound}" if mail.inbound else mail.sender
+    return Copy(sender, recipient, message_id, b"".join(parts), mail.stuffed)
+
+
+def _fields(mail: Compiled, reader: Reader) -> dict[str, bytes]:
+    """The reader's own words for each merge field, or those that stand in for them."""
+    name, found = called(reader), {}
+    for key in mail.fields:
+        field, _mark, kind = key.rpartition("_")
+        fallback = _fallback(field)
+        found[key] = (
+            _written(escape(name) if kind == "html" else name, mail.quoted) if name else _encoded(fallback, mail.quoted)
+        )
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _fallback(field: str) -> str:
+    parted = slots.parted(field)
+    return parted[1] if parted else ""
+
+
+def called(reader: Reader) -> str:
+    """What to call a reader in a sentence; "" where only the fallback will do."""
+    name = header_fields.clean(_TURNING.sub("", reader.name)) if reader.name else ""
+    return name if len(name) <= LONGEST_NAME else ""
+
+
+def mail(wire: Compiled, reader: Reader) -> EmailMultiAlternatives:
+    """The same copy as a message for a provider's API, with a token that its events must bring back."""
+    recipient = header_fields.ascii_address(reader.email)
+    why_text, why_html = why(wire, reader)
+    values = {
+        "u": tokens.unsubscribe(reader.id, wire.words.issue),
+        "p": tokens.preferences(reader.id),
+        "hit": hit(wire, reader),
+    }
+    name = called(reader)
+    own = ({"why": why_text, "name": name}, {"why": why_html, "name": escape(name)})
+    text, html = (slots.fill(body, {**values, **words}) for body, words in zip(wire.bodies, own, strict=True))
+    headers = {name: slots.fill(value, values).replace("\r\n", "") for name, value in wire.headers}
+    headers["Message-ID"] = tokens.message_id(wire.words.issue, reader.id, wire.domain)
+    newsletter = wire.newsletter
+    message = EmailMultiAlternatives(
+        subject=header_fields.clean(wire.words.subject),
+        body=text,
+        from_email=_shown(newsletter.from_name, newsletter.from_email),
+        to=[_shown(reader.name, recipient)],
+        reply_to=[header_fields.ascii_address(newsletter.reply_to)] if newsletter.reply_to else None,
+        headers=headers,
+    )
+    message.attach_alternative(html, "text/html")
+    message.metadata = {"warta": tokens.event_mac(wire.words.issue, reader.id)}  # type: ignore[attr-defined]
+    return message
+
+
+def _shown(name: str, email: str) -> str:
+    return str(Address(display_name=header_fields.clean(name), addr_spec=header_fields.ascii_address(email)))
+
+
+def sender(mail: Compiled, reader: Reader) -> str:
+    """Where bounces go: an address that says whose mail it was (VERP), where we receive mail; else the sender's."""
+    if mail.inbound:
+        return f"bounce+{tokens.event_mac(mail.words.issue, reader.id)}@{mail.inbound}"
+    return mail.sender
+
+
+def hit(mail: Compiled, reader: Reader) -> str:
+    """Everybody shares one token, unless readers are measured one by one and this one agreed."""
+    return tokens.hit(mail.words.issue, reader.id) if _may_know(mail, reader) else mail.shared_hit
+
+
+def _may_know(mail: Compiled, reader: Reader) -> bool:
+    newsletter = mail.newsletter
+    agrees = reader.may_track or not newsletter.tracking_needs_consent
+    return agrees and newsletter.tracking == Tracking.INDIVIDUAL
+
+
+@lru_cache(maxsize=8)
+def _date(second: int) -> bytes:
+    return format_datetime(datetime.fromtimestamp(second, tz=timezone.get_default_timezone())).encode()
+
+
+def date(now: datetime) -> bytes:
+    return _date(int(now.timestamp()))
+
+
+def _written(words: str, quoted: bool) -> bytes:
+    return segments.quoted_printable(words, goes_on=True) if quoted else words.encode()
+
+
+_encoded = lru_cache(maxsize=4096)(_written)
+
+
+@lru_cache(maxsize=4096)
+def _why_encoded(sentences: tuple[str, str], quoted: bool) -> tuple[bytes, bytes]:
+    plain, html = sentences
+    return _written(plain, quoted), _written(html, quoted)
+
+
+def why(mail: Compiled, reader: Reader) -> tuple[str, str]:
+    """The sentence that says why this mail came and since when, as text and as HTML, in the edition's language."""
+    since = reader.confirmed_at.astimezone(mail.zone).date().isoformat() if reader.confirmed_at else ""
+    return _why(
+        mail.words.language,
+        mail.title,
+        mail.brand,
+        reader.legal_basis,
+        _site(reader.source_url),
+        since,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _site(url: str) -> str:
+    return (urlsplit(url).hostname or "")[:100]
+
+
+@lru_cache(maxsize=4096)
+def _why(language: str, title: str, brand: str, basis: str, site: str, since: str) -> tuple[str, str]:
+    with translation.override(language):
+        day = formats.date_format(datetime.fromisoformat(since), "j F Y") if since else ""
+        words = {"title": title, "brand": brand, "site": site, "date": day}
+        sentence = _sentence(basis, site=site, since=since) % words
+    return sentence, escape(sentence)
+
+
+def _sentence(basis: str, *, site: str, since: str) -> str:
+    if basis == LegalBasis.SOFT_OPT_IN and since:
+        return _("You receive this mail because %(brand)s has known you as a customer or member since %(date)s.")
+    if basis == LegalBasis.PUBLIC_TASK and since:
+        return _("You have received this mail as part of the public service of %(brand)s since %(date)s.")
+    if site and since:
+        return _("You receive this mail because you signed up for %(title)s on %(site)s, confirmed on %(date)s.")
+    if since:
+        return _("You receive this mail because you signed up for %(title)s, confirmed on %(date)s.")
+    return _("You receive this mail because you signed up for %(title)s and confirmed it.")
+
+
+# --- readers ---------------------------------------------------------------------------------------------------------
+
+
+def readers(subscription_ids: Iterable[int]) -> Mapping[int, Reader]:
+    """What the wire needs of these subscriptions, in one query."""
+    rows = Subscription.objects.filter(pk__in=audience.among(subscription_ids)).values_list(
+        "pk", "subscriber__email", "subscriber__name", "confirmed_at", "source_url", "legal_basis", "may_track"
+    )
+    return {row[0]: Reader(*row) for row in rows}

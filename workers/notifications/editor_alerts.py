@@ -1,0 +1,35 @@
+"""Mail to the editors of a newsletter about what waits for them. `workers.notifications.outbox` writes the words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from newsletter.models import Membership, Newsletter, Role
+from newsletter.roles import ACTIONS, Action
+from subscribers.models import Notice, NoticeKind
+
+MAY_SEND = tuple(role for role, actions in ACTIONS.items() if Action.SEND in actions)
+
+
+def tell(
+    newsletter: Newsletter, payload: Mapping[str, object], *, now: datetime, roles: Collection[str] = Role.values
+) -> int:
+    """One mail to everybody with one of `roles`, in their language. Returns how many.
+
+    Call it in the transaction that made it necessary.
+    """
+    members = Membership.objects.filter(newsletter=newsletter, role__in=roles, editor__is_active=True)
+    told = [
+        Notice(
+            kind=NoticeKind.ALERT,
+            editor=member.editor,
+            newsletter=newsletter,
+            language=member.editor.language,
+            payload=dict(payload),
+            due_at=now,
+            created_at=now,
+        )
+        for member in members.select_related("editor")
+    ]
+    return len(Notice.objects.bulk_create(told))

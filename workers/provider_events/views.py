@@ -1,0 +1,101 @@
+"""`/webhooks/<provider>/tracking/`: what providers report. Open only for a provider whose secret or topic is set (T-42).
+
+Anymail reads the posts and checks the signatures it knows; what it does not check is done here: how old a signed post is,
+Resend's signature, and Amazon's (`sns`). `feedback` decides what is believed and what follows.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from importlib import import_module
+
+from anymail.exceptions import AnymailError, AnymailInsecureWebhookWarning, AnymailNotSupportedWarning
+from anymail.exceptions import AnymailWebhookValidationFailure as Invalid
+from anymail.signals import AnymailTrackingEvent
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from workers import provider_events
+from workers.provider_events import providers, signatures, sns
+
+logger = logging.getLogger(__name__)
+
+UNREADABLE = (
+    *(AnymailError, SuspiciousOperation, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+    *(OSError, OverflowError, RecursionError),
+)
+"""What reading a post that is not what it should be can raise."""
+
+# Both are said better by `checks`, at the start and by name.
+warnings.filterwarnings("ignore", category=AnymailInsecureWebhookWarning)
+warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
+
+
+@csrf_exempt
+@login_not_required
+@require_http_methods(["POST", "HEAD"])
+def tracking(request: HttpRequest, provider: str) -> HttpResponse:
+    """Take in one post. 200: all of it is stored; 400: never believed; 401: without the secret; 413: too large; 503: come again."""
+    one = providers.ALL.get(provider)
+    if one is None or not providers.is_open(one):
+        return HttpResponse(status=404)
+    if request.method == "HEAD":
+        return HttpResponse()  # some ask so before they accept the address
+    if provider == "ses" and providers.secret_of(one) and "Authorization" not in request.headers:
+        # SNS gives the secret only when it is asked for it.
+        return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="Warta"'})
+    if _length(request) > one.most_bytes:
+        return _refused(provider, "too large", status=413)
+    try:
+        events = _ses(request) if provider == "ses" else _events(request, one)
+    except sns.TryLater:
+        return _refused(provider, "certificate not reached", status=503)
+    except UNREADABLE as error:
+        # Never the message: it may hold the address with the secret in it, or the body (T-45).
+        return _refused(provider, type(error).__name__)
+    provider_events.receive(events, provider=provider, now=timezone.now())
+    return HttpResponse()
+
+
+def _length(request: HttpRequest) -> int:
+    announced = str(request.META.get("CONTENT_LENGTH") or "0")
+    return int(announced) if announced.isdecimal() and len(announced) < 12 else sys.maxsize
+
+
+def _refused(provider: str, reason: str, *, status: int = 400) -> HttpResponse:
+    logger.warning("provider event refused", extra={"provider": provider, "reason": reason})
+    return HttpResponse(status=status)
+
+
+def _events(request: HttpRequest, provider: providers.Provider) -> list[AnymailTrackingEvent]:
+    """The events of a post that its provider has signed. Raises one of UNREADABLE."""
+    view = _view(request, provider)
+    view.run_validators(request)
+    signatures.check(request, provider, now=timezone.now())
+    events: list[AnymailTrackingEvent] = view.parse_events(request)
+    return events
+
+
+def _view(request: HttpRequest, provider: providers.Provider):  # type: ignore[no-untyped-def]  # Anymail has no types
+    """A view of its own for each post: Anymail's keep state."""
+    secret = providers.secret_of(provider)
+    arguments: dict[str, object] = {"webhook_secret": [secret] if secret else []}
+    if provider.key_argument and (key := providers.key_of(provider)):
+        arguments[provider.key_argument] = key
+    if provider.kind == "mandrill":
+        arguments["webhook_url"] = signatures.address_of(request)
+    return getattr(import_module(f"anymail.webhooks.{provider.kind}"), provider.view)(**arguments)
+
+
+def _ses(request: HttpRequest) -> list[AnymailTrackingEvent]:
+    """Amazon's, whose messages are signed by SNS. A subscription to one of our topics is confirmed."""
+    if (secret := providers.secret_of(providers.ALL["ses"])) and not signatures.has_secret(request, secret):
+        raise Invalid("the basic authentication is missing or wrong")
+    return sns.events_of(request.body, topics=settings.SES_TOPICS, now=timezone.now())

@@ -1,0 +1,220 @@
+"""What became of an issue, in figures that claim no more than we know.
+
+Clicks and opens are counted, readers are not, unless a newsletter measures single readers who agreed. Machines stand
+apart from people. Opens come last and as a lower bound: many programs open for us, or show no pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Count, Q, Sum
+
+from newsletter.models import Issue, IssueStatus, Link, Tracking
+from subscribers.models import ConsentAction, ConsentEvent, Purpose, Subscription
+from workers import ledger
+from workers.models import AgentClass, Batch, Delivery, DeliveryStatus, Tally
+from workers.tracking.loader import CLICKED, OPENED
+
+AFTERWARDS = timedelta(days=7)
+LIVELY = timedelta(hours=1)
+"""So long after the end of sending the figures of an issue are still recounted at each tick."""
+
+MACHINES = (AgentClass.SCANNER, AgentClass.PROXY)
+
+
+@dataclass(frozen=True)
+class LinkRow:
+    number: int
+    label: str
+    url: str
+    """Where it leads now."""
+    clicks: int
+    """By people."""
+    unknown: int
+    scanners: int
+    language: str
+
+
+@dataclass(frozen=True)
+class HourPoint:
+    hour: datetime
+    clicks: int
+    opens: int
+
+
+@dataclass(frozen=True)
+class LanguageRow:
+    language: str
+    accepted: int
+    clicks: int
+
+
+@dataclass(frozen=True)
+class Report:
+    delivered: int
+    """Reported as delivered by a provider; mail servers that say nothing are missing."""
+    accepted: int
+    refused: int
+    bounced: int
+    complained: int
+    unsubscribed: int
+    clicks_people: int
+    clicks_scanners: int
+    clicks_unknown: int
+    opens_at_least: int
+    links: list[LinkRow]
+    hours: list[HourPoint]
+    by_language: list[LanguageRow]
+    readers_clicked: int | None = None
+    """Only where single readers are measured: how many of them clicked …"""
+    readers_measured: int | None = None
+    """… and how many there are."""
+
+
+def issue_report(issue: Issue) -> Report:
+    sums, statuses = _outcomes(issue), _statuses(issue)
+    clicks = _by_class(issue, CLICKED)
+    clicked, measured = _readers(issue)
+    return Report(
+        delivered=statuses.get(DeliveryStatus.DELIVERED, 0),
+        accepted=sums["accepted"],
+        refused=sums["refused"],
+        bounced=statuses.get(DeliveryStatus.BOUNCED, 0),
+        complained=statuses.get(DeliveryStatus.COMPLAINED, 0),
+        unsubscribed=unsubscribed(issue),
+        clicks_people=clicks.get(AgentClass.HUMAN, 0),
+        clicks_scanners=sum(clicks.get(name, 0) for name in MACHINES),
+        clicks_unknown=clicks.get(AgentClass.UNKNOWN, 0),
+        opens_at_least=_by_class(issue, OPENED).get(AgentClass.HUMAN, 0),
+        links=links(issue),
+        hours=hours(issue),
+        by_language=by_language(issue),
+        readers_clicked=clicked,
+        readers_measured=measured,
+    )
+
+
+def _outcomes(issue: Issue) -> dict[str, int]:
+    sums = Batch.objects.filter(issue=issue).aggregate(accepted=Sum("accepted"), refused=Sum("refused"))
+    return {name: value or 0 for name, value in sums.items()}
+
+
+def _statuses(issue: Issue) -> dict[str, int]:
+    known = Delivery.objects.filter(issue=issue).exclude(status=DeliveryStatus.NONE)
+    return dict(known.order_by().values_list("status").annotate(readers=Count("pk")))
+
+
+def unsubscribed(issue: Issue) -> int:
+    """Readers who left by a link in this issue."""
+    events = ConsentEvent.objects.filter(
+        newsletter=issue.newsletter_id,
+        purpose=Purpose.NEWSLETTER,
+        action__in=(ConsentAction.WITHDRAWN, ConsentAction.OBJECTED),
+        actor="reader",
+        evidence__issue=issue.pk,
+    )
+    return events.values("subscription").distinct().count()
+
+
+def _by_class(issue: Issue, kind: str) -> dict[str, int]:
+    tallies = Tally.objects.filter(issue=issue, kind=kind)
+    return dict(tallies.values_list("agent_class").annotate(sum=Sum("count")))
+
+
+def _readers(issue: Issue) -> tuple[int | None, int | None]:
+    if issue.newsletter.tracking != Tracking.INDIVIDUAL:
+        return None, None
+    clicked = Delivery.objects.filter(issue=issue, first_clicked_at__isnull=False).count()
+    return clicked, _measured(issue)
+
+
+def _measured(issue: Issue) -> int:
+    """Readers of this issue who agree to be measured now."""
+    agreed = Subscription.objects.filter(newsletter=issue.newsletter_id, may_track=True)
+    return Delivery.objects.filter(issue=issue, subscription__in=agreed.values("pk")).count()
+
+
+def links(issue: Issue) -> list[LinkRow]:
+    """Every link of the issue, the most clicked first."""
+    counts = {row["link"]: row for row in _link_counts(issue)}
+    nothing = {"people": 0, "unknown": 0, "machines": 0}
+    rows = [
+        LinkRow(
+            number=link.number,
+            label=link.label or link.target,
+            url=link.target,
+            clicks=found["people"] or 0,
+            unknown=found["unknown"] or 0,
+            scanners=found["machines"] or 0,
+            language=link.language,
+        )
+        for link in Link.objects.filter(issue_key=issue.pk)
+        for found in [counts.get(link.number, nothing)]
+    ]
+    return sorted(rows, key=lambda row: (-row.clicks, row.number))
+
+
+def _link_counts(issue: Issue) -> Iterable[Mapping[str, Any]]:
+    return (
+        Tally.objects.filter(issue=issue, kind=CLICKED)
+        .values("link")
+        .annotate(
+            people=Sum("count", filter=Q(agent_class=AgentClass.HUMAN)),
+            unknown=Sum("count", filter=Q(agent_class=AgentClass.UNKNOWN)),
+            machines=Sum("count", filter=Q(agent_class__in=MACHINES)),
+        )
+    )
+
+
+def hours(issue: Issue) -> list[HourPoint]:
+    """Clicks and opens by people, for each hour in which there were any, oldest first."""
+    people = Tally.objects.filter(issue=issue, agent_class=AgentClass.HUMAN).values("hour").order_by("hour")
+    rows = people.annotate(
+        clicks=Sum("count", filter=Q(kind=CLICKED)),
+        opens=Sum("count", filter=Q(kind=OPENED)),
+    )
+    return [HourPoint(row["hour"], row["clicks"] or 0, row["opens"] or 0) for row in rows]
+
+
+def by_language(issue: Issue) -> list[LanguageRow]:
+    """Mails and clicks per language of the issue, the newsletter's first language first."""
+    accepted = dict(
+        Batch.objects.filter(issue=issue).order_by().values_list("edition__language").annotate(sum=Sum("accepted"))
+    )
+    clicked = Tally.objects.filter(issue=issue, kind=CLICKED, agent_class=AgentClass.HUMAN).exclude(language="")
+    clicks = dict(clicked.values_list("language").annotate(sum=Sum("count")))
+    order = [*issue.newsletter.languages, *sorted({*accepted, *clicks} - {*issue.newsletter.languages})]
+    return [
+        LanguageRow(language, accepted.get(language, 0), clicks.get(language, 0))
+        for language in order
+        if language in accepted or language in clicks
+    ]
+
+
+# --- counters in lists -----------------------------------------------------------------------------------------------
+
+
+def recount(*, now: datetime) -> int:
+    """Bring the counters in issue lists in step: at each tick while sending and for an hour after, then hourly."""
+    due = Q(status__in=(IssueStatus.SENDING, IssueStatus.PAUSED)) | Q(sent_at__gt=now - LIVELY)
+    if cache.add(f"recounted-{now:%Y%m%d%H}", "yes", timeout=3700):
+        due |= Q(sent_at__gt=now - AFTERWARDS)
+    issues = list(Issue.objects.filter(due).select_related("newsletter"))
+    for issue in issues:
+        recount_issue(issue)
+    return len(issues)
+
+
+def recount_issue(issue: Issue) -> None:
+    sums = ledger.equation(issue)
+    Issue.objects.filter(pk=issue.pk).update(
+        audience_count=sums.audience,
+        accepted_count=sums.accepted,
+        refused_count=sums.refused,
+        click_count=_by_class(issue, CLICKED).get(AgentClass.HUMAN, 0),
+    )

@@ -1,0 +1,122 @@
+"""Readers who did not get an issue that was sent, and letting it follow to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
+
+from newsletter import issues, roles
+from newsletter.models import Issue, IssueStatus
+from newsletter.roles import Action
+from newsletter.studio.shared import access
+from workers import ledger
+from workers.studio.shared import wording
+
+BY_ITSELF = frozenset({"late", "gave_up", "returned"})
+"""Ticked unless somebody chose otherwise; who was refused is not."""
+DRIFT = 0.02
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def missed(request: HttpRequest, issue_id: int) -> HttpResponse:
+    """The equation, and ticks for whom it follows to (GET); the button sends to exactly those (POST)."""
+    issue = access.issue(request, issue_id, Action.SEND if request.method == "POST" else Action.WRITE)
+    if issue.status != IssueStatus.SENT:
+        return redirect("issue-review" if issue.is_editable else "issue-progress", issue.pk)
+    if request.method == "POST":
+        return _send(request, issue)
+    return _page(request, issue, _kinds(request.GET.getlist("kind")) if "chosen" in request.GET else BY_ITSELF)
+
+
+def _kinds(named: list[str]) -> frozenset[str]:
+    return frozenset(named) & frozenset(ledger.MISSED_KINDS)
+
+
+def _page(request: HttpRequest, issue: Issue, kinds: frozenset[str], problem: str = "") -> HttpResponse:
+    found = ledger.missed(issue)
+    context = {
+        "section": "reports",
+        "issue": issue,
+        "newsletter": issue.newsletter,
+        "zone": issue.newsletter.zone,
+        "found": found,
+        "rows": [row | {"chosen": row["key"] in kinds} for row in _rows(found) if row["count"]],
+        "kinds": sorted(kinds),
+        "count": found.of(kinds),
+        "who": wording.readers(found.of(kinds)),
+        "terms": _terms(found, kinds),
+        "age": wording.span(timezone.now() - issue.started_at) if issue.started_at else "",
+        "may_send": roles.may(access.editor(request), Action.SEND, issue.newsletter),
+        "problem": problem,
+    }
+    return render(request, "studio/correction/missed.html", context, status=422 if problem else 200)
+
+
+def _rows(found: ledger.Missed) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": "late",
+            "count": found.late,
+            "title": _("They signed up after it had begun"),
+            "words": _("They get it as it was sent, in their language."),
+        },
+        {
+            "key": "gave_up",
+            "count": found.gave_up,
+            "title": _("Their mail service put us off until we gave up"),
+            "words": _("A full mailbox or a busy server; by now it may take the mail."),
+        },
+        {
+            "key": "returned",
+            "count": found.returned,
+            "title": _("They were away when it went out"),
+            "words": _("They had paused or left, and are subscribed again."),
+        },
+        {
+            "key": "refused",
+            "count": found.refused,
+            "title": _("Their mail service said no"),
+            "words": _("Tick this only if the reason is gone. Mail that is refused again harms the sender’s name."),
+        },
+    ]
+
+
+def _terms(found: ledger.Missed, kinds: frozenset[str]) -> list[tuple[int, str]]:
+    """What is taken from everybody who may get mail now."""
+    terms = [
+        (found.have, _("have it")),
+        (found.uncertain, _("uncertain: they may have it")),
+        (found.waiting, _("deferred, tried again by itself")),
+        (found.of(set(ledger.MISSED_KINDS) - kinds), _("not ticked")),
+    ]
+    return [(count, words) for count, words in terms if count]
+
+
+def _send(request: HttpRequest, issue: Issue) -> HttpResponse:
+    kinds = _kinds(request.POST.getlist("kind"))
+    count, said = ledger.missed(issue).of(kinds), access.number(request.POST.get("count", ""))
+    if abs(count - said) > max(5, DRIFT * said):
+        words = _("It was %(before)s when you opened this page; it is %(now)s by now. Look at it once more.")
+        figures = {"before": wording.readers(said), "now": wording.readers(count)}
+        return _page(request, issue, kinds, words % figures)
+    try:
+        readers = ledger.send_to_missed(issue, kinds, editor=access.editor(request), now=timezone.now())
+    except ledger.NobodyMissed:
+        return _page(request, issue, kinds, _("There is nobody to send it to. Tick somebody."))
+    except issues.WrongState as wrong:
+        messages.error(request, str(wrong))
+        return redirect("issue-progress", issue.pk)
+    words = ngettext(
+        "It follows to %(count)s reader. Nobody gets it twice, and your click is recorded.",
+        "It follows to %(count)s readers. Nobody gets it twice, and your click is recorded.",
+        readers,
+    )
+    messages.success(request, words % {"count": wording.number(readers)})
+    return redirect("issue-progress", issue.pk)

@@ -1,0 +1,121 @@
+"""The table that tells how an issue fares at each mail service, under way and afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from newsletter.models import Issue, IssueStatus
+from workers.models import DeliveryStatus, Outcome
+from workers.reporting import by_mailbox_provider
+from workers.reporting.by_mailbox_provider import Service
+from workers.studio.shared import wording
+from workers.throttling import mailbox_providers
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    figures: list[int | str]
+    note: str = ""
+    is_slow: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    columns: list[str]
+    rows: list[Row]
+    whole: Row
+    has_notes: bool
+
+
+def under_way(issue: Issue, *, now: datetime) -> Table | None:
+    """Whom it has reached and who waits; None where nothing has begun, or counting would be too much."""
+    if not by_mailbox_provider.is_countable(issue):
+        return None
+    moves = issue.status == IssueStatus.SENDING
+    span_s = _span_s(issue, now=now)
+    outcomes = [Outcome.ACCEPTED, Outcome.DEFERRED, Outcome.REFUSED, Outcome.SKIPPED, Outcome.UNCERTAIN]
+    columns = [_("Readers"), *(str(outcome.label) for outcome in outcomes)]
+    columns.append(_("Not sent any more") if issue.status == IssueStatus.CANCELLED else _("Waiting"))
+
+    def figures(service: Service) -> list[int | str]:
+        told = [
+            service.readers,
+            *(service.counts[outcome] for outcome in outcomes),
+            service.counts[by_mailbox_provider.WAITING],
+        ]
+        return [*told, wording.number(round(service.recent / span_s))] if moves else [*told]
+
+    found = by_mailbox_provider.of(issue, now=now)
+    rows = [Row(_name(one), figures(one), *(_note(issue, one) if moves else ())) for one in found]
+    columns += [_("A second")] if moves else []
+    return _table(columns, rows, figures(by_mailbox_provider.together(found)), has_notes=moves)
+
+
+def too_many(issue: Issue) -> str:
+    """Why there is no table; empty where there is one, or nothing to tell yet."""
+    if issue.started_at is None or by_mailbox_provider.is_countable(issue):
+        return ""
+    most = wording.number(by_mailbox_provider.MOST_READERS)
+    return _("With more than %(most)s readers they are not counted by mail service: it would slow the sending.") % {
+        "most": most
+    }
+
+
+def afterwards(issue: Issue, *, now: datetime) -> Table | None:
+    """What mail services took and sent back; None where counting would be too much."""
+    if not by_mailbox_provider.is_countable(issue):
+        return None
+    columns = [
+        _("Readers"),
+        *(str(label) for label in (Outcome.ACCEPTED.label, Outcome.REFUSED.label)),
+        *(str(label) for label in (DeliveryStatus.BOUNCED.label, DeliveryStatus.COMPLAINED.label)),
+    ]
+
+    def figures(service: Service) -> list[int | str]:
+        counts, reports = service.counts, service.reports
+        told = (counts[Outcome.ACCEPTED], counts[Outcome.REFUSED])
+        return [service.readers, *told, reports[DeliveryStatus.BOUNCED], reports[DeliveryStatus.COMPLAINED]]
+
+    found = by_mailbox_provider.of(issue, now=now)
+    rows = [Row(_name(one), figures(one)) for one in found]
+    return _table(columns, rows, figures(by_mailbox_provider.together(found)), has_notes=False)
+
+
+def _table(columns: list[str], rows: list[Row], whole: Sequence[int | str], *, has_notes: bool) -> Table | None:
+    return Table(columns, rows, Row(_("All"), list(whole)), has_notes) if rows else None
+
+
+def _span_s(issue: Issue, *, now: datetime) -> float:
+    """Seconds within which readers count as dealt with lately."""
+    begun = issue.started_at or now
+    return max(1.0, (min(now - begun, by_mailbox_provider.RECENT)).total_seconds())
+
+
+def _name(service: Service) -> str:
+    if service.name != mailbox_providers.OTHER:
+        return mailbox_providers.name_of(service.name)
+    if not service.lanes:
+        return _("Others")
+    words = ngettext("%(count)s other", "%(count)s others", len(service.lanes))
+    return words % {"count": wording.number(len(service.lanes))}
+
+
+def _note(issue: Issue, service: Service) -> tuple[str, bool]:
+    """Why it is slow, if it is; and whether it is."""
+    if not service.held:
+        return (_("Steady"), False) if service.counts[by_mailbox_provider.WAITING] and service.recent else ("", False)
+    clock = wording.clock(min(service.held.values()), issue.newsletter.zone)
+    if service.name == mailbox_providers.OTHER:
+        words = ngettext(
+            "%(count)s of them asks us to slow down, until %(time)s",
+            "%(count)s of them ask us to slow down, until %(time)s",
+            len(service.held),
+        )
+        return words % {"count": wording.number(len(service.held)), "time": clock}, True
+    return _("Asks us to slow down, until %(time)s") % {"time": clock}, True

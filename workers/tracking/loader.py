@@ -1,0 +1,342 @@
+"""From hits to numbers: what a hit record holds, which agent made it, and loading the spool into `Tally` and `Event`.
+
+The web process writes records (`workers.tracking.collector`); `manage.py drain` on the same host calls `drain` here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import logging
+import re
+import socket
+import struct
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Min
+
+from newsletter.models import Issue, Link, Tracking
+from subscribers.models import Subscription
+from workers import spool
+from workers.models import AgentClass, Delivery, Event, SpoolFile, Tally
+
+logger = logging.getLogger(__name__)
+
+OPENED, CLICKED = "opened", "clicked"
+SUFFIX = ".hits"
+BURST = timedelta(seconds=2)
+BURST_LINKS = 3
+"""So many different links of one reader within BURST were followed by a machine."""
+RECORDS_AT_ONCE = 2_000
+TARGETS_FRESH_S = 3.0
+"""How long a web process believes where a link leads: an amended one takes hold after that."""
+
+# --- one hit ---------------------------------------------------------------------------------------------------------
+
+_RECORD = struct.Struct("<BBQIIQ")
+_KINDS = (OPENED, CLICKED)
+_CLASSES = (AgentClass.UNKNOWN, AgentClass.HUMAN, AgentClass.PROXY, AgentClass.SCANNER)
+_CLASS_NUMBERS = {name: number for number, name in enumerate(_CLASSES)}
+AGENT_BYTES = 200
+
+
+@dataclass(frozen=True)
+class Hit:
+    kind: str
+    issue: int
+    occurred_at: datetime
+    link: int = 0
+    """Number of the link; 0 is the pixel."""
+    subscription: int = 0
+    """0 where everybody is counted together; then agent and network stay empty."""
+    agent_class: str = AgentClass.UNKNOWN
+    agent: str = ""
+    network: str = ""
+
+    def pack(self) -> bytes:
+        moment_ms = int(self.occurred_at.timestamp() * 1000)
+        head = _RECORD.pack(
+            _KINDS.index(self.kind),
+            _CLASS_NUMBERS[AgentClass(self.agent_class)],
+            moment_ms,
+            self.issue,
+            self.link,
+            self.subscription,
+        )
+        if not self.subscription:
+            return head
+        return head + self.network.encode()[:43] + b"\0" + self.agent.encode()[:AGENT_BYTES]
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Hit:
+        """Raises ValueError or struct.error for bytes that `pack` cannot have written."""
+        kind, class_number, moment_ms, issue, link, subscription = _RECORD.unpack_from(payload)
+        network, _, agent = payload[_RECORD.size :].partition(b"\0")
+        return cls(
+            kind=_KINDS[kind],
+            issue=issue,
+            occurred_at=datetime.fromtimestamp(moment_ms / 1000, UTC),
+            link=link,
+            subscription=subscription,
+            agent_class=_CLASSES[class_number],
+            agent=agent.decode(errors="ignore"),
+            network=network.decode(errors="ignore"),
+        )
+
+    @property
+    def hour(self) -> datetime:
+        return self.occurred_at.replace(minute=0, second=0, microsecond=0)
+
+
+# --- who is at the other end -----------------------------------------------------------------------------------------
+
+_PROXIES = re.compile(r"GoogleImageProxy|YahooMailProxy|ggpht\.com|^Mozilla/5\.0$|CloudFlare-Prefetch", re.IGNORECASE)
+_SCANNERS = re.compile(
+    r"bot\b|crawl|spider|scan|preview|headless|phantom|monitor|python|curl|wget|libwww|httpclient|http-client|okhttp"
+    r"|^java/|perl|ruby|axios|node-fetch|barracuda|mimecast|proofpoint|safelinks|trendmicro|ironport|symantec"
+    r"|existence discovery|facebookexternalhit|whatsapp|slurp",
+    re.IGNORECASE,
+)
+_PEOPLE = re.compile(
+    r"^(Mozilla/5\.0 \(|Opera/|Microsoft Office|Microsoft Outlook|Outlook-|Apple ?Mail|Dalvik/|Thunderbird)",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=4096)
+def agent_class(agent: str) -> AgentClass:
+    """What kind of program calls itself `agent`: published names only; timing is looked at in the drain."""
+    if _PROXIES.search(agent):
+        return AgentClass.PROXY
+    if _SCANNERS.search(agent):
+        return AgentClass.SCANNER
+    return AgentClass.HUMAN if _PEOPLE.match(agent) else AgentClass.UNKNOWN
+
+
+# --- the drain -------------------------------------------------------------------------------------------------------
+
+
+def drain(folder: Path | None = None, *, now: datetime) -> int:
+    """Load what the spool files of this host hold beyond what is loaded; return how many hits were new.
+
+    Each step is one transaction with the offset it reached, so a crash at any point repeats and loses nothing.
+    """
+    folder = folder or Path(settings.TRACKING_SPOOL)
+    return sum(_drain_file(file, now=now) for file in sorted(folder.glob(f"*{SUFFIX}")))
+
+
+def _drain_file(file: Path, *, now: datetime) -> int:
+    try:
+        with _closed(file) as is_closed:
+            total = 0
+            while loaded := _load_some(file, now=now):
+                total += loaded
+            if is_closed:
+                _delete(file)
+            return total
+    except FileNotFoundError:  # loaded and deleted by another drain in the meantime
+        return 0
+
+
+def _delete(file: Path) -> None:
+    """Remove a file that is closed and loaded; the file goes first, so that it can never be loaded from its start."""
+    left = file.stat().st_size - SpoolFile.objects.filter(name=_name(file)).values_list("offset", flat=True).get()
+    if left:  # never acknowledged: the process died while writing it
+        logger.warning("torn end of a hit spool dropped", extra={"bytes": left})
+    file.unlink()
+    SpoolFile.objects.filter(name=_name(file)).delete()
+
+
+@contextmanager
+def _closed(file: Path) -> Iterator[bool]:
+    """Whether no web process writes to `file` any more: it holds a lock on the file for as long as it lives."""
+    with file.open("rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _name(file: Path) -> str:
+    return f"{socket.gethostname()}/{file.name}"
+
+
+@transaction.atomic
+def _load_some(file: Path, *, now: datetime) -> int:
+    progress, _ = SpoolFile.objects.get_or_create(name=_name(file), defaults={"loaded_at": now})
+    progress = SpoolFile.objects.select_for_update().get(pk=progress.pk)
+    records = list(itertools.islice(spool.read_records(file, progress.offset), RECORDS_AT_ONCE))
+    if not records:
+        return 0
+    load(_readable(payload for payload, _end in records))
+    SpoolFile.objects.filter(pk=progress.pk).update(offset=records[-1][1], loaded_at=now)
+    return len(records)
+
+
+def _readable(payloads: Iterable[bytes]) -> list[Hit]:
+    hits = []
+    for payload in payloads:
+        try:
+            hits.append(Hit.unpack(payload))
+        except (ValueError, IndexError, struct.error):
+            logger.warning("hit record left out, it is of another release")
+    return hits
+
+
+def load(hits: list[Hit]) -> None:
+    """Fold hits into the tallies; keep those of readers who agreed to measurement as events too."""
+    hits = _still_allowed(hits)
+    _add([(_tally_key(hit, language), 1) for hit, language in _with_language(hits) if not hit.subscription])
+    _load_individual([hit for hit in hits if hit.subscription])
+
+
+def _still_allowed(hits: list[Hit]) -> list[Hit]:
+    """Without the hits of unknown or unmeasured issues, and those of readers who no longer agree (C-05)."""
+    modes = dict(
+        Issue.objects.filter(pk__in={hit.issue for hit in hits}).values_list("pk", "newsletter__tracking").iterator()
+    )
+    agreed = _agreed({hit.subscription for hit in hits if hit.subscription})
+
+    def allowed(hit: Hit) -> bool:
+        mode = modes.get(hit.issue, Tracking.OFF)
+        if hit.subscription:
+            return mode == Tracking.INDIVIDUAL and hit.subscription in agreed
+        return mode != Tracking.OFF
+
+    return [hit for hit in hits if allowed(hit)]
+
+
+def _agreed(subscriptions: set[int]) -> set[int]:
+    agreed: set[int] = set()
+    ids = sorted(subscriptions)
+    for start in range(0, len(ids), 500):
+        rows = Subscription.objects.filter(pk__in=ids[start : start + 500]).select_related("newsletter")
+        agreed |= {row.pk for row in rows if row.may_track or not row.newsletter.tracking_needs_consent}
+    return agreed
+
+
+def _with_language(hits: list[Hit]) -> list[tuple[Hit, str]]:
+    links = _link_languages({hit.issue for hit in hits})
+    return [
+        (hit, links.get((hit.issue, hit.link), "")) for hit in hits if not hit.link or (hit.issue, hit.link) in links
+    ]
+
+
+def _link_languages(issues: set[int]) -> dict[tuple[int, int], str]:
+    rows = Link.objects.filter(issue_key__in=issues).values_list("issue_key", "number", "language")
+    return {(issue, number): language for issue, number, language in rows}
+
+
+# --- hits of one reader ----------------------------------------------------------------------------------------------
+
+
+def _load_individual(hits: list[Hit]) -> None:
+    if not hits:
+        return
+    Event.objects.bulk_create(
+        [
+            Event(
+                issue=hit.issue,
+                subscription=hit.subscription,
+                kind=hit.kind,
+                occurred_at=hit.occurred_at,
+                link=hit.link,
+                agent_class=agent_class(hit.agent),
+                agent=hit.agent,
+                network=hit.network,
+            )
+            for hit, _language in _with_language(hits)
+        ],
+        batch_size=500,
+    )
+    _add([(_tally_key_of(hit, language, agent_class(hit.agent)), 1) for hit, language in _with_language(hits)])
+    clickers = {(hit.issue, hit.subscription) for hit in hits if hit.kind == CLICKED}
+    for issue, subscription in sorted(clickers):
+        _recognise_bursts(issue, subscription)
+        _note_first_click(issue, subscription)
+
+
+def _recognise_bursts(issue: int, subscription: int) -> None:
+    """Clicks on several links within moments were a machine's, the first of them too (S-62)."""
+    clicks = list(Event.objects.filter(issue=issue, subscription=subscription, kind=CLICKED).order_by("occurred_at"))
+    machine = [click for click in burst(clicks) if click.agent_class != AgentClass.SCANNER]
+    if not machine:
+        return
+    languages = _link_languages({issue})
+    moves = []
+    for click in machine:
+        language = languages.get((issue, click.link), "")
+        hit = Hit(kind=CLICKED, issue=issue, link=click.link, occurred_at=click.occurred_at)
+        moves.append((_tally_key_of(hit, language, click.agent_class), -1))
+        moves.append((_tally_key_of(hit, language, AgentClass.SCANNER), 1))
+    Event.objects.filter(pk__in=[click.pk for click in machine]).update(agent_class=AgentClass.SCANNER)
+    _add(moves)
+
+
+def burst(clicks: list[Event]) -> list[Event]:
+    """Those of `clicks` (ascending) that lie within BURST of clicks on BURST_LINKS different links."""
+    found: dict[int, Event] = {}
+    start = 0
+    for end, click in enumerate(clicks):
+        while click.occurred_at - clicks[start].occurred_at > BURST:
+            start += 1
+        window = clicks[start : end + 1]
+        if len({one.link for one in window}) >= BURST_LINKS:
+            found.update((id(one), one) for one in window)
+    return list(found.values())
+
+
+def _note_first_click(issue: int, subscription: int) -> None:
+    people = (AgentClass.HUMAN, AgentClass.UNKNOWN)
+    clicks = Event.objects.filter(issue=issue, subscription=subscription, kind=CLICKED, agent_class__in=people)
+    first = clicks.aggregate(first=Min("occurred_at"))["first"]
+    Delivery.objects.filter(issue_id=issue, subscription=subscription).update(first_clicked_at=first)
+
+
+# --- tallies ---------------------------------------------------------------------------------------------------------
+
+_Key = tuple[int, datetime, int, str, str, str]
+
+_ADD = """
+    INSERT INTO {table} (issue_id, hour, link, language, kind, agent_class, count)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (issue_id, hour, link, language, kind, agent_class)
+    DO UPDATE SET count = {table}.count + excluded.count
+"""
+_MOVE = """
+    UPDATE {table} SET count = count - %s
+    WHERE issue_id = %s AND hour = %s AND link = %s AND language = %s AND kind = %s AND agent_class = %s AND count >= %s
+"""
+
+
+def _tally_key(hit: Hit, language: str) -> _Key:
+    return _tally_key_of(hit, language, hit.agent_class)
+
+
+def _tally_key_of(hit: Hit, language: str, by: str) -> _Key:
+    return (hit.issue, hit.hour, hit.link, language, hit.kind, str(by))
+
+
+def _add(counts: list[tuple[_Key, int]]) -> None:
+    """Add to the tallies in one statement each way, in a fixed order so that two drains cannot lock each other out."""
+    sums: Counter[_Key] = Counter()
+    for key, count in counts:
+        sums[key] += count
+    table = connection.ops.quote_name(Tally._meta.db_table)
+    moment = connection.ops.adapt_datetimefield_value
+    rows = [((key[0], moment(key[1]), *key[2:]), count) for key, count in sorted(sums.items()) if count]
+    with connection.cursor() as cursor:
+        if more := [(*key, count) for key, count in rows if count > 0]:
+            cursor.executemany(_ADD.format(table=table), more)
+        if fewer := [(-count, *key, -count) for key, count in rows if count < 0]:
+            cursor.executemany(_MOVE.format(table=table), fewer)
