@@ -29,12 +29,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from newsletter import content
+from newsletter.formatting import format_time, zone_name
 from newsletter.issues import TEMPLATE_VERSION
 from newsletter.media import video_thumbnails
 from newsletter.models import Edition, Issue, Link, Newsletter, Tracking
 from newsletter.rendering import blocks, colours, mjml, plaintext, richtext, slots
 from newsletter.rendering.links import LinkBook, NumberedLink
-from newsletter.templatetags.warta import time_of_day, zone_name
 
 __all__ = [
     "CannotRender",
@@ -317,7 +317,7 @@ def _day(moment: datetime) -> str:
 
 
 def _clock(moment: datetime) -> str:
-    return time_of_day(moment)
+    return format_time(moment)
 
 
 def calendar_url(issue: Issue, block: str, language: str) -> str:

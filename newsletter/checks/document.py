@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from newsletter import content, editions
 from newsletter.checks import link_checker
 from newsletter.checks.findings import Defect
+from newsletter.formatting import language_name
 from newsletter.models import MediaFile
 from newsletter.rendering import appearance, links, richtext
-from newsletter.templatetags.warta import language_name
 
 MOST_PICTURE_BYTES = 600_000
 WIDEST_PICTURE = 1_200

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from newsletter import content, issues
 from newsletter.checks import link_checker
 from newsletter.checks.findings import Defect
+from newsletter.formatting import language_name
 from newsletter.models import Issue
 from newsletter.rendering import colours, richtext
-from newsletter.templatetags.warta import language_name
 
 COPYRIGHT = re.compile(
     r"(?:©|\(c\)|copyright|hak cipta)\D{0,12}((?:19|20)\d\d)(?:\s*[-–]\s*((?:19|20)\d\d))?", re.IGNORECASE

@@ -20,11 +20,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from newsletter import roles
+from newsletter.formatting import format_time
 from newsletter.models import Newsletter
 from newsletter.roles import Action
 from newsletter.studio.settings import audit_log
 from newsletter.studio.shared import access
-from newsletter.templatetags.warta import time_of_day
 from subscribers import consent, suppression
 from subscribers.models import (
     ConsentEvent,
@@ -225,7 +225,7 @@ def reader(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 def _moment(at: datetime, newsletter: Newsletter) -> str:
     """ "20 Nov 2026, 08:41" on the newsletter's clocks."""
     local = timezone.localtime(at, newsletter.zone)
-    return f"{formats.date_format(local, 'j M Y')}, {time_of_day(local)}"
+    return f"{formats.date_format(local, 'j M Y')}, {format_time(local)}"
 
 
 def _before(request: HttpRequest) -> datetime | None:

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from newsletter import formatting
 from newsletter.models import Issue
-from newsletter.templatetags import warta
 
 A_JUMP = timedelta(minutes=5)
 """A clock that gained less against the seconds that passed was only set right."""
@@ -47,10 +47,10 @@ def objection(issue: Issue, *, now: datetime, jumped_from: datetime | None = Non
             return _(
                 "The clock of this machine jumped from %(before)s to %(now)s, past the time this issue was due. "
                 "Send it now, at another time, or take it back?"
-            ) % {"before": warta.when(jumped_from, zone), "now": warta.when(now, zone)}
+            ) % {"before": formatting.format_datetime(jumped_from, zone), "now": formatting.format_datetime(now, zone)}
         if now - due > timedelta(hours=settings.MOST_LATE_H):
             return _(
                 "It was due on %(due)s, but the service was down until %(now)s. "
                 "Send it now, at another time, or take it back?"
-            ) % {"due": warta.when(due, zone), "now": warta.when(now, zone)}
+            ) % {"due": formatting.format_datetime(due, zone), "now": formatting.format_datetime(now, zone)}
     return ""

@@ -20,10 +20,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from newsletter import editions, issues
+from newsletter import editions, formatting, issues
 from newsletter.models import AuditEntry, Editor, Issue, Newsletter
 from newsletter.rendering import links, slots
-from newsletter.templatetags import warta
 from subscribers import recipient_allowlist
 from workers import routes
 from workers.message import builder, header_fields
@@ -58,7 +57,7 @@ class Result:
         return f"{self.code} {self.detail}".strip()
 
     def __str__(self) -> str:
-        words = {"email": self.email, "language": warta.language_name(self.language), "answer": self.answer}
+        words = {"email": self.email, "language": formatting.language_name(self.language), "answer": self.answer}
         if not self.ok:
             return _("The test to %(email)s (%(language)s) was not sent: %(answer)s") % words
         if self.answer:
@@ -182,7 +181,7 @@ def _banner(issue: Issue, *, now: datetime) -> str:
     return _(
         "Test of issue %(number)s, sent to the newsroom only on %(time)s. Readers do not get this line. "
         "Links lead straight to their pages, and nothing is counted."
-    ) % {"number": issue.number, "time": warta.when(now, issue.newsletter.zone)}
+    ) % {"number": issue.number, "time": formatting.format_datetime(now, issue.newsletter.zone)}
 
 
 def _under(html: str, banner: str, language: str) -> str:

@@ -13,12 +13,11 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from newsletter import checks, content
+from newsletter import checks, content, formatting
 from newsletter.checks import Check, link_checker, link_results
 from newsletter.models import Issue
 from newsletter.studio.composer import fix_steps
 from newsletter.studio.shared import access
-from newsletter.templatetags import warta
 
 FIELD_OF_CHECK = {"E20": "preheader", "E21": "subject", "subject": "subject", "tongue": "subject"}
 
@@ -58,7 +57,7 @@ def _row(check: Check, language: str, do: str, label: str) -> Row:
     anchor = check.block or FIELD_OF_CHECK.get(check.id, "")
     is_elsewhere = bool(check.language) and check.language != language
     place = f"?language={check.language}#{anchor}" if is_elsewhere else f"#{anchor}"
-    elsewhere = warta.language_name(check.language or "") if is_elsewhere else ""
+    elsewhere = formatting.language_name(check.language or "") if is_elsewhere else ""
     return Row(check, place if anchor else "", elsewhere, do, label)
 
 

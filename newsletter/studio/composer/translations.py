@@ -11,11 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from newsletter import content, issues
+from newsletter import content, formatting, issues
 from newsletter.models import Issue
 from newsletter.studio.composer import views as composer
 from newsletter.studio.shared import access, document_form
-from newsletter.templatetags import warta
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def page(request: HttpRequest, issue_id: int) -> HttpResponse:
         "newsletter": issue.newsletter,
         "default": issue.newsletter.default_language,
         "columns": [
-            {"code": code, "name": warta.language_name(code), "missing": document_form.missing(document, code)}
+            {"code": code, "name": formatting.language_name(code), "missing": document_form.missing(document, code)}
             for code in languages
         ],
         "rows": rows,

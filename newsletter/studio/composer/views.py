@@ -17,12 +17,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import content, editions, issues, roles
+from newsletter import content, editions, formatting, issues, roles
 from newsletter.media import library
 from newsletter.models import Article, Issue, Newsletter
 from newsletter.studio.composer import checks_panel, preview_readers, save_tokens, steps, tray
 from newsletter.studio.shared import access, change_notes, document_form
-from newsletter.templatetags import warta
 
 PREVIEW_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; script-src 'none'; "
@@ -355,7 +354,7 @@ def _blocks(
         "kinds": document_form.KINDS.items(),
         "tones": document_form.TONES.items(),
         "policies": document_form.POLICIES.items(),
-        "first_language": warta.language_name(newsletter.default_language),
+        "first_language": formatting.language_name(newsletter.default_language),
         "is_beside": request.method != "POST" or "beside" in request.POST,
     }
 

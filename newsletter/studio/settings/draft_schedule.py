@@ -19,9 +19,9 @@ from newsletter import roles
 from newsletter.drafts import preparation, schedule
 from newsletter.drafts.preparation import Rule
 from newsletter.drafts.schedule import USUAL, Cadence
+from newsletter.formatting import format_datetime, format_time, join_names, zone_name
 from newsletter.models import Article, Newsletter
 from newsletter.studio.shared import access
-from newsletter.templatetags.warta import listed, time_of_day, when, zone_name
 
 MOST_SECTIONS = 20
 
@@ -125,7 +125,7 @@ class RhythmFields(forms.Form):
         days_before = given if isinstance(given, int) else USUAL.days_before
         if days_before == 0 and prepared_at >= at:
             message = _("On the same day the draft has to be prepared before %(time)s. Choose an earlier time or day.")
-            self.add_error("prepared_at", message % {"time": time_of_day(at)})
+            self.add_error("prepared_at", message % {"time": format_time(at)})
             return {}
         return Cadence(tuple(sorted(days)), at, days_before, prepared_at).to_json()
 
@@ -152,16 +152,16 @@ def in_words(rhythm: Cadence, newsletter: Newsletter, *, now: datetime) -> str:
     """Days, time and preparation in sentences, in the newsletter's zone."""
     slot = rhythm.next_slot(now, zone=newsletter.zone)
     names = [str(WEEKDAYS[day]) for day in rhythm.days]
-    clock = {"time": time_of_day(rhythm.at), "zone": zone_name(slot, newsletter.zone)}
+    clock = {"time": format_time(rhythm.at), "zone": zone_name(slot, newsletter.zone)}
     if len(names) == 7:
         leaves = _("An issue leaves every day at %(time)s %(zone)s.") % clock
     else:
-        leaves = _("An issue leaves every %(days)s at %(time)s %(zone)s.") % {**clock, "days": listed(names)}
+        leaves = _("An issue leaves every %(days)s at %(time)s %(zone)s.") % {**clock, "days": join_names(names)}
     return f"{leaves} {_prepared(rhythm)}"
 
 
 def _prepared(rhythm: Cadence) -> str:
-    at = time_of_day(rhythm.prepared_at)
+    at = format_time(rhythm.prepared_at)
     if rhythm.days_before == 0:
         return _("Its draft is prepared the same day at %(time)s.") % {"time": at}
     if rhythm.days_before == 1:
@@ -176,7 +176,7 @@ def sentences(newsletter: Newsletter, *, now: datetime) -> list[str]:
         return [_("No rhythm: issues leave when you schedule them, and no draft is prepared.")]
     said = [in_words(rhythm, newsletter, now=now)]
     slot = rhythm.next_slot(now, zone=newsletter.zone)
-    said.append(_("The next one: %(moment)s.") % {"moment": when(slot, newsletter.zone)})
+    said.append(_("The next one: %(moment)s.") % {"moment": format_datetime(slot, newsletter.zone)})
     if rule is None:
         return [*said, _("No draft is prepared; you start each issue by hand.")]
     said.append(preparation.in_words(rule))

@@ -12,11 +12,10 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from newsletter import content
+from newsletter import content, formatting
 from newsletter.articles import article_changes
 from newsletter.models import Issue
 from newsletter.studio.shared import document_form
-from newsletter.templatetags import warta
 
 ALIKE = 0.4
 """Texts less alike than this are shown one after the other instead of word by word."""
@@ -77,7 +76,7 @@ def note(change: article_changes.Change, *, language: str = "") -> Note:
         block=change.block,
         kind=change.kind,
         language=change.language,
-        language_name="" if change.language == language else warta.language_name(change.language),
+        language_name="" if change.language == language else formatting.language_name(change.language),
         differences=tuple(difference(old, new) for old, new in told if not article_changes.is_same(old, new)),
         url=change.url,
         reason=_(change.reason) if change.reason else "",

@@ -21,13 +21,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import content, issues, roles
+from newsletter import content, formatting, issues, roles
 from newsletter.drafts import preparation
+from newsletter.formatting import format_datetime
 from newsletter.models import EDITABLE, Editor, Issue, IssueStatus, Newsletter, Source
 from newsletter.studio.settings import newsletters
 from newsletter.studio.shared import access, document_form
-from newsletter.templatetags import warta
-from newsletter.templatetags.warta import when
 
 ON_THE_WAY = (*EDITABLE, IssueStatus.SCHEDULED, IssueStatus.SENDING, IssueStatus.PAUSED)
 
@@ -176,7 +175,7 @@ def thin_in_words(coming: preparation.Coming) -> str:
         "For %(moment)s your rule finds %(picked)s articles, and you want at least %(fewest)s. Nothing is sent.",
         picks,
     )
-    moment = when(coming.slot, coming.newsletter.zone)
+    moment = format_datetime(coming.slot, coming.newsletter.zone)
     return said % {"moment": moment, "picked": picks, "fewest": coming.rule.fewest}
 
 
@@ -190,7 +189,7 @@ def _untranslated(issue: Issue) -> Iterable[Need]:
             "%(count)s block of Issue %(number)s has no %(language)s version",
             "%(count)s blocks of Issue %(number)s have no %(language)s version",
             count,
-        ) % {"count": count, "number": issue.number, "language": warta.language_name(language)}
+        ) % {"count": count, "number": issue.number, "language": formatting.language_name(language)}
         why = _("Translate, leave out, or show the first language with a note.")
         yield Need(title, why, f"{reverse('issue-compose', args=[issue.pk])}?language={language}", "languages")
 

@@ -26,13 +26,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from newsletter import editions, roles, sites
+from newsletter.formatting import language_name, zone_name
 from newsletter.models import ACCENT, Issue, Newsletter
 from newsletter.rendering import colours
 from newsletter.sites import Reading
 from newsletter.studio.settings import audit_log, newsletters
 from newsletter.studio.settings.forms import INDONESIA, SenderForm, StudioFormMixin, time_zones
 from newsletter.studio.shared import access
-from newsletter.templatetags.warta import language_name, zone_name
 
 KEPT_FOR_S = 30 * 60
 PREVIEW_POLICY = (

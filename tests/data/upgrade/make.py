@@ -255,12 +255,13 @@ def let_go(issue, *, editor, send=True):
 
 
 def make_issues(weekly, daily, quiet, admin, sink, dying):
+    from workers.corrections import Wish, correct
+
     from newsletter import corrections, issues, library
     from newsletter.models import Article, Candidate, Issue, Link, LinkLook, Source
     from tests.makers import make_document
     from tests.newsletter import gallery
     from workers import ledger, reports
-    from workers.corrections import Wish, correct
 
     names: dict[str, int] = {}
     # Articles and where they come from.

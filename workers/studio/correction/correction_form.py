@@ -11,15 +11,13 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from newsletter import content
+from newsletter import content, formatting
 from newsletter import corrections as notes
 from newsletter.models import Article, Correction, CorrectionKind, Issue, IssueStatus, Link
 from newsletter.studio.settings.forms import StudioFormMixin
 from newsletter.studio.shared import document_form
-from newsletter.templatetags import warta
 from workers.reporting import issue_figures
 from workers.sending import corrections
-from workers.studio.shared import wording
 
 NOBODY = "nobody"
 
@@ -83,7 +81,7 @@ def targets(issue: Issue) -> list[Target]:
         place = Place(
             link,
             blocks.get(link.block) or _("around the blocks"),
-            warta.language_name(link.language),
+            formatting.language_name(link.language),
             clicks.get(link.number, 0),
         )
         found.setdefault((link.url, link.target), []).append(place)
@@ -122,15 +120,15 @@ def choices(issue: Issue, about: Sequence[Link], circles: Sequence[corrections.C
 def _choice(issue: Issue, circle: corrections.Circle, is_a_link: bool) -> Choice:
     if circle.why_not:
         return Choice(circle.key, _("Only those who clicked it"), _why_not(circle.why_not), "", is_disabled=True)
-    count = wording.number(circle.count)
+    count = formatting.format_number(circle.count)
     if circle.key == corrections.EDITION:
-        names = warta.listed([warta.language_name(language) for language in circle.languages])
+        names = formatting.join_names([formatting.language_name(language) for language in circle.languages])
         title = _("Those who got it in %(languages)s: %(count)s") % {"languages": names, "count": count}
     elif circle.key == corrections.CLICKED:
         title = _("Only those who clicked it: %(count)s") % {"count": count}
     else:
         title = _("Everybody who got issue %(number)s: %(count)s") % {"number": issue.number, "count": count}
-    who = wording.readers(circle.count)
+    who = formatting.count_readers(circle.count)
     if is_a_link:
         does = _("Correct the link and write to %(who)s…") % {"who": who}
     else:
@@ -158,14 +156,14 @@ def _equation(circle: corrections.Circle, issue: Issue) -> str:
         (out["complained"], _("%(count)s complained")),
         (out["suppressed"], _("%(count)s stopped by an editor")),
     ]
-    taken = ", ".join(words % {"count": wording.number(count)} for count, words in parts if count)
+    taken = ", ".join(words % {"count": formatting.format_number(count)} for count, words in parts if count)
     if circle.key == corrections.CLICKED:
         said = _("%(count)s who agreed to be measured clicked it; others may have, too.")
     elif issue.status in {IssueStatus.SENDING, IssueStatus.PAUSED}:
         said = _("%(count)s got it so far; whoever gets it before the note goes out is written to as well.")
     else:
         said = _("%(count)s got it; %(taken)s.") if taken else _("%(count)s got it, and all of them may get mail.")
-    return said % {"count": wording.number(circle.got), "taken": taken}
+    return said % {"count": formatting.format_number(circle.got), "taken": taken}
 
 
 # --- the form --------------------------------------------------------------------------------------------------------
@@ -201,7 +199,7 @@ class CorrectionForm(StudioFormMixin, forms.Form):
             box = Words(
                 required=False, max_length=notes.LONGEST, widget=forms.Textarea(attrs={"rows": 3, "lang": language})
             )
-            box.label = warta.language_name(language)
+            box.label = formatting.language_name(language)
             if target and language in concerned:
                 box.initial = notes.proposed(_label(target, language), language)
             self.fields[f"words_{language}"] = box

@@ -17,19 +17,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from newsletter import content, issues, roles
+from newsletter import content, formatting, issues, roles
 from newsletter import corrections as notes
 from newsletter.checks import link_checker
 from newsletter.models import AuditEntry, Correction, Issue, IssueStatus, Tracking
 from newsletter.rendering import links as addresses
 from newsletter.roles import Action
 from newsletter.studio.shared import access
-from newsletter.templatetags import warta
 from workers import ledger
 from workers.sending import corrections
 from workers.studio.correction import correction_form
 from workers.studio.correction.correction_form import CorrectionForm, Target
-from workers.studio.shared import wording
 from workers.tracking import loader
 
 MOST_COUNTED = 100_000
@@ -118,9 +116,9 @@ class Note:
 
 def _note(row: Correction, letter: Issue | None) -> Note:
     languages = row.issue.newsletter.languages
-    boxes = [(code, warta.language_name(code), row.words.get(code, "")) for code in languages]
+    boxes = [(code, formatting.language_name(code), row.words.get(code, "")) for code in languages]
     told = row.told_in if row.told_in and row.told_in.deleted_at is None else None
-    names = warta.listed([warta.language_name(code) for code in corrections.concerned(row)])
+    names = formatting.join_names([formatting.language_name(code) for code in corrections.concerned(row)])
     return Note(row, boxes, notes.stands(row), names, _next_in_words(row, told), told, letter)
 
 
@@ -170,7 +168,7 @@ def _more(row: AuditEntry, labels: dict[int, str]) -> str:
     if "leads" in detail:
         return f"“{labels.get(detail.get('link'), '')}”: {detail.get('was', '')} → {detail['leads']}"
     if row.action == "issue-sent-to-missed":
-        return wording.readers(int(detail.get("late", 0)) + int(detail.get("again", 0)))
+        return formatting.count_readers(int(detail.get("late", 0)) + int(detail.get("again", 0)))
     return ""
 
 

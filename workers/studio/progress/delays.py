@@ -17,10 +17,10 @@ from django.db.models import Count, F, Max, Min, Q, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from newsletter import formatting
 from newsletter.models import Issue, IssueStatus
 from workers import ledger, routes
 from workers.models import Batch, BatchStatus, Delivery, Lane, Outcome, Route
-from workers.studio.shared import wording
 from workers.throttling import failure_reasons, mailbox_providers, rate_limit
 
 IDLE = timedelta(seconds=30)
@@ -63,7 +63,7 @@ def of(issue: Issue, *, deferred: int, now: datetime) -> list[Delay]:
 
 def _until(issue: Issue, moment: datetime) -> str:
     """The minute by whose beginning it is so."""
-    return wording.clock(moment + timedelta(seconds=59), issue.newsletter.zone)
+    return formatting.format_clock(moment + timedelta(seconds=59), issue.newsletter.zone)
 
 
 def _open_batches(issue: Issue, *, now: datetime) -> list[Any]:
@@ -102,7 +102,7 @@ def _workers(issue: Issue, groups: list[Any], rows: list[Route], *, now: datetim
         yield Delay(_("All workers are busy with another issue; this one goes on as soon as one is free."))
         return
     words = _("No worker has taken anything for %(span)s. Ask your administrator whether the workers are running.")
-    yield Delay(words % {"span": wording.span(now - active)}, needs_a_person=True)
+    yield Delay(words % {"span": formatting.format_duration(now - active)}, needs_a_person=True)
 
 
 def _any_open(rows: list[Route], *, now: datetime) -> bool:
@@ -136,7 +136,7 @@ def _lost_workers(groups: list[Any]) -> Iterator[Delay]:
             "A worker on %(host)s stopped in the middle. %(count)s reader waits until its notes are read there.",
             "A worker on %(host)s stopped in the middle. %(count)s readers wait until its notes are read there.",
             readers,
-        ) % {"host": host, "count": wording.number(readers)}
+        ) % {"host": host, "count": formatting.format_number(readers)}
         yield Delay(words, needs_a_person=True, readers=readers, lost_host=host)
 
 
@@ -171,7 +171,7 @@ def _slower(issue: Issue, row: Route, *, now: datetime) -> str:
     if debt_s > 2 * rate_limit.MOST_AHEAD_S:
         words = _("%(route)s asks us to wait until %(time)s.")
         return words % {"route": row.name, "time": _until(issue, now + timedelta(seconds=debt_s))}
-    each = wording.number(round(row.rate) if row.rate >= 10 else round(row.rate, 1))
+    each = formatting.format_number(round(row.rate) if row.rate >= 10 else round(row.rate, 1))
     words = _("%(route)s asked us to slow down: %(rate)s a second at the moment, a little more each time it goes well.")
     return words % {"route": row.name, "rate": each}
 
@@ -193,7 +193,7 @@ def _lanes(issue: Issue, groups: list[Any]) -> Iterator[Delay]:
             readers,
         ) % {
             "service": mailbox_providers.name_of(wait["lane"]),
-            "count": wording.number(readers),
+            "count": formatting.format_number(readers),
             "time": _until(issue, until),
         }
         yield Delay(words, lane.last_error if lane else "", readers=readers, until=until)
@@ -209,7 +209,7 @@ def _deferred(issue: Issue, number: int) -> Iterator[Delay]:
     for cause, times in sorted(due.items(), key=lambda item: -len(item[1])):
         count = round(len(times) * share)
         last = max((time for time in times if time), default=None)
-        facts = {"count": wording.number(count), "cause": cause.words}
+        facts = {"count": formatting.format_number(count), "cause": cause.words}
         if last is None:
             words = ngettext(
                 "%(count)s reader: %(cause)s. Being tried again.",

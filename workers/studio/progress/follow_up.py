@@ -12,12 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from newsletter import issues, roles
+from newsletter import formatting, issues, roles
 from newsletter.models import Issue, IssueStatus
 from newsletter.roles import Action
 from newsletter.studio.shared import access
 from workers import ledger
-from workers.studio.shared import wording
 
 BY_ITSELF = frozenset({"late", "gave_up", "returned"})
 """Ticked unless somebody chose otherwise; who was refused is not."""
@@ -50,9 +49,9 @@ def _page(request: HttpRequest, issue: Issue, kinds: frozenset[str], problem: st
         "rows": [row | {"chosen": row["key"] in kinds} for row in _rows(found) if row["count"]],
         "kinds": sorted(kinds),
         "count": found.of(kinds),
-        "who": wording.readers(found.of(kinds)),
+        "who": formatting.count_readers(found.of(kinds)),
         "terms": _terms(found, kinds),
-        "age": wording.span(timezone.now() - issue.started_at) if issue.started_at else "",
+        "age": formatting.format_duration(timezone.now() - issue.started_at) if issue.started_at else "",
         "may_send": roles.may(access.editor(request), Action.SEND, issue.newsletter),
         "problem": problem,
     }
@@ -104,7 +103,7 @@ def _send(request: HttpRequest, issue: Issue) -> HttpResponse:
     count, said = ledger.missed(issue).of(kinds), access.number(request.POST.get("count", ""))
     if abs(count - said) > max(5, DRIFT * said):
         words = _("It was %(before)s when you opened this page; it is %(now)s by now. Look at it once more.")
-        figures = {"before": wording.readers(said), "now": wording.readers(count)}
+        figures = {"before": formatting.count_readers(said), "now": formatting.count_readers(count)}
         return _page(request, issue, kinds, words % figures)
     try:
         readers = ledger.send_to_missed(issue, kinds, editor=access.editor(request), now=timezone.now())
@@ -118,5 +117,5 @@ def _send(request: HttpRequest, issue: Issue) -> HttpResponse:
         "It follows to %(count)s readers. Nobody gets it twice, and your click is recorded.",
         readers,
     )
-    messages.success(request, words % {"count": wording.number(readers)})
+    messages.success(request, words % {"count": formatting.format_number(readers)})
     return redirect("issue-progress", issue.pk)

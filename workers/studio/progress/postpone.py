@@ -13,11 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from newsletter import issues
+from newsletter import formatting, issues
 from newsletter.models import Issue, Newsletter
 from newsletter.roles import Action
 from newsletter.studio.shared import access
-from newsletter.templatetags import warta
 from workers import ledger
 from workers.studio.review import timing
 from workers.studio.review.forms import FURTHEST
@@ -56,7 +55,7 @@ def proposed(issue: Issue, *, now: datetime) -> dict[str, str]:
         "on": moment.strftime("%Y-%m-%d"),
         "at": moment.strftime("%H:%M"),
         "first": timezone.localtime(now, newsletter.zone).strftime("%Y-%m-%d"),
-        "zone": warta.zone_name(moment, newsletter.zone),
+        "zone": formatting.zone_name(moment, newsletter.zone),
     }
 
 
@@ -73,6 +72,6 @@ def postpone(request: HttpRequest, issue_id: int) -> HttpResponse:
     except issues.WrongState as error:
         messages.error(request, str(error))
         return redirect("issue-progress", issue.pk)
-    said = _("It goes out %(time)s.") % {"time": warta.when(form.moment, newsletter.zone)}
+    said = _("It goes out %(time)s.") % {"time": formatting.format_datetime(form.moment, newsletter.zone)}
     messages.success(request, f"{said} {timing.twice_in_words(form.moment, newsletter.zone)}".strip())
     return redirect("issue-progress", issue.pk)

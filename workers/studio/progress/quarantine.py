@@ -15,14 +15,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import roles
+from newsletter import formatting, roles
 from newsletter.models import Editor, Issue, IssueStatus, Newsletter
 from newsletter.roles import Action
 from newsletter.studio.shared import access
 from newsletter.studio.start.dashboard import Need
 from workers import provider_events
 from workers.models import HELD_KINDS, Event
-from workers.studio.shared import wording
 
 NAMES = {
     "mailgun": "Mailgun",
@@ -47,7 +46,7 @@ def page(request: HttpRequest, issue_id: int) -> HttpResponse:
         asked = request.GET.get("decide", "")
         context |= {
             "said": _in_words(issue, held),
-            "share": wording.percent(held.readers, held.accepted),
+            "share": formatting.format_percent(held.readers, held.accepted),
             "reasons": [_reason(*reason) for reason in held.reasons],
             "asked": asked if asked in DECISIONS else "",
         }
@@ -70,18 +69,18 @@ def _in_words(issue: Issue, held: provider_events.HeldBack) -> list[str]:
     zone, now, length = issue.newsletter.zone, timezone.now(), held.last_at - held.first_at
     names = [NAMES[kind] for kind in held.providers if kind in NAMES]
     who = get_text_list(names, _("and")) if names else _("Your e-mail provider")
-    when = wording.past(held.first_at, zone, now=now)
+    when = formatting.time_ago(held.first_at, zone, now=now)
     if length < timedelta(seconds=1):
         came = _("%(who)s reported all of it %(when)s, at once.") % {"who": who, "when": when}
     else:
-        within = {"who": who, "when": when, "span": wording.span(length)}
+        within = {"who": who, "when": when, "span": formatting.format_duration(length)}
         came = _("%(who)s reported the first of it %(when)s, all of it within %(span)s.") % within
     waits = ngettext(
         "Nothing has happened to %(count)s reader yet: the subscription goes on until you decide.",
         "Nothing has happened to these %(count)s readers yet: their subscriptions go on until you decide.",
         held.readers,
     )
-    return [came, waits % {"count": wording.number(held.readers)}]
+    return [came, waits % {"count": formatting.format_number(held.readers)}]
 
 
 @require_POST
@@ -118,7 +117,7 @@ def _done(decision: str, readers: int) -> str:
             "Left out: %(count)s readers stay subscribed. Your decision is recorded.",
             readers,
         )
-    return said % {"count": wording.number(readers)}
+    return said % {"count": formatting.format_number(readers)}
 
 
 def needs(editor: Editor, mine: list[Newsletter]) -> Iterable[Need]:

@@ -12,15 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from newsletter import formatting
 from newsletter.models import Issue, IssueStatus
-from newsletter.templatetags import warta
 from subscribers import addresses
 from subscribers.models import Subscription
 from workers import ledger
 from workers.models import Batch, BatchStatus, Delivery
 from workers.sending import reconciliation
 from workers.studio.progress import delays
-from workers.studio.shared import wording
 
 RECENT = timedelta(seconds=60)
 STEP = 10
@@ -129,11 +128,14 @@ class Flight:
         parts = []
         if self.rate:
             rounded = round(self.rate, 1)
-            each = wording.number(round(rounded) if rounded >= 10 or rounded.is_integer() else rounded)
+            each = formatting.format_number(round(rounded) if rounded >= 10 or rounded.is_integer() else rounded)
             parts.append(_("%(count)s a second") % {"count": each})
         if self.left is not None:
-            done_at = wording.clock(self.now + self.left, self.issue.newsletter.zone)
-            parts.append(_("%(span)s left, done about %(time)s") % {"span": wording.about(self.left), "time": done_at})
+            done_at = formatting.format_clock(self.now + self.left, self.issue.newsletter.zone)
+            parts.append(
+                _("%(span)s left, done about %(time)s")
+                % {"span": formatting.approximate_duration(self.left), "time": done_at}
+            )
         return " · ".join(parts)
 
     @property
@@ -145,7 +147,7 @@ class Flight:
             "Everybody else has it; %(count)s reader is tried again by itself. There is nothing to do.",
             "Everybody else has it; %(count)s readers are tried again by themselves. There is nothing to do.",
             self.equation.deferred,
-        ) % {"count": wording.number(self.equation.deferred)}
+        ) % {"count": formatting.format_number(self.equation.deferred)}
 
     @property
     def ahead(self) -> timedelta:
@@ -156,7 +158,7 @@ class Flight:
     def ahead_words(self) -> str:
         """The countdown, as a clock within the last hour."""
         seconds = round(self.ahead.total_seconds())
-        return f"{seconds // 60}:{seconds % 60:02}" if seconds < 3600 else wording.span(self.ahead)
+        return f"{seconds // 60}:{seconds % 60:02}" if seconds < 3600 else formatting.format_duration(self.ahead)
 
     @property
     def held(self) -> int:
@@ -179,13 +181,20 @@ class Flight:
     def subheading(self) -> str:
         issue, zone = self.issue, self.issue.newsletter.zone
         if issue.status == IssueStatus.SCHEDULED:
-            return _("For %(time)s") % {"time": warta.when(issue.scheduled_at, zone)}
+            return _("For %(time)s") % {"time": formatting.format_datetime(issue.scheduled_at, zone)}
         if issue.status == IssueStatus.SENT:
-            return _("Finished %(time)s") % {"time": warta.when(issue.sent_at, zone)}
+            return _("Finished %(time)s") % {"time": formatting.format_datetime(issue.sent_at, zone)}
         by = issue.scheduled_by
         if by is not None and issue.started_at:
-            return _("Started %(time)s by %(name)s") % {"time": warta.when(issue.started_at, zone), "name": by.name}
-        return _("Started %(time)s") % {"time": warta.when(issue.started_at, zone)} if issue.started_at else ""
+            return _("Started %(time)s by %(name)s") % {
+                "time": formatting.format_datetime(issue.started_at, zone),
+                "name": by.name,
+            }
+        return (
+            _("Started %(time)s") % {"time": formatting.format_datetime(issue.started_at, zone)}
+            if issue.started_at
+            else ""
+        )
 
     @property
     def poll(self) -> str:
@@ -246,17 +255,17 @@ class Flight:
                 "The first %(count)s reader gets it alone; the rest follow only if nothing looks wrong.",
                 "The first %(count)s readers get it alone; the rest follow only if nothing looks wrong.",
                 size,
-            ) % {"count": wording.number(size)}
-        clock = wording.clock(sent_at, self.issue.newsletter.zone)
-        words = {"count": wording.number(size), "time": clock, "accepted": wording.number(accepted)}
+            ) % {"count": formatting.format_number(size)}
+        clock = formatting.format_clock(sent_at, self.issue.newsletter.zone)
+        words = {"count": formatting.format_number(size), "time": clock, "accepted": formatting.format_number(accepted)}
         if unsettled:
             return _(
                 "First %(count)s: sent by %(time)s, %(accepted)s accepted, %(refused)s refused, %(open)s not settled yet."
-            ) % {**words, "refused": wording.number(refused), "open": wording.number(unsettled)}
+            ) % {**words, "refused": formatting.format_number(refused), "open": formatting.format_number(unsettled)}
         if refused:
             return _("First %(count)s: sent by %(time)s, %(accepted)s accepted, %(refused)s refused.") % {
                 **words,
-                "refused": wording.number(refused),
+                "refused": formatting.format_number(refused),
             }
         return _("First %(count)s: sent by %(time)s, %(accepted)s accepted, none refused.") % words
 
@@ -286,7 +295,7 @@ class Flight:
             subscription=subscription.pk,
             name=masked_name(reader.name),
             email=addresses.masked(reader.email) if reader.email else "",
-            language=warta.language_name(language),
+            language=formatting.language_name(language),
             sent_at=delivery.sent_at,
             is_repeated=delivery.due_at is not None,
             told=reconciliation.in_words(delivery),
@@ -300,7 +309,7 @@ class Flight:
 
     @property
     def as_of(self) -> str:
-        return warta.time_of_day(timezone.localtime(self.now, self.issue.newsletter.zone), seconds=True)
+        return formatting.format_time(timezone.localtime(self.now, self.issue.newsletter.zone), seconds=True)
 
 
 def masked_name(name: str) -> str:

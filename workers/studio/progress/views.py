@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import issues, roles
+from newsletter import formatting, issues, roles
 from newsletter.models import Editor, Issue, IssueStatus
 from newsletter.roles import Action
 from newsletter.studio.shared import access
@@ -21,7 +21,7 @@ from workers import ledger, provider_events
 from workers.sending import lifecycle
 from workers.studio.progress import postpone
 from workers.studio.progress.sending_status import OVER, Flight
-from workers.studio.shared import by_mailbox_provider, wording
+from workers.studio.shared import by_mailbox_provider
 
 STOP_POLLING = 286
 """htmx swaps the answer in and asks no more."""
@@ -163,7 +163,7 @@ def without_notes(request: HttpRequest, issue_id: int) -> HttpResponse:
         "It goes on. %(count)s readers are uncertain and named below.",
         readers,
     )
-    messages.success(request, said % {"count": wording.number(readers)})
+    messages.success(request, said % {"count": formatting.format_number(readers)})
     return redirect("issue-progress", issue.pk)
 
 
@@ -192,5 +192,5 @@ def send_again(request: HttpRequest, issue_id: int) -> HttpResponse:
         "It goes out once more to %(count)s readers. Your click is recorded.",
         asked,
     )
-    messages.success(request, said % {"count": wording.number(asked)})
+    messages.success(request, said % {"count": formatting.format_number(asked)})
     return redirect("issue-progress", issue.pk)

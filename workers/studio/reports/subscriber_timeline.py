@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
+from newsletter import formatting
 from newsletter.models import Issue, Link, Tracking
-from newsletter.templatetags import warta
 from subscribers.models import Subscription
 from subscribers.studio import timeline
 from subscribers.studio.timeline import Entry, Span
@@ -64,7 +64,9 @@ def _what_happened(delivery: Delivery) -> tuple[str, str, str]:
 def _details(delivery: Delivery, subscription: Subscription) -> Iterable[str]:
     newsletter = delivery.issue.newsletter
     if delivery.status == DeliveryStatus.DELIVERED and delivery.delivered_at:
-        yield _("delivered %(time)s") % {"time": warta.clock(delivery.delivered_at, newsletter.zone)}
+        yield _("delivered %(time)s") % {
+            "time": formatting.format_time_with_zone(delivery.delivered_at, newsletter.zone)
+        }
     elif delivery.outcome == Outcome.ACCEPTED and delivery.status == DeliveryStatus.NONE:
         yield _("accepted by the mail service")
     answer = " ".join(part for part in (delivery.code, delivery.detail) if part)

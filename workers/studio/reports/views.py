@@ -14,18 +14,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import issues, roles
+from newsletter import formatting, issues, roles
 from newsletter.models import Issue, IssueStatus, Tracking
 from newsletter.roles import Action
 from newsletter.studio.settings import audit_log
 from newsletter.studio.shared import access
-from newsletter.templatetags import warta
 from workers import provider_events
 from workers.models import Delivery, DeliveryStatus, Outcome
 from workers.reporting import issue_figures
 from workers.studio.correction import views as correction
 from workers.studio.reports import charts
-from workers.studio.shared import by_mailbox_provider, wording
+from workers.studio.shared import by_mailbox_provider
 
 BEGUN = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT, IssueStatus.CANCELLED)
 HOURS = 48
@@ -52,9 +51,9 @@ def _row(issue: Issue) -> dict[str, Any]:
     local = timezone.localtime(issue.started_at, issue.newsletter.zone)
     return {
         "issue": issue,
-        "started": f"{formats.date_format(local, 'j M Y')}, {warta.time_of_day(local)}",
+        "started": f"{formats.date_format(local, 'j M Y')}, {formatting.format_time(local)}",
         "measured": issue.newsletter.tracking != Tracking.OFF,
-        "per_reader": wording.percent(issue.click_count, issue.accepted_count),
+        "per_reader": formatting.format_percent(issue.click_count, issue.accepted_count),
     }
 
 
@@ -77,14 +76,14 @@ def issue_report(request: HttpRequest, issue_id: int) -> HttpResponse:
         "charts": _charts(issue, report),
         "hours": _hours(issue, report),
         "links": _links(report),
-        "languages": [(warta.language_name(row.language), row) for row in report.by_language],
+        "languages": [(formatting.language_name(row.language), row) for row in report.by_language],
         "services": by_mailbox_provider.afterwards(issue, now=timezone.now()),
         "reasons": _reasons(issue),
         "shares": {
-            "delivered": wording.percent(report.delivered or report.accepted, issue.audience_count),
-            "refused": wording.percent(report.refused + report.bounced, issue.audience_count),
-            "unsubscribed": wording.percent(report.unsubscribed, report.accepted),
-            "complained": wording.percent(report.complained, report.accepted),
+            "delivered": formatting.format_percent(report.delivered or report.accepted, issue.audience_count),
+            "refused": formatting.format_percent(report.refused + report.bounced, issue.audience_count),
+            "unsubscribed": formatting.format_percent(report.unsubscribed, report.accepted),
+            "complained": formatting.format_percent(report.complained, report.accepted),
         },
         "refused_or_bounced": report.refused + report.bounced,
         "held_count": provider_events.held_back(issue),
@@ -104,7 +103,11 @@ def _in_words(issue: Issue, report: issue_figures.Report) -> list[str]:
             "%(issue)s went to %(count)s readers on %(time)s.",
             report.accepted,
         )
-        % {"issue": issue, "count": wording.number(report.accepted), "time": warta.when(issue.started_at, zone)}
+        % {
+            "issue": issue,
+            "count": formatting.format_number(report.accepted),
+            "time": formatting.format_datetime(issue.started_at, zone),
+        }
     ]
     if issue.newsletter.tracking != Tracking.OFF:
         sentences.append(
@@ -113,19 +116,19 @@ def _in_words(issue: Issue, report: issue_figures.Report) -> list[str]:
                 "Its links were clicked %(count)s times.",
                 report.clicks_people,
             )
-            % {"count": wording.number(report.clicks_people)}
+            % {"count": formatting.format_number(report.clicks_people)}
         )
     top = max(report.links, key=lambda link: link.clicks, default=None)
     if top is not None and top.clicks:
-        share = wording.percent(top.clicks, report.clicks_people)
+        share = formatting.format_percent(top.clicks, report.clicks_people)
         sentences.append(_("Most went to “%(link)s”: %(share)s.") % {"link": top.label or top.url, "share": share})
     left = ngettext("%(count)s reader left through it", "%(count)s readers left through it", report.unsubscribed)
     complained = ngettext("%(count)s complained", "%(count)s complained", report.complained)
     sentences.append(
         _("%(left)s, %(complained)s.")
         % {
-            "left": left % {"count": wording.number(report.unsubscribed)},
-            "complained": complained % {"count": wording.number(report.complained)},
+            "left": left % {"count": formatting.format_number(report.unsubscribed)},
+            "complained": complained % {"count": formatting.format_number(report.complained)},
         }
     )
     return sentences
@@ -160,13 +163,13 @@ def _charts(issue: Issue, report: issue_figures.Report) -> list[charts.Chart]:
         if earlier and earlier[-1]["so_far"]:
             label = _("Issue %(number)s") % {"number": before.number}
             series.append((label, [0, *(row["so_far"] for row in earlier)]))
-    total = wording.number(rows[-1]["so_far"])
+    total = formatting.format_number(rows[-1]["so_far"])
     half = next(row["hour"] for row in rows if 2 * row["so_far"] >= rows[-1]["so_far"])
     title = _("Clicks by people in the first %(hours)s hours: %(total)s, half of them within %(half)s h.")
     ticks = [(hour, _("%(count)s h") % {"count": hour}) for hour in range(0, len(rows) + 1, 12)]
     words = title % {"hours": len(rows), "total": total, "half": half}
     return [
-        charts.line_chart(series, title=words, labels=ticks, number=wording.number, size=size)
+        charts.line_chart(series, title=words, labels=ticks, number=formatting.format_number, size=size)
         for size in (charts.WIDE, charts.NARROW)
     ]
 
@@ -184,7 +187,7 @@ def _issue_before(issue: Issue) -> Issue | None:
 def _links(report: issue_figures.Report) -> list[dict[str, Any]]:
     total = sum(link.clicks for link in report.links)
     ordered = sorted(report.links, key=lambda link: (-link.clicks, link.number))
-    return [{"link": link, "share": wording.percent(link.clicks, total)} for link in ordered]
+    return [{"link": link, "share": formatting.format_percent(link.clicks, total)} for link in ordered]
 
 
 def _reasons(issue: Issue) -> list[dict[str, Any]]:

@@ -16,12 +16,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from pydantic import BaseModel
 
-from newsletter import content, issues
+from newsletter import content, formatting, issues
 from newsletter.articles.article_data import plain
+from newsletter.formatting import join_names
 from newsletter.models import AuditEntry, Editor, Issue
 from newsletter.studio.shared import document_form
-from newsletter.templatetags.warta import listed
-from workers.studio.shared import wording
 
 ADDRESSES = frozenset({"url", "transcript_url"})
 HREF = re.compile(r'href="([^"]*)"')
@@ -85,7 +84,7 @@ def _is_as_tested(issue: Issue, entry: AuditEntry | None) -> bool:
 
 
 def _said(changes: Sequence[Change], *, is_mine: bool) -> str:
-    things = capfirst(listed(_counts(changes)) or _("something"))
+    things = capfirst(join_names(_counts(changes)) or _("something"))
     if is_mine:
         return _("%(things)s changed since your test.") % {"things": things}
     return _("%(things)s changed since the test.") % {"things": things}
@@ -103,7 +102,9 @@ def _counts(changes: Sequence[Change]) -> list[str]:
         "settings": lambda n: _("the settings"),
     }
     return [
-        phrase(found[kind]) % {"count": wording.number(found[kind])} for kind, phrase in phrases.items() if found[kind]
+        phrase(found[kind]) % {"count": formatting.format_number(found[kind])}
+        for kind, phrase in phrases.items()
+        if found[kind]
     ]
 
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from newsletter import content
+from newsletter import content, formatting
 from newsletter.models import Issue, Newsletter
 from newsletter.studio.shared import document_form
-from newsletter.templatetags import warta
-from workers.studio.shared import wording
 
 # --- the matrix ------------------------------------------------------------------------------------------------------
 
@@ -58,8 +56,8 @@ def coverage(rows: list[Row]) -> list[str]:
 
 def _of(count: int, all_blocks: int) -> str:
     if count == all_blocks:
-        return ngettext("%(count)s block", "all %(count)s blocks", count) % {"count": wording.number(count)}
-    words = {"count": wording.number(count), "all": wording.number(all_blocks)}
+        return ngettext("%(count)s block", "all %(count)s blocks", count) % {"count": formatting.format_number(count)}
+    words = {"count": formatting.format_number(count), "all": formatting.format_number(all_blocks)}
     return _("%(count)s of %(all)s blocks") % words
 
 
@@ -67,7 +65,7 @@ def _subject_cell(document: content.Document, language: str) -> Cell:
     own = document.envelopes.get(language, content.Envelope()).subject
     if own:
         words = ngettext("%(count)s character", "%(count)s characters", len(own))
-        return Cell("yes", "check", words % {"count": wording.number(len(own))})
+        return Cell("yes", "check", words % {"count": formatting.format_number(len(own))})
     return Cell("part", "languages", _("From the first language"))
 
 
@@ -84,5 +82,7 @@ def _block_cell(block: content.Block, language: str, default: str) -> Cell:
         missing = block.policy.get(language) == "required"
         return Cell("part", "circle-alert", _("Missing")) if missing else Cell("none", "minus", _("Left out"))
     if shown[1] != language:
-        return Cell("part", "languages", _("%(language)s, with a note") % {"language": warta.language_name(shown[1])})
+        return Cell(
+            "part", "languages", _("%(language)s, with a note") % {"language": formatting.language_name(shown[1])}
+        )
     return Cell("yes", "check", _("Ready"))

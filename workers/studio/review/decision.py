@@ -16,17 +16,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from newsletter import issues
+from newsletter import formatting, issues
 from newsletter.checks import Check, for_editors
 from newsletter.models import Issue, IssueStatus, Tracking
 from newsletter.studio.composer.checks_panel import FIELD_OF_CHECK
-from newsletter.templatetags import warta
 from subscribers import audience
 from workers import routes
 from workers.models import Route
 from workers.sending import preflight
 from workers.studio.review import timing
-from workers.studio.shared import audience_text, wording
+from workers.studio.shared import audience_text
 
 UNUSUAL = 2
 """More than twice or less than half of the last issue's readers: the number must be typed."""
@@ -97,7 +96,9 @@ class Readers:
             _("%(count)s complained"): self.complained,
             _("%(count)s stopped by an editor"): self.suppressed,
         }
-        return ", ".join(phrase % {"count": wording.number(count)} for phrase, count in words.items() if count)
+        return ", ".join(
+            phrase % {"count": formatting.format_number(count)} for phrase, count in words.items() if count
+        )
 
 
 def readers(issue: Issue) -> Readers:
@@ -112,7 +113,7 @@ def readers(issue: Issue) -> Readers:
         excluded = {}  # the preflight names it, and nothing is sent
     found_by = audience_text.found(issue)
     return Readers(
-        shares=tuple(Share(code, warta.language_name(code), count) for code, count in found.items()),
+        shares=tuple(Share(code, formatting.language_name(code), count) for code, count in found.items()),
         paused=excluded.get("paused", 0),
         bounced=excluded.get("bounced", 0),
         complained=excluded.get("complained", 0),
@@ -212,7 +213,7 @@ class Decision:
         return Left(
             key,
             check.message,
-            warta.language_name(check.language) if several and check.language else "",
+            formatting.language_name(check.language) if several and check.language else "",
             f"{place}#{anchor}" if anchor else "",
             key in self.ticked,
         )
@@ -256,7 +257,7 @@ class Decision:
 
     @property
     def clock(self) -> str:
-        return wording.clock(self.now, self.issue.newsletter.zone)
+        return formatting.format_clock(self.now, self.issue.newsletter.zone)
 
     @property
     def hold(self) -> timedelta:
@@ -297,16 +298,16 @@ class Decision:
 
     def _option(self, key: str, moment: datetime | None) -> dict[str, Any]:
         zone = self.issue.newsletter.zone
-        who = wording.readers(self.readers.count)
+        who = formatting.count_readers(self.readers.count)
         option: dict[str, Any] = {"key": key, "chosen": key == self.when, "who": who, "moment": moment}
         if moment is None:
             return option
         return option | {
-            "day": wording.day(moment, zone, now=self.now),
-            "label": wording.day_and_clock(moment, zone, now=self.now),
-            "clock": wording.clock(moment, zone),
-            "short": wording.short_moment(moment, zone, now=self.now),
-            "ahead": wording.span(moment - self.now),
+            "day": formatting.relative_day(moment, zone, now=self.now),
+            "label": formatting.relative_day_and_clock(moment, zone, now=self.now),
+            "clock": formatting.format_clock(moment, zone),
+            "short": formatting.short_datetime(moment, zone, now=self.now),
+            "ahead": formatting.format_duration(moment - self.now),
             "is_past": moment <= self.now,
         }
 
@@ -315,9 +316,11 @@ class Decision:
         """How long the sending takes, from the route's pace or from how long the last issue took; empty if unknown."""
         rate, last = _pace(), self.last
         if rate:
-            return wording.about(timedelta(seconds=self.readers.count / rate))
+            return formatting.approximate_duration(timedelta(seconds=self.readers.count / rate))
         if last and last.started_at and last.sent_at and last.audience_count:
-            return wording.about((last.sent_at - last.started_at) * (self.readers.count / last.audience_count))
+            return formatting.approximate_duration(
+                (last.sent_at - last.started_at) * (self.readers.count / last.audience_count)
+            )
         return ""
 
     # approval

@@ -12,11 +12,11 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from newsletter import formatting
 from newsletter.studio.settings.forms import StudioFormMixin
 from subscribers import addresses, suppression
 from workers.sending import test_mail
 from workers.studio.review import decision, timing
-from workers.studio.shared import wording
 
 FURTHEST = timedelta(days=366)
 MOST_TYPED = 1000
@@ -119,10 +119,12 @@ class DecisionForm(TimeForm):
             self.add_error(
                 None,
                 _("It was %(before)s when you opened this page; it is %(now)s by now. Look at it once more.")
-                % {"before": wording.readers(said), "now": wording.readers(count)},
+                % {"before": formatting.count_readers(said), "now": formatting.count_readers(count)},
             )
         elif self.plan.must_type and self.cleaned_data.get("typed") != said:
-            self.add_error("typed", _("Type the number of readers: %(count)s.") % {"count": wording.number(count)})
+            self.add_error(
+                "typed", _("Type the number of readers: %(count)s.") % {"count": formatting.format_number(count)}
+            )
 
 
 def _moment(text: str | None) -> datetime | None:

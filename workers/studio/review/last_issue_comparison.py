@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from newsletter import content, editions
+from newsletter import content, editions, formatting
 from newsletter.models import AuditEntry, Issue
 from newsletter.studio.shared import document_form
 from subscribers.models import Subscription
-from workers.studio.shared import wording
 
 SENDER: dict[str, Callable[[], str]] = {
     "brand": lambda: _("name of the newsletter"),
@@ -36,13 +35,19 @@ def comparisons(issue: Issue, last: Issue, *, count: int) -> list[Comparison]:
     document, old = content.parse(issue.content), content.parse(last.content)
     return [
         Comparison(
-            _("Readers"), wording.number(last.audience_count), wording.number(count), _came_and_went(issue, last)
+            _("Readers"),
+            formatting.format_number(last.audience_count),
+            formatting.format_number(count),
+            _came_and_went(issue, last),
         ),
         Comparison(
             _("Mail, at most"), _kilobytes(_heaviest(last)), _kilobytes(_heaviest(issue)), _("Gmail clips from 102 kB")
         ),
         Comparison(
-            _("Blocks"), wording.number(len(old.blocks)), wording.number(len(document.blocks)), _kinds(old, document)
+            _("Blocks"),
+            formatting.format_number(len(old.blocks)),
+            formatting.format_number(len(document.blocks)),
+            _kinds(old, document),
         ),
     ]
 
@@ -64,7 +69,7 @@ def _came_and_went(issue: Issue, last: Issue) -> str:
         _("%(count)s confirmed"): ("+", subscriptions.filter(confirmed_at__gt=since).count()),
         _("%(count)s left"): ("−", subscriptions.filter(ended_at__gt=since, confirmed_at__isnull=False).count()),
     }
-    return ", ".join(sign + words % {"count": wording.number(n)} for words, (sign, n) in parts.items() if n)
+    return ", ".join(sign + words % {"count": formatting.format_number(n)} for words, (sign, n) in parts.items() if n)
 
 
 def _heaviest(issue: Issue) -> int:
@@ -79,7 +84,7 @@ def _heaviest(issue: Issue) -> int:
 
 
 def _kilobytes(size: int) -> str:
-    return f"{wording.number(round(size / 1000))}\u00a0kB" if size else "–"
+    return f"{formatting.format_number(round(size / 1000))}\u00a0kB" if size else "–"
 
 
 def _kinds(old: content.Document, document: content.Document) -> str:

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from newsletter import formatting
 from newsletter.drafts import schedule
 from newsletter.models import Issue, IssueStatus, Newsletter
-from newsletter.templatetags import warta
 
 FIRST_SLOT = time(8, 0)
 """Proposed where no issue went out yet."""
@@ -96,7 +96,10 @@ def twice_in_words(moment: datetime, zone: ZoneInfo) -> str:
     """The sentence for such a moment, else empty."""
     if not comes_twice(moment, zone):
         return ""
-    words = {"time": warta.clock(moment, zone), "utc": warta.clock(moment, ZoneInfo("UTC"))}
+    words = {
+        "time": formatting.format_time_with_zone(moment, zone),
+        "utc": formatting.format_time_with_zone(moment, ZoneInfo("UTC")),
+    }
     return (
         _("The clocks show this time twice that night. It is the first of the two: %(time)s, which is %(utc)s.") % words
     )

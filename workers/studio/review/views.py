@@ -15,17 +15,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from newsletter import issues, roles
+from newsletter import formatting, issues, roles
+from newsletter.formatting import zone_name
 from newsletter.models import Editor, Issue
 from newsletter.roles import Action
 from newsletter.studio.composer import checks_panel
 from newsletter.studio.shared import access
-from newsletter.templatetags.warta import zone_name
 from workers.sending import test_mail
 from workers.studio.review import changes_since_test, content_by_language, last_issue_comparison
 from workers.studio.review.decision import Decision
 from workers.studio.review.forms import MOST_TYPED, AddressesForm, DecisionForm, TimeForm
-from workers.studio.shared import wording
 
 ADDRESSES = "test_addresses"
 """In the session: whom this editor sends tests to, as typed, by newsletter."""
@@ -108,7 +107,7 @@ def _shares(plan: Decision) -> str:
     if len(plan.readers.shares) < 2:
         return ""
     phrases = [
-        _("%(count)s in %(language)s") % {"count": wording.number(share.count), "language": share.name}
+        _("%(count)s in %(language)s") % {"count": formatting.format_number(share.count), "language": share.name}
         for share in plan.readers.shares
     ]
     return ", ".join(phrases)
@@ -249,7 +248,7 @@ def _test_box(request: HttpRequest, plan: Decision) -> dict[str, Any]:
     return {
         "editor": editor,
         "tested": changes_since_test.tested(plan.issue, editor=editor),
-        "tested_when": wording.past(plan.issue.tested_at, plan.issue.newsletter.zone, now=plan.now)
+        "tested_when": formatting.time_ago(plan.issue.tested_at, plan.issue.newsletter.zone, now=plan.now)
         if plan.issue.tested_at
         else "",
         "further": request.session.get(ADDRESSES, {}).get(str(plan.issue.newsletter_id), ""),

@@ -7,9 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from newsletter import formatting
 from newsletter.models import ABOUT_ANOTHER, Issue, Link
-from newsletter.templatetags import warta
-from workers.studio.shared import wording
 
 
 def in_words(issue: Issue) -> str:
@@ -26,11 +25,11 @@ def in_words(issue: Issue) -> str:
 def _known(audience: dict[str, Any]) -> Iterator[str]:
     match audience:
         case {"language": str(code)}:
-            yield _("Only readers in %(language)s.") % {"language": warta.language_name(code)}
+            yield _("Only readers in %(language)s.") % {"language": formatting.language_name(code)}
         case {"got_issue": int(pk)}:
             yield _("Only those who got issue %(number)s.") % {"number": _number(pk)}
         case {"got_edition": {"issue": int(pk), "languages": [*codes]}}:
-            names = warta.listed([warta.language_name(str(code)) for code in codes])
+            names = formatting.join_names([formatting.language_name(str(code)) for code in codes])
             yield _("Only those who got issue %(number)s in %(languages)s.") % {
                 "number": _number(pk),
                 "languages": names,
@@ -50,12 +49,12 @@ def _clicked(pk: int, numbers: list[int]) -> str:
 
 def shortly(issue: Issue, count: int) -> str:
     """ "To 217 readers who got issue 3", of an issue that is not for everybody."""
-    who = wording.readers(count)
+    who = formatting.count_readers(count)
     match issue.audience:
         case {"got_issue": int(pk), **rest} if not rest:
             return _("To %(who)s who got issue %(number)s") % {"who": who, "number": _number(pk)}
         case {"got_edition": {"issue": int(pk), "languages": [*codes]}, **rest} if not rest:
-            names = warta.listed([warta.language_name(str(code)) for code in codes])
+            names = formatting.join_names([formatting.language_name(str(code)) for code in codes])
             about = {"who": who, "number": _number(pk), "languages": names}
             return _("To %(who)s who got issue %(number)s in %(languages)s") % about
         case {"clicked_link": {"issue": int(pk)}, **rest} if not rest:

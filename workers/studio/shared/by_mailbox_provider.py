@@ -9,11 +9,11 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from newsletter import formatting
 from newsletter.models import Issue, IssueStatus
 from workers.models import DeliveryStatus, Outcome
 from workers.reporting import by_mailbox_provider
 from workers.reporting.by_mailbox_provider import Service
-from workers.studio.shared import wording
 from workers.throttling import mailbox_providers
 
 
@@ -49,7 +49,7 @@ def under_way(issue: Issue, *, now: datetime) -> Table | None:
             *(service.counts[outcome] for outcome in outcomes),
             service.counts[by_mailbox_provider.WAITING],
         ]
-        return [*told, wording.number(round(service.recent / span_s))] if moves else [*told]
+        return [*told, formatting.format_number(round(service.recent / span_s))] if moves else [*told]
 
     found = by_mailbox_provider.of(issue, now=now)
     rows = [Row(_name(one), figures(one), *(_note(issue, one) if moves else ())) for one in found]
@@ -61,7 +61,7 @@ def too_many(issue: Issue) -> str:
     """Why there is no table; empty where there is one, or nothing to tell yet."""
     if issue.started_at is None or by_mailbox_provider.is_countable(issue):
         return ""
-    most = wording.number(by_mailbox_provider.MOST_READERS)
+    most = formatting.format_number(by_mailbox_provider.MOST_READERS)
     return _("With more than %(most)s readers they are not counted by mail service: it would slow the sending.") % {
         "most": most
     }
@@ -103,19 +103,19 @@ def _name(service: Service) -> str:
     if not service.lanes:
         return _("Others")
     words = ngettext("%(count)s other", "%(count)s others", len(service.lanes))
-    return words % {"count": wording.number(len(service.lanes))}
+    return words % {"count": formatting.format_number(len(service.lanes))}
 
 
 def _note(issue: Issue, service: Service) -> tuple[str, bool]:
     """Why it is slow, if it is; and whether it is."""
     if not service.held:
         return (_("Steady"), False) if service.counts[by_mailbox_provider.WAITING] and service.recent else ("", False)
-    clock = wording.clock(min(service.held.values()), issue.newsletter.zone)
+    clock = formatting.format_clock(min(service.held.values()), issue.newsletter.zone)
     if service.name == mailbox_providers.OTHER:
         words = ngettext(
             "%(count)s of them asks us to slow down, until %(time)s",
             "%(count)s of them ask us to slow down, until %(time)s",
             len(service.held),
         )
-        return words % {"count": wording.number(len(service.held)), "time": clock}, True
+        return words % {"count": formatting.format_number(len(service.held)), "time": clock}, True
     return _("Asks us to slow down, until %(time)s") % {"time": clock}, True

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from newsletter import content
+from newsletter.formatting import zone_name
 from newsletter.rendering import richtext
 from newsletter.studio.shared.document_form import markup
 from newsletter.studio.shared.document_form.block_names import named
@@ -25,7 +26,6 @@ from newsletter.studio.shared.document_form.fields import (
     Field,
 )
 from newsletter.studio.shared.document_form.parsing import MOST_QUESTIONS, empty_words
-from newsletter.templatetags.warta import zone_name
 
 
 @dataclass(frozen=True)
