@@ -15,54 +15,56 @@ import time
 from pathlib import Path
 
 from benchmarks import figures, machine, throwaway
-from benchmarks.figures import Findings, say
+from benchmarks.figures import Findings, print_progress
 
-NAMES = ("compile", "smtp", "rtt", "batch", "prepare", "memory", "notice", "track", "signup", "webhooks")
-MOST_S = {False: 590.0, True: 200.0}
+BENCHMARKS = ("compile", "smtp", "rtt", "batch", "prepare", "memory", "notice", "track", "signup", "webhooks")
+MAX_SECONDS = {False: 590.0, True: 200.0}
 """How long a whole run may take at most, by `quick`. A quiet machine needs less than half of it."""
 
 
 def main() -> int:
-    asked = arguments()
+    asked = parse_arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was made is taken away again
-    names = [name for name in NAMES if name in (asked.names or NAMES)]
+    names = [name for name in BENCHMARKS if name in (asked.names or BENCHMARKS)]
     before, started = machine.load_average(), time.monotonic()
     found: dict[str, Findings] = {}
     try:
-        with throwaway.original(os.environ.get("DATABASE_URL", "").strip()) as original:
+        with throwaway.create_template(os.environ.get("DATABASE_URL", "").strip()) as original:
             for name in names:
-                say(f"{name} …")
+                print_progress(f"{name} …")
                 with original.copy(name) as place:
-                    left_s = started + MOST_S[asked.quick] - time.monotonic()
-                    found[name] = run(name, place, quick=asked.quick, most_s=left_s)
+                    left_s = started + MAX_SECONDS[asked.quick] - time.monotonic()
+                    found[name] = run_benchmark(name, place, quick=asked.quick, most_s=left_s)
     except throwaway.CannotPrepare as error:
-        say(str(error))
+        print_progress(str(error))
         return 1
     except KeyboardInterrupt:
-        say("Stopped; the throwaway databases are gone.")
+        print_progress("Stopped; the throwaway databases are gone.")
         return 1
-    report = compose(found, quick=asked.quick, before=before, seconds=time.monotonic() - started)
-    print(figures.table(found))
-    print(footer(report))
+    report = build_report(found, quick=asked.quick, before=before, seconds=time.monotonic() - started)
+    print(figures.format_table(found))
+    print(format_footer(report))
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=2) + "\n")
     return 1 if any(one.faults for one in found.values()) else 0
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run, of: {', '.join(NAMES)}; default all")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which to run, of: {', '.join(BENCHMARKS)}; default all"
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes: under a minute for all, less exact")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write machine, results and ratios there")
     asked = parser.parse_args()
-    if strange := [name for name in asked.names if name not in NAMES]:
-        parser.error(f"there is no benchmark {strange[0]!r}; choose from: {', '.join(NAMES)}")
+    if strange := [name for name in asked.names if name not in BENCHMARKS]:
+        parser.error(f"there is no benchmark {strange[0]!r}; choose from: {', '.join(BENCHMARKS)}")
     if asked.json and (asked.json.is_dir() or not os.access(asked.json.absolute().parent, os.W_OK)):
         parser.error(f"--json: cannot write {asked.json}; name a file in a folder that exists")
     return asked
 
 
-def run(name: str, place: throwaway.Place, *, quick: bool, most_s: float) -> Findings:
+def run_benchmark(name: str, place: throwaway.BenchmarkEnvironment, *, quick: bool, most_s: float) -> Findings:
     """One benchmark in a process of its own, which is ended after `most_s`."""
     answer = place.folder / "findings.json"
     command = [sys.executable, "-m", "benchmarks.one", name, str(answer), *(["--quick"] if quick else [])]
@@ -70,7 +72,9 @@ def run(name: str, place: throwaway.Place, *, quick: bool, most_s: float) -> Fin
     try:
         code = process.wait(max(0.0, most_s))
     except subprocess.TimeoutExpired:
-        return Findings(faults=[f"not done within the {MOST_S[quick]:g} s of the whole run: is this machine busy?"])
+        return Findings(
+            faults=[f"not done within the {MAX_SECONDS[quick]:g} s of the whole run: is this machine busy?"]
+        )
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -80,7 +84,7 @@ def run(name: str, place: throwaway.Place, *, quick: bool, most_s: float) -> Fin
     return Findings.parse(json.loads(answer.read_text()))
 
 
-def compose(found: dict[str, Findings], *, quick: bool, before: list[float], seconds: float) -> dict[str, object]:
+def build_report(found: dict[str, Findings], *, quick: bool, before: list[float], seconds: float) -> dict[str, object]:
     database = os.environ.get("DATABASE_URL", "").strip()
     is_postgresql = bool(database) and not database.startswith("sqlite")
     facts = {
@@ -102,7 +106,7 @@ def compose(found: dict[str, Findings], *, quick: bool, before: list[float], sec
     }
 
 
-def footer(report: dict[str, object]) -> str:
+def format_footer(report: dict[str, object]) -> str:
     facts = report["machine"]
     assert isinstance(facts, dict)
     return (

@@ -19,7 +19,7 @@ ANSWER = b'{"id": "<1@kabarlintas.example>", "message": "Queued. Thank you."}'
 
 
 @dataclass
-class Taken:
+class CallTotals:
     """Since the last report."""
 
     calls: int = 0
@@ -30,7 +30,7 @@ class Taken:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    taken, lock = Taken(), threading.Lock()
+    taken, lock = CallTotals(), threading.Lock()
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -55,23 +55,23 @@ def serve() -> None:
     print(server.server_address[1], flush=True)
     while sys.stdin.readline():
         with Handler.lock:
-            told, Handler.taken = Handler.taken, Taken()
+            told, Handler.taken = Handler.taken, CallTotals()
         print(json.dumps(told.__dict__), flush=True)
 
 
 # --- the other side --------------------------------------------------------------------------------------------------
 
 
-class Api:
+class ProviderApi:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.url = f"http://127.0.0.1:{int(self._read())}/v3"
 
-    def report(self) -> Taken:
+    def report(self) -> CallTotals:
         assert self._process.stdin is not None
         self._process.stdin.write("report\n")
         self._process.stdin.flush()
-        return Taken(**self._read())
+        return CallTotals(**self._read())
 
     def _read(self) -> Any:
         assert self._process.stdout is not None
@@ -79,11 +79,11 @@ class Api:
 
 
 @contextmanager
-def api() -> Iterator[Api]:
+def start() -> Iterator[ProviderApi]:
     command = [sys.executable, "-m", "benchmarks.api"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        yield Api(process)
+        yield ProviderApi(process)
     finally:
         process.communicate()
 

@@ -24,19 +24,19 @@ from workers.sending import lifecycle
 def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
     count, few = (2_000, 15) if quick else (20_000, 60)
-    newsletter = reference.newsletter()
-    people.readers(newsletter, count, now=now)
+    newsletter = reference.create_newsletter()
+    people.create_readers(newsletter, count, now=now)
     ours, cores, theirs = [], [], []
-    with api.api() as provider:
+    with api.start() as provider:
         settings.MAIL_ROUTES = [f"mailgun://key@kabarlintas.example?api_url={provider.url}"]
         warm_up(newsletter, provider, now=now)
         for _ in range(ROUNDS):
-            issue, cpu = smtp.begun(newsletter), time.process_time()
+            issue, cpu = smtp.begin_issue(newsletter), time.process_time()
             ours.append(figures.rate(count, lambda issue=issue: lifecycle.send(issue.pk, seconds=60)))  # type: ignore[misc]
             cores.append((time.process_time() - cpu) / count * 1e6)
             taken = provider.report()
-            check(found, issue, taken, count=count)
-            theirs.append(plain(newsletter, provider, few, now=now))
+            check_counts(found, issue, taken, count=count)
+            theirs.append(send_with_anymail(newsletter, provider, few, now=now))
     found.tell("readers", count, "readers a round")
     found.tell("readers_per_s", figures.median(ours), "readers/s, one sender, recorded")
     found.tell("core_us", figures.median(cores), "us of one core a reader")
@@ -47,28 +47,28 @@ def run(*, quick: bool) -> Findings:
     return found
 
 
-def warm_up(newsletter: Newsletter, provider: api.Api, *, now: datetime) -> None:
-    issue = smtp.begun(newsletter)
+def warm_up(newsletter: Newsletter, provider: api.ProviderApi, *, now: datetime) -> None:
+    issue = smtp.begin_issue(newsletter)
     lifecycle.send(issue.pk, seconds=0.3)
     Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.CANCELLED)
-    plain(newsletter, provider, 3, now=now)
+    send_with_anymail(newsletter, provider, 3, now=now)
     provider.report()
 
 
-def check(found: Findings, issue: Issue, taken: api.Taken, *, count: int) -> None:
-    told = ledger.equation(issue)
+def check_counts(found: Findings, issue: Issue, taken: api.CallTotals, *, count: int) -> None:
+    told = ledger.count_deliveries(issue)
     rows = Delivery.objects.filter(issue=issue, outcome=Outcome.ACCEPTED).count()
-    found.must(
+    found.require(
         (told.accepted, rows, taken.readers) == (count, count, count),
         f"{told.accepted} accepted, {rows} rows and {taken.readers} at the provider, of {count}",
     )
 
 
-def plain(newsletter: Newsletter, provider: api.Api, few: int, *, now: datetime) -> float:
+def send_with_anymail(newsletter: Newsletter, provider: api.ProviderApi, few: int, *, now: datetime) -> float:
     """By the loop that most Django projects write."""
     edition = newsletter.issues.latest("pk").editions.get(language=reference.LANGUAGE)
-    mail = builder.of_edition(edition, newsletter)
-    readers = people.on_the_wire(few, now=now)
+    mail = builder.template_for_edition(edition, newsletter)
+    readers = people.build_readers(few, now=now)
     connection = get_connection(
         "anymail.backends.mailgun.EmailBackend",
         api_key="key",
@@ -77,7 +77,9 @@ def plain(newsletter: Newsletter, provider: api.Api, few: int, *, now: datetime)
     )
     connection.open()
     try:
-        speed = figures.rate(few, lambda: [connection.send_messages([builder.mail(mail, one)]) for one in readers])
+        speed = figures.rate(
+            few, lambda: [connection.send_messages([builder.build_email(mail, one)]) for one in readers]
+        )
     finally:
         connection.close()
     provider.report()

@@ -24,19 +24,19 @@ ODD_NAMES = (
 )
 
 
-def odd_readers(readers: list[builder.Reader]) -> list[builder.Reader]:
+def readers_with_odd_names(readers: list[builder.Recipient]) -> list[builder.Recipient]:
     """`readers` under names that break what can be broken."""
     return [
-        builder.Reader(one.id, one.email, name, one.confirmed_at, one.source_url, one.legal_basis, one.may_track)
+        builder.Recipient(one.id, one.email, name, one.confirmed_at, one.source_url, one.legal_basis, one.may_track)
         for one, name in zip(readers, ODD_NAMES * (len(readers) // len(ODD_NAMES) + 1), strict=False)
     ]
 
 
-def differences(mail: builder.Compiled, reader: builder.Reader, *, now: datetime) -> list[str]:
+def differences(mail: builder.MessageTemplate, reader: builder.Recipient, *, now: datetime) -> list[str]:
     """What is wrong with this reader's copy; nothing, if all is well."""
-    copy = builder.fill(mail, reader, now=now)
+    copy = builder.render(mail, reader, now=now)
     parsed = message_from_bytes(copy.data, policy=policy.default)
-    plain = message_from_bytes(builder.mail(mail, reader).message().as_bytes(), policy=policy.default)
+    plain = message_from_bytes(builder.build_email(mail, reader).message().as_bytes(), policy=policy.default)
     assert isinstance(parsed, EmailMessage)
     assert isinstance(plain, EmailMessage)
     found = [name for name in HEADERS if _value(parsed, name) != _value(plain, name)]
@@ -61,15 +61,15 @@ def _value(message: EmailMessage, name: str) -> str:
     return re.sub(r"\s+", "", str(message.get(name, "")))
 
 
-def _bodies(mail: builder.Compiled, reader: builder.Reader) -> tuple[str, str]:
+def _bodies(mail: builder.MessageTemplate, reader: builder.Recipient) -> tuple[str, str]:
     """Text and HTML by nothing but replacing."""
     values = {
-        "⟦hit⟧": tokens.hit(mail.words.issue, reader.id),
-        "⟦u⟧": tokens.unsubscribe(reader.id, mail.words.issue),
-        "⟦p⟧": tokens.preferences(reader.id),
+        "⟦hit⟧": tokens.make_hit(mail.words.issue, reader.id),
+        "⟦u⟧": tokens.make_unsubscribe(reader.id, mail.words.issue),
+        "⟦p⟧": tokens.make_preferences(reader.id),
     }
     text, html = mail.words.text, mail.words.html
     for slot, value in values.items():
         text, html = text.replace(slot, value), html.replace(slot, value)
-    in_text, in_html = builder.why(mail, reader)
+    in_text, in_html = builder.subscription_reason(mail, reader)
     return text.replace("⟦why⟧", in_text), html.replace("⟦why⟧", in_html)

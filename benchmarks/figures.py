@@ -34,7 +34,7 @@ class Findings:
         """Median of the ratios of each round, where the two ran one after the other."""
         self.ratios[name] = _short(statistics.median(a / b for a, b in zip(ours, theirs, strict=True)))
 
-    def must(self, holds: bool, otherwise: str) -> None:
+    def require(self, holds: bool, otherwise: str) -> None:
         if not holds:
             self.faults.append(otherwise)
 
@@ -74,24 +74,24 @@ def median(values: Iterable[float]) -> float:
 # --- the table -------------------------------------------------------------------------------------------------------
 
 
-def table(found: Mapping[str, Findings]) -> str:
+def format_table(found: Mapping[str, Findings]) -> str:
     lines = []
     for name, findings in found.items():
         lines += ["", name]
-        lines += [f"  {shown(figure.value):>12}  {figure.words}" for figure in findings.figures]
+        lines += [f"  {format_value(figure.value):>12}  {figure.words}" for figure in findings.figures]
         lines += [f"  FAILED        {fault}" for fault in findings.faults]
     ratios = [(name, value) for findings in found.values() for name, value in findings.ratios.items()]
     if ratios:
         lines += ["", f"ratios within this run, median of {ROUNDS} interleaved rounds"]
-        lines += [f"  {shown(value):>12}  {name}" for name, value in ratios]
+        lines += [f"  {format_value(value):>12}  {name}" for name, value in ratios]
     return "\n".join(lines[1:])
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
-def say(words: str) -> None:
+def print_progress(words: str) -> None:
     print(words, file=sys.stderr, flush=True)

@@ -17,44 +17,44 @@ from benchmarks import figures, people, reference, signup, sinks, web
 from benchmarks.figures import Findings
 from newsletter.models import Issue
 from workers import ledger
-from workers.crash_test.worker_processes import Crew
+from workers.crash_test.worker_processes import WorkerProcesses
 from workers.management.commands import run as product
 
-WITHIN_S = 20.0
-PARTS = ("prompt", "bulk")
+MAX_WAIT_S = 20.0
+WORKERS = ("prompt", "bulk")
 
 
 def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
     readers, times = (20_000, 3) if quick else (200_000, 9)
-    newsletter = reference.newsletter()
-    people.readers(newsletter, readers, now=now)
+    newsletter = reference.create_newsletter()
+    people.create_readers(newsletter, readers, now=now)
     form = signup.make_form(newsletter, 0)
-    with sinks.sink() as sink:
+    with sinks.start() as sink:
         environment = {**os.environ, "MAIL_URL": sink.url}
-        parts = {part.name: part.command for part in product.parts("127.0.0.1", 0) if part.name in PARTS}
-        crew = Crew(parts, environment=environment, log=Path(settings.VAR_DIR) / "workers.log")
-        with web.serving("workers.hits:application", TRUSTED_PROXIES="127.0.0.1", MAIL_URL=sink.url) as server:
+        parts = {part.name: part.command for part in product.service_processes("127.0.0.1", 0) if part.name in WORKERS}
+        crew = WorkerProcesses(parts, environment=environment, log=Path(settings.VAR_DIR) / "workers.log")
+        with web.start_server("workers.hits:application", TRUSTED_PROXIES="127.0.0.1", MAIL_URL=sink.url) as server:
             crew.start()
             try:
-                issue = reference.due(newsletter, now=timezone.now())
-                began = until_it_sends(sink)
-                waits = [wait_s(form, number, sink, server) for number in range(1, times + 1)]
+                issue = reference.create_due_issue(newsletter, now=timezone.now())
+                began = wait_until_sending(sink)
+                waits = [measure_wait_s(form, number, sink, server) for number in range(1, times + 1)]
             finally:
                 crew.stop()
-    told = ledger.equation(issue)
+    told = ledger.count_deliveries(issue)
     sent_per_s = told.accepted / max(0.1, time.monotonic() - began)
     found.tell("readers", readers, "readers of the issue")
     found.tell("sent_per_s", sent_per_s, "messages/s of the issue meanwhile, at least")
     found.tell("notice_s", figures.median(waits), f"s from the form to the confirmation at the mail server, of {times}")
     found.tell("slowest_s", max(waits), "s, the slowest of them")
-    found.must(told.waiting > 0, "the issue was all out before the last confirmation: take more readers")
-    found.must(max(waits) < WITHIN_S, f"a confirmation did not come within {WITHIN_S:g} s")
-    found.must(Issue.objects.get(pk=issue.pk).pause_reason == "", "the issue was paused")
+    found.require(told.waiting > 0, "the issue was all out before the last confirmation: take more readers")
+    found.require(max(waits) < MAX_WAIT_S, f"a confirmation did not come within {MAX_WAIT_S:g} s")
+    found.require(Issue.objects.get(pk=issue.pk).pause_reason == "", "the issue was paused")
     return found
 
 
-def until_it_sends(sink: sinks.Sink) -> float:
+def wait_until_sending(sink: sinks.Sink) -> float:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         if sink.report().messages:
@@ -63,15 +63,15 @@ def until_it_sends(sink: sinks.Sink) -> float:
     raise RuntimeError("the workers did not begin to send; see their words above")
 
 
-def wait_s(form: str, number: int, sink: sinks.Sink, server: web.Server) -> float:
+def measure_wait_s(form: str, number: int, sink: sinks.Sink, server: web.WebServer) -> float:
     """Post the form once, and wait for its mail."""
     sink.report()
-    posts = signup.posts([form], count(number), known=0)
+    posts = signup.build_posts([form], count(number), known=0)
     started = time.monotonic()
-    answered = web.load(server.port, posts, seconds=0.0, connections=1)
+    answered = web.run_load(server.port, posts, seconds=0.0, connections=1)
     if answered.statuses[303] != 1:
         raise RuntimeError(f"the form answered {dict(answered.statuses)}")
-    while (passed := time.monotonic() - started) < WITHIN_S:
+    while (passed := time.monotonic() - started) < MAX_WAIT_S:
         if at := sink.report().notice_at:
             return at - started
         time.sleep(0.05)

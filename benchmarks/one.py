@@ -15,12 +15,12 @@ def main(name: str, answer: str, *flags: str) -> None:
     from workers import supervisor
 
     supervisor.die_with_parent()
-    module = importlib.import_module(f"benchmarks.{MODULES.get(name, name)}")
+    module = importlib.import_module(f"benchmarks.{MODULE_NAMES.get(name, name)}")
     found = module.run(quick="--quick" in flags)
     Path(answer).write_text(json.dumps(found.dump()))
 
 
-MODULES = {"compile": "compiling"}
+MODULE_NAMES = {"compile": "compiling"}
 
 
 if __name__ == "__main__":

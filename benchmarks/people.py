@@ -14,7 +14,7 @@ from workers.message import builder
 NAMES = ("", "Siti Rahmawati", "Budi", "", "Ketut “Wayan” Suardana", "Dewi Lestari")
 
 
-def readers(newsletter: Newsletter, count: int, *, now: datetime) -> None:
+def create_readers(newsletter: Newsletter, count: int, *, now: datetime) -> None:
     """`count` subscribed readers of `newsletter`; the database holds none before."""
     confirmed = now - timedelta(days=30)
     first = Subscriber.objects.create(email="n0@pembaca.example", email_key="n0@pembaca.example", name="Siti")
@@ -54,10 +54,10 @@ def _copy(row: models.Model, count: int, changes: dict[str, str]) -> None:
         )
 
 
-def on_the_wire(count: int, *, now: datetime) -> list[builder.Reader]:
+def build_readers(count: int, *, now: datetime) -> list[builder.Recipient]:
     """Readers that differ as much as real ones do, without a database."""
     return [
-        builder.Reader(
+        builder.Recipient(
             id=number,
             email=f"pembaca{number}@contoh{number % 50}.example",
             name=NAMES[number % len(NAMES)],

@@ -55,7 +55,7 @@ def document() -> content.Document:
     blocks += [
         content.Brief(id=f"b5{number:02d}", words={LANGUAGE: _story(number, sentences=2)}) for number in range(7, 12)
     ]
-    blocks.append(content.Notice(id="b600", tone="scam", words={LANGUAGE: _text(9, sentences=2)}))
+    blocks.append(content.Callout(id="b600", tone="scam", words={LANGUAGE: _text(9, sentences=2)}))
     quote = content.QuoteWords(quote="Paspor adalah hak, bukan hadiah.", source="Ibu Siti, pembaca")
     blocks.append(content.Quote(id="b700", words={LANGUAGE: quote}))
     button = content.ButtonWords(label="Semua kabar pekan ini", url=f"{SITE}/kabar")
@@ -67,7 +67,7 @@ def document() -> content.Document:
     return content.Document(envelopes={LANGUAGE: envelope}, blocks=blocks)
 
 
-def newsletter(**fields: object) -> Newsletter:
+def create_newsletter(**fields: object) -> Newsletter:
     made = {
         "slug": "ringkasan",
         "brand": "Kabar Lintas",
@@ -89,22 +89,22 @@ def newsletter(**fields: object) -> Newsletter:
     return Newsletter.objects.create(**{**made, **fields})
 
 
-def draft(of: Newsletter, *, now: datetime) -> Issue:
+def create_draft(of: Newsletter, *, now: datetime) -> Issue:
     issue = issues.create(of, editor=None, now=now)
     return issues.save(issue, document(), version=issue.version, editor=None, now=now)
 
 
-def due(of: Newsletter, *, now: datetime, **audience: str) -> Issue:
+def create_due_issue(of: Newsletter, *, now: datetime, **audience: str) -> Issue:
     """An approved issue whose time has come, and that was looked at."""
-    made = draft(of, now=now)
+    made = create_draft(of, now=now)
     if audience:
         Issue.objects.filter(pk=made.pk).update(audience=audience)
         made.refresh_from_db()
     approved = issues.approve(made, editor=None, now=now)
     issue = issues.schedule(approved, at=now, editor=None, now=now)
-    link_checker.keep(issue, {}, now=now)
+    link_checker.store_results(issue, {}, now=now)
     return issue
 
 
-def frozen(issue: Issue, *, now: datetime) -> Edition:
+def freeze(issue: Issue, *, now: datetime) -> Edition:
     return editions.freeze(issue, now=now)[0]

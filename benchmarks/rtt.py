@@ -16,37 +16,39 @@ from workers.message import builder
 from workers.routes import base
 
 RTTS_MS = (0, 10, 30)
-POOLS = (4, 10)
+POOL_SIZES = (4, 10)
 
 
 def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
-    newsletter = reference.newsletter()
-    edition = reference.frozen(reference.draft(newsletter, now=now), now=now)
-    mail = builder.of_edition(edition, newsletter, eight_bit=True, stuffed=True)
-    plain = builder.of_edition(edition, newsletter, eight_bit=True)
-    readers = people.on_the_wire(300, now=now)
-    letters = [_letter(builder.fill(mail, reader, now=now)) for reader in readers]
-    datas = [builder.fill(plain, reader, now=now).data for reader in readers]
-    with sinks.sink() as sink:
+    newsletter = reference.create_newsletter()
+    edition = reference.freeze(reference.create_draft(newsletter, now=now), now=now)
+    mail = builder.template_for_edition(edition, newsletter, eight_bit=True, stuffed=True)
+    plain = builder.template_for_edition(edition, newsletter, eight_bit=True)
+    readers = people.build_readers(300, now=now)
+    letters = [_letter(builder.render(mail, reader, now=now)) for reader in readers]
+    datas = [builder.render(plain, reader, now=now).data for reader in readers]
+    with sinks.start() as sink:
         for rtt_ms in RTTS_MS:
-            with slow.line(sink.port, rtt_ms=rtt_ms) as port:
-                _at(found, port, rtt_ms, letters, datas, few=4 if quick else 24)
+            with slow.start(sink.port, rtt_ms=rtt_ms) as port:
+                _measure_at_rtt(found, port, rtt_ms, letters, datas, few=4 if quick else 24)
     return found
 
 
-def _letter(copy: builder.Copy) -> routes.Letter:
-    return routes.Letter(copy.sender, copy.recipient, copy.message_id, copy.data, stuffed=copy.stuffed)
+def _letter(copy: builder.RenderedMessage) -> routes.OutgoingMessage:
+    return routes.OutgoingMessage(copy.sender, copy.recipient, copy.message_id, copy.data, stuffed=copy.stuffed)
 
 
-def _at(found: Findings, port: int, rtt_ms: int, letters: list[routes.Letter], datas: list[bytes], *, few: int) -> None:
+def _measure_at_rtt(
+    found: Findings, port: int, rtt_ms: int, letters: list[routes.OutgoingMessage], datas: list[bytes], *, few: int
+) -> None:
     """All at this distance, one after the other, in each round."""
-    ours: dict[int, list[float]] = {1: [], **{size: [] for size in POOLS}}
+    ours: dict[int, list[float]] = {1: [], **{size: [] for size in POOL_SIZES}}
     theirs = []
     for _ in range(ROUNDS):
-        theirs.append(_by_smtplib(port, letters[:few], datas[:few]))
+        theirs.append(_send_by_smtplib(port, letters[:few], datas[:few]))
         for size, rates in ours.items():
-            rates.append(_by_ours(port, letters[: few * size], connections=size))
+            rates.append(_send_by_route(port, letters[: few * size], connections=size))
     found.tell(f"smtplib_{rtt_ms}ms_per_s", figures.median(theirs), f"letters/s by smtplib, {rtt_ms} ms there and back")
     for size, rates in ours.items():
         over = "one connection" if size == 1 else f"{size} connections"
@@ -54,10 +56,10 @@ def _at(found: Findings, port: int, rtt_ms: int, letters: list[routes.Letter], d
             f"ours_{size}_{rtt_ms}ms_per_s", figures.median(rates), f"letters/s by ours over {over}, {rtt_ms} ms"
         )
     found.ratio(f"rtt{rtt_ms}_vs_smtplib", ours[1], theirs)
-    found.ratio(f"rtt{rtt_ms}_pool_vs_smtplib", ours[POOLS[0]], theirs)
+    found.ratio(f"rtt{rtt_ms}_pool_vs_smtplib", ours[POOL_SIZES[0]], theirs)
 
 
-def _by_smtplib(port: int, letters: list[routes.Letter], datas: list[bytes]) -> float:
+def _send_by_smtplib(port: int, letters: list[routes.OutgoingMessage], datas: list[bytes]) -> float:
     def send() -> None:
         for letter, data in zip(letters, datas, strict=True):
             session.sendmail(letter.sender, [letter.recipient], data)
@@ -67,25 +69,27 @@ def _by_smtplib(port: int, letters: list[routes.Letter], datas: list[bytes]) -> 
         return figures.rate(len(letters), send)
 
 
-def _by_ours(port: int, letters: list[routes.Letter], *, connections: int) -> float:
-    route = routes.make("smtp-1", f"smtp://127.0.0.1:{port}?tls=off&connections={connections}")
+def _send_by_route(port: int, letters: list[routes.OutgoingMessage], *, connections: int) -> float:
+    route = routes.from_url("smtp-1", f"smtp://127.0.0.1:{port}?tls=off&connections={connections}")
     assert isinstance(route, base.ParallelRoute)
     warm = letters[:connections]
     route.open()
-    _all(route, warm, most=connections)
+    _send_all(route, warm, most=connections)
     try:
-        return figures.rate(len(letters), lambda: _all(route, letters, most=connections))
+        return figures.rate(len(letters), lambda: _send_all(route, letters, most=connections))
     finally:
         route.close()
 
 
-def _all(route: base.ParallelRoute, letters: list[routes.Letter], *, most: int) -> None:
-    results = [route.send(letter) for letter in letters] if most == 1 else _side_by_side(route, letters, most=most)
+def _send_all(route: base.ParallelRoute, letters: list[routes.OutgoingMessage], *, most: int) -> None:
+    results = [route.send(letter) for letter in letters] if most == 1 else _send_in_parallel(route, letters, most=most)
     if any(result.outcome != "accepted" for result in results):
         raise RuntimeError("the sink did not take every letter")
 
 
-def _side_by_side(route: base.ParallelRoute, letters: list[routes.Letter], *, most: int) -> list[routes.Result]:
+def _send_in_parallel(
+    route: base.ParallelRoute, letters: list[routes.OutgoingMessage], *, most: int
+) -> list[routes.SendResult]:
     flying, results = set(), []
     for letter in letters:
         while len(flying) >= most:

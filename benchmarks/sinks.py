@@ -19,15 +19,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-END = b"\r\n.\r\n"
+END_OF_DATA = b"\r\n.\r\n"
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 HEADER_BYTES = 4096
-READERS = b"@pembaca.example"
+READER_DOMAIN = b"@pembaca.example"
 """Where all the readers of a benchmark's issue are; everybody else gets a notice."""
 
 
 @dataclass
-class Tally:
+class ReceivedTotals:
     """What came in since the last report."""
 
     messages: int = 0
@@ -51,7 +51,7 @@ class Tally:
 class Session:
     """Enough of RFC 5321, with PIPELINING, for a client that behaves. Of a message only its beginning and end are kept."""
 
-    tally = Tally()
+    tally = ReceivedTotals()
     replies = {
         b"EHLO": b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
         b"DATA": b"354 go on\r\n",
@@ -74,7 +74,7 @@ class Session:
         *lines, self.commands = (self.commands + data).split(b"\r\n")
         verbs = [line[:4].upper() for line in lines]
         self.is_body = verbs[-1:] == [b"DATA"]
-        if any(verb == b"RCPT" and READERS not in line for verb, line in zip(verbs, lines, strict=True)):
+        if any(verb == b"RCPT" and READER_DOMAIN not in line for verb, line in zip(verbs, lines, strict=True)):
             Session.tally.notice_at = Session.tally.notice_at or time.monotonic()
         return b"".join([self.replies.get(verb, b"250 ok\r\n") for verb in verbs])
 
@@ -84,7 +84,7 @@ class Session:
             self.head += data[: HEADER_BYTES - len(self.head)]
         self.size += len(data)
         self.tail = (self.tail + bytes(data[-5:]))[-5:]
-        if self.tail != END:
+        if self.tail != END_OF_DATA:
             return b""
         Session.tally.count(self.head, self.size)
         self.is_body = False
@@ -99,7 +99,7 @@ def serve() -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     waiting.register(listener, selectors.EVENT_READ)
     waiting.register(sys.stdin, selectors.EVENT_READ)
-    answer({"port": listener.getsockname()[1]})
+    write_line({"port": listener.getsockname()[1]})
     while True:
         for key, _events in waiting.select():
             if key.fileobj is listener:
@@ -110,13 +110,13 @@ def serve() -> None:
             elif key.fileobj is sys.stdin:
                 if not sys.stdin.readline():
                     return
-                report()
-            elif not went_on(key.data, buffer):
+                write_report()
+            elif not serve_connection(key.data, buffer):
                 waiting.unregister(key.fileobj)
                 key.data.connection.close()
 
 
-def went_on(session: Session, buffer: memoryview) -> bool:
+def serve_connection(session: Session, buffer: memoryview) -> bool:
     """False when the other side has gone."""
     try:
         size = session.connection.recv_into(buffer)
@@ -127,13 +127,13 @@ def went_on(session: Session, buffer: memoryview) -> bool:
     return size > 0
 
 
-def report() -> None:
-    told, Session.tally = Session.tally, Tally()
+def write_report() -> None:
+    told, Session.tally = Session.tally, ReceivedTotals()
     figures = {"messages": told.messages, "size": told.size, "ids": len(told.ids), "notice_at": told.notice_at}
-    answer({**figures, "first_at": told.first_at, "last_at": told.last_at, "cpu_s": time.process_time()})
+    write_line({**figures, "first_at": told.first_at, "last_at": told.last_at, "cpu_s": time.process_time()})
 
 
-def answer(told: object) -> None:
+def write_line(told: object) -> None:
     sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()
 
@@ -178,7 +178,7 @@ class Sink:
 
 
 @contextmanager
-def sink() -> Iterator[Sink]:
+def start() -> Iterator[Sink]:
     command = [sys.executable, "-m", "benchmarks.sinks"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:

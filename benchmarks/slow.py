@@ -11,15 +11,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PIECE = 1 << 18
+CHUNK_SIZE = 1 << 18
 
 
 async def serve(port: int, rtt_ms: float) -> None:
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port, limit=PIECE)
-        await asyncio.gather(pass_on(reader, far_writer, rtt_ms / 2000), pass_on(far_reader, writer, rtt_ms / 2000))
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port, limit=CHUNK_SIZE)
+        await asyncio.gather(relay(reader, far_writer, rtt_ms / 2000), relay(far_reader, writer, rtt_ms / 2000))
 
-    server = await asyncio.start_server(carry, "127.0.0.1", 0, limit=PIECE)
+    server = await asyncio.start_server(carry, "127.0.0.1", 0, limit=CHUNK_SIZE)
     orders = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
@@ -30,10 +30,10 @@ async def serve(port: int, rtt_ms: float) -> None:
         task.cancel()
 
 
-async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float) -> None:
+async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float) -> None:
     loop = asyncio.get_running_loop()
     try:
-        while data := await reader.read(PIECE):
+        while data := await reader.read(CHUNK_SIZE):
             loop.call_later(delay_s, writer.write, data)
     except (OSError, asyncio.CancelledError):
         pass
@@ -41,7 +41,7 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, de
 
 
 @contextmanager
-def line(port: int, *, rtt_ms: float) -> Iterator[int]:
+def start(port: int, *, rtt_ms: float) -> Iterator[int]:
     """The port of a line to `port` of this machine."""
     command = [sys.executable, "-m", "benchmarks.slow", str(port), str(rtt_ms)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -29,7 +29,7 @@ SENDERS = 2
 CONNECTIONS = 4
 
 
-class Pace(NamedTuple):
+class RoundCost(NamedTuple):
     """How fast a round was, and what a message cost each side."""
 
     per_s: float
@@ -40,20 +40,20 @@ class Pace(NamedTuple):
 def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
     count, few = (600, 15) if quick else (3_000, 60)
-    newsletter = reference.newsletter()
-    people.readers(newsletter, count, now=now)
+    newsletter = reference.create_newsletter()
+    people.create_readers(newsletter, count, now=now)
     ours, pooled, theirs, several = [], [], [], []
-    with sinks.sink() as sink:
+    with sinks.start() as sink:
         settings.MAIL_ROUTES = [sink.url]
         warm_up(newsletter, sink, few)
         for _ in range(ROUNDS):
-            ours.append(send(found, begun(newsletter), sink, count=count))
-            theirs.append(plain(newsletter, sink, few, now=now))
+            ours.append(send(found, begin_issue(newsletter), sink, count=count))
+            theirs.append(send_with_django(newsletter, sink, few, now=now))
             settings.MAIL_ROUTES = [f"{sink.url}&connections={CONNECTIONS}"]
-            pooled.append(send(found, begun(newsletter), sink, count=count))
+            pooled.append(send(found, begin_issue(newsletter), sink, count=count))
             settings.MAIL_ROUTES = [sink.url]
             if not quick:
-                several.append(send_by_several(found, begun(newsletter), sink, count=count))
+                several.append(send_by_several(found, begin_issue(newsletter), sink, count=count))
     found.tell("readers", count, "readers a round")
     found.tell("messages_per_s", figures.median(one.per_s for one in ours), "messages/s, one sender, recorded")
     found.tell(
@@ -74,61 +74,63 @@ def run(*, quick: bool) -> Findings:
     return found
 
 
-def begun(newsletter: Newsletter) -> Issue:
+def begin_issue(newsletter: Newsletter) -> Issue:
     """An issue that is sending: frozen and planned, nothing claimed yet."""
     now = timezone.now()
-    issue = reference.due(newsletter, now=now)
+    issue = reference.create_due_issue(newsletter, now=now)
     editions.freeze(issue, now=now)
     ledger.begin(issue, now=now)
     return issue
 
 
 def warm_up(newsletter: Newsletter, sink: sinks.Sink, few: int) -> None:
-    issue = begun(newsletter)
+    issue = begin_issue(newsletter)
     lifecycle.send(issue.pk, seconds=0.3)
     Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.CANCELLED)
-    plain(newsletter, sink, few // 4, now=timezone.now())
+    send_with_django(newsletter, sink, few // 4, now=timezone.now())
     sink.report()
 
 
-def send(found: Findings, issue: Issue, sink: sinks.Sink, *, count: int) -> Pace:
+def send(found: Findings, issue: Issue, sink: sinks.Sink, *, count: int) -> RoundCost:
     """By the sender of the product, in this process."""
-    pace, came = paced(sink, count, lambda: lifecycle.send(issue.pk, seconds=60))
-    check(found, issue, came, count=count)
+    pace, came = measure(sink, count, lambda: lifecycle.send(issue.pk, seconds=60))
+    check_counts(found, issue, came, count=count)
     return pace
 
 
-def paced(sink: sinks.Sink, count: int, run: Callable[[], object]) -> tuple[Pace, sinks.Report]:
+def measure(sink: sinks.Sink, count: int, run: Callable[[], object]) -> tuple[RoundCost, sinks.Report]:
     idle, cpu = sink.report().cpu_s, time.process_time()
     per_s = figures.rate(count, run)
     cpu, came = time.process_time() - cpu, sink.report()
-    return Pace(per_s, cpu / count * 1e6, (came.cpu_s - idle) / count * 1e6), came
+    return RoundCost(per_s, cpu / count * 1e6, (came.cpu_s - idle) / count * 1e6), came
 
 
-def check(found: Findings, issue: Issue, came: sinks.Report, *, count: int) -> None:
-    told = ledger.equation(issue)
+def check_counts(found: Findings, issue: Issue, came: sinks.Report, *, count: int) -> None:
+    told = ledger.count_deliveries(issue)
     rows = Delivery.objects.filter(issue=issue, outcome=Outcome.ACCEPTED).count()
-    found.must(
-        (told.audience, told.accepted, rows) == (count, count, count) and told.adds_up,
+    found.require(
+        (told.audience, told.accepted, rows) == (count, count, count) and told.is_consistent,
         f"the ledger of issue {issue.pk} has {told.accepted} and {rows} accepted of {count}",
     )
-    found.must(
+    found.require(
         (came.messages, came.ids) == (count, count),
         f"the sink has {came.messages} messages with {came.ids} ids of {count}",
     )
 
 
-def plain(newsletter: Newsletter, sink: sinks.Sink, few: int, *, now: datetime) -> Pace:
+def send_with_django(newsletter: Newsletter, sink: sinks.Sink, few: int, *, now: datetime) -> RoundCost:
     """By the loop that most Django projects write."""
     edition = newsletter.issues.latest("pk").editions.get(language=reference.LANGUAGE)
-    mail = builder.of_edition(edition, newsletter)
-    readers = people.on_the_wire(few, now=now)
+    mail = builder.template_for_edition(edition, newsletter)
+    readers = people.build_readers(few, now=now)
     connection = get_connection(
         "django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=sink.port, use_tls=False
     )
     connection.open()
     try:
-        pace, _came = paced(sink, few, lambda: [connection.send_messages([builder.mail(mail, one)]) for one in readers])
+        pace, _came = measure(
+            sink, few, lambda: [connection.send_messages([builder.build_email(mail, one)]) for one in readers]
+        )
     finally:
         connection.close()
     return pace
@@ -146,12 +148,12 @@ def send_by_several(found: Findings, issue: Issue, sink: sinks.Sink, *, count: i
     for sender in senders:
         assert sender.stdout is not None
         sender.stdout.readline()
-    speed = figures.rate(count, lambda: _go(senders))
-    check(found, issue, sink.report(), count=count)
+    speed = figures.rate(count, lambda: _start_and_wait(senders))
+    check_counts(found, issue, sink.report(), count=count)
     return speed
 
 
-def _go(senders: list[subprocess.Popen[str]]) -> None:
+def _start_and_wait(senders: list[subprocess.Popen[str]]) -> None:
     for sender in senders:
         assert sender.stdin is not None
         sender.stdin.write("go\n")

@@ -21,7 +21,18 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 ROOT = Path(__file__).resolve().parents[1]
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "PGPASSFILE", "PGSSLMODE")
+KEPT_VARIABLES = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TZ",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "PGPASSFILE",
+    "PGSSLMODE",
+)
 SQLITE_FILE = "warta.sqlite3"
 
 
@@ -30,16 +41,16 @@ class CannotPrepare(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class BenchmarkEnvironment:
     """Where one benchmark runs."""
 
     folder: Path
     environment: Mapping[str, str]
 
 
-def environment(folder: Path, database_url: str = "") -> dict[str, str]:
+def build_variables(folder: Path, database_url: str = "") -> dict[str, str]:
     """Nothing of ours from outside: a run means the same whatever is configured here."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     ours = {
         "DJANGO_SETTINGS_MODULE": "newsletter.settings",
         "VAR_DIR": str(folder),
@@ -49,40 +60,40 @@ def environment(folder: Path, database_url: str = "") -> dict[str, str]:
     return {**kept, **ours, **({"DATABASE_URL": database_url} if database_url else {})}
 
 
-class Original:
+class TemplateDatabase:
     """A migrated database, to be copied for each benchmark."""
 
-    def __init__(self, folder: Path, server: Server | None) -> None:
+    def __init__(self, folder: Path, server: PostgresServer | None) -> None:
         self.folder, self.server = folder, server
 
     @contextmanager
-    def copy(self, name: str) -> Iterator[Place]:
+    def copy(self, name: str) -> Iterator[BenchmarkEnvironment]:
         folder = self.folder / name
         (folder / "static").mkdir(parents=True)
         if self.server is None:
             shutil.copy(self.folder / "original" / SQLITE_FILE, folder / SQLITE_FILE)
-            yield Place(folder, environment(folder))
+            yield BenchmarkEnvironment(folder, build_variables(folder))
         else:
             with self.server.database(template=self.server.original) as url:
-                yield Place(folder, environment(folder, url))
+                yield BenchmarkEnvironment(folder, build_variables(folder, url))
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def original(database_url: str = "") -> Iterator[Original]:
+def create_template(database_url: str = "") -> Iterator[TemplateDatabase]:
     """Raises CannotPrepare."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warta-benchmarks-")))
         (folder / "original").mkdir()
         server, url = None, ""
         if urlsplit(database_url).scheme.startswith(("postgres", "pgsql", "psql")):
-            server = Server(database_url)
+            server = PostgresServer(database_url)
             url = stack.enter_context(server.database())
             server.original = urlsplit(url).path.lstrip("/")
         elif database_url and not database_url.startswith("sqlite"):
             raise CannotPrepare("DATABASE_URL: it names no database we know. Write postgres://user@host:5432/name.")
-        migrate(environment(folder / "original", url))
-        yield Original(folder, server)
+        migrate(build_variables(folder / "original", url))
+        yield TemplateDatabase(folder, server)
 
 
 def migrate(variables: Mapping[str, str]) -> None:
@@ -91,10 +102,10 @@ def migrate(variables: Mapping[str, str]) -> None:
     if done.returncode:
         raise CannotPrepare(f"The throwaway database could not be migrated:\n{done.stderr.strip()[-2000:]}")
     if "DATABASE_URL" not in variables:
-        fold_log_in(Path(variables["VAR_DIR"]) / SQLITE_FILE)
+        checkpoint_wal(Path(variables["VAR_DIR"]) / SQLITE_FILE)
 
 
-def fold_log_in(file: Path) -> None:
+def checkpoint_wal(file: Path) -> None:
     """A copied file is whole only when nothing is left in its write-ahead log."""
     import sqlite3
 
@@ -103,7 +114,7 @@ def fold_log_in(file: Path) -> None:
     connection.close()
 
 
-class Server:
+class PostgresServer:
     """The PostgreSQL that DATABASE_URL names."""
 
     original = ""

@@ -28,7 +28,7 @@ CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 
 
 @dataclass
-class Server:
+class WebServer:
     port: int
     process: subprocess.Popen[bytes]
 
@@ -39,22 +39,22 @@ class Server:
 
 
 @contextmanager
-def serving(application: str, **variables: str) -> Iterator[Server]:
+def start_server(application: str, **variables: str) -> Iterator[WebServer]:
     """`application` behind granian, with the options of the product."""
     from workers.management.commands import run
 
     port, parent = free_port(), os.getpid()
     command = [sys.executable, "-m", "granian", *run.granian_options("127.0.0.1", port), application]
-    environment = {**os.environ, supervisor.SUPERVISED: "1", **variables}
+    environment = {**os.environ, supervisor.SUPERVISED_ENV: "1", **variables}
     process = subprocess.Popen(
         command,
         env=environment,
         start_new_session=True,
         preexec_fn=lambda: supervisor.die_with_parent(parent=parent),
     )
-    server = Server(port, process)
+    server = WebServer(port, process)
     try:
-        wait_until_it_answers(server)
+        wait_until_ready(server)
         yield server
     finally:
         stop(process)
@@ -66,12 +66,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_it_answers(server: Server) -> None:
+def wait_until_ready(server: WebServer) -> None:
     until = time.monotonic() + START_S
     while time.monotonic() < until and server.process.poll() is None:
         try:
             with socket.create_connection(("127.0.0.1", server.port), timeout=START_S) as connection:
-                connection.sendall(request("GET", "/healthz", headers={"Connection": "close"}))
+                connection.sendall(build_request("GET", "/healthz", headers={"Connection": "close"}))
                 if connection.recv(1024).startswith(b"HTTP/1.1"):
                     return
         except OSError:
@@ -91,7 +91,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 # --- the load --------------------------------------------------------------------------------------------------------
 
 
-def request(method: str, path: str, *, headers: dict[str, str] | None = None, body: bytes = b"") -> bytes:
+def build_request(method: str, path: str, *, headers: dict[str, str] | None = None, body: bytes = b"") -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     lines += [f"Content-Length: {len(body)}"] if body else []
@@ -99,7 +99,7 @@ def request(method: str, path: str, *, headers: dict[str, str] | None = None, bo
 
 
 @dataclass
-class Load:
+class LoadResult:
     """What a load brought: answers by status, how long each took, and how many requests never got one."""
 
     seconds: float = 0.0
@@ -142,10 +142,10 @@ class Connection:
         if not piece:
             raise ConnectionResetError
         self.got += piece
-        return int(self.got[9:12]) if is_whole(self.got) else 0
+        return int(self.got[9:12]) if is_complete(self.got) else 0
 
 
-def is_whole(answer: bytes) -> bool:
+def is_complete(answer: bytes) -> bool:
     head, found, body = answer.partition(b"\r\n\r\n")
     if not found:
         return False
@@ -154,9 +154,9 @@ def is_whole(answer: bytes) -> bool:
     return body.endswith(b"0\r\n\r\n") if CHUNKED.search(head) else True
 
 
-def load(port: int, requests: Iterator[bytes], *, seconds: float, connections: int = 32) -> Load:
+def run_load(port: int, requests: Iterator[bytes], *, seconds: float, connections: int = 32) -> LoadResult:
     """Send `requests` for `seconds` over kept connections; all that were sent by then are waited for."""
-    done, chosen = Load(), selectors.DefaultSelector()
+    done, chosen = LoadResult(), selectors.DefaultSelector()
     started = time.perf_counter()
     until = started + seconds
     for _ in range(connections):
@@ -166,7 +166,7 @@ def load(port: int, requests: Iterator[bytes], *, seconds: float, connections: i
     busy = connections
     while busy and time.perf_counter() < until + 10:
         for key, _events in chosen.select(1.0):
-            busy -= not _turn(key.data, done, requests, chosen, until)
+            busy -= not _handle_readable(key.data, done, requests, chosen, until)
     done.unanswered += busy
     done.seconds = time.perf_counter() - started
     for key in list(chosen.get_map().values()):
@@ -175,8 +175,8 @@ def load(port: int, requests: Iterator[bytes], *, seconds: float, connections: i
     return done
 
 
-def _turn(
-    connection: Connection, done: Load, requests: Iterator[bytes], chosen: selectors.BaseSelector, until: float
+def _handle_readable(
+    connection: Connection, done: LoadResult, requests: Iterator[bytes], chosen: selectors.BaseSelector, until: float
 ) -> bool:
     """Take an answer and send the next request; False when this connection has done its work."""
     try:

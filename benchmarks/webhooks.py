@@ -29,34 +29,36 @@ from workers import ledger, provider_events
 from workers.models import Batch, Delivery, Event, Outcome
 from workers.provider_events import views as webhooks
 
-A_POST = 500
-SHARES = {"delivered": 0.98, "deferred": 0.05, "bounce": 0.01, "spamreport": 0.001}
+EVENTS_PER_POST = 500
+EVENT_SHARES = {"delivered": 0.98, "deferred": 0.05, "bounce": 0.01, "spamreport": 0.001}
 """Of the readers of an issue; a bounce and a complaint come as well as a delivery, or without."""
-Told = dict[str, Any]
+EventData = dict[str, Any]
 
 
 def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
     readers, singles = (5_000, 200) if quick else (20_000, 1_000)
-    newsletter = reference.newsletter()
-    people.readers(newsletter, readers, now=now)
-    settings.WEBHOOK_KEYS, signing = keys()
+    newsletter = reference.create_newsletter()
+    people.create_readers(newsletter, readers, now=now)
+    settings.WEBHOOK_KEYS, signing = generate_keys()
     bulk, by_rows, again, cores = [], [], [], []
     for number in range(ROUNDS):
-        issue, chance = written(reference.due(newsletter, now=now)), random.Random(number)
-        told = list(events(issue, chance, kinds=SHARES))
+        issue, chance = record_as_sent(reference.create_due_issue(newsletter, now=now)), random.Random(number)
+        told = list(build_events(issue, chance, kinds=EVENT_SHARES))
         repeated = told + chance.sample(told, len(told) // 5)
         chance.shuffle(repeated)
         rows, most = repeated[:singles], repeated[singles:]
-        by_rows.append(figures.rate(len(rows), lambda rows=rows: one_by_one(rows)))  # type: ignore[misc]
-        posts = [signed(most[start : start + A_POST], signing) for start in range(0, len(most), A_POST)]
+        by_rows.append(figures.rate(len(rows), lambda rows=rows: receive_one_by_one(rows)))  # type: ignore[misc]
+        posts = [
+            sign_post(most[start : start + EVENTS_PER_POST], signing) for start in range(0, len(most), EVENTS_PER_POST)
+        ]
         used = time.process_time()
         bulk.append(figures.rate(len(most), lambda posts=posts: post_all(posts)))  # type: ignore[misc]
         cores.append(len(most) / (time.process_time() - used))
         again.append(figures.rate(len(most), lambda posts=posts: post_all(posts)))  # type: ignore[misc]
-        check(found, issue, told)
+        check_records(found, issue, told)
     found.tell("events", len(repeated), "events a round, one in six of them a repeat")
-    found.tell("events_per_s", figures.median(bulk), f"events/s in posts of {A_POST}, signature and all")
+    found.tell("events_per_s", figures.median(bulk), f"events/s in posts of {EVENTS_PER_POST}, signature and all")
     found.tell("events_per_core_s", figures.median(cores), "events for each second of one core, the database's apart")
     found.tell("repeats_per_s", figures.median(again), "events/s when every post comes a second time")
     found.tell("rows_per_s", figures.median(by_rows), "events/s, one a transaction")
@@ -64,13 +66,13 @@ def run(*, quick: bool) -> Findings:
     return found
 
 
-def keys() -> tuple[dict[str, str], ec.EllipticCurvePrivateKey]:
+def generate_keys() -> tuple[dict[str, str], ec.EllipticCurvePrivateKey]:
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return {"SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY": base64.b64encode(public).decode()}, key
 
 
-def written(issue: Issue) -> Issue:
+def record_as_sent(issue: Issue) -> Issue:
     """Planned, and accepted of everybody but the last hundred, who are uncertain."""
     now = timezone.now()
     editions.freeze(issue, now=now)
@@ -86,10 +88,10 @@ def written(issue: Issue) -> Issue:
     return issue
 
 
-def events(issue: Issue, chance: random.Random, *, kinds: dict[str, float]) -> Iterator[Told]:
+def build_events(issue: Issue, chance: random.Random, *, kinds: dict[str, float]) -> Iterator[EventData]:
     moment, names = int(time.time()) - 60, itertools.count(1)
     for reader in Delivery.objects.filter(issue=issue).values_list("subscription", flat=True):
-        token = tokens.event_mac(issue.pk, reader)
+        token = tokens.make_event_token(issue.pk, reader)
         for kind, share in kinds.items():
             if chance.random() < share:
                 words = {"reason": "550 5.1.1 no such user"} if kind == "bounce" else {"response": "250 2.0.0 OK"}
@@ -97,7 +99,7 @@ def events(issue: Issue, chance: random.Random, *, kinds: dict[str, float]) -> I
                 yield {"event": kind, "timestamp": moment, "sg_event_id": name, "warta": token, **words}
 
 
-def signed(told: Sequence[Told], key: ec.EllipticCurvePrivateKey) -> tuple[bytes, dict[str, str]]:
+def sign_post(told: Sequence[EventData], key: ec.EllipticCurvePrivateKey) -> tuple[bytes, dict[str, str]]:
     body, moment = json.dumps(told).encode(), str(int(time.time()))
     signature = key.sign(moment.encode() + body, ec.ECDSA(hashes.SHA256()))
     name = "X-Twilio-Email-Event-Webhook"
@@ -108,12 +110,12 @@ def post_all(posts: Sequence[tuple[bytes, dict[str, str]]]) -> None:
     make = RequestFactory()
     for body, headers in posts:
         request = make.post("/webhooks/sendgrid/tracking/", body, content_type="application/json", headers=headers)
-        answer = webhooks.tracking(request, "sendgrid")
+        answer = webhooks.tracking_webhook(request, "sendgrid")
         if answer.status_code != 200:
             raise RuntimeError(f"a post was answered by {answer.status_code}")
 
 
-def one_by_one(told: Sequence[Told]) -> None:
+def receive_one_by_one(told: Sequence[EventData]) -> None:
     from anymail.webhooks.sendgrid import SendGridTrackingWebhookView
 
     view = SendGridTrackingWebhookView()
@@ -121,21 +123,21 @@ def one_by_one(told: Sequence[Told]) -> None:
         provider_events.receive([view.esp_to_anymail_event(one)], provider="sendgrid", now=timezone.now())
 
 
-def check(found: Findings, issue: Issue, told: Sequence[Told]) -> None:
+def check_records(found: Findings, issue: Issue, told: Sequence[EventData]) -> None:
     """One event each, the highest status for every reader, nobody uncertain of whom something was told."""
     kept = Event.objects.filter(issue=issue.pk).count()
-    found.must(kept == len(told), f"{len(told)} events were told, {kept} kept")
+    found.require(kept == len(told), f"{len(told)} events were told, {kept} kept")
     statuses = {"deferred": 0, "delivered": 1, "bounce": 2, "spamreport": 3}
     best: dict[int, int] = {}
     for one in told:
-        reader = tokens.read_event_mac(one["warta"])[1]
+        reader = tokens.read_event_token(one["warta"])[1]
         best[reader] = max(best.get(reader, 0), statuses[one["event"]])
     rows = Delivery.objects.filter(issue=issue).values_list("subscription", "status", "outcome")
     names = {0: "", 1: "delivered", 2: "bounced", 3: "complained"}
     odd = sum(status != names[best.get(reader, 0)] for reader, status, _outcome in rows)
-    found.must(not odd, f"{odd} readers have another status than their events tell")
+    found.require(not odd, f"{odd} readers have another status than their events tell")
     unsettled = sum(outcome == Outcome.UNCERTAIN and reader in best for reader, _status, outcome in rows)
-    found.must(not unsettled, f"{unsettled} readers are uncertain although something was told of them")
-    told_sums = ledger.equation(issue)
-    found.must(told_sums.adds_up, "the audience equation does not add up")
-    found.must(Subscriber.objects.filter(suppressed_for="bounced").exists(), "no bounce led to a suppression")
+    found.require(not unsettled, f"{unsettled} readers are uncertain although something was told of them")
+    told_sums = ledger.count_deliveries(issue)
+    found.require(told_sums.is_consistent, "the audience equation does not add up")
+    found.require(Subscriber.objects.filter(suppressed_for="bounced").exists(), "no bounce led to a suppression")

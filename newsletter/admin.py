@@ -22,7 +22,7 @@ from newsletter.models import (
 )
 
 
-class ToLookAt(admin.ModelAdmin):  # type: ignore[type-arg]
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Shown, never changed: the operations keep these rows in step with others."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -57,7 +57,7 @@ class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Newsletter)
-class NewsletterAdmin(ToLookAt):
+class NewsletterAdmin(ReadOnlyAdmin):
     list_display = ("title", "brand", "slug", "from_email", "tracking", "is_public")
 
 
@@ -69,43 +69,43 @@ class SourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Article)
-class ArticleAdmin(ToLookAt):
+class ArticleAdmin(ReadOnlyAdmin):
     list_display = ("title", "section", "language", "state", "published_at")
     list_filter = ("state", "language")
     search_fields = ("title", "url")
 
 
 @admin.register(Issue)
-class IssueAdmin(ToLookAt):
+class IssueAdmin(ReadOnlyAdmin):
     list_display = ("newsletter", "number", "status", "version", "scheduled_at", "sent_at", "deleted_at")
     list_filter = ("status", "newsletter")
     list_select_related = ("newsletter",)
 
 
 @admin.register(Revision)
-class RevisionAdmin(ToLookAt):
+class RevisionAdmin(ReadOnlyAdmin):
     list_display = ("issue", "number", "editor", "saved_at")
     list_select_related = ("issue__newsletter", "editor")
 
 
 @admin.register(Edition)
-class EditionAdmin(ToLookAt):
+class EditionAdmin(ReadOnlyAdmin):
     list_display = ("issue", "language", "subject", "frozen_at")
     list_select_related = ("issue__newsletter",)
 
 
 @admin.register(Link)
-class LinkAdmin(ToLookAt):
+class LinkAdmin(ReadOnlyAdmin):
     list_display = ("issue_key", "number", "language", "label", "url", "amended_url")
 
 
 @admin.register(MediaFile)
-class MediaFileAdmin(ToLookAt):
+class MediaFileAdmin(ReadOnlyAdmin):
     list_display = ("file", "width", "height", "size", "created_at")
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ToLookAt):
+class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("occurred_at", "actor", "action", "subject", "newsletter", "ip")
     list_filter = ("action", "newsletter")
     list_select_related = ("actor", "newsletter")

@@ -13,23 +13,23 @@ from pydantic import BaseModel, ConfigDict, Field
 
 VERSION: Literal[1] = 1
 Language = str
-Policy = Literal["required", "optional", "fallback"]
+LanguagePolicy = Literal["required", "optional", "fallback"]
 """What to do where a block has no words in a language: refuse to send, leave it out, or show the default language's."""
 
 
-LOCAL_TIME = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})?$"
+LOCAL_TIME_PATTERN = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})?$"
 
 
-def new_id() -> str:
+def new_block_id() -> str:
     """A short random block id, safe in CSS classes, ids and URLs."""
     return "b" + secrets.token_hex(4)
 
 
-class Part(BaseModel):
+class DocumentModel(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
-class Picture(Part):
+class Picture(DocumentModel):
     """A `MediaFile` of ours: path below the media root, and its pixels."""
 
     media: int
@@ -38,7 +38,7 @@ class Picture(Part):
     height: int
 
 
-class StoryWords(Part):
+class StoryWords(DocumentModel):
     headline: str = ""
     summary: str = ""
     """A little HTML: p, br, strong, em, a, ul, ol, li."""
@@ -54,7 +54,7 @@ class StoryWords(Part):
         return bool(self.headline and self.url)
 
 
-class Seen(Part):
+class ArticleSnapshot(DocumentModel):
     """What an article said when a block took its words: a later reading of it is compared with this."""
 
     title: str = ""
@@ -62,7 +62,7 @@ class Seen(Part):
     url: str = ""
 
 
-class TextWords(Part):
+class TextWords(DocumentModel):
     heading: str = ""
     body: str = ""
 
@@ -71,7 +71,7 @@ class TextWords(Part):
         return bool(self.heading or self.body)
 
 
-class ButtonWords(Part):
+class ButtonWords(DocumentModel):
     label: str = ""
     url: str = ""
 
@@ -80,7 +80,7 @@ class ButtonWords(Part):
         return bool(self.label and self.url)
 
 
-class QuoteWords(Part):
+class QuoteWords(DocumentModel):
     quote: str = ""
     source: str = ""
 
@@ -89,7 +89,7 @@ class QuoteWords(Part):
         return bool(self.quote)
 
 
-class ImageWords(Part):
+class ImageWords(DocumentModel):
     image_alt: str = ""
     caption: str = ""
     facts: str = ""
@@ -101,7 +101,7 @@ class ImageWords(Part):
         return bool(self.image_alt)
 
 
-class VideoWords(Part):
+class VideoWords(DocumentModel):
     headline: str = ""
     summary: str = ""
     url: str = ""
@@ -115,22 +115,22 @@ class VideoWords(Part):
         return bool(self.headline and self.url)
 
 
-class Question(Part):
+class FaqEntry(DocumentModel):
     question: str = ""
     answer: str = ""
     """A little HTML."""
 
 
-class FaqWords(Part):
+class FaqWords(DocumentModel):
     heading: str = ""
-    questions: list[Question] = []
+    questions: list[FaqEntry] = []
 
     @property
     def is_complete(self) -> bool:
         return any(one.question and one.answer for one in self.questions)
 
 
-class EventWords(Part):
+class CalendarEventWords(DocumentModel):
     headline: str = ""
     summary: str = ""
     place: str = ""
@@ -141,39 +141,39 @@ class EventWords(Part):
         return bool(self.headline)
 
 
-class DividerWords(Part):
+class DividerWords(DocumentModel):
     @property
     def is_complete(self) -> bool:
         return True
 
 
-class BlockBase(Part):
-    id: str = Field(default_factory=new_id, pattern=r"^[a-z][a-z0-9]{2,39}$")
-    policy: dict[Language, Policy] = {}
+class BlockBase(DocumentModel):
+    id: str = Field(default_factory=new_block_id, pattern=r"^[a-z][a-z0-9]{2,39}$")
+    policy: dict[Language, LanguagePolicy] = {}
 
 
-class FromArticle(BlockBase):
+class ArticleBlock(BlockBase):
     """A block that tells an article of ours."""
 
     article: int | None = None
-    seen: dict[Language, Seen] = {}
+    seen: dict[Language, ArticleSnapshot] = {}
     keeps_gone: bool = False
     """An editor decided to tell it although its page is gone."""
 
 
-class Lead(FromArticle):
+class Lead(ArticleBlock):
     kind: Literal["lead"] = "lead"
     picture: Picture | None = None
     words: dict[Language, StoryWords] = {}
 
 
-class Story(FromArticle):
+class Story(ArticleBlock):
     kind: Literal["story"] = "story"
     picture: Picture | None = None
     words: dict[Language, StoryWords] = {}
 
 
-class Brief(FromArticle):
+class Brief(ArticleBlock):
     kind: Literal["brief"] = "brief"
     words: dict[Language, StoryWords] = {}
 
@@ -183,7 +183,7 @@ class Text(BlockBase):
     words: dict[Language, TextWords] = {}
 
 
-class Notice(BlockBase):
+class Callout(BlockBase):
     kind: Literal["notice"] = "notice"
     tone: Literal["info", "warning", "scam"] = "info"
     words: dict[Language, TextWords] = {}
@@ -220,12 +220,12 @@ class Faq(BlockBase):
     words: dict[Language, FaqWords] = {}
 
 
-class Event(BlockBase):
+class CalendarEvent(BlockBase):
     kind: Literal["event"] = "event"
-    starts_at: str = Field(default="", pattern=LOCAL_TIME)
+    starts_at: str = Field(default="", pattern=LOCAL_TIME_PATTERN)
     """What clocks in the newsletter's zone show: 2026-12-01T09:00."""
-    ends_at: str = Field(default="", pattern=LOCAL_TIME)
-    words: dict[Language, EventWords] = {}
+    ends_at: str = Field(default="", pattern=LOCAL_TIME_PATTERN)
+    words: dict[Language, CalendarEventWords] = {}
 
 
 class Divider(BlockBase):
@@ -234,21 +234,31 @@ class Divider(BlockBase):
 
 
 Block = Annotated[
-    Lead | Story | Brief | Text | Image | Video | Notice | Faq | Quote | Event | Button | Divider,
+    Lead | Story | Brief | Text | Image | Video | Callout | Faq | Quote | CalendarEvent | Button | Divider,
     Field(discriminator="kind"),
 ]
 Words = (
-    StoryWords | TextWords | ImageWords | VideoWords | FaqWords | EventWords | ButtonWords | QuoteWords | DividerWords
+    StoryWords
+    | TextWords
+    | ImageWords
+    | VideoWords
+    | FaqWords
+    | CalendarEventWords
+    | ButtonWords
+    | QuoteWords
+    | DividerWords
 )
-KINDS: dict[str, type[BlockBase]] = {kind.model_fields["kind"].default: kind for kind in get_args(get_args(Block)[0])}
+BLOCK_TYPES: dict[str, type[BlockBase]] = {
+    kind.model_fields["kind"].default: kind for kind in get_args(get_args(Block)[0])
+}
 
 
-class Envelope(Part):
+class Envelope(DocumentModel):
     subject: str = ""
     preheader: str = ""
 
 
-class Document(Part):
+class Document(DocumentModel):
     version: Literal[1] = VERSION
     envelopes: dict[Language, Envelope] = {}
     blocks: list[Block] = []
@@ -262,7 +272,7 @@ class Document(Part):
         return next((block for block in self.blocks if block.id == block_id), None)
 
     def article_ids(self) -> list[int]:
-        return [block.article for block in self.blocks if isinstance(block, FromArticle) and block.article]
+        return [block.article for block in self.blocks if isinstance(block, ArticleBlock) and block.article]
 
 
 def parse(data: dict[str, Any]) -> Document:
@@ -274,7 +284,7 @@ def dump(document: Document) -> dict[str, Any]:
     return document.model_dump(mode="json")
 
 
-def words_in(block: Block, language: Language, default: Language) -> tuple[Words, Language] | None:
+def words_for(block: Block, language: Language, default: Language) -> tuple[Words, Language] | None:
     """The words that `language` shows for `block`, and the language they are in.
 
     None where the block is left out: it has no words here and its policy is not to fall back, or it has no picture to show.
@@ -294,9 +304,9 @@ def words_in(block: Block, language: Language, default: Language) -> tuple[Words
     return None
 
 
-def shown(document: Document, language: Language, default: Language) -> Iterator[tuple[Block, Words, Language]]:
+def shown_blocks(document: Document, language: Language, default: Language) -> Iterator[tuple[Block, Words, Language]]:
     """Blocks as a reader of `language` sees them, in order."""
     for block in document.blocks:
-        found = words_in(block, language, default)
+        found = words_for(block, language, default)
         if found is not None:
             yield block, *found

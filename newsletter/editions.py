@@ -37,7 +37,7 @@ from newsletter.rendering import blocks, colours, mjml, plaintext, richtext, slo
 from newsletter.rendering.links import LinkBook, NumberedLink
 
 __all__ = [
-    "CannotRender",
+    "RenderError",
     "NumberedLink",
     "Rendering",
     "freeze",
@@ -49,7 +49,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-SANS = "-apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
+SANS_FONTS = "-apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 COLOURS = {
     "ground": colours.GROUND,
     "paper": colours.PAPER,
@@ -72,13 +72,13 @@ COLOURS = {
     "scam_dark": colours.SCAM_DARK,
     "scam_ground_dark": colours.SCAM_GROUND_DARK,
 }
-DARK_RULES = "@media (prefers-color-scheme: dark)"
+DARK_MEDIA_QUERY = "@media (prefers-color-scheme: dark)"
 LOGO_HEIGHT = 40
 
-Compile = Callable[[mjml.Source], str]
+CompileMjml = Callable[[mjml.MjmlSource], str]
 
 
-class CannotRender(Exception):
+class RenderError(Exception):
     """The issue cannot become a mail. The message is for people; `block` is the id of the block at fault, if one is.
 
     A lazy message speaks the language of whoever reads it, not that of the mail.
@@ -110,10 +110,10 @@ def document(issue: Issue) -> content.Document:
     try:
         return content.parse(issue.content)
     except pydantic.ValidationError as error:
-        raise CannotRender(_("The issue cannot be read: its stored text is damaged.")) from error
+        raise RenderError(_("The issue cannot be read: its stored text is damaged.")) from error
 
 
-def day(issue: Issue) -> datetime:
+def issue_date(issue: Issue) -> datetime:
     """The moment whose date an issue carries: when it goes out, or for a draft when it was last edited; local time."""
     moment = issue.scheduled_at or issue.started_at or issue.sent_at or issue.edited_at
     return timezone.localtime(moment, issue.newsletter.zone)
@@ -122,14 +122,14 @@ def day(issue: Issue) -> datetime:
 def edition_line(issue: Issue) -> str:
     """ "Issue 48 · Tuesday, 24 November 2026", in the active language."""
     number = _("Issue %(number)s") % {"number": issue.number}
-    return f"{number} · {formats.date_format(day(issue), 'l, j F Y')}"
+    return f"{number} · {formats.date_format(issue_date(issue), 'l, j F Y')}"
 
 
 def web_url(issue: Issue) -> str:
     """The page of the issue in the archive; "" where the newsletter keeps none."""
     if not issue.newsletter.archive_is_public:
         return ""
-    return settings.SITE_URL + reverse("archive-issue", kwargs={"year": day(issue).year, "slug": issue.slug})
+    return settings.SITE_URL + reverse("archive-issue", kwargs={"year": issue_date(issue).year, "slug": issue.slug})
 
 
 # --- rendering -------------------------------------------------------------------------------------------------------
@@ -140,44 +140,47 @@ def render(issue: Issue, language: str, *, tracked: bool = False, first_link: in
     return _render(issue, language, tracked=tracked, first_link=first_link, to_html=mjml.to_html)
 
 
-def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_html: Compile) -> Rendering:
+def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_html: CompileMjml) -> Rendering:
     words = document(issue)
     default = issue.newsletter.default_language
     envelope = words.envelope(language, default)
     with translation.override(language):
-        book = link_book(issue, language, tracked=tracked, first=first_link)
+        book = build_link_book(issue, language, tracked=tracked, first=first_link)
         frame = blocks.Frame(
             language=language,
-            subject=richtext.plain(envelope.subject),
-            preheader=richtext.plain(envelope.preheader),
+            subject=richtext.clean_line(envelope.subject),
+            preheader=richtext.clean_line(envelope.preheader),
             values=_frame_values(issue, language, tracked=tracked),
             picture_url=picture_url,
-            still_url=still_url,
+            thumbnail_url=thumbnail_url,
         )
-        ready = views(words, language=language, default=default, book=book, issue=issue)
+        ready = build_block_views(words, language=language, default=default, book=book, issue=issue)
         source = blocks.compose(ready, frame=frame, book=book, render=render_template)
         text = plaintext.compose(ready, frame=frame, book=book, render=render_template)
     try:
         html = to_html(source)
-    except mjml.Refused as refused:
+    except mjml.MjmlError as refused:
         raise _cannot(refused, issue) from refused
     return Rendering(language, frame.subject, frame.preheader, html, text, book.links)
 
 
-def views(
+def build_block_views(
     words: content.Document, *, language: str, default: str, book: LinkBook, issue: Issue
-) -> tuple[blocks.View, ...]:
+) -> tuple[blocks.BlockView, ...]:
     """The blocks of the issue's document as a reader of `language` sees them. Raises CannotRender."""
     try:
-        return blocks.views(
-            content.shown(words, language, default), language=language, book=book, when=partial(moment, issue)
+        return blocks.build_views(
+            content.shown_blocks(words, language, default),
+            language=language,
+            book=book,
+            when=partial(event_time, issue),
         )
-    except blocks.WrongBlock as wrong:
+    except blocks.InvalidBlock as wrong:
         message = gettext_lazy("This text is too long or has too many tags. Paste it again as plain text.")
-        raise CannotRender(message, wrong.block) from wrong
+        raise RenderError(message, wrong.block) from wrong
 
 
-def link_book(
+def build_link_book(
     issue: Issue,
     language: str,
     *,
@@ -197,9 +200,9 @@ def picture_url(picture: content.Picture) -> str:
     return media_url(picture.path)
 
 
-def still_url(picture: content.Picture) -> str:
+def thumbnail_url(picture: content.Picture) -> str:
     """The address of the picture with a play mark on it."""
-    return media_url(video_thumbnails.with_play_mark(picture.path)) if media_url(picture.path) else ""
+    return media_url(video_thumbnails.create_thumbnail(picture.path)) if media_url(picture.path) else ""
 
 
 def media_url(path: str) -> str:
@@ -213,7 +216,7 @@ def render_template(name: str, context: Mapping[str, Any]) -> str:
     return loader.render_to_string(name, dict(context))
 
 
-def note_on(language: str) -> str:
+def language_note(language: str) -> str:
     """What to say beside an article in another language than the rest, in the active language."""
     own = {"id": _("This article is in Indonesian."), "en": _("This article is in English.")}
     if language in own:
@@ -227,33 +230,33 @@ def note_on(language: str) -> str:
 
 def _frame_values(issue: Issue, language: str, *, tracked: bool) -> dict[str, Any]:
     newsletter = issue.newsletter
-    palette = colours.palette(newsletter.accent)
-    direction = mjml.direction(language)
+    palette = colours.build_palette(newsletter.accent)
+    direction = mjml.text_direction(language)
     return {
-        "brand": richtext.plain(newsletter.brand),
+        "brand": richtext.clean_line(newsletter.brand),
         "edition": edition_line(issue),
-        "sender": richtext.plain(newsletter.from_name or newsletter.brand),
-        "postal_address": richtext.plain(newsletter.postal_address),
+        "sender": richtext.clean_line(newsletter.from_name or newsletter.brand),
+        "postal_address": richtext.clean_line(newsletter.postal_address),
         "direction": direction,
         "start": "right" if direction == "rtl" else "left",
         "end": "left" if direction == "rtl" else "right",
-        "why": slots.slot("why"),
-        "preferences_url": f"{settings.SITE_URL}/p/{slots.slot('p')}/",
-        "unsubscribe_url": f"{settings.SITE_URL}/u/{slots.slot('u')}/",
+        "why": slots.format_slot("why"),
+        "preferences_url": f"{settings.SITE_URL}/p/{slots.format_slot('p')}/",
+        "unsubscribe_url": f"{settings.SITE_URL}/u/{slots.format_slot('u')}/",
         "web_url": web_url(issue),
         "privacy_url": privacy_url(newsletter),
-        "pixel_url": f"{settings.SITE_URL}/t/{slots.slot('hit')}.gif" if tracked else "",
+        "pixel_url": f"{settings.SITE_URL}/t/{slots.format_slot('hit')}.gif" if tracked else "",
         "logo": _logo(newsletter),
-        "note_on": note_on,
+        "note_on": language_note,
         "palette": palette,
         "c": COLOURS,
-        "sans": SANS,
+        "sans": SANS_FONTS,
         "looks": {"ltr": _look(palette, "0 0 0 22px"), "rtl": _look(palette, "0 22px 0 0")},
     }
 
 
-def _look(palette: colours.Palette, listing: str) -> richtext.Look:
-    return richtext.Look(
+def _look(palette: colours.Palette, listing: str) -> richtext.InlineStyles:
+    return richtext.InlineStyles(
         link=f"color:{palette.accent};text-decoration:underline",
         paragraph="margin:0 0 12px",
         last="margin:0",
@@ -269,7 +272,7 @@ def _logo(newsletter: Newsletter) -> dict[str, Any] | None:
     return {"url": url, "width": max(24, min(240, round(logo.width * LOGO_HEIGHT / logo.height)))}
 
 
-def _cannot(refused: mjml.Refused, issue: Issue) -> CannotRender:
+def _cannot(refused: mjml.MjmlError, issue: Issue) -> RenderError:
     logger.warning("issue cannot be rendered", extra={"issue": issue.pk, "reason": refused.reason})
     messages = {
         "too long": _("This issue is too long to become a mail. Remove some blocks."),
@@ -282,29 +285,32 @@ def _cannot(refused: mjml.Refused, issue: Issue) -> CannotRender:
     message = messages.get(
         refused.reason, _("A block cannot be shown in a mail. Write its text again without formatting.")
     )
-    return CannotRender(message, refused.block or None)
+    return RenderError(message, refused.block or None)
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-def moment(issue: Issue, event: content.Event, language: str) -> blocks.Moment:
+def event_time(issue: Issue, event: content.CalendarEvent, language: str) -> blocks.EventTime:
     """When `event` is, in the active language and the newsletter's zone, and where its calendar file is."""
-    starts_at, ends_at = local(issue.newsletter, event.starts_at), local(issue.newsletter, event.ends_at)
+    starts_at, ends_at = (
+        parse_local_time(issue.newsletter, event.starts_at),
+        parse_local_time(issue.newsletter, event.ends_at),
+    )
     if starts_at is None:
-        return blocks.Moment()
+        return blocks.EventTime()
     url = calendar_url(issue, event.id, language)
     zone = zone_name(starts_at, issue.newsletter.zone)
     if ends_at is None or ends_at <= starts_at:
-        return blocks.Moment(_day(starts_at), f"{_clock(starts_at)} {zone}", url)
+        return blocks.EventTime(_day(starts_at), f"{_clock(starts_at)} {zone}", url)
     if ends_at.date() == starts_at.date():
         words = {"start": _clock(starts_at), "end": _clock(ends_at), "zone": zone}
-        return blocks.Moment(_day(starts_at), _("%(start)s to %(end)s %(zone)s") % words, url)
+        return blocks.EventTime(_day(starts_at), _("%(start)s to %(end)s %(zone)s") % words, url)
     first, last = (_("%(date)s, %(time)s") % {"date": _day(one), "time": _clock(one)} for one in (starts_at, ends_at))
-    return blocks.Moment(_("%(start)s to %(end)s %(zone)s") % {"start": first, "end": last, "zone": zone}, "", url)
+    return blocks.EventTime(_("%(start)s to %(end)s %(zone)s") % {"start": first, "end": last, "zone": zone}, "", url)
 
 
-def local(newsletter: Newsletter, clock: str) -> datetime | None:
+def parse_local_time(newsletter: Newsletter, clock: str) -> datetime | None:
     """What a clock in the newsletter's zone shows as a moment; None for what is no date."""
     try:
         return datetime.fromisoformat(clock).replace(tzinfo=newsletter.zone) if clock else None
@@ -334,7 +340,7 @@ def calendar_key(issue: int, block: str, language: str, *, secret: str | None = 
     return signed.hexdigest()[:32]
 
 
-def is_calendar_key(key: str, issue: int, block: str, language: str) -> bool:
+def is_valid_calendar_key(key: str, issue: int, block: str, language: str) -> bool:
     """Also for keys that were made with an older SECRET_KEY."""
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     made = (calendar_key(issue, block, language, secret=secret) for secret in secrets)
@@ -355,7 +361,7 @@ def freeze(issue: Issue, *, now: datetime) -> list[Edition]:
     if not _frozen(issue):
         first = 1
         for language in languages(issue):
-            done = _render(issue, language, tracked=tracked, first_link=first, to_html=mjml.to_html_apart)
+            done = _render(issue, language, tracked=tracked, first_link=first, to_html=mjml.to_html_in_subprocess)
             renderings.append(done)
             first += len(done.links)
     with transaction.atomic():
@@ -411,7 +417,7 @@ def preview_html(issue: Issue, language: str, *, dark: bool = False, images: boo
     """
     html = render(issue, language).html
     if dark:
-        html = html.replace(DARK_RULES, "@media all")
+        html = html.replace(DARK_MEDIA_QUERY, "@media all")
     if not images:
         html = re.sub(r'(<img [^>]*?)\ssrc="[^"]*"', r"\1", html)
     return slots.fill(slots.split(html), {**_samples(issue, language, escaped=True), "name": escape(name)})

@@ -25,11 +25,11 @@ logger = logging.getLogger(__name__)
 
 TEMPLATE_VERSION = "1"
 """Raised when the look of mails changes: approvals given for the old look lapse."""
-COALESCE = timedelta(seconds=10)
-LOOKED_BACK = 20
+COALESCE_WINDOW = timedelta(seconds=10)
+MAX_ISSUES_SEARCHED = 20
 """Issues among which the last one is looked for that went to everybody."""
 ORDER, ENVELOPE = "(order)", "(envelope)"
-Told = TypeVar("Told", content.Lead, content.Story, content.Brief)
+StoryBlock = TypeVar("StoryBlock", content.Lead, content.Story, content.Brief)
 
 
 class WrongState(Exception):
@@ -44,11 +44,11 @@ class Conflict(Exception):
         self.current = current
 
 
-class NothingThere(Exception):
+class NoSuchRevision(Exception):
     """There is no earlier or later version to go to; the message says so to a person."""
 
 
-class AlreadyUsed(Exception):
+class ArticleAlreadyUsed(Exception):
     """The article is in another issue; add it again only on purpose."""
 
     def __init__(self, issue: Issue) -> None:
@@ -116,21 +116,21 @@ def last_sent(issue: Issue) -> Issue | None:
     A note to readers of another issue is held against notes, every other issue against those that went to everybody.
     """
     sent = issue.newsletter.issues.filter(status=IssueStatus.SENT).exclude(pk=issue.pk).order_by("-sent_at")
-    return next((one for one in sent[:LOOKED_BACK] if one.is_a_note == issue.is_a_note), None)
+    return next((one for one in sent[:MAX_ISSUES_SEARCHED] if one.is_correction_note == issue.is_correction_note), None)
 
 
 def restore(issue: Issue, number: int, *, version: int, editor: Editor | None, now: datetime) -> Issue:
     """Make an old revision the newest one; what was there since stays in the history."""
     old = issue.revisions.filter(number=number).first()
     if old is None:
-        raise NothingThere(_("This version is not in the history any more."))
+        raise NoSuchRevision(_("This version is not in the history any more."))
     with transaction.atomic():
         stored = _store(issue, old.content, version=version, editor=editor, now=now)
         _add_revision(stored, editor=editor, now=now)
     return stored
 
 
-def steps(issue: Issue) -> tuple[bool, bool]:
+def undo_redo_available(issue: Issue) -> tuple[bool, bool]:
     """Whether there is something to undo, and to redo."""
     numbers = set(issue.revisions.values_list("number", flat=True))
     return issue.revision_head - 1 in numbers, issue.revision_head + 1 in numbers
@@ -150,14 +150,14 @@ def delete(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
         here = Issue.objects.filter(pk=issue.pk, status__in=EDITABLE, deleted_at__isnull=True)
         voided: dict[str, object] = {"approved_hash": "", "approved_by": None, "approved_at": None}
         if not here.update(deleted_at=now, status=IssueStatus.DRAFT, version=F("version") + 1, **voided):
-            raise wrong_state(issue)
+            raise wrong_state_error(issue)
         audit("issue-deleted", issue, editor=editor, now=now)
 
 
-def bring_back(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
+def undelete(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
     with transaction.atomic():
         if not Issue.objects.filter(pk=issue.pk, deleted_at__isnull=False).update(deleted_at=None):
-            raise wrong_state(issue)
+            raise wrong_state_error(issue)
         audit("issue-brought-back", issue, editor=editor, now=now)
 
 
@@ -192,7 +192,7 @@ def _pictures(data: dict[str, Any]) -> set[int]:
 def _walk(issue: Issue, step: int, *, version: int, editor: Editor | None, now: datetime) -> Issue:
     target = issue.revisions.filter(number=issue.revision_head + step).first()
     if target is None:
-        raise NothingThere(_("There is nothing to undo.") if step < 0 else _("There is nothing to redo."))
+        raise NoSuchRevision(_("There is nothing to undo.") if step < 0 else _("There is nothing to redo."))
     with transaction.atomic():
         stored = _store(issue, target.content, version=version, editor=editor, now=now)
         Issue.objects.filter(pk=issue.pk).update(revision_head=target.number)
@@ -211,9 +211,9 @@ def _remember(issue: Issue, *, editor: Editor | None, now: datetime, is_step: bo
         return
     was_tested = last is not None and issue.tested_at is not None and issue.tested_at >= last.saved_at
     may_join = at_the_top and not was_tested and not is_step
-    if last and before and may_join and last.editor == editor and now - last.saved_at < COALESCE:
-        touched = differences(last.content, issue.content)
-        if ORDER not in touched and touched == differences(before.content, last.content):
+    if last and before and may_join and last.editor == editor and now - last.saved_at < COALESCE_WINDOW:
+        touched = changed_blocks(last.content, issue.content)
+        if ORDER not in touched and touched == changed_blocks(before.content, last.content):
             Revision.objects.filter(pk=last.pk).update(content=issue.content, saved_at=now)
             return
     _add_revision(issue, editor=editor, now=now)
@@ -227,7 +227,7 @@ def _add_revision(issue: Issue, *, editor: Editor | None, now: datetime) -> None
     issue.revision_head = number
 
 
-def differences(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+def changed_blocks(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     """Ids of the blocks that differ, ENVELOPE for subject and preheader, ORDER for blocks moved, added or removed."""
     old = {block["id"]: block for block in before.get("blocks", [])}
     new = {block["id"]: block for block in after.get("blocks", [])}
@@ -244,16 +244,16 @@ def add_article(issue: Issue, article: Article, *, editor: Editor | None, now: d
 
     Raises AlreadyUsed if another issue of the newsletter has it and `again` is false.
     """
-    others = issue.newsletter.issues.kept().filter(articles=article).exclude(pk=issue.pk)
+    others = issue.newsletter.issues.not_deleted().filter(articles=article).exclude(pk=issue.pk)
     used = others.order_by("-created_at").first()
     if used and not again:
-        raise AlreadyUsed(used)
+        raise ArticleAlreadyUsed(used)
     document = content.parse(issue.content)
-    document.blocks.append(story(article, issue.newsletter, is_lead=not document.blocks))
+    document.blocks.append(build_story_block(article, issue.newsletter, is_lead=not document.blocks))
     return save(issue, document, version=issue.version, editor=editor, now=now)
 
 
-def story(article: Article, newsletter: Newsletter, *, is_lead: bool) -> content.Lead | content.Story:
+def build_story_block(article: Article, newsletter: Newsletter, *, is_lead: bool) -> content.Lead | content.Story:
     """A block that tells `article`, with its twins in other languages where we know them."""
     twins = {article.language or newsletter.default_language: article}
     for language, url in article.alternates.items():
@@ -261,11 +261,11 @@ def story(article: Article, newsletter: Newsletter, *, is_lead: bool) -> content
         if twin and language not in twins:
             twins[language] = twin
     if is_lead:
-        return told(twins, newsletter, kind=content.Lead)
-    return told(twins, newsletter, kind=content.Story)
+        return build_article_block(twins, newsletter, kind=content.Lead)
+    return build_article_block(twins, newsletter, kind=content.Story)
 
 
-def told(twins: dict[str, Article], newsletter: Newsletter, *, kind: type[Told]) -> Told:
+def build_article_block(twins: dict[str, Article], newsletter: Newsletter, *, kind: type[StoryBlock]) -> StoryBlock:
     """A block of `kind` that tells an article, given in each language it exists in; the first one is the original."""
     article = next(iter(twins.values()))
     words = {
@@ -278,19 +278,19 @@ def told(twins: dict[str, Article], newsletter: Newsletter, *, kind: type[Told])
         for language, twin in twins.items()
         if language in newsletter.languages
     }
-    seen = {language: seen_now(twin) for language, twin in twins.items() if language in words}
+    seen = {language: snapshot_article(twin) for language, twin in twins.items() if language in words}
     block = kind(article=article.pk, words=words, seen=seen)
     if isinstance(block, content.Lead):
-        block.picture = picture(article.image)
+        block.picture = build_picture(article.image)
     return block
 
 
-def seen_now(article: Article) -> content.Seen:
+def snapshot_article(article: Article) -> content.ArticleSnapshot:
     """What the article says now, to compare a later reading with."""
-    return content.Seen(title=article.title, summary=article.summary, url=article.url)
+    return content.ArticleSnapshot(title=article.title, summary=article.summary, url=article.url)
 
 
-def picture(file: MediaFile | None) -> content.Picture | None:
+def build_picture(file: MediaFile | None) -> content.Picture | None:
     if file is None:
         return None
     return content.Picture(media=file.pk, path=file.file.name or "", width=file.width, height=file.height)
@@ -303,7 +303,7 @@ def _escape(text: str) -> str:
 # --- arrows ----------------------------------------------------------------------------------------------------------
 
 
-def digest(issue: Issue) -> str:
+def approval_digest(issue: Issue) -> str:
     """What an approval is bound to: words, languages, audience, sender, postal address, tracking and look."""
     newsletter = issue.newsletter
     decided = {
@@ -330,7 +330,7 @@ def approve(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
     """
     if issue.newsletter.four_eyes and editor is not None and issue.edited_by_id == editor.pk:
         raise WrongState(_("Another editor has to approve this issue: you made the last change."))
-    approval = {"approved_hash": digest(issue), "approved_by": editor, "approved_at": now}
+    approval = {"approved_hash": approval_digest(issue), "approved_by": editor, "approved_at": now}
     starts = [IssueStatus.DRAFT, IssueStatus.IN_REVIEW]
     if issue.approved_hash != approval["approved_hash"]:
         starts.append(IssueStatus.APPROVED)
@@ -339,7 +339,7 @@ def approve(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
 
 def schedule(issue: Issue, *, at: datetime, editor: Editor | None, now: datetime) -> Issue:
     """Let an approved issue go out at `at`. "Send now" is `at` = now + hold."""
-    if issue.approved_hash != digest(issue):
+    if issue.approved_hash != approval_digest(issue):
         raise WrongState(_("Something changed since this issue was approved. Review it once more."))
     fields = {"scheduled_at": at, "scheduled_by": editor, "pause_reason": ""}
     return _move(
@@ -374,13 +374,13 @@ def _move(
     with transaction.atomic():
         here = Issue.objects.filter(pk=issue.pk, status__in=starts, version=issue.version, deleted_at__isnull=True)
         if not here.update(status=status, **fields):
-            raise wrong_state(issue)
+            raise wrong_state_error(issue)
         audit(action, issue, editor=editor, now=now)
     logger.info("issue moved", extra={"issue": issue.pk, "status": str(status)})
     return Issue.objects.select_related("newsletter").get(pk=issue.pk)
 
 
-def wrong_state(issue: Issue) -> WrongState:
+def wrong_state_error(issue: Issue) -> WrongState:
     """The error that says where the issue really is."""
     stored = Issue.objects.get(pk=issue.pk)
     return WrongState(

@@ -358,7 +358,7 @@ EDITABLE = (IssueStatus.DRAFT, IssueStatus.IN_REVIEW, IssueStatus.APPROVED)
 
 
 class IssueQuerySet(models.QuerySet["Issue"]):
-    def kept(self) -> IssueQuerySet:
+    def not_deleted(self) -> IssueQuerySet:
         """All but deleted drafts."""
         return self.filter(deleted_at__isnull=True)
 
@@ -429,7 +429,7 @@ class Issue(models.Model):
         return f"{self.newsletter.title} #{self.number}"
 
     @property
-    def is_a_note(self) -> bool:
+    def is_correction_note(self) -> bool:
         """Whether it goes to readers of another issue only, as a correction does."""
         return bool(ABOUT_ANOTHER & set(self.audience))
 

@@ -22,7 +22,7 @@ class Action(StrEnum):
     """Settings, editors and roles."""
 
 
-ACTIONS: dict[str, frozenset[Action]] = {
+ROLE_ACTIONS: dict[str, frozenset[Action]] = {
     Role.WRITER: frozenset({Action.WRITE}),
     Role.EDITOR: frozenset({Action.WRITE, Action.APPROVE, Action.SEE_PEOPLE}),
     Role.PUBLISHER: frozenset({Action.WRITE, Action.APPROVE, Action.SEND, Action.SEE_PEOPLE}),
@@ -30,7 +30,7 @@ ACTIONS: dict[str, frozenset[Action]] = {
 }
 
 
-def role(editor: Editor, newsletter: Newsletter) -> str | None:
+def get_role(editor: Editor, newsletter: Newsletter) -> str | None:
     if editor.is_superuser:
         return Role.ADMINISTRATOR
     return _roles(editor).get(newsletter.pk)
@@ -45,32 +45,32 @@ def _roles(editor: Editor) -> dict[int, str]:
     return dict(known)
 
 
-def may(editor: Editor, action: Action, newsletter: Newsletter) -> bool:
-    return action in ACTIONS.get(role(editor, newsletter) or "", frozenset())
+def is_allowed(editor: Editor, action: Action, newsletter: Newsletter) -> bool:
+    return action in ROLE_ACTIONS.get(get_role(editor, newsletter) or "", frozenset())
 
 
-def demand(editor: Editor, action: Action, newsletter: Newsletter) -> None:
+def require(editor: Editor, action: Action, newsletter: Newsletter) -> None:
     """Raise PermissionDenied unless `editor` may do `action` in `newsletter`."""
-    if not may(editor, action, newsletter):
+    if not is_allowed(editor, action, newsletter):
         raise PermissionDenied(f"Editor {editor.pk} may not {action} in newsletter {newsletter.pk}")
 
 
-def refuse(editor: Editor, action: Action) -> NoReturn:
+def deny(editor: Editor, action: Action) -> NoReturn:
     """For pages over all newsletters, when `editor` may do `action` in none."""
     raise PermissionDenied(f"Editor {editor.pk} may not {action} anywhere")
 
 
-def newsletters(editor: Editor, action: Action) -> list[Newsletter]:
+def allowed_newsletters(editor: Editor, action: Action) -> list[Newsletter]:
     """The newsletters in which `editor` may do `action`, in order of creation."""
     if editor.is_superuser:
         return list(Newsletter.objects.all())
     return list(Newsletter.objects.filter(pk__in=_where(editor, action)))
 
 
-def anywhere(editor: Editor, action: Action) -> bool:
+def is_allowed_anywhere(editor: Editor, action: Action) -> bool:
     """Whether `editor` may do `action` in some newsletter."""
     return Newsletter.objects.exists() if editor.is_superuser else bool(_where(editor, action))
 
 
 def _where(editor: Editor, action: Action) -> list[int]:
-    return [newsletter for newsletter, name in _roles(editor).items() if action in ACTIONS.get(name, frozenset())]
+    return [newsletter for newsletter, name in _roles(editor).items() if action in ROLE_ACTIONS.get(name, frozenset())]

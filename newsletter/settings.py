@@ -40,46 +40,52 @@ LOCAL_MAIL_KINDS = frozenset({"mailbox", "discard"})
 # --- reading the environment -----------------------------------------------------------------------------------------
 
 
-def wrong(name: str, fact: str, remedy: str) -> ImproperlyConfigured:
+def configuration_error(name: str, fact: str, remedy: str) -> ImproperlyConfigured:
     return ImproperlyConfigured(f"{name}: {fact}. {remedy}")
 
 
-def text(name: str, default: str = "") -> str:
+def env_text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
-def whole_number(name: str, default: int, *, least: int, most: int) -> int:
-    raw = text(name, str(default))
+def env_int(name: str, default: int, *, least: int, most: int) -> int:
+    raw = env_text(name, str(default))
     if not raw.isdecimal() or not least <= int(raw) <= most:
-        raise wrong(name, f"{raw!r} is no whole number from {least} to {most}", f"Set for example {name}={default}.")
+        raise configuration_error(
+            name, f"{raw!r} is no whole number from {least} to {most}", f"Set for example {name}={default}."
+        )
     return int(raw)
 
 
-def yes_or_no(name: str, *, default: bool) -> bool:
-    raw = text(name, "yes" if default else "no").lower()
+def env_bool(name: str, *, default: bool) -> bool:
+    raw = env_text(name, "yes" if default else "no").lower()
     if raw not in {"yes", "no", "true", "false", "1", "0", "on", "off"}:
-        raise wrong(name, f"{raw!r} is neither yes nor no", f"Set {name}=yes or {name}=no.")
+        raise configuration_error(name, f"{raw!r} is neither yes nor no", f"Set {name}=yes or {name}=no.")
     return raw in {"yes", "true", "1", "on"}
 
 
-def words(name: str) -> list[str]:
-    return [word.strip() for word in text(name).split(",") if word.strip()]
+def env_list(name: str) -> list[str]:
+    return [word.strip() for word in env_text(name).split(",") if word.strip()]
 
 
-def networks(name: str) -> list[str]:
-    for word in words(name):
+def env_networks(name: str) -> list[str]:
+    for word in env_list(name):
         try:
             ip_network(word, strict=False)
         except ValueError:
-            raise wrong(name, f"{word!r} is no network", "Write addresses such as 10.0.0.5 or 10.0.0.0/24.") from None
-    return words(name)
+            raise configuration_error(
+                name, f"{word!r} is no network", "Write addresses such as 10.0.0.5 or 10.0.0.0/24."
+            ) from None
+    return env_list(name)
 
 
-def recipients(name: str) -> list[str]:
+def env_recipients(name: str) -> list[str]:
     """Addresses, and domains as @example.org, in lower case and ASCII. Set and empty is no answer."""
-    if name in os.environ and not words(name):
-        raise wrong(name, "it names nobody", "Name addresses or domains such as @example.org, or take the line away.")
-    return [_recipient(name, word.lower()) for word in words(name)]
+    if name in os.environ and not env_list(name):
+        raise configuration_error(
+            name, "it names nobody", "Name addresses or domains such as @example.org, or take the line away."
+        )
+    return [_recipient(name, word.lower()) for word in env_list(name)]
 
 
 def _recipient(name: str, word: str) -> str:
@@ -89,59 +95,63 @@ def _recipient(name: str, word: str) -> str:
     except UnicodeError:
         ascii_domain = ""
     if "@" not in word or "." not in ascii_domain or not ascii_domain.isascii() or set(word) & set(' <>"*'):
-        raise wrong(
+        raise configuration_error(
             name, f"{word!r} is no address and no domain", "Write ani@example.org, or @example.org for all of it."
         )
     return f"{local}@{ascii_domain}"
 
 
-def sns_topics(name: str) -> list[str]:
+def env_sns_topics(name: str) -> list[str]:
     """Amazon resource names of the topics that SES reports to."""
-    for word in words(name):
+    for word in env_list(name):
         if not re.fullmatch(r"arn:aws(-[a-z]+)*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?", word):
-            raise wrong(
+            raise configuration_error(
                 name, f"{word!r} is no topic", "Copy its ARN, such as arn:aws:sns:eu-west-1:123456789012:warta."
             )
-    return words(name)
+    return env_list(name)
 
 
-def folder(name: str, default: Path) -> Path:
-    path = Path(text(name, str(default))).expanduser().resolve()
+def env_folder(name: str, default: Path) -> Path:
+    path = Path(env_text(name, str(default))).expanduser().resolve()
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o750)
     except OSError as error:
-        raise wrong(
+        raise configuration_error(
             name, f"cannot make the folder {path} ({error.strerror})", "Name a folder we may write to."
         ) from None
     return path
 
 
-def web_origin(name: str, default: str) -> str:
+def env_web_origin(name: str, default: str) -> str:
     """An origin such as https://news.example, without a trailing slash."""
-    raw = text(name, default).rstrip("/")
+    raw = env_text(name, default).rstrip("/")
     parts = urlsplit(raw)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.username:
-        raise wrong(name, f"{raw!r} is no web address", "Write scheme and host only, such as https://news.example.")
+        raise configuration_error(
+            name, f"{raw!r} is no web address", "Write scheme and host only, such as https://news.example."
+        )
     return raw
 
 
-def database(name: str, default_file: Path) -> dict[str, Any]:
-    raw = text(name)
+def env_database(name: str, default_file: Path) -> dict[str, Any]:
+    raw = env_text(name)
     if not raw:
-        return sqlite(default_file)
+        return sqlite_database(default_file)
     try:
         config: dict[str, Any] = environ.Env.db_url_config(raw)
     except (ValueError, KeyError, ImproperlyConfigured):
         config = {}
     engine = str(config.get("ENGINE", ""))
     if engine.endswith("sqlite3"):
-        return sqlite(Path(config["NAME"]))
+        return sqlite_database(Path(config["NAME"]))
     if not engine.endswith("postgresql"):
-        raise wrong(name, "it names no database we know", "Write postgres://user:password@host:5432/name.")
+        raise configuration_error(
+            name, "it names no database we know", "Write postgres://user:password@host:5432/name."
+        )
     return {**config, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 
 
-def sqlite(file: Path) -> dict[str, Any]:
+def sqlite_database(file: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(file),
@@ -150,19 +160,23 @@ def sqlite(file: Path) -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;",
         },
-        "TEST": {"NAME": text("TEST_DATABASE_FILE") or None},
+        "TEST": {"NAME": env_text("TEST_DATABASE_FILE") or None},
     }
 
 
-def secret_key(name: str, var_dir: Path, *, embedded: bool) -> str:
+def env_secret_key(name: str, var_dir: Path, *, embedded: bool) -> str:
     """The key everything is derived from. Embedded mode makes one on first use; production must bring its own."""
-    given = text(name)
+    given = env_text(name)
     if given:
         if len(given) < 32:
-            raise wrong(name, "it has fewer than 32 characters", "Set a long random value and keep it secret.")
+            raise configuration_error(
+                name, "it has fewer than 32 characters", "Set a long random value and keep it secret."
+            )
         return given
     if not embedded:
-        raise wrong(name, "it is not set", "Set a long random value; without it no link in a mail can be trusted.")
+        raise configuration_error(
+            name, "it is not set", "Set a long random value; without it no link in a mail can be trusted."
+        )
     file = var_dir / "secret_key"
     if not file.exists():
         descriptor = os.open(file.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -172,17 +186,19 @@ def secret_key(name: str, var_dir: Path, *, embedded: bool) -> str:
     return file.read_text().strip()
 
 
-def mail_routes(name: str, default: str) -> list[str]:
+def env_mail_routes(name: str, default: str) -> list[str]:
     """`MAIL_URL`: routes in order of priority, each a URL whose scheme is the kind of route."""
-    routes = [part.strip() for part in text(name, default).split(",") if part.strip()]
+    routes = [part.strip() for part in env_text(name, default).split(",") if part.strip()]
     for route in routes:
         kind = urlsplit(route).scheme
         if kind in UNFIT_MAIL_KINDS:
             remedy = "docs/add-a-provider.md names those that can, and most have an SMTP server."
-            raise wrong(name, f"newsletters cannot be sent by {kind}: {UNFIT_MAIL_KINDS[kind]}", remedy)
+            raise configuration_error(name, f"newsletters cannot be sent by {kind}: {UNFIT_MAIL_KINDS[kind]}", remedy)
         if kind not in MAIL_KINDS:
             known = ", ".join(sorted(MAIL_KINDS))
-            raise wrong(name, f"{kind or route.split(':')[0]!r} is no kind of route", f"Start with one of: {known}.")
+            raise configuration_error(
+                name, f"{kind or route.split(':')[0]!r} is no kind of route", f"Start with one of: {known}."
+            )
     return routes
 
 
@@ -194,27 +210,27 @@ def is_local_route(route: str) -> bool:
 # --- where things are ------------------------------------------------------------------------------------------------
 
 TESTING = "pytest" in sys.modules or "PYTEST_CURRENT_TEST" in os.environ
-VAR_DIR = folder("VAR_DIR", BASE_DIR / "var")
-PORT = whole_number("PORT", 8000, least=1, most=65535)
-SITE_URL = web_origin("SITE_URL", f"http://127.0.0.1:{PORT}")
+VAR_DIR = env_folder("VAR_DIR", BASE_DIR / "var")
+PORT = env_int("PORT", 8000, least=1, most=65535)
+SITE_URL = env_web_origin("SITE_URL", f"http://127.0.0.1:{PORT}")
 SITE_HOST = urlsplit(SITE_URL).hostname or ""
 EMBEDDED = SITE_HOST in LOOPBACK_HOSTS
-MAIL_ROUTES = mail_routes("MAIL_URL", "mailbox:" if EMBEDDED else "")
-MAIL_ONLY_TO = recipients("MAIL_ONLY_TO")
-INBOUND_DOMAIN = text("INBOUND_DOMAIN")
-TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
-TRACKING_SPOOL = folder("TRACKING_SPOOL", VAR_DIR / "spool" / "hits")
-SEND_SPOOL = folder("SEND_SPOOL", VAR_DIR / "spool" / "send")
+MAIL_ROUTES = env_mail_routes("MAIL_URL", "mailbox:" if EMBEDDED else "")
+MAIL_ONLY_TO = env_recipients("MAIL_ONLY_TO")
+INBOUND_DOMAIN = env_text("INBOUND_DOMAIN")
+TRUSTED_PROXIES = env_networks("TRUSTED_PROXIES")
+TRACKING_SPOOL = env_folder("TRACKING_SPOOL", VAR_DIR / "spool" / "hits")
+SEND_SPOOL = env_folder("SEND_SPOOL", VAR_DIR / "spool" / "send")
 MAILBOX_DIR = VAR_DIR / "mail"
-SEND_SLOTS = whole_number("SEND_SLOTS", 2, least=1, most=256)
-MOST_LATE_H = whole_number("MOST_LATE_H", 3, least=1, most=720)
+SEND_SLOTS = env_int("SEND_SLOTS", 2, least=1, most=256)
+MOST_LATE_H = env_int("MOST_LATE_H", 3, least=1, most=720)
 WEBHOOK_SECRETS = {
-    kind.lower(): text(f"{kind}_WEBHOOK_SECRET".lstrip("_"))
+    kind.lower(): env_text(f"{kind}_WEBHOOK_SECRET".lstrip("_"))
     for kind in ("", *(kind.upper() for kind in sorted(MAIL_KINDS - LOCAL_MAIL_KINDS - {"smtp", "smtps"})))
 }
 """`name:password` that a provider's events are posted with, by kind; "" is for all without one of their own."""
 WEBHOOK_KEYS = {
-    name: text(name)
+    name: env_text(name)
     for name in (
         "MAILGUN_WEBHOOK_SIGNING_KEY",
         "MAILERSEND_SIGNING_SECRET",
@@ -223,27 +239,29 @@ WEBHOOK_KEYS = {
         "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY",
     )
 }
-WEBHOOK_MOST_AGE_MIN = whole_number("WEBHOOK_MOST_AGE_MIN", 5, least=1, most=24 * 60)
-SES_TOPICS = sns_topics("SES_TOPICS")
+WEBHOOK_MOST_AGE_MIN = env_int("WEBHOOK_MOST_AGE_MIN", 5, least=1, most=24 * 60)
+SES_TOPICS = env_sns_topics("SES_TOPICS")
 
 if not MAIL_ROUTES:
-    raise wrong("MAIL_URL", "it is not set", "Name your provider, such as smtp://user:password@host:587.")
+    raise configuration_error("MAIL_URL", "it is not set", "Name your provider, such as smtp://user:password@host:587.")
 if SITE_URL.startswith("http:") and not EMBEDDED:
-    raise wrong("SITE_URL", "http is not safe for links in mail", f"Write https://{SITE_HOST}.")
+    raise configuration_error("SITE_URL", "http is not safe for links in mail", f"Write https://{SITE_HOST}.")
 if SITE_URL.startswith("http:") and not all(is_local_route(route) for route in MAIL_ROUTES):
-    raise wrong("SITE_URL", "mail would leave this machine with http links", "Set SITE_URL=https://your.host.")
+    raise configuration_error(
+        "SITE_URL", "mail would leave this machine with http links", "Set SITE_URL=https://your.host."
+    )
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 
 DEBUG = False
-SECRET_KEY = secret_key("SECRET_KEY", VAR_DIR, embedded=EMBEDDED)
-SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
+SECRET_KEY = env_secret_key("SECRET_KEY", VAR_DIR, embedded=EMBEDDED)
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = sorted(LOOPBACK_HOSTS - {"::1"} | {"[::1]"}) if EMBEDDED else [SITE_HOST]
 ROOT_URLCONF = "newsletter.urls"
 WSGI_APPLICATION = "newsletter.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASES = {"default": database("DATABASE_URL", VAR_DIR / "warta.sqlite3")}
-BROKER_URL = text("BROKER_URL", "filesystem://")
+DATABASES = {"default": env_database("DATABASE_URL", VAR_DIR / "warta.sqlite3")}
+BROKER_URL = env_text("BROKER_URL", "filesystem://")
 BROKER_DIR = VAR_DIR / "broker"
 
 INSTALLED_APPS = [
@@ -269,15 +287,15 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "newsletter.web.middleware.log_failures",
-    "newsletter.web.middleware.any_host_may_unsubscribe",
+    "newsletter.web.middleware.allow_unsubscribe_on_any_host",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "newsletter.web.middleware.language",
+    "newsletter.web.middleware.activate_language",
     "newsletter.web.middleware.refuse_nul",
-    "newsletter.web.middleware.ClosedByDefault",
+    "newsletter.web.middleware.LoginByDefaultMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -420,14 +438,14 @@ CONTENT_SECURITY_POLICY = {
 # --- mail ------------------------------------------------------------------------------------------------------------
 
 EMAIL_BACKEND = "workers.routes.django_backend.EmailBackend"
-DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", f"warta@{SITE_HOST if not EMBEDDED else 'localhost'}")
+DEFAULT_FROM_EMAIL = env_text("DEFAULT_FROM_EMAIL", f"warta@{SITE_HOST if not EMBEDDED else 'localhost'}")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- logs: event phrase plus ids; no address, name or token --------------------------------------------------------
 
-LOG_LEVEL = text("LOG_LEVEL", "INFO").upper()
+LOG_LEVEL = env_text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-    raise wrong("LOG_LEVEL", f"{LOG_LEVEL!r} is no level", "Use DEBUG, INFO, WARNING or ERROR.")
+    raise configuration_error("LOG_LEVEL", f"{LOG_LEVEL!r} is no level", "Use DEBUG, INFO, WARNING or ERROR.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

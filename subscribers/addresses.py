@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from email_validator import EmailNotValidError, validate_email
 
-ROLES = frozenset(
+ROLE_LOCAL_PARTS = frozenset(
     {
         *("abuse", "adminc", "bounce", "bounces", "daemon", "devnull", "donotreply", "ftp", "hostmaster", "listserv"),
         *("mailerdaemon", "majordomo", "noc", "noreply", "null", "postmaster", "root", "security", "spam", "usenet"),
@@ -27,12 +27,12 @@ ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
 INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 
 
-class Invalid(ValueError):
+class InvalidAddress(ValueError):
     """No address we can send to; the message tells the person what to change."""
 
 
 @dataclass(frozen=True)
-class Address:
+class EmailAddress:
     email: str
     key: str
 
@@ -44,68 +44,70 @@ class Address:
     def is_role(self) -> bool:
         """A mailbox that belongs to a function, such as postmaster@, and to nobody who could agree (S-74)."""
         local = self.key.rpartition("@")[0].partition("+")[0]
-        return re.sub(r"[-_.]", "", local) in ROLES
+        return re.sub(r"[-_.]", "", local) in ROLE_LOCAL_PARTS
 
 
-def parse(text: str) -> Address:
+def parse(text: str) -> EmailAddress:
     """Read one address. Raises Invalid with a message for the person who typed it."""
-    typed = _tidy(text)
-    _explain_common_slips(typed)
+    typed = _normalize(text)
+    _check_common_mistakes(typed)
     try:
         found = validate_email(
             typed, check_deliverability=False, test_environment=True, allow_smtputf8=False, strict=True
         )
     except EmailNotValidError:
-        raise Invalid(_("This does not look like an e-mail address. Write it like name@example.com.")) from None
+        raise InvalidAddress(_("This does not look like an e-mail address. Write it like name@example.com.")) from None
     domain = (found.ascii_domain or "").lower()
-    _explain_domain(domain)
+    _check_domain(domain)
     email = f"{found.local_part}@{domain}"
     if len(email) > 254:
-        raise Invalid(_("This address is longer than e-mail allows. Please check it."))
-    return Address(email=email, key=f"{found.local_part.lower()}@{domain}")
+        raise InvalidAddress(_("This address is longer than e-mail allows. Please check it."))
+    return EmailAddress(email=email, key=f"{found.local_part.lower()}@{domain}")
 
 
-def parse_public(text: str) -> Address:
+def parse_public(text: str) -> EmailAddress:
     """`parse` for the public form: addresses that belong to a function are refused too."""
     address = parse(text)
     if address.is_role:
-        raise Invalid(_("This address belongs to a role or department, not to a person. Please use your own address."))
+        raise InvalidAddress(
+            _("This address belongs to a role or department, not to a person. Please use your own address.")
+        )
     return address
 
 
-def _tidy(text: str) -> str:
+def _normalize(text: str) -> str:
     typed = INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).strip()
     return re.sub(r"^(mailto:)?\s*<?\s*(.*?)\s*>?[.,;]?$", r"\2", typed, flags=re.DOTALL | re.IGNORECASE)
 
 
-def _explain_common_slips(typed: str) -> None:
+def _check_common_mistakes(typed: str) -> None:
     local, at, domain = typed.rpartition("@")
     if not typed:
-        raise Invalid(_("Please enter your e-mail address."))
+        raise InvalidAddress(_("Please enter your e-mail address."))
     if not at:
-        raise Invalid(_("The @ is missing. Write the address like name@example.com."))
+        raise InvalidAddress(_("The @ is missing. Write the address like name@example.com."))
     if not local or not domain:
-        raise Invalid(_("There is something missing beside the @. Write the address like name@example.com."))
+        raise InvalidAddress(_("There is something missing beside the @. Write the address like name@example.com."))
     if re.search(r"\s", typed):
-        raise Invalid(_("An address has no spaces. Please check it."))
+        raise InvalidAddress(_("An address has no spaces. Please check it."))
     if "@" in local:
-        raise Invalid(_("There is more than one @. Please enter one address."))
+        raise InvalidAddress(_("There is more than one @. Please enter one address."))
     if not local.isascii():
-        raise Invalid(
+        raise InvalidAddress(
             _("Before the @ we can only send to letters from a to z, digits and signs. Please use another address.")
         )
     if "," in domain:
-        raise Invalid(_("There is a comma after the @. Did you mean a full stop?"))
+        raise InvalidAddress(_("There is a comma after the @. Did you mean a full stop?"))
     if len(local) > 64:
-        raise Invalid(_("The part before the @ is longer than e-mail allows. Please check it."))
+        raise InvalidAddress(_("The part before the @ is longer than e-mail allows. Please check it."))
     if _mixes_alphabets(domain):
-        raise Invalid(_("The part after the @ mixes letters of different alphabets. Please type it again."))
+        raise InvalidAddress(_("The part after the @ mixes letters of different alphabets. Please type it again."))
 
 
-def _explain_domain(domain: str) -> None:
+def _check_domain(domain: str) -> None:
     last = domain.rpartition(".")[2]
     if "." not in domain or last.isdecimal():
-        raise Invalid(_("After the @ there is no complete domain. Write it like name@example.com."))
+        raise InvalidAddress(_("After the @ there is no complete domain. Write it like name@example.com."))
 
 
 def _mixes_alphabets(domain: str) -> bool:
@@ -117,7 +119,7 @@ def _mixes_alphabets(domain: str) -> bool:
     return False
 
 
-def mailbox(key: str) -> str:
+def canonical_mailbox(key: str) -> str:
     """The mailbox behind a key: without plus tag, and without dots where the provider ignores them (T-06, T-07)."""
     local, _at, domain = key.rpartition("@")
     local = local.partition("+")[0] or local
@@ -126,7 +128,7 @@ def mailbox(key: str) -> str:
     return f"{local}@{domain}"
 
 
-def masked(email: str) -> str:
+def mask(email: str) -> str:
     """ "s•••@contoh.id": enough for its owner to know it, for others too little."""
     local, _at, domain = email.rpartition("@")
     return f"{local[:1]}•••@{domain}"

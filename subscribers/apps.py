@@ -12,5 +12,5 @@ class SubscribersConfig(AppConfig):
         from subscribers.studio import dashboard_steps
         from subscribers.studio import preview_readers as recent_readers
 
-        dashboard.add_steps(dashboard_steps.steps)
-        preview_readers.add(recent_readers.recent)
+        dashboard.register_setup_steps(dashboard_steps.setup_steps)
+        preview_readers.register(recent_readers.recent_subscribers)

@@ -25,11 +25,11 @@ def _derive(secret: str, purpose: str, length: int) -> bytes:
     return HKDF(algorithm=SHA256(), length=length, salt=b"warta", info=purpose.encode()).derive(secret.encode())
 
 
-def current_id() -> int:
+def current_key_id() -> int:
     return _key_id(settings.SECRET_KEY)
 
 
-def current(purpose: str, length: int = 32) -> bytes:
+def current_key(purpose: str, length: int = 32) -> bytes:
     return _derive(settings.SECRET_KEY, purpose, length)
 
 
@@ -39,10 +39,10 @@ def all_keys(purpose: str, length: int = 32) -> list[tuple[int, bytes]]:
     return [(_key_id(secret), _derive(secret, purpose, length)) for secret in secrets]
 
 
-def digest(key: bytes, message: bytes) -> bytes:
+def hmac_digest(key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, "sha256")
 
 
-def same(one: bytes, other: bytes) -> bool:
+def constant_time_compare(one: bytes, other: bytes) -> bool:
     """Compare in constant time."""
     return hmac.compare_digest(one, other)

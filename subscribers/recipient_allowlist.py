@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from django.conf import settings
 
-WHY = "MAIL_ONLY_TO keeps mail from this address."
+REFUSAL_MESSAGE = "MAIL_ONLY_TO keeps mail from this address."
 
 
-def is_on() -> bool:
+def is_enabled() -> bool:
     return bool(settings.MAIL_ONLY_TO)
 
 
-def may_reach(email: str) -> bool:
+def is_allowed(email: str) -> bool:
     """Whether mail to this one address may leave; what is no address may not, where only a few may."""
-    if not is_on():
+    if not is_enabled():
         return True
     local, _at, domain = (whole := email.strip().lower()).partition("@")
     if not local or "@" in domain or set(whole) & set(" ,;<>"):

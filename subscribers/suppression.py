@@ -15,34 +15,34 @@ from subscribers.models import Subscriber, Suppression, SuppressionReason
 
 logger = logging.getLogger(__name__)
 
-PURPOSE = "suppression"
+KEY_PURPOSE = "suppression"
 
 
-class OnlyTheReader(Exception):
+class OnlySubscriberMayLift(Exception):
     """Somebody complained about our mail; only that person may ask for it again."""
 
 
-def hashes(email_key: str) -> list[bytes]:
+def email_hashes(email_key: str) -> list[bytes]:
     """The address's hash under every secret we have, the current one first."""
-    return [keys.digest(key, email_key.encode()) for _key_id, key in keys.all_keys(PURPOSE)]
+    return [keys.hmac_digest(key, email_key.encode()) for _key_id, key in keys.all_keys(KEY_PURPOSE)]
 
 
 def is_suppressed(email_key: str) -> bool:
-    return Suppression.objects.filter(email_hash__in=hashes(email_key), lifted_at__isnull=True).exists()
+    return Suppression.objects.filter(email_hash__in=email_hashes(email_key), lifted_at__isnull=True).exists()
 
 
 def suppress(email_key: str, *, reason: str, detail: str = "", now: datetime) -> bool:
     """Never send to this address again; False if that was so already. `detail` holds no address."""
     with transaction.atomic():
-        added = _add(email_key, reason=reason, detail=detail[:200], now=now)
-        _mark(email_key)
+        added = _add_suppression(email_key, reason=reason, detail=detail[:200], now=now)
+        _sync_subscriber(email_key)
     if added:
         logger.info("address suppressed", extra={"reason": reason})
     return added
 
 
-def _add(email_key: str, *, reason: str, detail: str, now: datetime) -> bool:
-    live = Suppression.objects.filter(email_hash__in=hashes(email_key), lifted_at__isnull=True)
+def _add_suppression(email_key: str, *, reason: str, detail: str, now: datetime) -> bool:
+    live = Suppression.objects.filter(email_hash__in=email_hashes(email_key), lifted_at__isnull=True)
     if live.exists():
         # A complaint outranks what was known before: from then on only the reader may undo it.
         if reason == SuppressionReason.COMPLAINED:
@@ -51,8 +51,8 @@ def _add(email_key: str, *, reason: str, detail: str, now: datetime) -> bool:
     try:
         with transaction.atomic():
             Suppression.objects.create(
-                email_hash=hashes(email_key)[0],
-                key_id=keys.current_id(),
+                email_hash=email_hashes(email_key)[0],
+                key_id=keys.current_key_id(),
                 reason=reason,
                 detail=detail,
                 created_at=now,
@@ -65,24 +65,24 @@ def _add(email_key: str, *, reason: str, detail: str, now: datetime) -> bool:
 def lift(email_key: str, *, by_reader: bool = False, now: datetime) -> bool:
     """Allow mail to this address again; False if nothing was in the way. Raises OnlyTheReader after a complaint."""
     with transaction.atomic():
-        live = Suppression.objects.filter(email_hash__in=hashes(email_key), lifted_at__isnull=True)
+        live = Suppression.objects.filter(email_hash__in=email_hashes(email_key), lifted_at__isnull=True)
         if not by_reader and live.filter(reason=SuppressionReason.COMPLAINED).exists():
-            raise OnlyTheReader("This reader complained; only the reader may ask for mail again.")
+            raise OnlySubscriberMayLift("This reader complained; only the reader may ask for mail again.")
         lifted = live.update(lifted_at=now)
-        _mark(email_key)
+        _sync_subscriber(email_key)
     return bool(lifted)
 
 
-def _mark(email_key: str) -> None:
+def _sync_subscriber(email_key: str) -> None:
     """Bring the subscriber, if there is one, in step; also called for one who has just been created."""
-    live = Suppression.objects.filter(email_hash__in=hashes(email_key), lifted_at__isnull=True).first()
+    live = Suppression.objects.filter(email_hash__in=email_hashes(email_key), lifted_at__isnull=True).first()
     Subscriber.objects.filter(email_key=email_key).update(
         suppressed_at=live.created_at if live else None, suppressed_for=live.reason if live else ""
     )
 
 
-def mark_new(subscriber: Subscriber) -> Subscriber:
+def sync_new_subscriber(subscriber: Subscriber) -> Subscriber:
     """Give a subscriber who has just been created (an import) the mark of a suppression that was there before."""
-    _mark(subscriber.email_key)
+    _sync_subscriber(subscriber.email_key)
     subscriber.refresh_from_db(fields=["suppressed_at", "suppressed_for"])
     return subscriber

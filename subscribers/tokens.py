@@ -31,14 +31,14 @@ CONFIRM = "token confirm"
 EVENT = "token event"
 MESSAGE_ID = "message id"
 NOTICE_ID = "notice id"
-CHECK = bytes(6)
+CHECK_BYTES = bytes(6)
 
 
-class Bad(ValueError):
+class InvalidToken(ValueError):
     """Foreign, altered, or made for another purpose."""
 
 
-class Expired(ValueError):
+class ExpiredToken(ValueError):
     """Ours, but its time is over; `request_id` says what it was for."""
 
     def __init__(self, request_id: int) -> None:
@@ -49,24 +49,24 @@ class Expired(ValueError):
 # --- hits ------------------------------------------------------------------------------------------------------------
 
 
-def hit(issue_id: int, subscription_id: int) -> str:
+def make_hit(issue_id: int, subscription_id: int) -> str:
     """The token in tracked links and the pixel; subscription 0 is everybody's."""
-    sealed = _encryptor(keys.current(HIT)).update(_block(subscription_id, issue_id))
-    return _text(bytes((keys.current_id(),)) + sealed)
+    sealed = _encryptor(keys.current_key(HIT)).update(_pack_block(subscription_id, issue_id))
+    return _encode(bytes((keys.current_key_id(),)) + sealed)
 
 
 def read_hit(token: str) -> tuple[int, int]:
     """(issue id, subscription id). Raises Bad."""
-    raw = _raw(token, 17)
+    raw = _decode(token, 17)
     for key in _keys(HIT, raw[0]):
         block = _block_cipher(key).decryptor().update(raw[1:])
-        if block[10:] == CHECK:
+        if block[10:] == CHECK_BYTES:
             issue_id, shifted = struct.unpack(">IQ", block[:12])
             return issue_id, shifted >> 16
-    raise Bad("not one of our hit tokens")
+    raise InvalidToken("not one of our hit tokens")
 
 
-def _block(subscription_id: int, issue_id: int) -> bytes:
+def _pack_block(subscription_id: int, issue_id: int) -> bytes:
     """Ten bytes of them, and six of nothing."""
     return _BLOCK.pack(issue_id, subscription_id << 16)
 
@@ -92,25 +92,25 @@ def _block_cipher(key: bytes) -> Cipher[modes.ECB]:
 # --- links of a reader -----------------------------------------------------------------------------------------------
 
 
-def unsubscribe(subscription_id: int, issue_id: int = 0) -> str:
-    return _seal(UNSUBSCRIBE, _pair(subscription_id, issue_id))
+def make_unsubscribe(subscription_id: int, issue_id: int = 0) -> str:
+    return _seal(UNSUBSCRIBE, _pack_ids(subscription_id, issue_id))
 
 
 def read_unsubscribe(token: str) -> tuple[int, int]:
     """(subscription id, issue id); never expires. Raises Bad."""
-    return _read_pair(_open(UNSUBSCRIBE, token, 10))
+    return _unpack_ids(_open(UNSUBSCRIBE, token, 10))
 
 
-def preferences(subscription_id: int) -> str:
-    return _seal(PREFERENCES, _pair(subscription_id, 0))
+def make_preferences(subscription_id: int) -> str:
+    return _seal(PREFERENCES, _pack_ids(subscription_id, 0))
 
 
 def read_preferences(token: str) -> int:
     """The subscription whose reader may choose. Raises Bad."""
-    return _read_pair(_open(PREFERENCES, token, 10))[0]
+    return _unpack_ids(_open(PREFERENCES, token, 10))[0]
 
 
-def confirm(request_id: int, expires_at: datetime) -> str:
+def make_confirm(request_id: int, expires_at: datetime) -> str:
     return _seal(CONFIRM, struct.pack(">QI", request_id, int(expires_at.timestamp())))
 
 
@@ -118,27 +118,27 @@ def read_confirm(token: str, now: datetime) -> int:
     """The id of the sign-up request. Raises Bad or Expired."""
     request_id, expires_at = struct.unpack(">QI", _open(CONFIRM, token, 12))
     if now > datetime.fromtimestamp(expires_at, UTC):
-        raise Expired(request_id)
+        raise ExpiredToken(request_id)
     return int(request_id)
 
 
 # --- ids in mail and at providers ------------------------------------------------------------------------------------
 
 
-def event_mac(issue_id: int, subscription_id: int) -> str:
+def make_event_token(issue_id: int, subscription_id: int) -> str:
     """What a provider gives back with its events; only an event whose token verifies counts (T-43)."""
-    return _seal(EVENT, _pair(subscription_id, issue_id))
+    return _seal(EVENT, _pack_ids(subscription_id, issue_id))
 
 
-def read_event_mac(text: str) -> tuple[int, int]:
+def read_event_token(text: str) -> tuple[int, int]:
     """(issue id, subscription id). Raises Bad."""
-    subscription_id, issue_id = _read_pair(_open(EVENT, text, 10))
+    subscription_id, issue_id = _unpack_ids(_open(EVENT, text, 10))
     return issue_id, subscription_id
 
 
 def message_id(issue_id: int, subscription_id: int, domain: str) -> str:
     """The Message-ID of one delivery: the same at each attempt, and nothing can be read from it (S-03)."""
-    return _message_id(MESSAGE_ID, _pair(subscription_id, issue_id), domain)
+    return _message_id(MESSAGE_ID, _pack_ids(subscription_id, issue_id), domain)
 
 
 def notice_message_id(notice_id: int, domain: str) -> str:
@@ -146,19 +146,19 @@ def notice_message_id(notice_id: int, domain: str) -> str:
 
 
 def _message_id(purpose: str, message: bytes, domain: str) -> str:
-    return f"<{_digest(keys.current(purpose), message)[:20].hex()}@{domain}>"
+    return f"<{_digest(keys.current_key(purpose), message)[:20].hex()}@{domain}>"
 
 
 def _digest(key: bytes, message: bytes) -> bytes:
     """`keys.digest`, with the key taken in once: most of an HMAC (RFC 2104) of so few bytes is its key."""
-    within, around = (one.copy() for one in _keyed(key))
+    within, around = (one.copy() for one in _hmac_states(key))
     within.update(message)
     around.update(within.digest())
     return around.digest()
 
 
 @lru_cache(maxsize=16)
-def _keyed(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
+def _hmac_states(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
     padded = key.ljust(64, b"\0")
     return hashlib.sha256(bytes(sign ^ 0x36 for sign in padded)), hashlib.sha256(bytes(sign ^ 0x5C for sign in padded))
 
@@ -166,7 +166,7 @@ def _keyed(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
 # --- for many readers at once ----------------------------------------------------------------------------------------
 
 
-class Own(NamedTuple):
+class SubscriberTokens(NamedTuple):
     """What stands in one reader's copy of an issue."""
 
     unsubscribe: str
@@ -175,28 +175,28 @@ class Own(NamedTuple):
     event: str
 
 
-def of_readers(issue_id: int, subscription_ids: Sequence[int]) -> dict[int, Own]:
+def make_for_subscribers(issue_id: int, subscription_ids: Sequence[int]) -> dict[int, SubscriberTokens]:
     """The same tokens as one by one, for a fraction of the time: a call to the cipher costs more than its blocks."""
-    pairs, alone = (b"".join([_block(one, issue) for one in subscription_ids]) for issue in (issue_id, 0))
-    found = (_seal_all(UNSUBSCRIBE, pairs), _seal_all(PREFERENCES, alone), _hit_all(pairs), _seal_all(EVENT, pairs))
-    return {reader: Own(*own) for reader, *own in zip(subscription_ids, *found, strict=True)}
+    pairs, alone = (b"".join([_pack_block(one, issue) for one in subscription_ids]) for issue in (issue_id, 0))
+    found = (_seal_all(UNSUBSCRIBE, pairs), _seal_all(PREFERENCES, alone), _seal_hits(pairs), _seal_all(EVENT, pairs))
+    return {reader: SubscriberTokens(*own) for reader, *own in zip(subscription_ids, *found, strict=True)}
 
 
-def _hit_all(blocks: bytes) -> list[str]:
-    sealed, head = _encryptor(keys.current(HIT)).update(blocks), bytes((keys.current_id(),))
-    return _texts([head + sealed[at : at + 16] for at in range(0, len(sealed), 16)], 17)
+def _seal_hits(blocks: bytes) -> list[str]:
+    sealed, head = _encryptor(keys.current_key(HIT)).update(blocks), bytes((keys.current_key_id(),))
+    return _encode_all([head + sealed[at : at + 16] for at in range(0, len(sealed), 16)], 17)
 
 
 def _seal_all(purpose: str, blocks: bytes) -> list[str]:
     """`_seal` of the ten bytes in each block. AES-SIV of so little is two blocks: one makes the IV, one the stream."""
-    key, count, head = keys.current(purpose, 64), len(blocks) // 16, bytes((keys.current_id(),))
+    key, count, head = keys.current_key(purpose, 64), len(blocks) // 16, bytes((keys.current_key_id(),))
     ivs = _encryptor(key[:32]).update(_xor(blocks, _mask(purpose, key) * count))
-    counters = (int.from_bytes(ivs) & int.from_bytes(COUNTER * count)).to_bytes(len(ivs))
+    counters = (int.from_bytes(ivs) & int.from_bytes(COUNTER_MASK * count)).to_bytes(len(ivs))
     sealed = _xor(blocks, _encryptor(key[32:]).update(counters))
-    return _texts([head + ivs[at : at + 16] + sealed[at : at + 10] for at in range(0, len(ivs), 16)], 27)
+    return _encode_all([head + ivs[at : at + 16] + sealed[at : at + 10] for at in range(0, len(ivs), 16)], 27)
 
 
-COUNTER = bytes.fromhex("ffffffffffffffff7fffffff7fffffff")
+COUNTER_MASK = bytes.fromhex("ffffffffffffffff7fffffff7fffffff")
 """RFC 5297 section 2.5: two bits of the IV are left out of the counter."""
 
 
@@ -207,12 +207,12 @@ def _mask(purpose: str, key: bytes) -> bytes:
     start, header = mac.copy(), mac.copy()
     start.update(zero)
     header.update(purpose.encode())
-    before = _xor(_doubled(start.finalize()), header.finalize())
+    before = _xor(_dbl(start.finalize()), header.finalize())
     end = bytes(10) + b"\x80" + bytes(5)
-    return _xor(_xor(_doubled(before), end), _doubled(_encryptor(key[:32]).update(zero)))
+    return _xor(_xor(_dbl(before), end), _dbl(_encryptor(key[:32]).update(zero)))
 
 
-def _doubled(block: bytes) -> bytes:
+def _dbl(block: bytes) -> bytes:
     number = int.from_bytes(block) << 1
     return (number ^ (0x87 | 1 << 128) if number >> 128 else number).to_bytes(16)
 
@@ -221,7 +221,7 @@ def _xor(one: bytes, other: bytes) -> bytes:
     return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(len(one))
 
 
-def _texts(raws: Sequence[bytes], length: int) -> list[str]:
+def _encode_all(raws: Sequence[bytes], length: int) -> list[str]:
     """`_text` of many, all of this length."""
     gap, signs = -length % 3, -(-length // 3) * 4
     whole = base64.urlsafe_b64encode(b"".join(raw + bytes(gap) for raw in raws)).decode()
@@ -231,28 +231,28 @@ def _texts(raws: Sequence[bytes], length: int) -> list[str]:
 # --- bytes -----------------------------------------------------------------------------------------------------------
 
 
-def _pair(subscription_id: int, issue_id: int) -> bytes:
-    return _block(subscription_id, issue_id)[:10]
+def _pack_ids(subscription_id: int, issue_id: int) -> bytes:
+    return _pack_block(subscription_id, issue_id)[:10]
 
 
-def _read_pair(raw: bytes) -> tuple[int, int]:
+def _unpack_ids(raw: bytes) -> tuple[int, int]:
     issue_id, shifted = struct.unpack(">IQ", raw + bytes(2))
     return shifted >> 16, issue_id
 
 
 def _seal(purpose: str, message: bytes) -> str:
-    sealed = _siv(keys.current(purpose, 64)).encrypt(message, [purpose.encode()])
-    return _text(bytes((keys.current_id(),)) + sealed)
+    sealed = _siv(keys.current_key(purpose, 64)).encrypt(message, [purpose.encode()])
+    return _encode(bytes((keys.current_key_id(),)) + sealed)
 
 
 def _open(purpose: str, token: str, length: int) -> bytes:
-    raw = _raw(token, 1 + 16 + length)
+    raw = _decode(token, 1 + 16 + length)
     for key in _keys(purpose, raw[0], 64):
         try:
             return _siv(key).decrypt(raw[1:], [purpose.encode()])
         except InvalidTag:
             continue
-    raise Bad(f"not one of our tokens: {purpose}")
+    raise InvalidToken(f"not one of our tokens: {purpose}")
 
 
 @lru_cache(maxsize=64)
@@ -265,16 +265,16 @@ def _keys(purpose: str, key_id: int, length: int = 32) -> Iterator[bytes]:
     return (key for known, key in keys.all_keys(purpose, length) if known == key_id)
 
 
-def _text(raw: bytes) -> str:
+def _encode(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _raw(token: str, length: int) -> bytes:
+def _decode(token: str, length: int) -> bytes:
     """The bytes of a token, which has exactly one spelling."""
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise Bad("not base64url") from None
-    if len(raw) != length or _text(raw) != token:
-        raise Bad("not the length or spelling of a token")
+        raise InvalidToken("not base64url") from None
+    if len(raw) != length or _encode(raw) != token:
+        raise InvalidToken("not the length or spelling of a token")
     return raw

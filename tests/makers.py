@@ -93,7 +93,7 @@ def make_scheduled_issue(newsletter: Newsletter | None = None, **fields: Any) ->
     """An issue whose time has come: scheduled for NOW, and looked at."""
     issue = issues.approve(make_issue(newsletter, **fields), editor=None, now=NOW)
     issue = issues.schedule(issue, at=NOW, editor=None, now=NOW)
-    link_checker.keep(issue, {"links": {}}, now=NOW)
+    link_checker.store_results(issue, {"links": {}}, now=NOW)
     return issue
 
 

@@ -17,4 +17,4 @@ class WorkersConfig(AppConfig):
         from newsletter.studio.start import dashboard
         from workers.studio.progress import quarantine
 
-        dashboard.add_needs(quarantine.needs)
+        dashboard.register_action_items(quarantine.needs)

@@ -33,8 +33,8 @@ from workers import schedule, supervisor
 
 logger = logging.getLogger(__name__)
 
-SETTLE_EVERY_S = 15.0
-WATCH_EVERY_S = 1.0
+SETTLE_INTERVAL_S = 15.0
+BEAT_CHECK_INTERVAL_S = 1.0
 
 # It warns of pickle under root; nothing but JSON is accepted here, and deploy/ runs workers as a user of their own.
 warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -122,7 +122,7 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_cancel_long_running_tasks_on_connection_loss=True,
-    beat_schedule=schedule.table(),
+    beat_schedule=schedule.beat_schedule(),
     beat_schedule_filename=str(settings.VAR_DIR / "beat-schedule"),
     timezone=settings.TIME_ZONE,
     enable_utc=True,
@@ -140,53 +140,53 @@ def is_stopping() -> bool:
 
 
 @signals.worker_shutting_down.connect
-def _tell_the_pool(**_: object) -> None:
+def _signal_pool_to_stop(**_: object) -> None:
     _stop_flag[0] = 1
 
 
 @signals.worker_process_init.connect
-def _in_a_process_of_the_pool(**_: object) -> None:
+def _init_pool_process(**_: object) -> None:
     supervisor.die_with_supervised_parent()
-    _settle_in_the_background()
+    _start_settle_thread()
 
 
 @signals.beat_embedded_init.connect
-def _in_the_clock(**_: object) -> None:
+def _init_beat_process(**_: object) -> None:
     supervisor.die_with_supervised_parent()
 
 
 @signals.worker_ready.connect
-def _beside_the_clock(sender: Any = None, **_: object) -> None:
+def _start_beat_watcher(sender: Any = None, **_: object) -> None:
     """The clock is a child of its worker, which does not look after it: a broker that refuses it once ends it for good."""
     clock = getattr(getattr(sender, "controller", None), "beat", None)
-    if clock is not None and not _is_watched.is_set():
-        _is_watched.set()
-        threading.Thread(target=_keep_watching, args=(clock,), name="watch the clock", daemon=True).start()
+    if clock is not None and not _is_beat_watched.is_set():
+        _is_beat_watched.set()
+        threading.Thread(target=_watch_beat, args=(clock,), name="watch the clock", daemon=True).start()
 
 
-_is_watched = threading.Event()
+_is_beat_watched = threading.Event()
 
 
-def _keep_watching(clock: Any) -> None:
+def _watch_beat(clock: Any) -> None:
     """Without a clock nothing would ever begin: end the worker too, for whoever started it starts it again."""
     while clock.is_alive():
-        time.sleep(WATCH_EVERY_S)
+        time.sleep(BEAT_CHECK_INTERVAL_S)
     if not is_stopping():
         logger.error("the clock has ended; its worker ends as well, to be started again with a new one")
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 @signals.worker_ready.connect
-def _in_a_worker_of_threads(sender: Any = None, **_: object) -> None:
+def _init_thread_worker(sender: Any = None, **_: object) -> None:
     if "prefork" not in str(getattr(sender, "pool_cls", "prefork")):
-        _settle_in_the_background()
+        _start_settle_thread()
 
 
-def _settle_in_the_background() -> None:
-    threading.Thread(target=_keep_settling, name="settle", daemon=True).start()
+def _start_settle_thread() -> None:
+    threading.Thread(target=_settle_loop, name="settle", daemon=True).start()
 
 
-def _keep_settling() -> None:
+def _settle_loop() -> None:
     """Read what fallen senders of this host left in their spools: at the start, then now and again."""
     from django.db import close_old_connections
     from django.utils import timezone
@@ -196,9 +196,9 @@ def _keep_settling() -> None:
     while not is_stopping():
         try:
             close_old_connections()
-            lifecycle.settle_host(now=timezone.now())
+            lifecycle.settle_orphaned(now=timezone.now())
         except Exception:
             logger.exception("spools of this host could not be settled; trying again")
         finally:
             close_old_connections()
-        time.sleep(SETTLE_EVERY_S)
+        time.sleep(SETTLE_INTERVAL_S)

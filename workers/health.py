@@ -12,24 +12,24 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-HEARTBEAT = "worker-heartbeat"
-LATE_AFTER = timedelta(seconds=60)
+HEARTBEAT_CACHE_KEY = "worker-heartbeat"
+HEARTBEAT_MAX_AGE = timedelta(seconds=60)
 
 
-def beat(*, now: datetime) -> None:
+def record_heartbeat(*, now: datetime) -> None:
     """A worker did a tick. Kept in the shared cache, so that any web host sees it."""
-    cache.set(HEARTBEAT, now.timestamp(), timeout=None)
+    cache.set(HEARTBEAT_CACHE_KEY, now.timestamp(), timeout=None)
 
 
-def failings(*, now: datetime) -> dict[str, str]:
+def find_failures(*, now: datetime) -> dict[str, str]:
     """What keeps the service from working, by part; empty when all is well. No message names a host or a secret."""
     try:
         if has_pending_migrations():
             return {"database": "migrations are pending; run manage.py migrate"}
-        last = cache.get(HEARTBEAT)
+        last = cache.get(HEARTBEAT_CACHE_KEY)
     except DatabaseError:
         return {"database": "it does not answer"}
-    if last is None or now.timestamp() - float(last) > LATE_AFTER.total_seconds():
+    if last is None or now.timestamp() - float(last) > HEARTBEAT_MAX_AGE.total_seconds():
         return {"workers": "no worker has done a tick within the last minute"}
     return {}
 
@@ -41,14 +41,14 @@ def has_pending_migrations() -> bool:
 
 @login_not_required
 @never_cache
-def alive(request: HttpRequest) -> HttpResponse:
+def liveness(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @login_not_required
 @never_cache
-def ready(request: HttpRequest) -> HttpResponse:
-    wrong = failings(now=timezone.now())
+def readiness(request: HttpRequest) -> HttpResponse:
+    wrong = find_failures(now=timezone.now())
     response = JsonResponse({"ready": not wrong, "failings": wrong}, status=503 if wrong else 200)
     # Asked every few seconds, and a "no" is an answer, not a fault: neither Django nor our middleware need log it.
     response._has_been_logged = response.is_an_answer = True  # type: ignore[attr-defined]

@@ -64,7 +64,7 @@ SERIOUS_KINDS = ("bounced", "complained", "unsubscribed", *HELD_KINDS, *DUE_KIND
 """Few, and asked for without an issue; they have an index of their own."""
 
 
-AGAINST_US = [f"{before}{kind}" for kind in ("bounced", "complained") for before in ("", "due_", "held_")]
+SENDER_PROBLEM_KINDS = [f"{before}{kind}" for kind in ("bounced", "complained") for before in ("", "due_", "held_")]
 """Kinds that may pause an issue, whether their consequences for the reader wait for a person or not."""
 
 
@@ -185,7 +185,7 @@ class Event(models.Model):
             models.Index(fields=["issue", "subscription"], name="event_of_delivery"),
             models.Index(fields=["occurred_at"], name="event_age"),
             models.Index(fields=["issue", "kind"], name="event_serious", condition=Q(kind__in=SERIOUS_KINDS)),
-            models.Index(fields=["issue", "kind"], name="event_against_us", condition=Q(kind__in=AGAINST_US)),
+            models.Index(fields=["issue", "kind"], name="event_against_us", condition=Q(kind__in=SENDER_PROBLEM_KINDS)),
         ]
 
     def __str__(self) -> str:

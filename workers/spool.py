@@ -26,22 +26,22 @@ logger = logging.getLogger(__name__)
 
 _HEAD = struct.Struct("<II")
 _ANSWER = struct.Struct("<IB")
-MOST_PAYLOAD = 1 << 20
-SYNC_EVERY_S = 0.15
-UNFINISHED_S = 3600
+MAX_PAYLOAD_BYTES = 1 << 20
+SYNC_INTERVAL_S = 0.15
+UNFINISHED_MAX_AGE_S = 3600
 
 
 # --- records ---------------------------------------------------------------------------------------------------------
 
 
-def frame(payload: bytes) -> bytes:
+def encode_record(payload: bytes) -> bytes:
     """One record as it lies in the file; write it with a single `os.write` to a file opened O_APPEND."""
     return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
 
 
-def append(descriptor: int, payload: bytes) -> int:
+def append_record(descriptor: int, payload: bytes) -> int:
     """Write one record to a file opened with O_APPEND; returns its size on disk."""
-    record = frame(payload)
+    record = encode_record(payload)
     written = os.write(descriptor, record)
     if written != len(record):
         raise OSError(errno.ENOSPC, f"The spool took {written} of {len(record)} bytes")
@@ -54,14 +54,14 @@ def read_records(path: Path, offset: int = 0) -> Iterator[tuple[bytes, int]]:
         file.seek(offset)
         while len(head := file.read(_HEAD.size)) == _HEAD.size:
             length, checksum = _HEAD.unpack(head)
-            payload = file.read(length) if length <= MOST_PAYLOAD else b""
+            payload = file.read(length) if length <= MAX_PAYLOAD_BYTES else b""
             if len(payload) != length or zlib.crc32(payload) != checksum:
                 return
             offset += _HEAD.size + length
             yield payload, offset
 
 
-def lock(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
     """Take the file without waiting; False if somebody has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -101,16 +101,16 @@ def folder_id(folder: Path) -> str:
     return file.read_text().strip()
 
 
-def host() -> str:
+def host_name() -> str:
     return socket.gethostname()[:40].replace(":", "-")
 
 
 def worker_name(folder: Path) -> str:
     """host:pid:boot:folder, which says whose spool tells what a claim holder did."""
-    return f"{host()}:{os.getpid()}:{boot_id()[:8]}:{folder_id(folder)}"
+    return f"{host_name()}:{os.getpid()}:{boot_id()[:8]}:{folder_id(folder)}"
 
 
-def file_of(folder: Path, batch: int, attempt: int) -> Path:
+def spool_path(folder: Path, batch: int, attempt: int) -> Path:
     return folder / f"{batch}-{attempt}.send"
 
 
@@ -126,7 +126,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class SpoolHeader:
     """What a claim set out to do: whom, in which order, and how many messages may be unanswered at once."""
 
     issue: int
@@ -141,7 +141,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SpooledResult:
     """What became of the reader at `position` of the dispatch list."""
 
     position: int
@@ -152,34 +152,36 @@ class Answer:
     message_id: str = ""
 
 
-NOTHING_UNDER_WAY = 0xFFFFFFFF
+NOTHING_IN_FLIGHT = 0xFFFFFFFF
 """A position that is no reader's: the holder let go in peace, so nobody is uncertain."""
 OUTCOMES = ("accepted", "refused", "deferred", "skipped", "uncertain")
 
 
-def _pack(answer: Answer) -> bytes:
+def _pack(answer: SpooledResult) -> bytes:
     words = "\0".join((answer.code, answer.detail, answer.provider_id, answer.message_id))
     return _ANSWER.pack(answer.position, OUTCOMES.index(answer.outcome)) + words.encode()
 
 
-def _unpack(payload: bytes) -> Answer:
+def _unpack(payload: bytes) -> SpooledResult:
     position, outcome = _ANSWER.unpack_from(payload)
-    return Answer(position, OUTCOMES[outcome], *payload[_ANSWER.size :].decode().split("\0"))
+    return SpooledResult(position, OUTCOMES[outcome], *payload[_ANSWER.size :].decode().split("\0"))
 
 
 class SendSpool:
     """The answers of one claim, written one by one before the next message leaves. Locked until closed."""
 
-    def __init__(self, folder: Path, header: Header) -> None:
-        self.file = file_of(folder, header.batch, header.attempt)
+    def __init__(self, folder: Path, header: SpoolHeader) -> None:
+        self.file = spool_path(folder, header.batch, header.attempt)
         fresh = self.file.with_suffix(".new")
         self._descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        if not lock(self._descriptor):
+        if not try_lock(self._descriptor):
             os.close(self._descriptor)
             raise BlockingIOError(errno.EAGAIN, f"Another process holds {fresh.name}")
         try:
             os.ftruncate(self._descriptor, 0)
-            append(self._descriptor, json.dumps([getattr(header, name) for name in Header.__slots__]).encode())
+            append_record(
+                self._descriptor, json.dumps([getattr(header, name) for name in SpoolHeader.__slots__]).encode()
+            )
             os.fsync(self._descriptor)
             fresh.rename(self.file)
             _sync_folder(folder)
@@ -189,9 +191,9 @@ class SendSpool:
             raise
         self._synced = time.monotonic()
 
-    def answer(self, answer: Answer) -> None:
-        append(self._descriptor, _pack(answer))
-        if time.monotonic() - self._synced >= SYNC_EVERY_S:
+    def answer(self, answer: SpooledResult) -> None:
+        append_record(self._descriptor, _pack(answer))
+        if time.monotonic() - self._synced >= SYNC_INTERVAL_S:
             os.fdatasync(self._descriptor)
             self._synced = time.monotonic()
 
@@ -199,7 +201,7 @@ class SendSpool:
         """Let go of the file and leave it to be settled; say so if no message is without an answer."""
         try:
             if not under_way:
-                append(self._descriptor, _pack(Answer(NOTHING_UNDER_WAY, "skipped")))
+                append_record(self._descriptor, _pack(SpooledResult(NOTHING_IN_FLIGHT, "skipped")))
         finally:
             os.close(self._descriptor)
 
@@ -210,14 +212,14 @@ class SendSpool:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class OrphanedSpool:
     """A spool whose holder is gone. `header` is None if not even that was whole."""
 
     file: Path
     batch: int
     attempt: int
-    header: Header | None
-    answers: tuple[Answer, ...]
+    header: SpoolHeader | None
+    answers: tuple[SpooledResult, ...]
     under_way: bool = True
 
     @property
@@ -233,64 +235,64 @@ class Left:
         return self.header is not None and self.header.boot == boot_id()
 
 
-def left_behind(folder: Path) -> Iterator[Left]:
+def find_orphaned(folder: Path) -> Iterator[OrphanedSpool]:
     """Spools that nobody holds, locked while you look at them; delete `file` when it is settled."""
-    _sweep(folder)
+    _delete_unfinished(folder)
     for file in sorted(folder.glob("*.send")):
-        descriptor = _take(file)
+        descriptor = _open_locked(file)
         if descriptor is None:
             continue
         try:
-            if named := _named(file):
-                yield _read(named)
+            if named := _from_file_name(file):
+                yield _parse_or_log(named)
         finally:
             os.close(descriptor)
 
 
-def _sweep(folder: Path) -> None:
+def _delete_unfinished(folder: Path) -> None:
     """Spools that were never finished: their claim sent nothing."""
     for file in folder.glob("*.new"):
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - file.stat().st_mtime > UNFINISHED_S:
+            if time.time() - file.stat().st_mtime > UNFINISHED_MAX_AGE_S:
                 file.unlink()
 
 
-def _take(file: Path) -> int | None:
+def _open_locked(file: Path) -> int | None:
     try:
         descriptor = os.open(file, os.O_RDONLY)
     except FileNotFoundError:
         return None
-    if lock(descriptor) and file.exists():
+    if try_lock(descriptor) and file.exists():
         return descriptor
     os.close(descriptor)
     return None
 
 
-def _named(file: Path) -> Left | None:
+def _from_file_name(file: Path) -> OrphanedSpool | None:
     """What its name alone tells; None if it is not one of ours."""
     batch, dash, attempt = file.stem.partition("-")
     if not (dash and batch.isdecimal() and attempt.isdecimal()):
         logger.error("not a spool", extra={"spool": file.name})
         return None
-    return Left(file, int(batch), int(attempt), None, ())
+    return OrphanedSpool(file, int(batch), int(attempt), None, ())
 
 
-def _read(left: Left) -> Left:
+def _parse_or_log(left: OrphanedSpool) -> OrphanedSpool:
     """Whole, yet not to be understood (by another version of this program): then nobody can tell what it did."""
     try:
-        return _understood(left)
+        return _parse(left)
     except (LookupError, TypeError, ValueError, struct.error):
         logger.exception("spool not understood", extra={"spool": left.file.name})
         return left
 
 
-def _understood(left: Left) -> Left:
+def _parse(left: OrphanedSpool) -> OrphanedSpool:
     payloads = (payload for payload, _end in read_records(left.file))
     first = next(payloads, None)
     if first is None:
         return left
-    fields = dict(zip(Header.__slots__, json.loads(first), strict=False))
-    header = Header(**{**fields, "ids": tuple(fields["ids"])})
+    fields = dict(zip(SpoolHeader.__slots__, json.loads(first), strict=False))
+    header = SpoolHeader(**{**fields, "ids": tuple(fields["ids"])})
     answers = {answer.position: answer for answer in map(_unpack, payloads)}
-    in_peace = answers.pop(NOTHING_UNDER_WAY, None) is not None
+    in_peace = answers.pop(NOTHING_IN_FLIGHT, None) is not None
     return replace(left, header=header, answers=tuple(answers.values()), under_way=not in_peace)

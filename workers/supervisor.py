@@ -14,16 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 PR_SET_PDEATHSIG = 1
-SUPERVISED = "WARTA_SUPERVISED"
+SUPERVISED_ENV = "WARTA_SUPERVISED"
 """Set for every process below `run`, so that grandchildren also ask to die with their parent."""
 
-TURN_S = 0.2
-HURRY_AFTER_S = 6.0
+POLL_INTERVAL_S = 0.2
+SECOND_SIGNAL_AFTER_S = 6.0
 KILL_AFTER_S = 8.5
-CALM_AFTER_S = 30.0
+RESET_BACKOFF_AFTER_S = 30.0
 """A part that ran this long was well: its next fall starts the backoff anew."""
-LONGEST_WAIT_S = 30.0
-LONGEST_PATIENCE_S = 5.0
+MAX_BACKOFF_S = 30.0
+MAX_READY_WAIT_S = 5.0
 
 
 def die_with_parent(sig: signal.Signals = signal.SIGTERM, *, parent: int = 0) -> None:
@@ -40,31 +40,31 @@ def die_with_parent(sig: signal.Signals = signal.SIGTERM, *, parent: int = 0) ->
 
 def die_with_supervised_parent() -> None:
     """For processes that our parts start themselves; outside `run` nothing happens."""
-    if os.environ.get(SUPERVISED):
+    if os.environ.get(SUPERVISED_ENV):
         die_with_parent(signal.SIGKILL)
 
 
 @dataclass(frozen=True)
-class Part:
+class Program:
     name: str
     command: tuple[str, ...]
-    hurry: signal.Signals = signal.SIGTERM
+    second_signal: signal.Signals = signal.SIGTERM
     """What makes it stop sooner when SIGTERM alone has not within HURRY_AFTER_S."""
     waits: bool = False
     """Starts when the service answers, so that it does not slow down the parts that people wait for."""
 
 
 @dataclass
-class _Running:
-    part: Part
+class _RunningProgram:
+    part: Program
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    falls: int = 0
+    crashes: int = 0
     start_at: float = 0.0
     rest: bytes = field(default=b"", repr=False)
 
     @property
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
 
@@ -73,16 +73,16 @@ class Supervisor:
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[Program],
         *,
         environment: Mapping[str, str],
         say: Callable[[str], None],
         is_ready: Callable[[], bool],
         when_ready: Callable[[], None],
     ) -> None:
-        patient = time.monotonic() + LONGEST_PATIENCE_S
-        self.running = [_Running(part, start_at=patient if part.waits else 0) for part in parts]
-        self.environment = {**environment, SUPERVISED: "1", "PYTHONUNBUFFERED": "1"}
+        patient = time.monotonic() + MAX_READY_WAIT_S
+        self.running = [_RunningProgram(part, start_at=patient if part.waits else 0) for part in parts]
+        self.environment = {**environment, SUPERVISED_ENV: "1", "PYTHONUNBUFFERED": "1"}
         self.say, self.is_ready, self.when_ready = say, is_ready, when_ready
         self.selector = selectors.DefaultSelector()
         self.width = max(len(part.name) for part in parts)
@@ -94,9 +94,9 @@ class Supervisor:
             signal.signal(sig, self._ask_to_stop)
         while not self.stops:
             self._start_due(time.monotonic())
-            self._read(TURN_S)
-            self._announce()
-            self._notice_falls(time.monotonic())
+            self._read(POLL_INTERVAL_S)
+            self._check_ready()
+            self._restart_exited(time.monotonic())
         self._stop_all()
 
     def _ask_to_stop(self, _sig: int, _frame: object) -> None:
@@ -107,7 +107,7 @@ class Supervisor:
             if one.process is None and moment >= one.start_at:
                 self._start(one, moment)
 
-    def _start(self, one: _Running, moment: float) -> None:
+    def _start(self, one: _RunningProgram, moment: float) -> None:
         parent = os.getpid()
         one.process = subprocess.Popen(  # noqa: S603 (our own fixed commands)
             one.part.command,
@@ -132,32 +132,32 @@ class Supervisor:
             else:
                 self.selector.unregister(key.fileobj)
 
-    def _print(self, one: _Running, chunk: bytes) -> None:
+    def _print(self, one: _RunningProgram, chunk: bytes) -> None:
         *lines, one.rest = (one.rest + chunk).split(b"\n")
         for line in lines:
             if line.strip():
                 self.say(f"{one.part.name:<{self.width}} | {line.decode(errors='replace').rstrip()}")
 
-    def _announce(self) -> None:
+    def _check_ready(self) -> None:
         if not self.ready and self.is_ready():
             self.ready = True
             for one in self.running:
                 one.start_at = min(one.start_at, time.monotonic())
             self.when_ready()
 
-    def _notice_falls(self, moment: float) -> None:
+    def _restart_exited(self, moment: float) -> None:
         for one in self.running:
             if one.process is not None and one.process.poll() is not None:
-                self._notice_fall(one, one.process, moment)
+                self._schedule_restart(one, one.process, moment)
 
-    def _notice_fall(self, one: _Running, process: subprocess.Popen[bytes], moment: float) -> None:
-        one.falls = 1 if moment - one.started > CALM_AFTER_S else one.falls + 1
-        wait_s = min(0.5 * 2 ** (one.falls - 1), LONGEST_WAIT_S)
+    def _schedule_restart(self, one: _RunningProgram, process: subprocess.Popen[bytes], moment: float) -> None:
+        one.crashes = 1 if moment - one.started > RESET_BACKOFF_AFTER_S else one.crashes + 1
+        wait_s = min(0.5 * 2 ** (one.crashes - 1), MAX_BACKOFF_S)
         self._clear(one, process)
         one.process, one.start_at = None, moment + wait_s
         self.say(f"{one.part.name} ended with code {process.returncode}; it starts again in {wait_s:g} s.")
 
-    def _clear(self, one: _Running, process: subprocess.Popen[bytes]) -> None:
+    def _clear(self, one: _RunningProgram, process: subprocess.Popen[bytes]) -> None:
         """Print what is left in the pipe and end what the part has left behind in its session."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -172,12 +172,12 @@ class Supervisor:
     def _stop_all(self) -> None:
         begun, hurried = time.monotonic(), False
         self._send(signal.SIGTERM)
-        while any(one.lives for one in self.running):
-            self._read(TURN_S / 4)
+        while any(one.is_alive for one in self.running):
+            self._read(POLL_INTERVAL_S / 4)
             waited = time.monotonic() - begun
             if self.stops > 1 or waited > KILL_AFTER_S:
                 break
-            if waited > HURRY_AFTER_S and not hurried:
+            if waited > SECOND_SIGNAL_AFTER_S and not hurried:
                 hurried = True
                 self._send(None)
         for one in self.running:
@@ -186,10 +186,10 @@ class Supervisor:
 
     def _send(self, sig: signal.Signals | None) -> None:
         for one in self.running:
-            if one.lives and one.process is not None:
-                one.process.send_signal(sig or one.part.hurry)
+            if one.is_alive and one.process is not None:
+                one.process.send_signal(sig or one.part.second_signal)
 
-    def _end(self, one: _Running, process: subprocess.Popen[bytes]) -> None:
+    def _end(self, one: _RunningProgram, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:
             process.kill()
             process.wait()

@@ -11,11 +11,11 @@ from workers.celery import Queue, app, is_stopping
 from workers.notifications import draft_ready, outbox
 from workers.operations import retention
 from workers.reporting import issue_figures
-from workers.routes.base import tick
+from workers.routes.base import boottime
 from workers.sending import lifecycle, slow_checks
-from workers.sending.late_start import Watch
+from workers.sending.late_start import ClockWatch
 
-_clocks = Watch()
+_clock_watch = ClockWatch()
 
 
 @app.task(name="admit")
@@ -31,12 +31,12 @@ def notify(**_: object) -> int:
 @app.task(name="begin")
 def begin(**_: object) -> int:
     now = timezone.now()
-    return wake(lifecycle.begin_due(now=now, jumped_from=_clocks.jumped_from(now=now, tick=tick())))
+    return wake_senders(lifecycle.begin_due(now=now, jumped_from=_clock_watch.jumped_from(now=now, tick=boottime())))
 
 
 @app.task(name="dispatch")
 def dispatch(**_: object) -> int:
-    return wake(lifecycle.dispatch(now=timezone.now()))
+    return wake_senders(lifecycle.dispatch(now=timezone.now()))
 
 
 @app.task(name="send", queue=Queue.BULK, soft_time_limit=170, time_limit=180)
@@ -48,7 +48,7 @@ def send(*, issue_id: int, **_: object) -> int:
 @app.task(name="look")
 def look(**_: object) -> int:
     """A second message for the same issue finds it taken."""
-    waiting = slow_checks.due(now=timezone.now())
+    waiting = slow_checks.due_issues(now=timezone.now())
     for issue_id in waiting:
         check.apply_async(kwargs={"issue_id": issue_id}, expires=2)
     return len(waiting)
@@ -61,12 +61,12 @@ def check(*, issue_id: int, **_: object) -> int:
 
 @app.task(name="beat")
 def beat(**_: object) -> None:
-    health.beat(now=timezone.now())
+    health.record_heartbeat(now=timezone.now())
 
 
 @app.task(name="recover")
 def recover(**_: object) -> int:
-    return lifecycle.recover(now=timezone.now()) + provider_events.go_on(now=timezone.now())
+    return lifecycle.recover(now=timezone.now()) + provider_events.apply_released(now=timezone.now())
 
 
 @app.task(name="recount")
@@ -77,20 +77,20 @@ def recount(**_: object) -> int:
 @app.task(name="collect", queue=Queue.FETCH, soft_time_limit=240, time_limit=300)
 def collect(**_: object) -> int:
     """Pasted addresses first: somebody waits for them."""
-    return articles.read_candidates_due(now=timezone.now()) + articles.collect_due(now=timezone.now())
+    return articles.read_due_candidates(now=timezone.now()) + articles.collect_due(now=timezone.now())
 
 
 @app.task(name="prepare")
 def prepare(**_: object) -> int:
-    return draft_ready.run(now=timezone.now())
+    return draft_ready.prepare_due(now=timezone.now())
 
 
 @app.task(name="forget")
 def forget(**_: object) -> int:
-    return retention.run(now=timezone.now())
+    return retention.apply_rules(now=timezone.now())
 
 
-def wake(issue_ids: list[int]) -> int:
+def wake_senders(issue_ids: list[int]) -> int:
     """Publish one wake-up per entry; too many are harmless, they find nothing to claim."""
     for issue_id in issue_ids:
         send.apply_async(kwargs={"issue_id": issue_id}, expires=60)

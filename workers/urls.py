@@ -4,7 +4,7 @@ from workers import health
 from workers.provider_events import views as webhooks
 
 urlpatterns = [
-    path("healthz", health.alive, name="healthz"),
-    path("readyz", health.ready, name="readyz"),
-    path("webhooks/<slug:provider>/tracking/", webhooks.tracking, name="webhook-tracking"),
+    path("healthz", health.liveness, name="healthz"),
+    path("readyz", health.readiness, name="readyz"),
+    path("webhooks/<slug:provider>/tracking/", webhooks.tracking_webhook, name="webhook-tracking"),
 ]

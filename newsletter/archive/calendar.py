@@ -14,38 +14,38 @@ from newsletter import content, editions
 from newsletter.models import Issue
 from newsletter.rendering import links, richtext
 
-LONGEST_LINE = 75
+MAX_LINE_OCTETS = 75
 """Octets, without the line break (section 3.1)."""
 
 
 @login_not_required
 @require_safe
-def event(request: HttpRequest, issue: int, block: str, language: str, key: str) -> HttpResponse:
+def event_calendar(request: HttpRequest, issue: int, block: str, language: str, key: str) -> HttpResponse:
     """The file of one event; 404 without the right key, and once the event is gone from the issue."""
-    if not editions.is_calendar_key(key, issue, block, language):
+    if not editions.is_valid_calendar_key(key, issue, block, language):
         raise Http404
     found = get_object_or_404(Issue.objects.select_related("newsletter"), pk=issue)
-    response = HttpResponse(file(found, block, language), content_type="text/calendar; charset=utf-8")
+    response = HttpResponse(build_calendar(found, block, language), content_type="text/calendar; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{block}.ics"'
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Robots-Tag"] = "noindex"
     return response
 
 
-def file(issue: Issue, block_id: str, language: str) -> str:
+def build_calendar(issue: Issue, block_id: str, language: str) -> str:
     """The calendar with its one event. Raises Http404 where the issue has no such event with a date and a name."""
     try:
         block = editions.document(issue).block(block_id)
-    except editions.CannotRender:
+    except editions.RenderError:
         raise Http404 from None
-    if not isinstance(block, content.Event):
+    if not isinstance(block, content.CalendarEvent):
         raise Http404
-    shown = content.words_in(block, language, issue.newsletter.default_language)
-    starts_at = editions.local(issue.newsletter, block.starts_at)
-    if shown is None or starts_at is None or not isinstance(shown[0], content.EventWords):
+    shown = content.words_for(block, language, issue.newsletter.default_language)
+    starts_at = editions.parse_local_time(issue.newsletter, block.starts_at)
+    if shown is None or starts_at is None or not isinstance(shown[0], content.CalendarEventWords):
         raise Http404
     words, spoken = shown[0], shown[1]
-    ends_at = editions.local(issue.newsletter, block.ends_at)
+    ends_at = editions.parse_local_time(issue.newsletter, block.ends_at)
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
@@ -57,25 +57,25 @@ def file(issue: Issue, block_id: str, language: str) -> str:
         f"DTSTAMP:{_utc(issue.edited_at)}",
         f"DTSTART:{_utc(starts_at)}",
         *([f"DTEND:{_utc(ends_at)}"] if ends_at and ends_at > starts_at else []),
-        f"SUMMARY;LANGUAGE={spoken}:{_escaped(richtext.plain(words.headline))}",
+        f"SUMMARY;LANGUAGE={spoken}:{_escaped(richtext.clean_line(words.headline))}",
         *_told(words),
         f"ORGANIZER;CN={_quoted(issue.newsletter.brand)}:mailto:{issue.newsletter.from_email}",
         "END:VEVENT",
         "END:VCALENDAR",
     ]
-    return "".join(f"{folded(line)}\r\n" for line in lines)
+    return "".join(f"{fold_line(line)}\r\n" for line in lines)
 
 
-def _told(words: content.EventWords) -> list[str]:
-    place, url = richtext.plain(words.place), links.encoded(words.url)
+def _told(words: content.CalendarEventWords) -> list[str]:
+    place, url = richtext.clean_line(words.place), links.percent_encode(words.url)
     try:
-        summary = richtext.to_text(richtext.read(words.summary), lambda _url, _label: "")
+        summary = richtext.to_text(richtext.parse(words.summary), lambda _url, _label: "")
     except richtext.TooComplex:
         summary = ""
     return [
         *([f"DESCRIPTION:{_escaped(summary)}"] if summary else []),
         *([f"LOCATION:{_escaped(place)}"] if place else []),
-        *([f"URL:{url}"] if links.is_safe(url) else []),
+        *([f"URL:{url}"] if links.is_safe_url(url) else []),
     ]
 
 
@@ -92,14 +92,14 @@ def _escaped(words: str) -> str:
 
 def _quoted(words: str) -> str:
     """A parameter's value (section 3.2): no quotes and no controls, whatever a person typed."""
-    return '"' + richtext.plain(words).replace('"', "'") + '"'
+    return '"' + richtext.clean_line(words).replace('"', "'") + '"'
 
 
-def folded(line: str) -> str:
+def fold_line(line: str) -> str:
     """At most 75 octets a line, a blank before each further one, never within a character (section 3.1)."""
     lines, current = [], ""
     for sign in line:
-        if len((current + sign).encode()) > LONGEST_LINE:
+        if len((current + sign).encode()) > MAX_LINE_OCTETS:
             lines.append(current)
             current = " "
         current += sign

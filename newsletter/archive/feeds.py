@@ -32,20 +32,20 @@ from newsletter.archive import pages, sharing
 from newsletter.issues import TEMPLATE_VERSION
 from newsletter.models import Issue, Newsletter
 
-LOOK = "1"
+FORMAT_VERSION = "1"
 """Raised when stories in feeds are told differently: whoever has the old one fetches it again."""
-ISSUES = 20
-FRESH_S = 300
-TAGS = frozenset(
+MAX_ISSUES = 20
+MAX_AGE_S = 300
+ALLOWED_TAGS = frozenset(
     {"a", "aside", "b", "blockquote", "br", "em", "figcaption", "figure", "h2", "h3", "hr", "i", "img", "li", "ol", "p"}
     | {"section", "strong", "ul"}
 )
-ATTRIBUTES = {"a": {"href"}, "img": {"src", "alt", "width", "height"}, "*": {"lang", "dir"}}
+ALLOWED_ATTRIBUTES = {"a": {"href"}, "img": {"src", "alt", "width", "height"}, "*": {"lang", "dir"}}
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
-class Entry:
+class FeedEntry:
     """One issue in one language."""
 
     id: str
@@ -74,14 +74,14 @@ class Channel:
     author: str
     author_url: str
     changed_at: datetime
-    entries: tuple[Entry, ...]
+    entries: tuple[FeedEntry, ...]
 
 
 # --- what is in it ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Asked:
+class FeedRequest:
     """What a request is about, before anything is rendered."""
 
     newsletter: Newsletter | None
@@ -99,7 +99,13 @@ class Asked:
     @property
     def etag(self) -> str:
         """Of all that goes into the feed; nothing has to be rendered to know it."""
-        parts: list[object] = [LOOK, TEMPLATE_VERSION, self.address, self.language, self.changed_at.isoformat()]
+        parts: list[object] = [
+            FORMAT_VERSION,
+            TEMPLATE_VERSION,
+            self.address,
+            self.language,
+            self.changed_at.isoformat(),
+        ]
         for issue in self.issues:
             letter = issue.newsletter
             about = [letter.brand, letter.title, letter.description, letter.translations, letter.languages]
@@ -109,7 +115,7 @@ class Asked:
         return quote_etag(hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32])
 
 
-def asked(request: HttpRequest) -> Asked:
+def parse_request(request: HttpRequest) -> FeedRequest:
     """The newest issues of all open newsletters, or of one (`?newsletter=`), in the language of `?lang=`.
 
     Without `?lang=` one newsletter speaks its first language, several the visitor's. Raises Http404.
@@ -117,12 +123,12 @@ def asked(request: HttpRequest) -> Asked:
     newsletter, wanted = _newsletter(request), request.GET.get("lang", "")
     language = wanted or (newsletter.default_language if newsletter else translation.get_language() or "")
     spoken = newsletter.best_language(language) if newsletter else _spoken(language)
-    issues = tuple(_issues(newsletter)[:ISSUES])
-    changes = pages.changes(issues)
+    issues = tuple(_issues(newsletter)[:MAX_ISSUES])
+    changes = pages.last_changes(issues)
     moments = [*(_sent_at(issue) for issue in issues), *changes.values()]
     query = {**({"newsletter": newsletter.slug} if newsletter else {}), "lang": spoken}
     name = request.resolver_match.url_name if request.resolver_match else ""
-    return Asked(
+    return FeedRequest(
         newsletter=newsletter,
         language=language,
         spoken=spoken,
@@ -134,7 +140,7 @@ def asked(request: HttpRequest) -> Asked:
     )
 
 
-def channel(about: Asked) -> Channel:
+def build_channel(about: FeedRequest) -> Channel:
     with translation.override(about.spoken):
         title, description = _about(about.newsletter, about.issues, about.spoken)
     first = about.newsletter or (about.issues[0].newsletter if about.issues else None)
@@ -152,7 +158,7 @@ def channel(about: Asked) -> Channel:
 
 
 def _sent_at(issue: Issue) -> datetime:
-    return issue.sent_at or editions.day(issue)
+    return issue.sent_at or editions.issue_date(issue)
 
 
 def _newsletter(request: HttpRequest) -> Newsletter | None:
@@ -166,7 +172,7 @@ def _newsletter(request: HttpRequest) -> Newsletter | None:
 
 
 def _issues(newsletter: Newsletter | None) -> QuerySet[Issue]:
-    sent = pages.sent().select_related("newsletter__logo").prefetch_related("links", "corrections")
+    sent = pages.sent_issues().select_related("newsletter__logo").prefetch_related("links", "corrections")
     return sent.filter(newsletter=newsletter) if newsletter else sent
 
 
@@ -191,17 +197,17 @@ def _beginning(newsletter: Newsletter | None) -> datetime:
     return first.created_at if first else datetime(2026, 1, 1, tzinfo=timezone.get_default_timezone())
 
 
-def _entry(issue: Issue, language: str, changes: dict[int, datetime]) -> Entry:
+def _entry(issue: Issue, language: str, changes: dict[int, datetime]) -> FeedEntry:
     newsletter, address = issue.newsletter, editions.web_url(issue)
     published_at = _sent_at(issue)
-    picture = sharing.preview(editions.document(issue), language, newsletter.default_language)
+    picture = sharing.preview_image(editions.document(issue), language, newsletter.default_language)
     is_first = language == newsletter.default_language
-    return Entry(
+    return FeedEntry(
         id=address if is_first else f"{address}?lang={language}",
         url=f"{address}?lang={language}",
         title=_clean(pages.title(issue, language)),
         summary=_clean(pages.summary(issue, language)),
-        html=_clean(story(issue, language)),
+        html=_clean(render_story(issue, language)),
         language=language,
         author=_clean(newsletter.brand),
         author_url=newsletter.site_url,
@@ -211,19 +217,19 @@ def _entry(issue: Issue, language: str, changes: dict[int, datetime]) -> Entry:
     )
 
 
-def story(issue: Issue, language: str) -> str:
+def render_story(issue: Issue, language: str) -> str:
     """The issue's blocks as plain HTML: what its page shows, without classes and icons."""
     with translation.override(language):
-        errata = {"corrections": pages.put_right(issue, language), "newsletter": issue.newsletter}
+        errata = {"corrections": pages.page_corrections(issue, language), "newsletter": issue.newsletter}
         shown = [loader.render_to_string("archive/_errata.html", errata)]
         shown += [
             loader.render_to_string("archive/_block.html", {"kind": kind, "parts": parts, "page_language": language})
-            for kind, parts in pages.groups(issue, language)
+            for kind, parts in pages.block_groups(issue, language)
         ]
     return nh3.clean(
         "".join(shown),
-        tags=set(TAGS),
-        attributes={tag: set(names) for tag, names in ATTRIBUTES.items()},
+        tags=set(ALLOWED_TAGS),
+        attributes={tag: set(names) for tag, names in ALLOWED_ATTRIBUTES.items()},
         clean_content_tags={"script", "style", "svg"},
         url_schemes={"http", "https", "mailto"},
         link_rel=None,
@@ -272,11 +278,11 @@ class _Atom(Atom1Feed):
         handler.addQuickElement("content", item["html"], {"type": "html"})
 
 
-def atom(found: Channel) -> str:
+def render_atom(found: Channel) -> str:
     return _xml(_Atom, found)
 
 
-def rss(found: Channel) -> str:
+def render_rss(found: Channel) -> str:
     return _xml(_Rss, found)
 
 
@@ -311,7 +317,7 @@ def _xml(form: type[_Rss] | type[_Atom], found: Channel) -> str:
     return written.getvalue()
 
 
-def json_feed(found: Channel) -> str:
+def render_json_feed(found: Channel) -> str:
     """JSON Feed 1.1 (jsonfeed.org/version/1.1)."""
     authors = [{"name": found.author, **({"url": found.author_url} if found.author_url else {})}]
     feed = {
@@ -327,7 +333,7 @@ def json_feed(found: Channel) -> str:
     return json.dumps(feed, ensure_ascii=False, indent=1)
 
 
-def _json_item(entry: Entry) -> dict[str, Any]:
+def _json_item(entry: FeedEntry) -> dict[str, Any]:
     item = {
         "id": entry.id,
         "url": entry.url,
@@ -345,16 +351,16 @@ def _json_item(entry: Entry) -> dict[str, Any]:
 
 # --- answering -------------------------------------------------------------------------------------------------------
 
-Form = Callable[[Channel], str]
+FeedRenderer = Callable[[Channel], str]
 
 
-def answer(request: HttpRequest, form: Form, content_type: str) -> HttpResponseBase:
+def feed_response(request: HttpRequest, form: FeedRenderer, content_type: str) -> HttpResponseBase:
     """The feed, or 304 to whoever has it already."""
-    about = asked(request)
+    about = parse_request(request)
     response = HttpResponse(content_type=f"{content_type}; charset=utf-8")
     response.headers["ETag"] = about.etag
     response.headers["Last-Modified"] = http_date(about.changed_at.timestamp())
-    response.headers["Cache-Control"] = f"public, max-age={FRESH_S}"
+    response.headers["Cache-Control"] = f"public, max-age={MAX_AGE_S}"
     response.headers["Content-Language"] = about.spoken
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Access-Control-Allow-Origin"] = "*"
@@ -363,5 +369,5 @@ def answer(request: HttpRequest, form: Form, content_type: str) -> HttpResponseB
     )
     if known is not None and known is not response:
         return known
-    response.content = form(channel(about)).encode()
+    response.content = form(build_channel(about)).encode()
     return response

@@ -14,16 +14,16 @@ from newsletter.models import Correction as Note
 from newsletter.rendering import blocks, richtext
 from newsletter.rendering.links import LinkBook
 
-WORDS_A_MINUTE = 200
-SECTIONS = frozenset({"lead", "story", "text", "brief", "video"})
+WORDS_PER_MINUTE = 200
+SECTION_KINDS = frozenset({"lead", "story", "text", "brief", "video"})
 """Kinds that become a section of the page where they have a heading; the others are elements of their own."""
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageBlock:
     """A block of a page with its words as HTML."""
 
-    view: blocks.View
+    view: blocks.BlockView
     body: richtext.Markup
     picture_url: str
     note: str
@@ -32,7 +32,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Correction:
+class PageCorrection:
     """What was put right after the mail had gone out."""
 
     made_at: datetime | None
@@ -45,7 +45,7 @@ class Correction:
     """Where the words were changed on a later day."""
 
 
-def sent() -> QuerySet[Issue]:
+def sent_issues() -> QuerySet[Issue]:
     """Issues that everybody got, newest first; also one that follows, or followed, to readers who had missed it.
 
     A correction that went to some readers is none of them: its page is found from its mail only.
@@ -54,7 +54,7 @@ def sent() -> QuerySet[Issue]:
     return public.select_related("newsletter").order_by("-sent_at", "-pk")
 
 
-def readable() -> QuerySet[Issue]:
+def readable_issues() -> QuerySet[Issue]:
     """Issues whose page is there: the sent ones, and those on their way, because their mails link to it."""
     on_their_way = Q(status__in=(IssueStatus.SENDING, IssueStatus.PAUSED), editions__isnull=False)
     public = Issue.objects.filter(newsletter__archive_is_public=True)
@@ -68,35 +68,35 @@ _IS_SENT = Q(status=IssueStatus.SENT) | Q(
 
 def title(issue: Issue, language: str) -> str:
     envelope = editions.document(issue).envelope(language, issue.newsletter.default_language)
-    return richtext.plain(envelope.subject) or str(issue)
+    return richtext.clean_line(envelope.subject) or str(issue)
 
 
 def summary(issue: Issue, language: str) -> str:
     envelope = editions.document(issue).envelope(language, issue.newsletter.default_language)
-    return richtext.plain(envelope.preheader)
+    return richtext.clean_line(envelope.preheader)
 
 
-def groups(issue: Issue, language: str) -> Iterator[tuple[str, tuple[Shown, ...]]]:
+def block_groups(issue: Issue, language: str) -> Iterator[tuple[str, tuple[PageBlock, ...]]]:
     """(kind, blocks) in order; links lead straight to their target, mended ones to the new one."""
-    book = editions.link_book(issue, language, amended=_amended(issue, language))
-    ready = editions.views(
+    book = editions.build_link_book(issue, language, amended=_amended(issue, language))
+    ready = editions.build_block_views(
         editions.document(issue), language=language, default=issue.newsletter.default_language, book=book, issue=issue
     )
-    for kind, together in blocks.grouped(ready):
+    for kind, together in blocks.group_views(ready):
         yield kind, tuple(_shown(view, book) for view in together)
 
 
-def _shown(view: blocks.View, book: LinkBook) -> Shown:
-    def write(body: richtext.Rich) -> richtext.Markup:
+def _shown(view: blocks.BlockView, book: LinkBook) -> PageBlock:
+    def write(body: richtext.RichText) -> richtext.Markup:
         return richtext.to_html(
-            body, lambda url, label: book.href(url, block=view.block, label=label), merge=richtext.only_words
+            body, lambda url, label: book.href(url, block=view.block, label=label), merge=richtext.fallback_only
         )
 
     picture = ""
     if view.picture:
-        picture = (editions.still_url if view.kind == "video" else editions.picture_url)(view.picture)
-    note = editions.note_on(view.language) if view.is_foreign else ""
-    return Shown(view, write(view.body), picture, note, blocks.answers(view, write))
+        picture = (editions.thumbnail_url if view.kind == "video" else editions.picture_url)(view.picture)
+    note = editions.language_note(view.language) if view.is_foreign else ""
+    return PageBlock(view, write(view.body), picture, note, blocks.render_answers(view, write))
 
 
 def _mended(issue: Issue, language: str) -> list[Link]:
@@ -111,11 +111,13 @@ def _amended(issue: Issue, language: str) -> dict[tuple[str, str], str]:
     return {(link.block, link.url): link.amended_url for link in _mended(issue, language)}
 
 
-def changes(issues: Iterable[Issue]) -> dict[int, datetime]:
+def last_changes(issues: Iterable[Issue]) -> dict[int, datetime]:
     """When an issue's page last changed after it was sent, by id."""
     asked = list(issues)
     subjects = {f"issue {issue.pk}": issue.pk for issue in asked}
-    made = AuditEntry.objects.filter(action__in=corrections.CHANGES, subject__in=subjects).order_by("occurred_at")
+    made = AuditEntry.objects.filter(action__in=corrections.PAGE_CHANGE_ACTIONS, subject__in=subjects).order_by(
+        "occurred_at"
+    )
     found = {subjects[subject]: at for subject, at in made.values_list("subject", "occurred_at")}
     for issue in asked:
         for note in issue.corrections.all():  # the log is not kept for ever
@@ -123,7 +125,7 @@ def changes(issues: Iterable[Issue]) -> dict[int, datetime]:
     return found
 
 
-def put_right(issue: Issue, language: str) -> list[Correction]:
+def page_corrections(issue: Issue, language: str) -> list[PageCorrection]:
     """What was put right in this language's edition, in the words of editors where there are some."""
     mended = {link.number: link for link in _mended(issue, language)}
     told: set[int] = set()
@@ -137,15 +139,15 @@ def put_right(issue: Issue, language: str) -> list[Correction]:
         if words and note.is_shown:
             found.append(_said(note, words, mended))
     untold = [link for number, link in mended.items() if number not in told]
-    moment = changes([issue]).get(issue.pk) if untold else None
-    return found + [Correction(moment, label=link.label, was=link.url) for link in untold]
+    moment = last_changes([issue]).get(issue.pk) if untold else None
+    return found + [PageCorrection(moment, label=link.label, was=link.url) for link in untold]
 
 
-def _said(note: Note, words: str, mended: Mapping[int, Link]) -> Correction:
+def _said(note: Note, words: str, mended: Mapping[int, Link]) -> PageCorrection:
     link = next((mended[number] for number in note.links if number in mended), None)
     zone = note.issue.newsletter.zone
     is_later = note.changed_at.astimezone(zone).date() > note.made_at.astimezone(zone).date()
-    return Correction(
+    return PageCorrection(
         note.made_at,
         words,
         label=link.label if link else "",
@@ -154,9 +156,9 @@ def _said(note: Note, words: str, mended: Mapping[int, Link]) -> Correction:
     )
 
 
-def reading_minutes(shown: list[tuple[str, tuple[Shown, ...]]]) -> int:
-    texts = (f"{part.view.headline} {richtext.words(part.view.body)}" for _, parts in shown for part in parts)
-    return max(1, round(sum(len(text.split()) for text in texts) / WORDS_A_MINUTE))
+def reading_minutes(shown: list[tuple[str, tuple[PageBlock, ...]]]) -> int:
+    texts = (f"{part.view.headline} {richtext.plain_words(part.view.body)}" for _, parts in shown for part in parts)
+    return max(1, round(sum(len(text.split()) for text in texts) / WORDS_PER_MINUTE))
 
 
 def years(issues: QuerySet[Issue]) -> list[int]:
@@ -164,9 +166,9 @@ def years(issues: QuerySet[Issue]) -> list[int]:
     return [moment.year for moment in issues.order_by().datetimes("sent_at", "year", order="DESC")]
 
 
-def neighbours(issue: Issue) -> tuple[Issue | None, Issue | None]:
+def adjacent_issues(issue: Issue) -> tuple[Issue | None, Issue | None]:
     """The issues sent before and after this one."""
-    others = sent().filter(newsletter=issue.newsletter)
+    others = sent_issues().filter(newsletter=issue.newsletter)
     before = others.filter(number__lt=issue.number).order_by("-number").first()
     after = others.filter(number__gt=issue.number).order_by("number").first()
     return before, after

@@ -12,17 +12,17 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from newsletter import content, editions
-from newsletter.archive.pages import Correction
+from newsletter.archive.pages import PageCorrection
 from newsletter.models import Issue, Newsletter
 from newsletter.rendering import richtext
 
-LONGEST_HEADLINE = 110
-LOCALES = {"id": "id_ID", "en": "en_US", "ar": "ar_AR", "zh": "zh_CN", "ms": "ms_MY"}
+MAX_HEADLINE_LENGTH = 110
+OPEN_GRAPH_LOCALES = {"id": "id_ID", "en": "en_US", "ar": "ar_AR", "zh": "zh_CN", "ms": "ms_MY"}
 """OpenGraph wants a territory; a language that is not here goes without."""
 
 
 @dataclass(frozen=True)
-class Preview:
+class PreviewImage:
     """The picture of a preview."""
 
     url: str
@@ -31,23 +31,23 @@ class Preview:
     alt: str
 
 
-def preview(document: content.Document, language: str, default: str) -> Preview | None:
+def preview_image(document: content.Document, language: str, default: str) -> PreviewImage | None:
     """The first picture that says something; None without one."""
-    for block, words, _spoken in content.shown(document, language, default):
+    for block, words, _spoken in content.shown_blocks(document, language, default):
         shown = getattr(block, "picture", None)
         if shown is None or getattr(block, "is_decorative", False):
             continue
-        alt = richtext.plain(getattr(words, "image_alt", "") or getattr(words, "headline", ""))
+        alt = richtext.clean_line(getattr(words, "image_alt", "") or getattr(words, "headline", ""))
         if url := editions.picture_url(shown):
-            return Preview(url, shown.width, shown.height, alt)
+            return PreviewImage(url, shown.width, shown.height, alt)
     return None
 
 
-def locale(language: str) -> str:
-    return LOCALES.get(language, language)
+def open_graph_locale(language: str) -> str:
+    return OPEN_GRAPH_LOCALES.get(language, language)
 
 
-def facts(
+def structured_data(
     issue: Issue,
     *,
     language: str,
@@ -55,17 +55,17 @@ def facts(
     summary: str,
     address: str,
     alternates: list[dict[str, str]],
-    picture: Preview | None,
+    picture: PreviewImage | None,
     changed_at: datetime | None,
-    corrections: Sequence[Correction] = (),
+    corrections: Sequence[PageCorrection] = (),
 ) -> dict[str, Any]:
     """The page in the words of schema.org: a news article in an issue of a periodical."""
     newsletter = issue.newsletter
-    published = editions.day(issue).isoformat()
+    published = editions.issue_date(issue).isoformat()
     found: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "NewsArticle",
-        "headline": title if len(title) <= LONGEST_HEADLINE else title[: LONGEST_HEADLINE - 1].rstrip() + "…",
+        "headline": title if len(title) <= MAX_HEADLINE_LENGTH else title[: MAX_HEADLINE_LENGTH - 1].rstrip() + "…",
         "description": summary,
         "inLanguage": language,
         "datePublished": published,
@@ -75,8 +75,8 @@ def facts(
         "mainEntityOfPage": address,
         "isAccessibleForFree": True,
         "image": [picture.url] if picture else [],
-        "author": publisher(newsletter),
-        "publisher": publisher(newsletter),
+        "author": publisher_data(newsletter),
+        "publisher": publisher_data(newsletter),
         "isPartOf": {
             "@type": "PublicationIssue",
             "issueNumber": issue.number,
@@ -96,7 +96,7 @@ def facts(
     return {name: value for name, value in found.items() if value not in ("", [])}
 
 
-def _comment(correction: Correction, newsletter: Newsletter) -> dict[str, str]:
+def _comment(correction: PageCorrection, newsletter: Newsletter) -> dict[str, str]:
     sentence = _("The link “%(label)s” led to the wrong page in the mail. Here it leads to the right one.")
     said = {"@type": "CorrectionComment", "text": correction.words or sentence % {"label": correction.label}}
     if correction.made_at:
@@ -104,7 +104,7 @@ def _comment(correction: Correction, newsletter: Newsletter) -> dict[str, str]:
     return said
 
 
-def publisher(newsletter: Newsletter) -> dict[str, Any]:
+def publisher_data(newsletter: Newsletter) -> dict[str, Any]:
     found: dict[str, Any] = {"@type": "Organization", "name": newsletter.brand}
     if newsletter.site_url:
         found["url"] = newsletter.site_url

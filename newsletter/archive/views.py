@@ -22,10 +22,10 @@ from newsletter.archive import feeds, pages, sharing
 from newsletter.models import Issue, Newsletter
 from newsletter.rendering import mjml
 
-ISSUES_A_PAGE = 40
+ISSUES_PER_PAGE = 40
 View = Callable[..., HttpResponseBase]
 
-NOTHING_RUNS = csp(
+STRICT_CSP = csp(
     {
         "default-src": [NONE],
         "img-src": [SELF],
@@ -38,25 +38,27 @@ NOTHING_RUNS = csp(
 """T-23: whatever an article brought along, no script, frame, font or foreign picture is loaded."""
 
 
-def public(view: View) -> View:
+def public_view(view: View) -> View:
     """For everybody, to look at only, and under the strictest policy."""
-    return login_not_required(require_safe(NOTHING_RUNS(view)))
+    return login_not_required(require_safe(STRICT_CSP(view)))
 
 
 # --- pages -----------------------------------------------------------------------------------------------------------
 
 
-@public
-def issues(request: HttpRequest) -> HttpResponse:
+@public_view
+def issue_list(request: HttpRequest) -> HttpResponse:
     """Every sent issue of every open newsletter, newest first; `?newsletter=` and `?year=` show a part of them."""
     language = translation.get_language()
-    sent = pages.sent()
+    sent = pages.sent_issues()
     newsletter = Newsletter.objects.filter(slug=request.GET.get("newsletter", ""), archive_is_public=True).first()
     if newsletter:
         sent = sent.filter(newsletter=newsletter)
     years = pages.years(sent)
     year = next((one for one in years if str(one) == request.GET.get("year")), None)
-    page = Paginator(sent.filter(sent_at__year=year) if year else sent, ISSUES_A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(sent.filter(sent_at__year=year) if year else sent, ISSUES_PER_PAGE).get_page(
+        request.GET.get("page")
+    )
     address, query = settings.SITE_URL + reverse("archive-list"), _list_query(newsletter, year)
     codes = [code for code, _ in settings.LANGUAGES]
     context = {
@@ -84,7 +86,7 @@ def _entry(issue: Issue, language: str) -> dict[str, Any]:
     return {
         "issue": issue,
         "language": spoken,
-        "direction": mjml.direction(spoken),
+        "direction": mjml.text_direction(spoken),
         "title": pages.title(issue, spoken),
         "summary": pages.summary(issue, spoken),
         "edition": editions.edition_line(issue),
@@ -97,13 +99,13 @@ def _year(entry: dict[str, Any]) -> int:
     return timezone.localtime(entry["issue"].sent_at).year
 
 
-@public
-def issue(request: HttpRequest, year: int, slug: str) -> HttpResponse:
+@public_view
+def issue_detail(request: HttpRequest, year: int, slug: str) -> HttpResponse:
     """One issue as a page, in the language asked for or the nearest the newsletter has."""
-    shown = pages.readable().filter(slug=slug).first()
+    shown = pages.readable_issues().filter(slug=slug).first()
     if shown is None:
         return _not_yet(request)
-    if year != editions.day(shown).year:
+    if year != editions.issue_date(shown).year:
         return redirect(_path(shown), permanent=True)
     language = shown.newsletter.best_language(request.GET.get("lang", "") or translation.get_language())
     with translation.override(language):
@@ -126,12 +128,12 @@ def _not_yet(request: HttpRequest) -> HttpResponse:
 def _context(issue: Issue, language: str) -> dict[str, Any]:
     newsletter, address = issue.newsletter, editions.web_url(issue)
     title, summary = pages.title(issue, language), pages.summary(issue, language)
-    blocks = list(pages.groups(issue, language))
-    before, after = pages.neighbours(issue)
-    picture = sharing.preview(editions.document(issue), language, newsletter.default_language)
+    blocks = list(pages.block_groups(issue, language))
+    before, after = pages.adjacent_issues(issue)
+    picture = sharing.preview_image(editions.document(issue), language, newsletter.default_language)
     canonical, alternates = _in(address, language), _alternates(address, editions.languages(issue))
-    changed_at, put_right = pages.changes([issue]).get(issue.pk), pages.put_right(issue, language)
-    facts = sharing.facts(
+    changed_at, put_right = pages.last_changes([issue]).get(issue.pk), pages.page_corrections(issue, language)
+    facts = sharing.structured_data(
         issue,
         language=language,
         title=title,
@@ -146,23 +148,23 @@ def _context(issue: Issue, language: str) -> dict[str, Any]:
         "issue": issue,
         "newsletter": newsletter,
         "page_language": language,
-        "direction": mjml.direction(language),
+        "direction": mjml.text_direction(language),
         "title": title,
         "summary": summary,
         "edition": editions.edition_line(issue),
-        "published": editions.day(issue).isoformat(),
+        "published": editions.issue_date(issue).isoformat(),
         "changed": changed_at.isoformat() if changed_at else "",
         "minutes": pages.reading_minutes(blocks),
         "blocks": blocks,
-        "sections": pages.SECTIONS,
+        "sections": pages.SECTION_KINDS,
         "corrections": put_right,
         "canonical": canonical,
         "plain_address": address,
         "alternates": alternates,
         "languages_here": _switches(address, editions.languages(issue), language),
         "picture": picture,
-        "locale": sharing.locale(language),
-        "locales": [sharing.locale(code) for code in editions.languages(issue) if code != language],
+        "locale": sharing.open_graph_locale(language),
+        "locales": [sharing.open_graph_locale(code) for code in editions.languages(issue) if code != language],
         "facts": facts,
         "privacy_url": editions.privacy_url(newsletter),
         "before": before and _entry(before, language),
@@ -173,7 +175,7 @@ def _context(issue: Issue, language: str) -> dict[str, Any]:
 
 
 def _path(issue: Issue) -> str:
-    return reverse("archive-issue", kwargs={"year": editions.day(issue).year, "slug": issue.slug})
+    return reverse("archive-issue", kwargs={"year": editions.issue_date(issue).year, "slug": issue.slug})
 
 
 def _in(address: str, language: str) -> str:
@@ -200,16 +202,16 @@ def _own_name(language: str) -> str:
 # --- feeds -----------------------------------------------------------------------------------------------------------
 
 
-@public
-def atom(request: HttpRequest) -> HttpResponseBase:
-    return feeds.answer(request, feeds.atom, "application/atom+xml")
+@public_view
+def atom_feed(request: HttpRequest) -> HttpResponseBase:
+    return feeds.feed_response(request, feeds.render_atom, "application/atom+xml")
 
 
-@public
-def rss(request: HttpRequest) -> HttpResponseBase:
-    return feeds.answer(request, feeds.rss, "application/rss+xml")
+@public_view
+def rss_feed(request: HttpRequest) -> HttpResponseBase:
+    return feeds.feed_response(request, feeds.render_rss, "application/rss+xml")
 
 
-@public
-def json(request: HttpRequest) -> HttpResponseBase:
-    return feeds.answer(request, feeds.json_feed, "application/feed+json")
+@public_view
+def json_feed(request: HttpRequest) -> HttpResponseBase:
+    return feeds.feed_response(request, feeds.render_json_feed, "application/feed+json")

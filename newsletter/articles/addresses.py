@@ -16,26 +16,26 @@ from django.db.models import Q
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from newsletter.articles.article_data import NoArticle, canonical, web_address
-from newsletter.articles.reading import Read, read_url, typed
-from newsletter.articles.storing import upsert, with_picture
+from newsletter.articles.article_data import NotAnArticle, absolute_url, canonical_url
+from newsletter.articles.reading import UrlContent, normalize_typed_url, read_url
+from newsletter.articles.storing import fetch_picture, upsert
 from newsletter.fetching import http_client
 from newsletter.models import Article, Candidate, CandidateState, Editor, Newsletter, Source
 
 logger = logging.getLogger(__name__)
 
-ONE_S = 10.0
+ADD_TIMEOUT_S = 10.0
 """How long one address may take while a person waits: its page, and what is left for its picture."""
-AT_ONCE = 100
+MAX_PASTED = 100
 """Addresses in one paste."""
-TAKEN_FOR = timedelta(minutes=5)
+CLAIM_TIMEOUT = timedelta(minutes=5)
 """How long a reading worker has before another one tries; also the pause before a twin is tried again."""
-TWIN_TRIED_FOR = timedelta(hours=1)
-MOST_READ = 60
-MOST_SECONDS = 40
+TRANSLATION_RETRY_FOR = timedelta(hours=1)
+MAX_READ = 60
+MAX_SECONDS = 40
 
 
-class _NoPage(NoArticle):
+class _NoPage(NotAnArticle):
     """There is no article, but a page of this title."""
 
     def __init__(self, reason: str, title: str) -> None:
@@ -44,7 +44,7 @@ class _NoPage(NoArticle):
 
 
 @dataclass
-class Pasted:
+class PasteResult:
     """What became of pasted lines."""
 
     waiting: list[str] = field(default_factory=list)
@@ -66,25 +66,25 @@ def add_by_url(
     `newsletter` gives the language where the page names none. With `anyway` a page that looks like no article is taken
     as long as it has a headline. Its versions in the newsletter's other languages are read by a worker.
     """
-    ends = time.monotonic() + ONE_S
+    ends = time.monotonic() + ADD_TIMEOUT_S
     found = _found(url)
     page = found.page
     if found.kind == "feed":
-        raise NoArticle(_("This is a feed rather than an article. Connect it as a source."))
+        raise NotAnArticle(_("This is a feed rather than an article. Connect it as a source."))
     if page is None or (found.reason and not (anyway and page.article.title)):
         raise _NoPage(found.reason, page.article.title if page else "")
     article, _outcome = upsert(page.article, source=None, now=now, language=newsletter.default_language)
-    article = with_picture(article, ends=ends)
+    article = fetch_picture(article, ends=ends)
     _take(article, newsletter, url=article.url, editor=editor, now=now)
-    want_twins([article], newsletter=newsletter, now=now)
+    enqueue_translations([article], newsletter=newsletter, now=now)
     return article
 
 
-def _found(url: str) -> Read:
+def _found(url: str) -> UrlContent:
     try:
-        return read_url(url, limits=replace(http_client.PAGE, total_s=ONE_S))
-    except (http_client.Refused, http_client.TryLater) as error:
-        raise NoArticle(str(error)) from error
+        return read_url(url, limits=replace(http_client.PAGE_LIMITS, total_s=ADD_TIMEOUT_S))
+    except (http_client.PermanentFetchError, http_client.TemporaryFetchError) as error:
+        raise NotAnArticle(str(error)) from error
 
 
 def _take(article: Article, newsletter: Newsletter, *, url: str, editor: Editor | None, now: datetime) -> Candidate:
@@ -102,13 +102,13 @@ def _take(article: Article, newsletter: Newsletter, *, url: str, editor: Editor 
 # --- many, read by a worker ------------------------------------------------------------------------------------------
 
 
-def paste(text: str, *, newsletter: Newsletter, editor: Editor | None, now: datetime) -> Pasted:
+def enqueue_pasted(text: str, *, newsletter: Newsletter, editor: Editor | None, now: datetime) -> PasteResult:
     """Put addresses, one a line, in line for a worker; those we have already are taken at once."""
-    pasted = Pasted()
+    pasted = PasteResult()
     lines = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
-    pasted.wrong = lines[AT_ONCE:]
-    for line in lines[:AT_ONCE]:
-        url = canonical(web_address(typed(line)))
+    pasted.wrong = lines[MAX_PASTED:]
+    for line in lines[:MAX_PASTED]:
+        url = canonical_url(absolute_url(normalize_typed_url(line)))
         if not url or "." not in url.partition("://")[2]:
             pasted.wrong.append(line)
             continue
@@ -117,12 +117,12 @@ def paste(text: str, *, newsletter: Newsletter, editor: Editor | None, now: date
             _take(article, newsletter, url=url, editor=editor, now=now)
             pasted.known.append(article)
         else:
-            wait(url, newsletter=newsletter, editor=editor, now=now)
+            enqueue(url, newsletter=newsletter, editor=editor, now=now)
             pasted.waiting.append(url)
     return pasted
 
 
-def wait(
+def enqueue(
     url: str, *, newsletter: Newsletter, editor: Editor | None, now: datetime, source: Source | None = None
 ) -> Candidate:
     """Let a worker read `url` soon, also if it was left out before."""
@@ -136,7 +136,7 @@ def wait(
     return candidate
 
 
-def try_again(candidates: Iterable[Candidate], *, now: datetime) -> int:
+def retry(candidates: Iterable[Candidate], *, now: datetime) -> int:
     """Put addresses that gave no article in line once more; how many there were."""
     left_out = Candidate.objects.filter(
         pk__in=[one.pk for one in candidates], state=CandidateState.SKIPPED, article__isnull=True
@@ -144,16 +144,16 @@ def try_again(candidates: Iterable[Candidate], *, now: datetime) -> int:
     return left_out.update(state=CandidateState.WAITING, reason="", done_at=None, created_at=now)
 
 
-def read_candidates_due(*, now: datetime) -> int:
+def read_due_candidates(*, now: datetime) -> int:
     """Read the addresses that wait, oldest first; how many became articles.
 
     Two workers share the work: an address is read by whoever writes down the time, and by another one five minutes
     later if nothing came of it.
     """
-    ends, taken = time.monotonic() + MOST_SECONDS, 0
-    due = Q(done_at__isnull=True) | Q(done_at__lte=now - TAKEN_FOR)
+    ends, taken = time.monotonic() + MAX_SECONDS, 0
+    due = Q(done_at__isnull=True) | Q(done_at__lte=now - CLAIM_TIMEOUT)
     waiting = Candidate.objects.filter(due, state=CandidateState.WAITING).order_by("created_at", "pk")
-    for candidate in waiting.select_related("newsletter", "asked_by", "source")[:MOST_READ]:
+    for candidate in waiting.select_related("newsletter", "asked_by", "source")[:MAX_READ]:
         if time.monotonic() >= ends:
             break
         if Candidate.objects.filter(due, pk=candidate.pk, state=CandidateState.WAITING).update(done_at=now):
@@ -167,10 +167,13 @@ def _read(candidate: Candidate, *, now: datetime) -> bool:
     with translation.override("en"):
         try:
             article = add_by_url(candidate.url, newsletter=candidate.newsletter, now=now, editor=candidate.asked_by)
-        except NoArticle as error:
+        except NotAnArticle as error:
             if not is_twin:
-                leave_out(candidate, str(error), title=getattr(error, "title", ""), now=now)
-            elif not isinstance(error.__cause__, http_client.TryLater) or candidate.created_at <= now - TWIN_TRIED_FOR:
+                skip(candidate, str(error), title=getattr(error, "title", ""), now=now)
+            elif (
+                not isinstance(error.__cause__, http_client.TemporaryFetchError)
+                or candidate.created_at <= now - TRANSLATION_RETRY_FOR
+            ):
                 candidate.delete()  # nobody asked for it, so nobody is told
             return False
     if is_twin and candidate.source is not None and article.source_id is None:
@@ -181,14 +184,14 @@ def _read(candidate: Candidate, *, now: datetime) -> bool:
     return True
 
 
-def leave_out(candidate: Candidate, reason: str, *, title: str, now: datetime) -> None:
+def skip(candidate: Candidate, reason: str, *, title: str, now: datetime) -> None:
     Candidate.objects.filter(pk=candidate.pk).update(
         state=CandidateState.SKIPPED, reason=reason[:300], title=title or candidate.title, done_at=now
     )
     logger.info("address left out", extra={"candidate": candidate.pk})
 
 
-def want_twins(
+def enqueue_translations(
     stored: Iterable[Article], *, newsletter: Newsletter, now: datetime, source: Source | None = None
 ) -> None:
     """Let a worker read the versions of these articles in the newsletter's other languages, where we do not have them."""

@@ -18,13 +18,13 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from newsletter import articles, content, issues
-from newsletter.articles.article_data import canonical, plain, web_address
+from newsletter.articles.article_data import absolute_url, canonical_url, clean_text
 from newsletter.models import Article, ArticleState, Issue
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["gone", "retitled", "reworded", "moved", "unreachable"]
-AT_ONCE = 4
+ChangeKind = Literal["gone", "retitled", "reworded", "moved", "unreachable"]
+MAX_CONCURRENT = 4
 """Pages read at the same time."""
 _DRAWN = str.maketrans(
     {"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'", "‚": "'", "´": "'", "`": "'"}
@@ -33,20 +33,20 @@ _DASHES = re.compile(r"[\u2010-\u2015\u2212]")
 _UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
-class NotThere(LookupError):
+class BlockNotFound(LookupError):
     """The document has no such block, or the block tells no article of ours."""
 
 
 @dataclass(frozen=True)
-class Change:
+class ArticleChange:
     """How the article that a block tells in a language differs from what the block took. The gravest kind is named."""
 
     block: str
     language: str
-    kind: Kind
+    kind: ChangeKind
     article: int
-    then: content.Seen
-    now: content.Seen
+    then: content.ArticleSnapshot
+    now: content.ArticleSnapshot
     looked_at: datetime | None = None
     """When the page was last read because an issue tells it."""
     reason: str = ""
@@ -65,24 +65,24 @@ class _Told:
     block: content.Lead | content.Story | content.Brief
     language: str
     article: Article
-    then: content.Seen
+    then: content.ArticleSnapshot
     words: content.StoryWords = field(default_factory=content.StoryWords)
 
 
 # --- what changed ----------------------------------------------------------------------------------------------------
 
 
-def changes(issue: Issue) -> list[Change]:
+def find_changes(issue: Issue) -> list[ArticleChange]:
     """What differs, in the order of the blocks. Two queries, however many blocks there are."""
-    return in_document(content.parse(issue.content))
+    return find_document_changes(content.parse(issue.content))
 
 
-def in_document(document: content.Document) -> list[Change]:
+def find_document_changes(document: content.Document) -> list[ArticleChange]:
     """The same for a document that is not stored yet."""
     return [change for told in _told(document.blocks) if (change := _change(told)) is not None]
 
 
-def is_same(one: str, other: str) -> bool:
+def is_same_text(one: str, other: str) -> bool:
     """Whether two texts say the same: white space, kinds of quotes and dashes, and invisible characters do not count."""
     return _levelled(one) == _levelled(other)
 
@@ -92,30 +92,30 @@ def _levelled(text: str) -> str:
     return " ".join(_DASHES.sub("-", text).split())
 
 
-def _change(told: _Told) -> Change | None:
+def _change(told: _Told) -> ArticleChange | None:
     kind = _kind(told)
     if kind is None:
         return None
-    return Change(
+    return ArticleChange(
         block=told.block.id,
         language=told.language,
         kind=kind,
         article=told.article.pk,
         then=told.then,
-        now=issues.seen_now(told.article),
+        now=issues.snapshot_article(told.article),
         looked_at=told.article.looked_at,
         reason=told.article.look_error if kind == "unreachable" else "",
     )
 
 
-def _kind(told: _Told) -> Kind | None:
+def _kind(told: _Told) -> ChangeKind | None:
     article, then, words = told.article, told.then, told.words
     if article.state == ArticleState.GONE:
         leads_elsewhere = bool(words.url) and not any(_is_same_page(words.url, url) for url in (then.url, article.url))
         return None if told.block.keeps_gone or leads_elsewhere else "gone"
     if _differs(then.title, article.title, words.headline):
         return "retitled"
-    if words.summary and _differs(then.summary, article.summary, plain(words.summary)):
+    if words.summary and _differs(then.summary, article.summary, clean_text(words.summary)):
         return "reworded"
     if then.url and _is_same_page(words.url, then.url) and not _is_same_page(article.url, then.url):
         return "moved"
@@ -124,7 +124,7 @@ def _kind(told: _Told) -> Kind | None:
 
 def _differs(then: str, now: str, told: str) -> bool:
     """Whether the article says something new that the block does not say already."""
-    return bool(now) and not is_same(then, now) and not is_same(told, now)
+    return bool(now) and not is_same_text(then, now) and not is_same_text(told, now)
 
 
 def _is_same_page(one: str, other: str) -> bool:
@@ -132,7 +132,7 @@ def _is_same_page(one: str, other: str) -> bool:
 
 
 def _place(url: str) -> tuple[str, str, str]:
-    parts = urlsplit(canonical(web_address(url)))
+    parts = urlsplit(canonical_url(absolute_url(url)))
     return (parts.hostname or "").removeprefix("www."), parts.path.rstrip("/"), parts.query
 
 
@@ -141,7 +141,7 @@ def _place(url: str) -> tuple[str, str, str]:
 
 def _told(blocks: Iterable[content.Block]) -> Iterator[_Told]:
     """Every article that these blocks tell, a language each, with the row we have of it."""
-    telling = [block for block in blocks if isinstance(block, content.FromArticle) and block.article]
+    telling = [block for block in blocks if isinstance(block, content.ArticleBlock) and block.article]
     main = Article.objects.in_bulk([block.article for block in telling if block.article])
     addresses = {url for block in telling for url in _addresses(block, main)}
     twins = {twin.url: twin for twin in Article.objects.filter(url__in=addresses)} if addresses else {}
@@ -189,19 +189,19 @@ def _article(
 
 def _then(
     block: content.Lead | content.Story | content.Brief, language: str, words: content.StoryWords
-) -> content.Seen | None:
+) -> content.ArticleSnapshot | None:
     """What the block took. Older drafts did not write that down: there it is the words themselves."""
     if language in block.seen:
         return block.seen[language]
     if block.seen:
         return None  # words of an editor's own, for an article that has none in this language
-    return content.Seen(title=words.headline, summary=plain(words.summary), url=words.url)
+    return content.ArticleSnapshot(title=words.headline, summary=clean_text(words.summary), url=words.url)
 
 
 # --- answering -------------------------------------------------------------------------------------------------------
 
 
-def take(document: content.Document, block_id: str, *, language: str = "") -> None:
+def update_block(document: content.Document, block_id: str, *, language: str = "") -> None:
     """Give the block the words its article has now, in one language or in all it has; the old ones are in the history.
 
     A link that an editor made lead elsewhere stays. Raises NotThere.
@@ -216,10 +216,10 @@ def take(document: content.Document, block_id: str, *, language: str = "") -> No
         if not words.url or not told.then.url or _is_same_page(words.url, told.then.url):
             fresh["url"] = article.url
         told.block.words[told.language] = words.model_copy(update=fresh)
-        told.block.seen[told.language] = issues.seen_now(article)
+        told.block.seen[told.language] = issues.snapshot_article(article)
 
 
-def keep(document: content.Document, block_id: str, *, language: str = "") -> None:
+def dismiss_change(document: content.Document, block_id: str, *, language: str = "") -> None:
     """Leave the block's words as they are: what its article says now is known. A gone one is told anyway.
 
     Raises NotThere.
@@ -227,31 +227,31 @@ def keep(document: content.Document, block_id: str, *, language: str = "") -> No
     for told in _of_block(document, block_id, language):
         if told.article.state == ArticleState.GONE:
             told.block.keeps_gone = True
-        told.block.seen[told.language] = issues.seen_now(told.article)
+        told.block.seen[told.language] = issues.snapshot_article(told.article)
 
 
 def _of_block(document: content.Document, block_id: str, language: str) -> list[_Told]:
     block = document.block(block_id)
     told = [one for one in _told([block] if block else []) if language in ("", one.language)]
     if not told:
-        raise NotThere(block_id)
+        raise BlockNotFound(block_id)
     return told
 
 
 # --- reading again ---------------------------------------------------------------------------------------------------
 
 
-def read_again(issue: Issue, *, now: datetime, max_age: timedelta) -> int:
+def refresh_articles(issue: Issue, *, now: datetime, max_age: timedelta) -> int:
     """Read the pages of the issue's articles, in all its languages, unless that was done in the last `max_age`.
 
     Returns how many were read. For workers: a slow site can take ten seconds a page, a few at a time.
     """
     told = {one.article.pk: one.article for one in _told(content.parse(issue.content).blocks)}
     due = [one for one in told.values() if one.looked_at is None or one.looked_at <= now - max_age]
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as readers:
-        looks = list(readers.map(articles.look, [article.url for article in due]))
+    with ThreadPoolExecutor(max_workers=MAX_CONCURRENT) as readers:
+        looks = list(readers.map(articles.check_page, [article.url for article in due]))
     for article, seen in zip(due, looks, strict=True):
-        articles.keep(article, seen, now=now)
+        articles.store_page_check(article, seen, now=now)
     if due:
         failed = sum(1 for seen in looks if seen.error and not seen.is_gone)
         logger.info("articles read again", extra={"issue": issue.pk, "read": len(due), "failed": failed})

@@ -15,13 +15,13 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 import lxml.html
 from lxml import etree
 
-TITLE_MOST = 300
-SUMMARY_MOST = 600
-URL_MOST = 1000
+MAX_TITLE_LENGTH = 300
+MAX_SUMMARY_LENGTH = 600
+MAX_URL_LENGTH = 1000
 
-TRACKING = re.compile(r"^(utm_\w+|fbclid|gclid|dclid|msclkid|yclid|igshid|mc_cid|mc_eid|_ga)$", re.IGNORECASE)
+TRACKING_PARAMETER = re.compile(r"^(utm_\w+|fbclid|gclid|dclid|msclkid|yclid|igshid|mc_cid|mc_eid|_ga)$", re.IGNORECASE)
 MARKUP = re.compile(r"<[a-zA-Z/!?]")
-PARTING = (
+BREAKING_TAGS = (
     *(
         "p",
         "div",
@@ -46,15 +46,15 @@ PARTING = (
     *("h6", "blockquote", "pre", "section", "article", "aside", "header", "footer", "figure", "figcaption", "img"),
 )
 """Elements whose text stands apart from what is around them; all others are inside a line."""
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
-SECTIONS = re.compile(rb"<!\[CDATA\[|\]\]>")
-DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,30})""", re.IGNORECASE)
-CHARSETS = re.compile(
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
+CDATA_MARK = re.compile(rb"<!\[CDATA\[|\]\]>")
+DECLARED_CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,30})""", re.IGNORECASE)
+KNOWN_CHARSET = re.compile(
     r"^(utf-?8|utf-?16(le|be)?|us-ascii|ascii|latin-?\d|iso-?8859-\d+|windows-\d+|cp\d+|shift_?jis|euc-\w+|gb\w+|big5\w*"
     r"|koi8-\w|iso-2022-\w+|tis-620|mac\w*)$",
     re.IGNORECASE,
 )
-WIDE = re.compile(r"^(utf-?16|iso-2022)", re.IGNORECASE)
+WIDE_CHARSET = re.compile(r"^(utf-?16|iso-2022)", re.IGNORECASE)
 MONTHS = {
     name: number
     for number, names in enumerate(
@@ -87,8 +87,8 @@ MONTH_FIRST = re.compile(rf"{WORD}\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}}
 YEAR_FIRST = re.compile(
     rf"(?<!\d)((?:19|20)\d\d)\s?[-/.年년]\s?(\d{{1,2}})\s?[-/.月월]\s?(\d{{1,2}})(?!\d)[日일]?{CLOCK}"
 )
-IN_NUMBERS = re.compile(rf"(?<!\d)(?<!\d[./-])(\d{{1,2}})([./-]) ?(\d{{1,2}})\2 ?((?:19|20)\d\d)(?!\d){CLOCK}")
-UNSPACED = (
+NUMERIC_DATE = re.compile(rf"(?<!\d)(?<!\d[./-])(\d{{1,2}})([./-]) ?(\d{{1,2}})\2 ?((?:19|20)\d\d)(?!\d){CLOCK}")
+UNSPACED_SCRIPTS = (
     (re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"), 2),  # Chinese and Japanese
     (re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"), 5),  # Thai, Lao, Burmese, Khmer
 )
@@ -116,20 +116,20 @@ class ArticleData:
     why: dict[str, str] = field(default_factory=dict)
 
 
-class NoArticle(Exception):
+class NotAnArticle(Exception):
     """The page is no article we can use; the message tells a person why."""
 
 
-def plain(text: object, *, most: int = SUMMARY_MOST) -> str:
+def clean_text(text: object, *, most: int = MAX_SUMMARY_LENGTH) -> str:
     """Words without markup, entities, control characters or runs of white space; cut between words after `most`."""
     if not isinstance(text, str):
         return ""
-    text = CONTROL.sub(" ", text[: most * 40])
+    text = CONTROL_CHARACTERS.sub(" ", text[: most * 40])
     for _round in range(2):
         if MARKUP.search(text):
             text = _without_markup(text)
         text = html.unescape(text)
-    return shortened(" ".join(CONTROL.sub(" ", text).split()), most=most)
+    return shorten(" ".join(CONTROL_CHARACTERS.sub(" ", text).split()), most=most)
 
 
 def _without_markup(text: str) -> str:
@@ -139,20 +139,20 @@ def _without_markup(text: str) -> str:
         return re.sub(r"<[^>]*>?", " ", text)
     for element in tree.xpath(".//script|.//style|.//noscript|.//iframe|.//object|.//comment()"):
         element.drop_tree()
-    for element in tree.iter(*PARTING):
+    for element in tree.iter(*BREAKING_TAGS):
         element.text, element.tail = f" {element.text or ''}", f" {element.tail or ''}"
     return str(tree.text_content())
 
 
-def shortened(text: str, *, most: int) -> str:
+def shorten(text: str, *, most: int) -> str:
     if len(text) <= most:
         return text
     return text[: most - 1].rsplit(" ", 1)[0].rstrip(" ,;:-–") + "…"
 
 
-def web_address(text: object, *, base: str = "") -> str:
+def absolute_url(text: object, *, base: str = "") -> str:
     """An absolute http or https address without fragment or credentials, or "" where there is none."""
-    if not isinstance(text, str) or not text.strip() or len(text) > 4 * URL_MOST:
+    if not isinstance(text, str) or not text.strip() or len(text) > 4 * MAX_URL_LENGTH:
         return ""
     try:
         parts = urlsplit(urljoin(base, re.sub(r"[\t\r\n]", "", text.strip())))
@@ -164,19 +164,21 @@ def web_address(text: object, *, base: str = "") -> str:
     default = {"http": 80, "https": 443}[parts.scheme]
     netloc = (f"[{host}]" if ":" in host else host) + (f":{port}" if port and port != default else "")
     address = urlunsplit((parts.scheme, netloc, _escaped(parts.path) or "/", _escaped(parts.query), ""))
-    return address if len(address) <= URL_MOST else ""
+    return address if len(address) <= MAX_URL_LENGTH else ""
 
 
 def _escaped(text: str) -> str:
     return re.sub(r"[\s\"<>^`{|}\\\x00-\x20\x7f]", lambda found: "".join(f"%{b:02X}" for b in found[0].encode()), text)
 
 
-def canonical(url: str) -> str:
+def canonical_url(url: str) -> str:
     """The address by which an article is known: without campaign parameters and fragment."""
     parts = urlsplit(url)
     kept = parts.query
-    if any(TRACKING.match(name) for name, _ in parse_qsl(kept, keep_blank_values=True)):
-        kept = urlencode([pair for pair in parse_qsl(kept, keep_blank_values=True) if not TRACKING.match(pair[0])])
+    if any(TRACKING_PARAMETER.match(name) for name, _ in parse_qsl(kept, keep_blank_values=True)):
+        kept = urlencode(
+            [pair for pair in parse_qsl(kept, keep_blank_values=True) if not TRACKING_PARAMETER.match(pair[0])]
+        )
     return urlunsplit((parts.scheme, parts.netloc, parts.path, kept, ""))
 
 
@@ -190,12 +192,12 @@ def language_code(text: object) -> str:
     return code if re.fullmatch(r"[a-z]{2,3}", code) else ""
 
 
-def moment(text: object, *, zone: tzinfo = UTC) -> datetime | None:
+def parse_datetime(text: object, *, zone: tzinfo = UTC) -> datetime | None:
     """A date in any common spelling as an aware moment; without a zone of its own it is local to `zone`."""
     if not isinstance(text, str) or not text.strip():
         return None
     text = " ".join(text.split())[:100]
-    for read in (_iso, _mail_date, date_in_words):
+    for read in (_iso, _mail_date, find_date):
         try:
             found = read(text)
             if found is not None and 1970 <= found.year < 2200:
@@ -215,7 +217,7 @@ def _mail_date(text: str) -> datetime:
     return parsedate_to_datetime(text)
 
 
-def date_in_words(text: str, *, month_first: bool = False) -> datetime | None:
+def find_date(text: str, *, month_first: bool = False) -> datetime | None:
     """The first date such as "25 Oktober 2025, 14.30", "Oct 25, 2025", "25.10.2025" or "2025年10月25日", without a zone.
 
     `month_first` reads 04/05/2025 as Americans do.
@@ -229,7 +231,7 @@ def date_in_words(text: str, *, month_first: bool = False) -> datetime | None:
     candidates += [
         (found.start(), found[1], found[2], found[3], found.groups()[3:]) for found in YEAR_FIRST.finditer(text)
     ]
-    for found in IN_NUMBERS.finditer(text):
+    for found in NUMERIC_DATE.finditer(text):
         day, month = (found[3], found[1]) if month_first and found[2] == "/" else (found[1], found[3])
         day, month = (month, day) if int(month) > 12 else (day, month)
         candidates.append((found.start(), found[4], month, day, found.groups()[4:]))
@@ -249,16 +251,16 @@ def _clock(hour: str | None, minute: str | None, half: str | None) -> tuple[int,
     return hours, int(minute)
 
 
-def words(text: str) -> int:
+def count_words(text: str) -> int:
     """How many words a text has; in scripts without spaces, about how many."""
     count = 0
-    for letters, a_word in UNSPACED:
+    for letters, a_word in UNSPACED_SCRIPTS:
         text, found = letters.subn(" ", text)
         count += round(found / a_word)
     return count + len(text.split())
 
 
-def decoded(body: bytes, *, charset: str = "") -> str:
+def decode_body(body: bytes, *, charset: str = "") -> str:
     """The text of `body`. A byte order mark wins, then valid UTF-8, then what header or document declare."""
     for mark, name in ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
         if body.startswith(mark):
@@ -266,9 +268,9 @@ def decoded(body: bytes, *, charset: str = "") -> str:
     for mark, name in ((b"<\x00", "utf-16-le"), (b"\x00<", "utf-16-be")):  # markup in UTF-16 without its mark
         if body.startswith(mark):
             return body.decode(name, "replace")
-    declared = [charset, *(name.decode("ascii") for name in DECLARED.findall(body[:4096])[:2])]
-    declared = [name for name in declared if CHARSETS.match(name)]
-    if not any(WIDE.match(name) for name in declared[:1]):
+    declared = [charset, *(name.decode("ascii") for name in DECLARED_CHARSET.findall(body[:4096])[:2])]
+    declared = [name for name in declared if KNOWN_CHARSET.match(name)]
+    if not any(WIDE_CHARSET.match(name) for name in declared[:1]):
         try:
             return body.decode("utf-8")
         except UnicodeDecodeError as error:

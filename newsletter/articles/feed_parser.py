@@ -19,36 +19,36 @@ from django.utils.translation import gettext as _
 from lxml import etree
 
 from newsletter.articles.article_data import (
-    CONTROL,
+    CONTROL_CHARACTERS,
     ArticleData,
-    canonical,
-    decoded,
+    absolute_url,
+    canonical_url,
+    clean_text,
+    decode_body,
     language_code,
-    moment,
-    plain,
-    shortened,
-    web_address,
+    parse_datetime,
+    shorten,
 )
 
-MOST_ITEMS = 500
+MAX_ITEMS = 500
 """Of the newest; a feed with more is an archive."""
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-MOST_READ = 10_000
-MOST_BYTES = 5 * 2**20
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_ENTRIES_READ = 10_000
+MAX_BYTES = 5 * 2**20
 """After unpacking."""
-MOST_SITEMAPS = 100
-MEDIA = "http://search.yahoo.com/mrss/"
-ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
+MAX_SITEMAPS = 100
+MEDIA_RSS_NAMESPACE = "http://search.yahoo.com/mrss/"
+ITUNES_NAMESPACE = "http://www.itunes.com/dtds/podcast-1.0.dtd"
 RDF_ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-NEAREST_LANGUAGE = "ancestor-or-self::*[@xml:lang][1]/@xml:lang"
-ABOUT = ("title", "link", "id", "updated", "modified", "description", "subtitle", "tagline")
+LANGUAGE_XPATH = "ancestor-or-self::*[@xml:lang][1]/@xml:lang"
+CHANNEL_ELEMENTS = ("title", "link", "id", "updated", "modified", "description", "subtitle", "tagline")
 """What a feed says about itself even before it lists anything."""
-SUMMARIES = ("summary", "description", "encoded", "content")
-NAMED = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]{1,30});")
+SUMMARY_ELEMENTS = ("summary", "description", "encoded", "content")
+HTML_ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]{1,30});")
 """Entities of HTML, which XML does not know."""
-BARE = re.compile(r"&(?!#?[A-Za-z0-9]{1,31};)")
-CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
+BARE_AMPERSAND = re.compile(r"&(?!#?[A-Za-z0-9]{1,31};)")
+CDATA_SECTION = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
 XML_START = re.compile(
     r"\s*(<\?xml[^>]*>\s*|<\?[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[.{0,20000}?\]\s*)?>\s*)*<", re.DOTALL
 )
@@ -56,12 +56,12 @@ FEED_ROOT = re.compile(r"(?:[\w.-]+:)?(rss|rdf|feed|channel)\b", re.IGNORECASE)
 SITEMAP_ROOT = re.compile(r"(?:[\w.-]+:)?(urlset|sitemapindex)\b", re.IGNORECASE)
 
 
-class BrokenFeed(Exception):
+class FeedParseError(Exception):
     """These bytes are no feed we can read; the message tells a person why."""
 
 
 @dataclass(frozen=True)
-class Feed:
+class ParsedFeed:
     items: list[ArticleData]
     """Newest first, one per address."""
     title: str = ""
@@ -76,24 +76,26 @@ class Feed:
 def is_feed(body: bytes, *, content_type: str = "") -> bool:
     """Whether this looks like a feed or sitemap, by its first element rather than by what the server calls it."""
     start = _unpacked(body, most=8192)[:8192]
-    return bool(_root(decoded(start))) or _is_json_feed(start, content_type)
+    return bool(_root(decode_body(start))) or _is_json_feed(start, content_type)
 
 
-def read(body: bytes, *, url: str, content_type: str = "", charset: str = "", zone: tzinfo = UTC) -> Feed:
+def parse(body: bytes, *, url: str, content_type: str = "", charset: str = "", zone: tzinfo = UTC) -> ParsedFeed:
     """Read any of the formats, also packed (sitemap.xml.gz). Raises BrokenFeed."""
-    body = _unpacked(body, most=MOST_BYTES)
-    if len(body) > MOST_BYTES:
-        raise BrokenFeed(_("This feed is larger than %(size)d MB, so it is not read.") % {"size": MOST_BYTES // 2**20})
+    body = _unpacked(body, most=MAX_BYTES)
+    if len(body) > MAX_BYTES:
+        raise FeedParseError(
+            _("This feed is larger than %(size)d MB, so it is not read.") % {"size": MAX_BYTES // 2**20}
+        )
     if _is_json_feed(body, content_type):
         return _json_feed(body, url=url, zone=zone)
-    text = decoded(body, charset=charset)
+    text = decode_body(body, charset=charset)
     root = _root(text[:8192])
     if not root:
-        raise BrokenFeed(
+        raise FeedParseError(
             _("This is no feed. A feed is a file that lists articles; look for a link called RSS or Feed.")
         )
     if re.search(r"<!ENTITY", text[:65536], re.IGNORECASE):
-        raise BrokenFeed(_("This feed defines abbreviations of its own (XML entities), which is not safe to read."))
+        raise FeedParseError(_("This feed defines abbreviations of its own (XML entities), which is not safe to read."))
     if SITEMAP_ROOT.fullmatch(root):
         return _sitemap(text, url=url, zone=zone)
     return _syndication(text, url=url, zone=zone)
@@ -125,48 +127,48 @@ def _is_json_feed(body: bytes, content_type: str) -> bool:
 # --- RSS and Atom ----------------------------------------------------------------------------------------------------
 
 
-def _syndication(text: str, *, url: str, zone: tzinfo) -> Feed:
+def _syndication(text: str, *, url: str, zone: tzinfo) -> ParsedFeed:
     root = _tree(text, url=url)
     channel = next(iter(root.iterfind("{*}channel")), root)
     language = language_code(_text(channel, "language") or root.get(XML_LANG) or channel.get(XML_LANG))
     entries = [element for name in ("item", "entry") for element in root.iterfind(f".//{{*}}{name}")]
     site = next((_text(link) or link.get("href") for link in _children(channel, "link") if not _is_self(link)), "")
-    title = plain(_text(channel, "title"), most=200)
-    if not entries and not _children(channel, *ABOUT):
-        raise BrokenFeed(_("This feed is damaged or has nothing in it. Try again once it lists articles."))
-    return Feed(
+    title = clean_text(_text(channel, "title"), most=200)
+    if not entries and not _children(channel, *CHANNEL_ELEMENTS):
+        raise FeedParseError(_("This feed is damaged or has nothing in it. Try again once it lists articles."))
+    return ParsedFeed(
         items=_newest(_entry(entry, language=language, zone=zone) for entry in _newest_entries(entries, zone=zone)),
         title=title,
         language=language,
-        site_url=web_address(site, base=url),
+        site_url=absolute_url(site, base=url),
     )
 
 
 def _tree(text: str, *, url: str) -> Any:
     """The document as an element tree. Nothing outside it is ever loaded, and libxml2 bounds its depth."""
-    text = "".join(_with_entities(part) for part in CDATA.split(CONTROL.sub(" ", text)))
+    text = "".join(_with_entities(part) for part in CDATA_SECTION.split(CONTROL_CHARACTERS.sub(" ", text)))
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=True, encoding="utf-8"
     )
     try:
         root = etree.fromstring(text.strip().encode(), parser, base_url=url)
     except (etree.LxmlError, ValueError) as error:
-        raise BrokenFeed(_("This feed is damaged and cannot be read.")) from error
+        raise FeedParseError(_("This feed is damaged and cannot be read.")) from error
     if root is None:
-        raise BrokenFeed(_("This feed is damaged and cannot be read."))
+        raise FeedParseError(_("This feed is damaged and cannot be read."))
     return root
 
 
 def _with_entities(text: str) -> str:
     """Text as XML wants it: entities of HTML as letters, and no bare "&", except in CDATA, where it is right."""
-    text = NAMED.sub(lambda found: html5.get(f"{found[1]};", " "), text)
-    return text if text.startswith("<![CDATA[") else BARE.sub("&amp;", text)
+    text = HTML_ENTITY.sub(lambda found: html5.get(f"{found[1]};", " "), text)
+    return text if text.startswith("<![CDATA[") else BARE_AMPERSAND.sub("&amp;", text)
 
 
 def _children(element: Any, *names: str) -> list[Any]:
     """Direct children with one of these local names, in the order of the names; those of media last."""
     found = [child for name in names for child in element.iterfind(f"{{*}}{name}")]
-    return sorted(found, key=lambda child: etree.QName(child).namespace in (MEDIA, ITUNES))
+    return sorted(found, key=lambda child: etree.QName(child).namespace in (MEDIA_RSS_NAMESPACE, ITUNES_NAMESPACE))
 
 
 def _text(element: Any, *names: str) -> str:
@@ -186,13 +188,13 @@ def _entry(entry: Any, *, language: str, zone: tzinfo) -> ArticleData:
     image, alt = _entry_image(entry, base=link or base)
     updated = next(_moments(entry, "updated", "modified", zone=zone), None)
     return ArticleData(
-        url=canonical(link) if link else "",
-        guid=plain(_text(entry, "guid", "id") or entry.get(RDF_ABOUT), most=900),
-        title=plain(_text(entry, "title"), most=300),
+        url=canonical_url(link) if link else "",
+        guid=clean_text(_text(entry, "guid", "id") or entry.get(RDF_ABOUT), most=900),
+        title=clean_text(_text(entry, "title"), most=300),
         summary=_summary(entry),
         author=_entry_author(entry),
         section=next((words for part in _children(entry, "category", "subject") if (words := _category(part))), ""),
-        language=language_code(_text(entry, "language") or next(iter(entry.xpath(NEAREST_LANGUAGE)), "")) or language,
+        language=language_code(_text(entry, "language") or next(iter(entry.xpath(LANGUAGE_XPATH)), "")) or language,
         image_url=image,
         image_alt=alt,
         published_at=_published(entry, zone=zone) or updated,
@@ -202,16 +204,19 @@ def _entry(entry: Any, *, language: str, zone: tzinfo) -> ArticleData:
 
 def _summary(entry: Any) -> str:
     """The entry's words about itself; for a film, those of its media."""
-    said = (*(_text(entry, name) for name in SUMMARIES), entry.findtext(f".//{{{MEDIA}}}description") or "")
-    return next((words for text in said if (words := plain(text))), "")
+    said = (
+        *(_text(entry, name) for name in SUMMARY_ELEMENTS),
+        entry.findtext(f".//{{{MEDIA_RSS_NAMESPACE}}}description") or "",
+    )
+    return next((words for text in said if (words := clean_text(text))), "")
 
 
 def _newest_entries(entries: list[Any], *, zone: tzinfo) -> list[Any]:
     """Those worth reading in full: of an archive with thousands of entries, the newest."""
-    if len(entries) <= MOST_ITEMS:
+    if len(entries) <= MAX_ITEMS:
         return entries
-    dated = [(_published(entry, zone=zone) or BEGINNING, entry) for entry in entries[:MOST_READ]]
-    return [entry for _, entry in sorted(dated, key=lambda pair: pair[0], reverse=True)[:MOST_ITEMS]]
+    dated = [(_published(entry, zone=zone) or EPOCH, entry) for entry in entries[:MAX_ENTRIES_READ]]
+    return [entry for _, entry in sorted(dated, key=lambda pair: pair[0], reverse=True)[:MAX_ITEMS]]
 
 
 def _entry_link(entry: Any, *, base: str) -> str:
@@ -222,39 +227,42 @@ def _entry_link(entry: Any, *, base: str) -> str:
         text = _text(guid)
         is_address = text.startswith("http") or (text.startswith("/") and guid.get("isPermaLink") == "true")
         candidates += [text] if is_address else []
-    return next((address for text in candidates if text and (address := web_address(text, base=base))), "")
+    return next((address for text in candidates if text and (address := absolute_url(text, base=base))), "")
 
 
 def _entry_author(entry: Any) -> str:
     """Names, not mail addresses: "redaksi@contoh.id (Dewi)" is Dewi."""
     names = []
     for person in _children(entry, "creator", "author"):
-        said = plain(_text(person, "name") or _text(person), most=100)
+        said = clean_text(_text(person, "name") or _text(person), most=100)
         in_brackets = re.search(r"\(([^()]+)\)\s*$", said)
         name = in_brackets[1] if in_brackets and "@" in said else said
         if name and "@" not in name and name not in names:
             names.append(name)
-    return shortened(", ".join(names), most=200)
+    return shorten(", ".join(names), most=200)
 
 
 def _category(part: Any) -> str:
-    return plain(part.get("label") or part.get("term") or _text(part), most=120)
+    return clean_text(part.get("label") or part.get("term") or _text(part), most=120)
 
 
 def _entry_image(entry: Any, *, base: str) -> tuple[str, str]:
     """The entry's picture and its description, from media elements, an enclosure, or its text."""
-    for media in entry.iterfind(f".//{{{MEDIA}}}content"), entry.iterfind(f".//{{{MEDIA}}}thumbnail"):
+    for media in (
+        entry.iterfind(f".//{{{MEDIA_RSS_NAMESPACE}}}content"),
+        entry.iterfind(f".//{{{MEDIA_RSS_NAMESPACE}}}thumbnail"),
+    ):
         for element in media:
             kind = f"{element.get('medium', '')}{element.get('type', '')}"
-            if (not kind or "image" in kind) and (address := web_address(element.get("url"), base=base)):
-                return address, plain(_text(element, "description") or _text(entry, "description"), most=300)
+            if (not kind or "image" in kind) and (address := absolute_url(element.get("url"), base=base)):
+                return address, clean_text(_text(element, "description") or _text(entry, "description"), most=300)
     enclosed = [link for link in _children(entry, "link") if link.get("rel") == "enclosure"]  # without rel: the entry
     for link in [*_children(entry, "enclosure", "image"), *enclosed]:
         if link.get("type", "image/").startswith("image/"):
             address = link.get("url") or link.get("href") or _text(link, "url")
-            if address and (found := web_address(address, base=base)):
+            if address and (found := absolute_url(address, base=base)):
                 return found, ""
-    return _pictured("".join(_markup(part) for part in _children(entry, *SUMMARIES)), base=base)
+    return _pictured("".join(_markup(part) for part in _children(entry, *SUMMARY_ELEMENTS)), base=base)
 
 
 def _markup(part: Any) -> str:
@@ -269,7 +277,7 @@ def _pictured(text: str, *, base: str) -> tuple[str, str]:
     if not tag or not source:
         return "", ""
     alt = re.search(r"\balt\s*=\s*[\"']([^\"'>]*)", tag[0], re.IGNORECASE)
-    return web_address(source[1].replace("&amp;", "&"), base=base), plain(alt[1] if alt else "", most=300)
+    return absolute_url(source[1].replace("&amp;", "&"), base=base), clean_text(alt[1] if alt else "", most=300)
 
 
 def _published(entry: Any, *, zone: tzinfo) -> datetime | None:
@@ -278,7 +286,7 @@ def _published(entry: Any, *, zone: tzinfo) -> datetime | None:
 
 def _moments(entry: Any, *names: str, zone: tzinfo) -> Iterator[datetime]:
     for child in _children(entry, *names):
-        found = moment(_text(child), zone=zone)
+        found = parse_datetime(_text(child), zone=zone)
         if found is not None:
             yield found
 
@@ -289,66 +297,66 @@ def _newest(items: Iterable[ArticleData]) -> list[ArticleData]:
     for item in items:
         if item.url:
             unique.setdefault(item.url, item)
-    return sorted(unique.values(), key=lambda item: item.published_at or BEGINNING, reverse=True)[:MOST_ITEMS]
+    return sorted(unique.values(), key=lambda item: item.published_at or EPOCH, reverse=True)[:MAX_ITEMS]
 
 
 # --- JSON Feed -------------------------------------------------------------------------------------------------------
 
 
-def _json_feed(body: bytes, *, url: str, zone: tzinfo) -> Feed:
+def _json_feed(body: bytes, *, url: str, zone: tzinfo) -> ParsedFeed:
     try:
-        data = json.loads(decoded(body))
+        data = json.loads(decode_body(body))
         rows = data["items"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BrokenFeed(_("This feed is damaged and cannot be read.")) from error
+        raise FeedParseError(_("This feed is damaged and cannot be read.")) from error
     if not isinstance(rows, list):
-        raise BrokenFeed(_("This feed is damaged and cannot be read."))
+        raise FeedParseError(_("This feed is damaged and cannot be read."))
     language = language_code(data.get("language"))
     items = [_json_item(row, base=url, language=language, zone=zone) for row in rows if isinstance(row, dict)]
-    return Feed(
+    return ParsedFeed(
         items=_newest(items),
-        title=plain(data.get("title"), most=200),
+        title=clean_text(data.get("title"), most=200),
         language=language,
-        site_url=web_address(data.get("home_page_url"), base=url),
+        site_url=absolute_url(data.get("home_page_url"), base=url),
     )
 
 
 def _json_item(row: dict[str, Any], *, base: str, language: str, zone: tzinfo) -> ArticleData:
-    link = web_address(row.get("url"), base=base) or web_address(row.get("external_url"), base=base)
+    link = absolute_url(row.get("url"), base=base) or absolute_url(row.get("external_url"), base=base)
     tags = row.get("tags")
     return ArticleData(
-        url=canonical(link) if link else "",
-        guid=plain(str(row.get("id") or ""), most=900),
-        title=plain(row.get("title"), most=300),
+        url=canonical_url(link) if link else "",
+        guid=clean_text(str(row.get("id") or ""), most=900),
+        title=clean_text(row.get("title"), most=300),
         summary=next(
-            (text for name in ("summary", "content_text", "content_html") if (text := plain(row.get(name)))), ""
+            (text for name in ("summary", "content_text", "content_html") if (text := clean_text(row.get(name)))), ""
         ),
         author=_json_author(row),
-        section=plain(tags[0], most=120) if isinstance(tags, list) and tags else "",
+        section=clean_text(tags[0], most=120) if isinstance(tags, list) and tags else "",
         language=language_code(row.get("language")) or language,
-        image_url=web_address(row.get("image"), base=link) or web_address(row.get("banner_image"), base=link),
-        published_at=moment(row.get("date_published"), zone=zone),
-        updated_at=moment(row.get("date_modified"), zone=zone),
+        image_url=absolute_url(row.get("image"), base=link) or absolute_url(row.get("banner_image"), base=link),
+        published_at=parse_datetime(row.get("date_published"), zone=zone),
+        updated_at=parse_datetime(row.get("date_modified"), zone=zone),
     )
 
 
 def _json_author(row: dict[str, Any]) -> str:
     authors = row.get("authors")
     people = authors if isinstance(authors, list) else [row.get("author")]
-    names = [plain(person.get("name"), most=100) for person in people if isinstance(person, dict)]
-    return shortened(", ".join(name for name in names if name), most=200)
+    names = [clean_text(person.get("name"), most=100) for person in people if isinstance(person, dict)]
+    return shorten(", ".join(name for name in names if name), most=200)
 
 
 # --- sitemaps --------------------------------------------------------------------------------------------------------
 
 
-def _sitemap(text: str, *, url: str, zone: tzinfo) -> Feed:
+def _sitemap(text: str, *, url: str, zone: tzinfo) -> ParsedFeed:
     root = _tree(text, url=url)
     rows = [_said(child) for child in root if isinstance(child.tag, str)]
     if etree.QName(root).localname.lower() == "sitemapindex":
-        return Feed(items=[], sitemaps=_sitemaps(rows, base=url, zone=zone))
+        return ParsedFeed(items=[], sitemaps=_sitemaps(rows, base=url, zone=zone))
     items = _newest(_sitemap_item(row, base=url, zone=zone) for row in rows)
-    return Feed(items=items, needs_pages=any(not item.title for item in items))
+    return ParsedFeed(items=items, needs_pages=any(not item.title for item in items))
 
 
 def _said(row: Any) -> dict[str, str]:
@@ -369,33 +377,35 @@ def _said(row: Any) -> dict[str, str]:
 
 def _sitemaps(rows: list[dict[str, str]], *, base: str, zone: tzinfo) -> list[str]:
     dated = [
-        (moment(row.get("lastmod"), zone=zone) or BEGINNING, web_address(row.get("loc"), base=base)) for row in rows
+        (parse_datetime(row.get("lastmod"), zone=zone) or EPOCH, absolute_url(row.get("loc"), base=base))
+        for row in rows
     ]
     return [address for _, address in sorted(dated, key=lambda pair: pair[0], reverse=True) if address]
 
 
 def _sitemap_item(row: dict[str, str], *, base: str, zone: tzinfo) -> ArticleData:
-    link = web_address(row.get("loc"), base=base)
+    link = absolute_url(row.get("loc"), base=base)
     twins = {name.partition(" ")[2]: address for name, address in row.items() if name.startswith("hreflang ")}
     return ArticleData(
-        url=canonical(link) if link else "",
-        title=plain(row.get("title"), most=300),
+        url=canonical_url(link) if link else "",
+        title=clean_text(row.get("title"), most=300),
         language=language_code(row.get("language")),
-        image_url=web_address(row.get("image"), base=link),
-        published_at=moment(row.get("publication_date"), zone=zone) or moment(row.get("lastmod"), zone=zone),
-        updated_at=moment(row.get("lastmod"), zone=zone),
+        image_url=absolute_url(row.get("image"), base=link),
+        published_at=parse_datetime(row.get("publication_date"), zone=zone)
+        or parse_datetime(row.get("lastmod"), zone=zone),
+        updated_at=parse_datetime(row.get("lastmod"), zone=zone),
         alternates={
             language_code(code): found
             for code, address in twins.items()
-            if language_code(code) and (found := web_address(address, base=base))
+            if language_code(code) and (found := absolute_url(address, base=base))
         },
     )
 
 
 def sitemaps_in_robots(body: bytes, *, url: str) -> list[str]:
     """The sitemaps that the robots.txt from `url` lists: those named after news first, otherwise in its order."""
-    lines = (line.partition("#")[0] for line in decoded(body[: 512 * 1024]).splitlines())
+    lines = (line.partition("#")[0] for line in decode_body(body[: 512 * 1024]).splitlines())
     named = (line.partition(":") for line in lines)
-    found = (web_address(value.strip(), base=url) for name, _, value in named if name.strip().lower() == "sitemap")
-    sitemaps = list(dict.fromkeys(address for address in found if address))[:MOST_SITEMAPS]
+    found = (absolute_url(value.strip(), base=url) for name, _, value in named if name.strip().lower() == "sitemap")
+    sitemaps = list(dict.fromkeys(address for address in found if address))[:MAX_SITEMAPS]
     return sorted(sitemaps, key=lambda address: "news" not in urlsplit(address).path.lower())

@@ -7,15 +7,15 @@ import re
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from newsletter.articles.article_data import canonical, plain, web_address
-from newsletter.articles.reading import typed
+from newsletter.articles.article_data import absolute_url, canonical_url, clean_text
+from newsletter.articles.reading import normalize_typed_url
 from newsletter.models import Article, Candidate, Issue, Newsletter
 
-SMALL = 600
+MIN_PICTURE_WIDTH = 600
 """Pixels across a mail; a picture narrower than this is blown up or leaves a gap."""
-WIDE, TALL = 2.5, 0.75
+MAX_ASPECT_RATIO, MIN_ASPECT_RATIO = 2.5, 0.75
 """Width by height at which a picture is a strip, or pushes the text off the screen."""
-NAMED = ((r"\d+", "%(words)d"), (r"\d+", "%(size)d"), (r"PDF|ZIP|Office|RTF", "%(kind)s"))
+REASON_PLACEHOLDERS = ((r"\d+", "%(words)d"), (r"\d+", "%(size)d"), (r"PDF|ZIP|Office|RTF", "%(kind)s"))
 """What may be filled into a stored reason, and what that is called in its msgid."""
 
 
@@ -31,7 +31,7 @@ def search(text: str = "", *, newsletter: Newsletter | None = None, language: st
         found = found.filter(own | (Q(source__isnull=True) & ~Exists(asked)))
     if language:
         found = found.filter(language=language)
-    for word in plain(text, most=200).split()[:8]:
+    for word in clean_text(text, most=200).split()[:8]:
         found = found.filter(
             Q(title__icontains=word)
             | Q(summary__icontains=word)
@@ -42,35 +42,35 @@ def search(text: str = "", *, newsletter: Newsletter | None = None, language: st
     return found.order_by("-published_at", "-pk")
 
 
-def used_in(article: Article) -> QuerySet[Issue]:
+def issues_using(article: Article) -> QuerySet[Issue]:
     """The issues that tell this article, newest first."""
     return article.issues.select_related("newsletter").order_by("-created_at", "-pk")
 
 
-def by_url(url: str) -> Article | None:
+def find_by_url(url: str) -> Article | None:
     """The article we know at this address, if we do."""
-    return Article.objects.filter(url=canonical(web_address(typed(url)))).first()
+    return Article.objects.filter(url=canonical_url(absolute_url(normalize_typed_url(url)))).first()
 
 
-def picture_fault(article: Article) -> str:
+def describe_picture_problem(article: Article) -> str:
     """What is wrong with the article's picture for a mail, in words; "" if nothing is, or if it has none."""
     image = article.image
     if image is None:
         return _("Its picture could not be used.") if article.image_url else ""
     size = {"width": image.width, "height": image.height}
     ratio = image.width / max(image.height, 1)
-    if ratio > WIDE:
+    if ratio > MAX_ASPECT_RATIO:
         return _("Its picture is a strip: %(width)s × %(height)s pixels. A mail shows it very flat.") % size
-    if ratio < TALL:
+    if ratio < MIN_ASPECT_RATIO:
         return _("Its picture is tall: %(width)s × %(height)s pixels. On a phone it fills the screen.") % size
-    if image.width < SMALL:
+    if image.width < MIN_PICTURE_WIDTH:
         return _("Its picture is small: %(width)s × %(height)s pixels. A mail is 600 wide.") % size
     return ""
 
 
-def in_words(reason: str) -> str:
+def translate_reason(reason: str) -> str:
     """A stored reason in the language of whoever reads it: reasons are kept in English, as msgids."""
-    for pattern, name in NAMED:
+    for pattern, name in REASON_PLACEHOLDERS:
         if (found := re.search(pattern, reason)) and (said := _(reason.replace(found[0], name, 1))):
             filled = said.replace(name, found[0])
             if filled != reason:

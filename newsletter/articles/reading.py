@@ -12,85 +12,85 @@ from django.utils.translation import gettext as _
 from newsletter.articles import extraction, feed_parser
 from newsletter.fetching import http_client
 
-BINARY = frozenset({"application/pdf", "application/zip", "application/octet-stream", "application/msword"})
+BINARY_TYPES = frozenset({"application/pdf", "application/zip", "application/octet-stream", "application/msword"})
 
 
 @dataclass(frozen=True)
-class Read:
+class UrlContent:
     """What an address holds: an article, a feed, or neither and why."""
 
     kind: str
     """article, feed or none."""
     url: str
-    page: extraction.Page | None = None
-    feed: feed_parser.Feed | None = None
+    page: extraction.ExtractedPage | None = None
+    feed: feed_parser.ParsedFeed | None = None
     reason: str = ""
 
 
 @dataclass(frozen=True)
-class Look:
+class PageCheck:
     """One more reading of an article's page."""
 
     url: str
-    read: Read | None = None
+    read: UrlContent | None = None
     is_gone: bool = False
     error: str = ""
     """Why it gave no article, in English words that are msgids."""
 
 
-def read_url(url: str, *, limits: http_client.Limits = http_client.PAGE) -> Read:
+def read_url(url: str, *, limits: http_client.FetchLimits = http_client.PAGE_LIMITS) -> UrlContent:
     """Fetch an address and say what it holds. Raises fetching.Refused and fetching.TryLater."""
-    return understand(http_client.fetch(typed(url), limits=limits))
+    return classify(http_client.fetch(normalize_typed_url(url), limits=limits))
 
 
-def understand(fetched: http_client.Fetched) -> Read:
+def classify(fetched: http_client.FetchResult) -> UrlContent:
     """Say what these bytes hold. Never raises for what they are."""
     if feed_parser.is_feed(fetched.body, content_type=fetched.content_type):
         return _as_feed(fetched)
-    if fetched.content_type.startswith(("image/", "video/", "audio/", "font/")) or fetched.content_type in BINARY:
-        return Read(
+    if fetched.content_type.startswith(("image/", "video/", "audio/", "font/")) or fetched.content_type in BINARY_TYPES:
+        return UrlContent(
             "none", fetched.url, reason=_("This is a file rather than a page. Paste the address of an article.")
         )
-    page = extraction.read(
+    page = extraction.extract_page(
         fetched.body, url=fetched.url, charset=fetched.charset, language=fetched.language, zone=_zone()
     )
-    return Read("none" if page.reason else "article", fetched.url, page=page, reason=page.reason)
+    return UrlContent("none" if page.reason else "article", fetched.url, page=page, reason=page.reason)
 
 
-def _as_feed(fetched: http_client.Fetched) -> Read:
+def _as_feed(fetched: http_client.FetchResult) -> UrlContent:
     try:
-        feed = as_feed(fetched)
-    except feed_parser.BrokenFeed as error:
-        return Read("none", fetched.url, reason=str(error))
-    return Read("feed", fetched.url, feed=feed)
+        feed = parse_as_feed(fetched)
+    except feed_parser.FeedParseError as error:
+        return UrlContent("none", fetched.url, reason=str(error))
+    return UrlContent("feed", fetched.url, feed=feed)
 
 
-def as_feed(fetched: http_client.Fetched) -> feed_parser.Feed:
+def parse_as_feed(fetched: http_client.FetchResult) -> feed_parser.ParsedFeed:
     """These bytes as a feed or sitemap. Raises feeds.BrokenFeed."""
-    return feed_parser.read(
+    return feed_parser.parse(
         fetched.body, url=fetched.url, content_type=fetched.content_type, charset=fetched.charset, zone=_zone()
     )
 
 
-def look(url: str) -> Look:
+def check_page(url: str) -> PageCheck:
     """What stands at an article's address now. Network only, no database; failures are said in English, as msgids."""
     with translation.override("en"):
         try:
             found = read_url(url)
-        except http_client.Gone as error:
-            return Look(url, is_gone=True, error=str(error))
-        except (http_client.Refused, http_client.TryLater) as error:
-            return Look(url, error=str(error))
-        return Look(url, read=found, error=found.reason)
+        except http_client.PageGone as error:
+            return PageCheck(url, is_gone=True, error=str(error))
+        except (http_client.PermanentFetchError, http_client.TemporaryFetchError) as error:
+            return PageCheck(url, error=str(error))
+        return PageCheck(url, read=found, error=found.reason)
 
 
-def look_at_site(url: str) -> extraction.Site:
+def read_site(url: str) -> extraction.Site:
     """Name, feeds, languages, logo and accent of a site. Raises fetching.Refused and fetching.TryLater."""
-    fetched = http_client.fetch(typed(url))
-    return extraction.read_site(fetched.body, url=fetched.url, charset=fetched.charset)
+    fetched = http_client.fetch(normalize_typed_url(url))
+    return extraction.extract_site(fetched.body, url=fetched.url, charset=fetched.charset)
 
 
-def typed(url: str) -> str:
+def normalize_typed_url(url: str) -> str:
     """An address as people type it; without a scheme it is https."""
     url = url.strip()
     return url if "://" in url[:10] or url.lower().startswith(("javascript:", "data:", "file:")) else f"https://{url}"

@@ -18,35 +18,35 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter.articles import addresses, feed_parser
-from newsletter.articles.article_data import ArticleData, NoArticle
-from newsletter.articles.reading import Read, as_feed, read_url
-from newsletter.articles.storing import completed, global_guid, upsert, with_picture
+from newsletter.articles.article_data import ArticleData, NotAnArticle
+from newsletter.articles.reading import UrlContent, parse_as_feed, read_url
+from newsletter.articles.storing import fetch_picture, global_guid, merge_page_data, upsert
 from newsletter.fetching import http_client
 from newsletter.models import Article, Candidate, CandidateState, Newsletter, Source, SourceKind
 
 logger = logging.getLogger(__name__)
 
-EVERY = timedelta(minutes=15)
+READ_INTERVAL = timedelta(minutes=15)
 """How often a source is read; after failures in a row twice, four times … as late."""
-LATEST = timedelta(hours=6)
+MAX_BACKOFF = timedelta(hours=6)
 """The longest pause after failures of ours; a site may ask for up to a day."""
-LONGEST_ASKED = timedelta(days=1)
-MOST_PAGES = 40
+MAX_RETRY_AFTER = timedelta(days=1)
+MAX_PAGES = 40
 """Pages of new articles read in one go; a sitemap with more is continued the next time."""
-MOST_SECONDS = 90
-MOST_SECONDS_OF_ALL = 100
+MAX_SECONDS = 90
+MAX_TOTAL_SECONDS = 100
 """After this no further source is begun; the next tick goes on."""
-MOST_SITEMAPS = 3
-MOST_SECONDS_OF_SEARCH = 20
-USUAL_FEEDS = ("feed/", "feed.xml", "rss.xml", "atom.xml", "/feed/", "/rss.xml")
-LEFT_OUT_FOR = timedelta(days=1)
+MAX_SITEMAPS = 3
+MAX_DISCOVERY_SECONDS = 20
+COMMON_FEED_PATHS = ("feed/", "feed.xml", "rss.xml", "atom.xml", "/feed/", "/rss.xml")
+SKIPPED_FOR = timedelta(days=1)
 """After this a page that gave no article is looked at once more,"""
-LOOKED_AT_FOR = timedelta(days=7)
+RETRIED_FOR = timedelta(days=7)
 """but only so long; later it has to say that it was changed."""
 
 
 @dataclass
-class Collected:
+class CollectResult:
     """What reading a source brought."""
 
     new: int = 0
@@ -63,19 +63,21 @@ class Collected:
 # --- connecting ------------------------------------------------------------------------------------------------------
 
 
-def connect(url: str, *, newsletter: Newsletter) -> Source:
+def connect_source(url: str, *, newsletter: Newsletter) -> Source:
     """The source for the feed or sitemap at `url`, for the first feed that the page at `url` names, or for one of its site.
 
     Raises NoArticle with words for people if there is none.
     """
     try:
         found = read_url(url)
-    except (http_client.Refused, http_client.TryLater) as error:
-        raise NoArticle(str(error)) from error
+    except (http_client.PermanentFetchError, http_client.TemporaryFetchError) as error:
+        raise NotAnArticle(str(error)) from error
     if found.kind != "feed":
         found = _found_near(found)
     if found.feed is None:
-        raise NoArticle(_("There is no feed at this address, and the page names none. Paste the address of the feed."))
+        raise NotAnArticle(
+            _("There is no feed at this address, and the page names none. Paste the address of the feed.")
+        )
     is_sitemap = bool(found.feed.sitemaps) or found.feed.needs_pages
     source, _created = Source.objects.get_or_create(
         newsletter=newsletter,
@@ -83,19 +85,19 @@ def connect(url: str, *, newsletter: Newsletter) -> Source:
         defaults={"kind": SourceKind.SITEMAP if is_sitemap else SourceKind.FEED},
     )
     if not source.is_active:
-        start(source)
+        activate_source(source)
     return source
 
 
-def _found_near(page: Read) -> Read:
+def _found_near(page: UrlContent) -> UrlContent:
     """The feed that a page names; else one in the usual places; else the news sitemap that the site names to robots."""
-    ends = time.monotonic() + MOST_SECONDS_OF_SEARCH
+    ends = time.monotonic() + MAX_DISCOVERY_SECONDS
     named = page.page.feeds[:2] if page.page else []
-    usual = (urljoin(page.url, path) for path in USUAL_FEEDS)
+    usual = (urljoin(page.url, path) for path in COMMON_FEED_PATHS)
     for address in chain(named, usual, _in_robots(page.url)):
         if time.monotonic() >= ends:
             break
-        with contextlib.suppress(http_client.Refused, http_client.TryLater):
+        with contextlib.suppress(http_client.PermanentFetchError, http_client.TemporaryFetchError):
             found = read_url(address)
             if found.feed is not None and (found.feed.items or found.feed.sitemaps):
                 return found
@@ -105,17 +107,17 @@ def _found_near(page: Read) -> Read:
 def _in_robots(url: str) -> Iterator[str]:
     """Asked only when nothing else was found."""
     address = urljoin(url, "/robots.txt")
-    with contextlib.suppress(http_client.Refused, http_client.TryLater):
+    with contextlib.suppress(http_client.PermanentFetchError, http_client.TemporaryFetchError):
         yield from feed_parser.sitemaps_in_robots(http_client.fetch(address).body, url=address)[:2]
 
 
-def stop(source: Source) -> None:
+def deactivate_source(source: Source) -> None:
     """Read the source no more; its articles stay."""
     Source.objects.filter(pk=source.pk).update(is_active=False)
     source.is_active = False
 
 
-def start(source: Source) -> None:
+def activate_source(source: Source) -> None:
     """Read the source again, beginning with the next tick."""
     fresh = {"is_active": True, "next_at": None, "failures": 0, "error": ""}
     Source.objects.filter(pk=source.pk).update(**fresh)
@@ -131,24 +133,24 @@ def collect_due(*, now: datetime) -> int:
 
     Two workers share the work: a source is read by whoever moves its time.
     """
-    new, ends = 0, time.monotonic() + MOST_SECONDS_OF_ALL
+    new, ends = 0, time.monotonic() + MAX_TOTAL_SECONDS
     due = Q(next_at__isnull=True) | Q(next_at__lte=now)
     for source in Source.objects.filter(due, is_active=True).order_by("next_at", "pk")[:50]:
         if time.monotonic() >= ends:
             break
-        if Source.objects.filter(due, pk=source.pk, is_active=True).update(next_at=now + EVERY):
+        if Source.objects.filter(due, pk=source.pk, is_active=True).update(next_at=now + READ_INTERVAL):
             new += collect(source, now=now).new
     return new
 
 
-def collect(source: Source, *, now: datetime) -> Collected:
+def collect(source: Source, *, now: datetime) -> CollectResult:
     """Read one source and store its articles. What goes wrong is said in `error`, and kept with the source."""
-    outcome = Collected()
-    facts: dict[str, object] = {"fetched_at": now, "error": "", "failures": 0, "next_at": now + EVERY}
+    outcome = CollectResult()
+    facts: dict[str, object] = {"fetched_at": now, "error": "", "failures": 0, "next_at": now + READ_INTERVAL}
     with translation.override("en"):
         try:
             facts |= _read(source, now=now, outcome=outcome)
-        except (http_client.Refused, http_client.TryLater, feed_parser.BrokenFeed) as error:
+        except (http_client.PermanentFetchError, http_client.TemporaryFetchError, feed_parser.FeedParseError) as error:
             outcome.error = str(error)
             failures = source.failures + 1
             pause = _pause(failures, asked_s=getattr(error, "after_s", 0))
@@ -164,36 +166,36 @@ def collect(source: Source, *, now: datetime) -> Collected:
 
 def _pause(failures: int, *, asked_s: float) -> timedelta:
     """How long a site is left alone after `failures` in a row; longer if its answer asked for that (Retry-After)."""
-    ours = min(EVERY * (1 << min(failures, 10)), LATEST)
-    return max(ours, min(timedelta(seconds=asked_s), LONGEST_ASKED))
+    ours = min(READ_INTERVAL * (1 << min(failures, 10)), MAX_BACKOFF)
+    return max(ours, min(timedelta(seconds=asked_s), MAX_RETRY_AFTER))
 
 
-def _read(source: Source, *, now: datetime, outcome: Collected) -> dict[str, object]:
+def _read(source: Source, *, now: datetime, outcome: CollectResult) -> dict[str, object]:
     """Fetch and store; what to remember for the next conditional request."""
     fetched = http_client.fetch(source.url, etag=source.etag, last_modified=source.last_modified)
     if fetched.not_modified:
         outcome.is_unchanged = True
         return {}
-    if _take(_complete(as_feed(fetched)), source=source, now=now, outcome=outcome):
+    if _take(_complete(parse_as_feed(fetched)), source=source, now=now, outcome=outcome):
         return {"etag": fetched.etag, "last_modified": fetched.last_modified}
     return {"etag": "", "last_modified": ""}  # more to come: have all of it again next time
 
 
-def _complete(feed: feed_parser.Feed) -> feed_parser.Feed:
+def _complete(feed: feed_parser.ParsedFeed) -> feed_parser.ParsedFeed:
     """For a sitemap index: the items of its newest sitemaps."""
     if not feed.sitemaps:
         return feed
-    parts = [as_feed(http_client.fetch(address)) for address in feed.sitemaps[:MOST_SITEMAPS]]
+    parts = [parse_as_feed(http_client.fetch(address)) for address in feed.sitemaps[:MAX_SITEMAPS]]
     items = [item for part in parts for item in part.items]
     return replace(feed, items=items, needs_pages=any(part.needs_pages for part in parts))
 
 
-def _take(feed: feed_parser.Feed, *, source: Source, now: datetime, outcome: Collected) -> bool:
+def _take(feed: feed_parser.ParsedFeed, *, source: Source, now: datetime, outcome: CollectResult) -> bool:
     """Store what is new or changed. False if some is left for the next time."""
     items = [replace(item, content_hash=_item_hash(item)) for item in _with_guids(feed.items)]
     known, left_out = _known(items), _left_out(items, source=source, now=now)
     language = feed.language or source.newsletter.default_language
-    ends, left, is_done = time.monotonic() + MOST_SECONDS, MOST_PAGES, True
+    ends, left, is_done = time.monotonic() + MAX_SECONDS, MAX_PAGES, True
     stored: list[Article] = []
     for item in items:
         heard = known.get(global_guid(item), set()) | known.get(item.url, set())
@@ -209,7 +211,7 @@ def _take(feed: feed_parser.Feed, *, source: Source, now: datetime, outcome: Col
             item = replace(item, content_hash="")
         if item.title:
             stored.append(_count(upsert(item, source=source, now=now, language=language), outcome=outcome))
-    addresses.want_twins(stored, newsletter=source.newsletter, now=now, source=source)
+    addresses.enqueue_translations(stored, newsletter=source.newsletter, now=now, source=source)
     _share([item.url for item in items], source=source, now=now)
     return is_done
 
@@ -236,7 +238,7 @@ def _known(items: list[ArticleData]) -> dict[str, set[str]]:
     return known
 
 
-def _with_page(item: ArticleData, *, source: Source, now: datetime, outcome: Collected) -> tuple[ArticleData, bool]:
+def _with_page(item: ArticleData, *, source: Source, now: datetime, outcome: CollectResult) -> tuple[ArticleData, bool]:
     """The item with what its own page adds: address, languages, picture, author, better words.
 
     False beside it if the page is the only thing that could make an article of it, and may be there the next time.
@@ -245,20 +247,20 @@ def _with_page(item: ArticleData, *, source: Source, now: datetime, outcome: Col
     try:
         found = read_url(item.url)
         reason = found.reason
-    except http_client.TryLater as error:
-        found, reason, is_read = Read("none", item.url), str(error), bool(item.title)
-    except http_client.Refused as error:
-        found, reason = Read("none", item.url), str(error)
+    except http_client.TemporaryFetchError as error:
+        found, reason, is_read = UrlContent("none", item.url), str(error), bool(item.title)
+    except http_client.PermanentFetchError as error:
+        found, reason = UrlContent("none", item.url), str(error)
     if found.page is None or reason:
         if not item.title:
             outcome.left_out.append(f"{item.url}: {reason}")
             if is_read:
                 _leave_out(item, found, reason or "This is a feed rather than an article.", source=source, now=now)
         return item, is_read
-    return completed(item, found.page.article), True
+    return merge_page_data(item, found.page.article), True
 
 
-def _count(stored: tuple[Article, str], *, outcome: Collected) -> Article:
+def _count(stored: tuple[Article, str], *, outcome: CollectResult) -> Article:
     article, what = stored
     if what == "new":
         outcome.new += 1
@@ -266,25 +268,25 @@ def _count(stored: tuple[Article, str], *, outcome: Collected) -> Article:
         outcome.changed += 1
     else:
         outcome.same += 1
-    return article if what == "same" else with_picture(article)
+    return article if what == "same" else fetch_picture(article)
 
 
 # --- what is left out, and what others have --------------------------------------------------------------------------
 
 
-def _leave_out(item: ArticleData, found: Read, reason: str, *, source: Source, now: datetime) -> None:
+def _leave_out(item: ArticleData, found: UrlContent, reason: str, *, source: Source, now: datetime) -> None:
     """Keep why an item of a feed became no article, so that an editor can see it and take it all the same."""
     candidate, _created = Candidate.objects.get_or_create(
         newsletter=source.newsletter, url=item.url, defaults={"source": source, "created_at": now}
     )
     if candidate.article_id is None:
-        addresses.leave_out(candidate, reason, title=found.page.article.title if found.page else "", now=now)
+        addresses.skip(candidate, reason, title=found.page.article.title if found.page else "", now=now)
 
 
 def _left_out(items: list[ArticleData], *, source: Source, now: datetime) -> dict[str, datetime]:
     """Addresses of items whose pages gave no article lately, and when they were looked at."""
     lately = Candidate.objects.filter(
-        Q(done_at__gt=now - LEFT_OUT_FOR) | Q(created_at__lte=now - LOOKED_AT_FOR),
+        Q(done_at__gt=now - SKIPPED_FOR) | Q(created_at__lte=now - RETRIED_FOR),
         newsletter=source.newsletter,
         url__in=[item.url for item in items],
         state=CandidateState.SKIPPED,

@@ -12,19 +12,19 @@ from urllib.parse import urlsplit
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from newsletter.articles.article_data import ArticleData, canonical
-from newsletter.articles.reading import Look, Read, look
+from newsletter.articles.article_data import ArticleData, canonical_url
+from newsletter.articles.reading import PageCheck, UrlContent, check_page
 from newsletter.fetching import http_client
 from newsletter.media import images
 from newsletter.models import Article, ArticleState, MediaFile, Source
 
 logger = logging.getLogger(__name__)
 
-FIELDS = (
+MERGED_FIELDS = (
     *("title", "summary", "author", "section", "language", "image_url", "image_alt", "published_at", "updated_at"),
     *("reading_minutes", "content_hash", "alternates"),
 )
-NOT_FOUND = re.compile(
+NOT_FOUND_TITLE = re.compile(
     r"\b(404|not found|no longer (available|exists)|tidak ditemukan|tidak tersedia|nicht gefunden|introuvable"
     r"|no encontrad[ao]|não encontrad[ao]|non trovata|niet gevonden)\b|页面不存在|見つかりません",
     re.IGNORECASE,
@@ -60,10 +60,10 @@ def global_guid(data: ArticleData) -> str:
 def _stored(data: ArticleData, *, source: Source | None, now: datetime) -> tuple[Article, str]:
     known = list(Article.objects.select_for_update().filter(Q(url=data.url) | Q(guid=data.guid))[:2])
     if not known:
-        values = {name: getattr(data, name) for name in FIELDS}
+        values = {name: getattr(data, name) for name in MERGED_FIELDS}
         return Article.objects.create(url=data.url, guid=data.guid, source=source, created_at=now, **values), "new"
     article = next((one for one in known if one.url == data.url), known[0])
-    changes = {name: getattr(data, name) for name in FIELDS if getattr(data, name) not in ("", None, {})}
+    changes = {name: getattr(data, name) for name in MERGED_FIELDS if getattr(data, name) not in ("", None, {})}
     changes["state"] = ArticleState.LIVE
     if article.state == ArticleState.GONE and len(known) == 1:
         changes["url"] = data.url  # it moved; while the old address works, links in sent issues agree with it
@@ -80,20 +80,24 @@ def _stored(data: ArticleData, *, source: Source | None, now: datetime) -> tuple
     return article, "changed" if set(differing) - {"content_hash", "source"} else "same"
 
 
-def with_picture(article: Article, *, ends: float | None = None) -> Article:
+def fetch_picture(article: Article, *, ends: float | None = None) -> Article:
     """Fetch the article's picture once and keep it; an article without one is good too.
 
     `ends` is the moment, by time.monotonic, at which whoever waits has waited long enough.
     """
-    seconds = http_client.IMAGE.total_s if ends is None else min(http_client.IMAGE.total_s, ends - time.monotonic())
+    seconds = (
+        http_client.IMAGE_LIMITS.total_s
+        if ends is None
+        else min(http_client.IMAGE_LIMITS.total_s, ends - time.monotonic())
+    )
     if article.image_id is not None or not article.image_url or seconds <= 0:
         return article
     try:
         picture = MediaFile.objects.filter(source_url=article.image_url).first()
         if picture is None:
-            fetched = http_client.fetch(article.image_url, limits=replace(http_client.IMAGE, total_s=seconds))
+            fetched = http_client.fetch(article.image_url, limits=replace(http_client.IMAGE_LIMITS, total_s=seconds))
             picture = images.store(fetched.body, alt=article.image_alt, source_url=article.image_url)
-    except (http_client.Refused, http_client.TryLater, images.NoPicture) as error:
+    except (http_client.PermanentFetchError, http_client.TemporaryFetchError, images.InvalidPicture) as error:
         logger.info("article picture left out", extra={"article": article.pk, "reason": type(error).__name__})
         return article
     Article.objects.filter(pk=article.pk).update(image=picture)
@@ -109,10 +113,10 @@ def refresh(article: Article, *, now: datetime) -> Article:
 
     It becomes gone if the page is, or if something else stands there now; a site that is down changes nothing.
     """
-    return keep(article, look(article.url), now=now)
+    return store_page_check(article, check_page(article.url), now=now)
 
 
-def keep(article: Article, seen: Look, *, now: datetime) -> Article:
+def store_page_check(article: Article, seen: PageCheck, *, now: datetime) -> Article:
     """Store what a look at the article's page brought."""
     facts: dict[str, object] = {"looked_at": now, "look_error": ""}
     page = seen.read.page if seen.read else None
@@ -124,14 +128,14 @@ def keep(article: Article, seen: Look, *, now: datetime) -> Article:
         url, guid = _place_now(article, page.article.url, asked=seen.url, led_to=seen.read.url if seen.read else "")
         data = replace(page.article, url=url, guid=guid, content_hash="")
         article, _outcome = upsert(data, source=article.source, now=now)
-        article = with_picture(article)
+        article = fetch_picture(article)
     Article.objects.filter(pk=article.pk).update(**facts)
     for name, value in facts.items():
         setattr(article, name, value)
     return article
 
 
-def _is_unpublished(article: Article, found: Read) -> bool:
+def _is_unpublished(article: Article, found: UrlContent) -> bool:
     """Whether something else stands where the article was: the front page, a notice that nothing is there, a list.
 
     A page that merely gives nothing to read (a login, a challenge, only script) is no proof of that.
@@ -145,16 +149,16 @@ def _is_unpublished(article: Article, found: Read) -> bool:
         return article.reading_minutes is not None
     title = found.page.article.title
     has_text = found.page.article.reading_minutes is not None
-    return bool(NOT_FOUND.search(title)) or (has_text and not _shares_a_word(title, article.title))
+    return bool(NOT_FOUND_TITLE.search(title)) or (has_text and not _shares_a_word(title, article.title))
 
 
-PAGE_KNOWS_BETTER = ("title", "summary", "author", "language", "image_url", "image_alt", "published_at")
+PAGE_PREFERRED_FIELDS = ("title", "summary", "author", "language", "image_url", "image_alt", "published_at")
 
 
-def completed(item: ArticleData, page: ArticleData) -> ArticleData:
+def merge_page_data(item: ArticleData, page: ArticleData) -> ArticleData:
     """What a feed says of an article, with what the article's own page adds or knows better; the feed's guid and hash."""
-    facts = {name: getattr(item, name) for name in FIELDS if getattr(item, name) not in ("", None, {})}
-    better = {name: getattr(page, name) for name in PAGE_KNOWS_BETTER if getattr(page, name)}
+    facts = {name: getattr(item, name) for name in MERGED_FIELDS if getattr(item, name) not in ("", None, {})}
+    better = {name: getattr(page, name) for name in PAGE_PREFERRED_FIELDS if getattr(page, name)}
     if item.title and not _shares_a_word(page.title, item.title):
         better.pop("title", None)  # the page's title is about something else, such as the site
     kept = {"guid": item.guid or page.guid, "content_hash": item.content_hash}
@@ -188,5 +192,5 @@ def _place_now(article: Article, url: str, *, asked: str, led_to: str) -> tuple[
 
 def _bare(url: str) -> str:
     """An address without what makes no other page of it: scheme, www, campaign, last slash."""
-    parts = urlsplit(canonical(url))
+    parts = urlsplit(canonical_url(url))
     return f"{(parts.hostname or '').removeprefix('www.')}{parts.path.rstrip('/')}?{parts.query}"

@@ -21,18 +21,27 @@ from newsletter.checks import link_results, mail, words
 from newsletter.checks.findings import Defect, Severity
 from newsletter.models import Issue, Newsletter
 
-__all__ = ["ORDER", "SYSTEM", "Check", "Severity", "for_editors", "inspect", "run", "sort"]
+__all__ = [
+    "SEVERITY_ORDER",
+    "SYSTEM_CHECKS",
+    "Check",
+    "Severity",
+    "filter_for_editors",
+    "check_rendering",
+    "check_issue",
+    "sort",
+]
 
 logger = logging.getLogger(__name__)
 
-SYSTEM = frozenset(
+SYSTEM_CHECKS = frozenset(
     {
         *("E01", "E02", "E03", "E04", "E05", "E06", "E10", "E11", "E12", "E13", "E14", "E15"),
         *("E23", "E24", "E25", "E26", "E27", "E28", "E30"),
     }
 )
 """Defects of our templates or code: no editor can mend them. Our tests fail on every one of them."""
-ORDER = {"blocks": 0, "warns": 1, "suggests": 2}
+SEVERITY_ORDER = {"blocks": 0, "warns": 1, "suggests": 2}
 
 
 @dataclass(frozen=True)
@@ -51,12 +60,12 @@ class Check:
     @property
     def is_system(self) -> bool:
         """Only we can mend it: shown as our defect, not as the editor's task."""
-        return self.id in SYSTEM
+        return self.id in SYSTEM_CHECKS
 
 
-def inspect(rendering: editions.Rendering, *, newsletter: Newsletter) -> list[Check]:
+def check_rendering(rendering: editions.Rendering, *, newsletter: Newsletter) -> list[Check]:
     """All rules over one rendering: one check per defect, or one that says all is well."""
-    parsed = mail.Mail(rendering, newsletter)
+    parsed = mail.ParsedMail(rendering, newsletter)
     return [
         check
         for rule in mail.RULES
@@ -86,12 +95,12 @@ def _checks(
     ]
 
 
-def run(issue: Issue, *, now: datetime | None = None) -> list[Check]:
+def check_issue(issue: Issue, *, now: datetime | None = None) -> list[Check]:
     """Everything that can be said about an issue without readers; what blocks comes first."""
     now = now or timezone.now()
     try:
         document = editions.document(issue)
-    except editions.CannotRender as error:
+    except editions.RenderError as error:
         return [Check("render", "blocks", False, str(error))]
     found = [
         *_of_document(issue, document, now=now),
@@ -111,72 +120,101 @@ def _new(found: Iterable[Check], known: list[Check]) -> list[Check]:
 
 def sort(found: Iterable[Check]) -> list[Check]:
     """What is wrong before what is well, and what blocks first."""
-    return sorted(found, key=lambda check: (check.ok, ORDER[check.severity]))
+    return sorted(found, key=lambda check: (check.ok, SEVERITY_ORDER[check.severity]))
 
 
 def _of_document(issue: Issue, document: content.Document, *, now: datetime) -> list[Check]:
     languages, zone = editions.languages(issue), issue.newsletter.zone
     goes_out = max(now, issue.scheduled_at or now)
-    decoration = documents.linked_decoration(document, languages)
-    alternatives = documents.without_alternative(document, languages)
-    times = documents.wrong_times(document, at=goes_out, zone=zone)
+    decoration = documents.find_linked_decorations(document, languages)
+    alternatives = documents.find_missing_alternatives(document, languages)
+    times = documents.find_invalid_times(document, at=goes_out, zone=zone)
     return [
-        *_checks("headline", "blocks", documents.unfinished(document, languages), _("No block is left half-written.")),
-        *_checks("link", "blocks", documents.wrong_links(document), _("Every address can be opened.")),
         *_checks(
-            "name", "blocks", documents.nameless(document, languages), _("Readers without a name are greeted, too.")
+            "headline",
+            "blocks",
+            documents.find_unfinished_blocks(document, languages),
+            _("No block is left half-written."),
         ),
-        *_checks("twice", "warns", documents.told_twice(document), _("Nothing is told twice.")),
+        *_checks("link", "blocks", documents.find_invalid_links(document), _("Every address can be opened.")),
+        *_checks(
+            "name",
+            "blocks",
+            documents.find_missing_fallbacks(document, languages),
+            _("Readers without a name are greeted, too."),
+        ),
+        *_checks("twice", "warns", documents.find_duplicate_articles(document), _("Nothing is told twice.")),
         *_checks("decoration", "blocks", decoration, _("What is only decoration is no link.")),
         *_checks("event", "warns", times, _("Events are still to come.")),
-        *_checks("E17", "warns", documents.heavy_pictures(document), _("Pictures are light and of a common kind.")),
-        *_checks("alt", "warns", documents.undescribed(document, languages), _("Pictures of stories are described.")),
+        *_checks(
+            "E17", "warns", documents.find_heavy_pictures(document), _("Pictures are light and of a common kind.")
+        ),
+        *_checks(
+            "alt",
+            "warns",
+            documents.find_missing_alt_texts(document, languages),
+            _("Pictures of stories are described."),
+        ),
         *_checks("alternative", "suggests", alternatives, _("Videos and drawings can be had in words, too.")),
     ]
 
 
 def _of_words(issue: Issue, document: content.Document, *, now: datetime) -> list[Check]:
     languages = editions.languages(issue)
-    foreign = words.foreign_subject(document, languages)
+    foreign = words.find_foreign_subjects(document, languages)
     return [
-        *_checks("subject", "warns", words.used_subject(issue, document, languages), _("The subject is a new one.")),
+        *_checks(
+            "subject", "warns", words.find_repeated_subjects(issue, document, languages), _("The subject is a new one.")
+        ),
         *_checks("tongue", "warns", foreign, _("The subject is in its readers' language.")),
-        *_checks("accent", "warns", words.pale_accent(issue.newsletter.accent), _("The accent can be read.")),
-        *_checks("year", "suggests", words.old_years(document, languages, at=now), _("No year is out of date.")),
-        *_checks("attached", "suggests", words.promised_files(document, languages), _("No attachment is promised.")),
+        *_checks("accent", "warns", words.find_pale_accent(issue.newsletter.accent), _("The accent can be read.")),
+        *_checks(
+            "year", "suggests", words.find_outdated_years(document, languages, at=now), _("No year is out of date.")
+        ),
+        *_checks(
+            "attached",
+            "suggests",
+            words.find_promised_attachments(document, languages),
+            _("No attachment is promised."),
+        ),
     ]
 
 
 def _looked(issue: Issue, document: content.Document, *, now: datetime) -> list[Check]:
-    changes = article_changes.in_document(document)
-    dead = link_results.dead_links(issue, document, editions.languages(issue), now=now)
+    changes = article_changes.find_document_changes(document)
+    dead = link_results.find_dead_links(issue, document, editions.languages(issue), now=now)
     return [
-        *_checks("gone", "blocks", link_results.gone(changes), _("Every article is still there.")),
-        *_checks("changed", "warns", link_results.changed(changes), _("Articles say what they said.")),
+        *_checks("gone", "blocks", link_results.find_gone_articles(changes), _("Every article is still there.")),
+        *_checks("changed", "warns", link_results.find_changed_articles(changes), _("Articles say what they said.")),
         *_checks(
-            "unreachable", "suggests", link_results.unreachable(changes, now=now), _("Articles could be read again.")
+            "unreachable",
+            "suggests",
+            link_results.find_unreachable_articles(changes, now=now),
+            _("Articles could be read again."),
         ),
-        *_checks("E19", "warns", dead, link_results.all_answered(issue, document, now=now)),
+        *_checks("E19", "warns", dead, link_results.describe_all_answered(issue, document, now=now)),
     ]
 
 
 def _in_language(issue: Issue, document: content.Document, language: str) -> list[Check]:
     default = issue.newsletter.default_language
     all_well = _("Every text is there in this language.")
-    found = _checks("language", "blocks", documents.missing(document, language, default), all_well, language)
+    found = _checks(
+        "language", "blocks", documents.find_missing_translations(document, language, default), all_well, language
+    )
     try:
         rendering = editions.render(issue, language)
-    except editions.CannotRender as error:
+    except editions.RenderError as error:
         return [*found, Check("render", "blocks", False, str(error), error.block, language)]
-    foreign = documents.foreign_unmarked(rendering, document, default)
+    foreign = documents.find_unmarked_fallbacks(rendering, document, default)
     found += _checks("E26", "warns", foreign, _("Texts in another language are marked."), language)
-    return found + inspect(rendering, newsletter=issue.newsletter)
+    return found + check_rendering(rendering, newsletter=issue.newsletter)
 
 
 # --- for people ------------------------------------------------------------------------------------------------------
 
 
-def for_editors(found: Iterable[Check], issue: Issue) -> list[Check]:
+def filter_for_editors(found: Iterable[Check], issue: Issue) -> list[Check]:
     """What an editor can act on. Defects of ours are logged; those that block become one line that names whom to tell."""
     found = list(found)
     ours = [check for check in found if check.is_system and not check.ok]

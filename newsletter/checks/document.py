@@ -15,14 +15,14 @@ from newsletter.formatting import language_name
 from newsletter.models import MediaFile
 from newsletter.rendering import appearance, links, richtext
 
-MOST_PICTURE_BYTES = 600_000
-WIDEST_PICTURE = 1_200
+MAX_PICTURE_BYTES = 600_000
+MAX_PICTURE_WIDTH = 1_200
 
 
-def missing(document: content.Document, language: str, default: str) -> Iterator[Defect]:
+def find_missing_translations(document: content.Document, language: str, default: str) -> Iterator[Defect]:
     """What a reader of `language` would not get, or would get in another language without being told."""
     name = language_name(language)
-    if not any(block.kind != "divider" for block, _words, _spoken in content.shown(document, language, default)):
+    if not any(block.kind != "divider" for block, _words, _spoken in content.shown_blocks(document, language, default)):
         yield Defect(_("There is nothing to read in %(language)s.") % {"language": name})
         return
     for block in document.blocks:
@@ -33,14 +33,18 @@ def missing(document: content.Document, language: str, default: str) -> Iterator
         return
     if not document.envelope(language, language).subject:
         yield Defect(_("The subject is not written in %(language)s yet.") % {"language": name}, None, "warns")
-    if not any(spoken == language for block, _w, spoken in content.shown(document, language, default) if block.words):
+    if not any(
+        spoken == language for block, _w, spoken in content.shown_blocks(document, language, default) if block.words
+    ):
         yield Defect(_("No text is written in %(language)s yet.") % {"language": name}, None, "warns")
 
 
-def foreign_unmarked(rendering: editions.Rendering, document: content.Document, default: str) -> Iterator[Defect]:
-    shown = content.shown(document, rendering.language, default)
+def find_unmarked_fallbacks(
+    rendering: editions.Rendering, document: content.Document, default: str
+) -> Iterator[Defect]:
+    shown = content.shown_blocks(document, rendering.language, default)
     foreign = {block.id: spoken for block, _words, spoken in shown if spoken != rendering.language}
-    tree = appearance.parse(rendering.html) if foreign else None
+    tree = appearance.parse_html(rendering.html) if foreign else None
     for block_id, spoken in foreign.items():
         parts = [] if tree is None else tree.find_class(f"blk-{block_id}")
         marked = [
@@ -50,7 +54,7 @@ def foreign_unmarked(rendering: editions.Rendering, document: content.Document, 
             yield Defect(_("A text in another language is not marked as such."), block_id)
 
 
-def unfinished(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
+def find_unfinished_blocks(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
     """Blocks that somebody began in a language; they, or parts of them, would be left out without a word."""
     for block in document.blocks:
         yield from _unfinished_picture(block, tuple(languages))
@@ -66,7 +70,7 @@ def unfinished(document: content.Document, languages: Iterable[str]) -> Iterator
 
 def _lacks(words: content.Words) -> str:
     match words:
-        case content.StoryWords(headline="") | content.VideoWords(headline="") | content.EventWords():
+        case content.StoryWords(headline="") | content.VideoWords(headline="") | content.CalendarEventWords():
             return _("This block has no headline.")
         case content.StoryWords():
             return _("This story has no link to its article.")
@@ -96,7 +100,7 @@ def _unanswered(words: content.FaqWords, block: str, language: str) -> Iterator[
 
 def _words_of(html: str) -> str:
     try:
-        return richtext.words(richtext.read(html))
+        return richtext.plain_words(richtext.parse(html))
     except richtext.TooComplex:
         return html  # rendering says so
 
@@ -119,7 +123,7 @@ def _is_decoration(block: content.Block) -> bool:
     return isinstance(block, content.Image) and block.is_decorative
 
 
-def linked_decoration(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
+def find_linked_decorations(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
     for block in document.blocks:
         for language in languages:
             words = block.words.get(language)
@@ -128,24 +132,24 @@ def linked_decoration(document: content.Document, languages: Iterable[str]) -> I
                 yield Defect(message, block.id, None, language)
 
 
-def wrong_links(document: content.Document) -> Iterator[Defect]:
-    for link in link_checker.links(document):
-        if not links.is_safe(link.url) and not link.url.startswith("#"):
+def find_invalid_links(document: content.Document) -> Iterator[Defect]:
+    for link in link_checker.document_links(document):
+        if not links.is_safe_url(link.url) and not link.url.startswith("#"):
             message = _("“%(address)s” is not a web address. It has to start with https.")
             yield Defect(message % {"address": link.url[:60]}, link.block, None, link.language)
 
 
-def told_twice(document: content.Document) -> Iterator[Defect]:
+def find_duplicate_articles(document: content.Document) -> Iterator[Defect]:
     seen: set[int] = set()
     for block in document.blocks:
-        article = block.article if isinstance(block, content.FromArticle) else None
+        article = block.article if isinstance(block, content.ArticleBlock) else None
         if article and article in seen:
             yield Defect(_("The same article is in this issue twice."), block.id)
         if article:
             seen.add(article)
 
 
-def nameless(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
+def find_missing_fallbacks(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
     """Merge fields without the words that stand in for a reader who gave no name."""
     message = _("A place for the reader's name has no words for readers who gave none. Write some, such as “reader”.")
     for block in document.blocks:
@@ -163,7 +167,7 @@ def _rich(words: content.Words | None) -> Iterator[str]:
 
 def _fields(html: str) -> list[tuple[str, str]]:
     try:
-        return list(richtext.merges(richtext.read(html)))
+        return list(richtext.merge_fields(richtext.parse(html)))
     except richtext.TooComplex:
         return []  # rendering says so
 
@@ -171,29 +175,29 @@ def _fields(html: str) -> list[tuple[str, str]]:
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
-def picture_of(block: content.Block) -> content.Picture | None:
+def shown_picture(block: content.Block) -> content.Picture | None:
     """The picture that a mail shows of this block."""
     return getattr(block, "picture", None)
 
 
-def heavy_pictures(document: content.Document) -> Iterator[Defect]:
-    shown = {picture.media: block.id for block in reversed(document.blocks) if (picture := picture_of(block))}
+def find_heavy_pictures(document: content.Document) -> Iterator[Defect]:
+    shown = {picture.media: block.id for block in reversed(document.blocks) if (picture := shown_picture(block))}
     total = 0
     for file in MediaFile.objects.filter(pk__in=shown):
         total += file.size
-        if file.width > WIDEST_PICTURE:
+        if file.width > MAX_PICTURE_WIDTH:
             yield Defect(_("This picture is wider than 1,200 pixels."), shown[file.pk])
-    if total > MOST_PICTURE_BYTES:
+    if total > MAX_PICTURE_BYTES:
         yield Defect(_("The pictures have %(size)s kB together; 600 are quick to load.") % {"size": total // 1000})
 
 
-def undescribed(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
+def find_missing_alt_texts(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
     """Pictures of stories that readers who do not see them would never hear of."""
     for block in document.blocks:
         for language in languages:
             words = block.words.get(language)
             if (
-                picture_of(block)
+                shown_picture(block)
                 and isinstance(words, content.StoryWords)
                 and words.is_complete
                 and not words.image_alt
@@ -201,7 +205,7 @@ def undescribed(document: content.Document, languages: Iterable[str]) -> Iterato
                 yield Defect(_("This picture has no description. Say what it shows."), block.id, None, language)
 
 
-def without_alternative(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
+def find_missing_alternatives(document: content.Document, languages: Iterable[str]) -> Iterator[Defect]:
     """Drawings whose facts are told nowhere in words, and videos for readers who cannot hear."""
     for block in document.blocks:
         for language in languages:
@@ -218,19 +222,19 @@ def without_alternative(document: content.Document, languages: Iterable[str]) ->
 
 def _is_drawing(block: content.Block) -> bool:
     """Pictures of few colours are stored as PNG."""
-    picture = picture_of(block)
+    picture = shown_picture(block)
     return picture is not None and not _is_decoration(block) and picture.path.lower().endswith(".png")
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-def wrong_times(document: content.Document, *, at: datetime, zone: ZoneInfo) -> Iterator[Defect]:
+def find_invalid_times(document: content.Document, *, at: datetime, zone: ZoneInfo) -> Iterator[Defect]:
     """Events without a time, that end before they begin, or that are over when the issue goes out at `at`."""
     for block in document.blocks:
-        if not isinstance(block, content.Event) or not any(words.is_complete for words in block.words.values()):
+        if not isinstance(block, content.CalendarEvent) or not any(words.is_complete for words in block.words.values()):
             continue
-        begins, ends = local(block.starts_at, zone), local(block.ends_at, zone)
+        begins, ends = parse_local_time(block.starts_at, zone), parse_local_time(block.ends_at, zone)
         if begins is None:
             yield Defect(_("This event has no date and time."), block.id, "blocks")
         elif ends is not None and ends <= begins:
@@ -239,7 +243,7 @@ def wrong_times(document: content.Document, *, at: datetime, zone: ZoneInfo) -> 
             yield Defect(_("This event is over by the time the issue goes out."), block.id)
 
 
-def local(moment: str, zone: ZoneInfo) -> datetime | None:
+def parse_local_time(moment: str, zone: ZoneInfo) -> datetime | None:
     """What clocks in `zone` show, as a moment; None for none, or for a day that does not exist."""
     try:
         return datetime.fromisoformat(moment).replace(tzinfo=zone) if moment else None

@@ -8,39 +8,43 @@ from collections.abc import Iterable
 
 from newsletter.rendering import links
 
-SECOND_LEVEL = frozenset("ac biz co com desa edu go gov mil my net or org sch web".split())  # noqa: SIM905 (easier to read)
-CONFUSED = str.maketrans("0134578" + "аеорсухіѕԁɡ", "oleastb" + "aeopcyxisdg")
+SECOND_LEVEL_LABELS = frozenset("ac biz co com desa edu go gov mil my net or org sch web".split())  # noqa: SIM905 (easier to read)
+CONFUSABLES = str.maketrans("0134578" + "аеорсухіѕԁɡ", "oleastb" + "aeopcyxisdg")
 """Figures and Cyrillic letters that pass for Latin ones."""
-SHORTEST = 6
+MIN_NAME_LENGTH = 6
 """Shorter names are alike by chance."""
 _HOST_IN_WORDS = re.compile(r"(?:https?://)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?:/\S*)?", re.IGNORECASE)
 
 
-def domain(host: str) -> str:
+def registered_domain(host: str) -> str:
     """What was registered: the name with its ending, "kabar.example" of "www.kabar.example", "imigrasi.go.id" with three."""
     labels = host.split(".")
-    size = 3 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in SECOND_LEVEL else 2
+    size = 3 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in SECOND_LEVEL_LABELS else 2
     return ".".join(labels[-size:])
 
 
-def imitated(host: str, own: Iterable[str]) -> str:
+def find_imitated_host(host: str, own: Iterable[str]) -> str:
     """Which of our `own` hosts this one can be taken for; "" if none, or if it is one of them."""
-    homes = {domain(one) for one in own if one}
-    if domain(host) in homes or is_number(host):
+    homes = {registered_domain(one) for one in own if one}
+    if registered_domain(host) in homes or is_ip_address(host):
         return ""
     for home in sorted(homes):
         name = home.partition(".")[0]
-        if len(name) >= SHORTEST and _is_alike(_readable(host), name, home):
+        if len(name) >= MIN_NAME_LENGTH and _is_alike(_readable(host), name, home):
             return home
     return ""
 
 
 def _is_alike(host: str, name: str, home: str) -> bool:
-    other = domain(host).partition(".")[0]
+    other = registered_domain(host).partition(".")[0]
     drawn, as_drawn = _drawn(other), _drawn(name)
     if drawn == as_drawn or _is_one_step(drawn, as_drawn):
         return True
-    return home in host or home.replace(".", "-") in host or (len(name) > SHORTEST and name in re.split(r"[.-]", host))
+    return (
+        home in host
+        or home.replace(".", "-") in host
+        or (len(name) > MIN_NAME_LENGTH and name in re.split(r"[.-]", host))
+    )
 
 
 def _readable(host: str) -> str:
@@ -53,7 +57,7 @@ def _readable(host: str) -> str:
 
 def _drawn(name: str) -> str:
     """Letters and figures that look the same as one."""
-    return name.translate(CONFUSED).replace("rn", "m").replace("vv", "w").replace("-", "")
+    return name.translate(CONFUSABLES).replace("rn", "m").replace("vv", "w").replace("-", "")
 
 
 def _is_one_step(one: str, other: str) -> bool:
@@ -70,7 +74,7 @@ def _is_one_step(one: str, other: str) -> bool:
     return any(longer[:place] + longer[place + 1 :] == shorter for place in range(len(longer)))
 
 
-def is_number(host: str) -> bool:
+def is_ip_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -78,7 +82,7 @@ def is_number(host: str) -> bool:
     return True
 
 
-def said(label: str) -> str:
+def host_in_label(label: str) -> str:
     """The site that the words of a link name, if they are an address; else ""."""
     found = _HOST_IN_WORDS.fullmatch(label.strip())
-    return found[1].lower().removeprefix("www.") if found and links.is_safe(f"https://{found[1]}") else ""
+    return found[1].lower().removeprefix("www.") if found and links.is_safe_url(f"https://{found[1]}") else ""

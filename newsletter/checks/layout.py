@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-LIST = Path(__file__).with_name("weak_css.toml")
+WEAK_CSS_FILE = Path(__file__).with_name("weak_css.toml")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _BODY = re.compile(r"\{([^{}]*)\}")
 
 
-class Feature(NamedTuple):
+class CssFeature(NamedTuple):
     name: str
     pattern: re.Pattern[str] | None
     """Over declarations."""
@@ -23,10 +23,10 @@ class Feature(NamedTuple):
 
 
 @cache
-def features() -> tuple[Feature, ...]:
+def load_features() -> tuple[CssFeature, ...]:
     return tuple(
-        Feature(one["name"], _compiled(one.get("pattern")), _compiled(one.get("selector")))
-        for one in tomllib.loads(LIST.read_text())["feature"]
+        CssFeature(one["name"], _compiled(one.get("pattern")), _compiled(one.get("selector")))
+        for one in tomllib.loads(WEAK_CSS_FILE.read_text())["feature"]
     )
 
 
@@ -34,12 +34,12 @@ def _compiled(pattern: str | None) -> re.Pattern[str] | None:
     return re.compile(pattern, re.IGNORECASE) if pattern else None
 
 
-def weak(*, sheets: Iterable[str], attributes: Iterable[str]) -> Iterator[str]:
+def find_weak_features(*, sheets: Iterable[str], attributes: Iterable[str]) -> Iterator[str]:
     """Names of the features that style sheets and style attributes use, each once."""
     whole = [_COMMENT.sub("", sheet) for sheet in sheets]
     declared = ";\n".join(dict.fromkeys([*(body for sheet in whole for body in _BODY.findall(sheet)), *attributes]))
     selected = "\n".join(_BODY.sub("{}", sheet) for sheet in whole)
-    for feature in features():
+    for feature in load_features():
         if (feature.pattern and feature.pattern.search(declared)) or (
             feature.selector and feature.selector.search(selected)
         ):

@@ -16,7 +16,7 @@ from newsletter.checks.findings import Defect
 from newsletter.models import Issue
 
 
-def gone(changes: Iterable[article_changes.Change]) -> Iterator[Defect]:
+def find_gone_articles(changes: Iterable[article_changes.ArticleChange]) -> Iterator[Defect]:
     for change in changes:
         if change.kind == "gone":
             message = _("The page of “%(title)s” is gone: remove the block, or decide to tell it anyway.")
@@ -24,7 +24,7 @@ def gone(changes: Iterable[article_changes.Change]) -> Iterator[Defect]:
             yield Defect(message % {"title": title[:80]}, change.block, None, change.language)
 
 
-def changed(changes: Iterable[article_changes.Change]) -> Iterator[Defect]:
+def find_changed_articles(changes: Iterable[article_changes.ArticleChange]) -> Iterator[Defect]:
     said = {
         "retitled": _("The article has a new headline: “%(title)s”."),
         "reworded": _("The article “%(title)s” has a new summary."),
@@ -36,22 +36,22 @@ def changed(changes: Iterable[article_changes.Change]) -> Iterator[Defect]:
             yield Defect(message, change.block, None, change.language)
 
 
-def unreachable(changes: Iterable[article_changes.Change], *, now: datetime) -> Iterator[Defect]:
+def find_unreachable_articles(changes: Iterable[article_changes.ArticleChange], *, now: datetime) -> Iterator[Defect]:
     for change in changes:
         if change.kind == "unreachable":
             message = _("The page of “%(title)s” could not be read again. %(age)s")
-            figures = {"title": change.now.title[:80], "age": age(change.looked_at, now=now)}
+            figures = {"title": change.now.title[:80], "age": describe_age(change.looked_at, now=now)}
             yield Defect(message % figures, change.block, None, change.language)
 
 
-def dead_links(
+def find_dead_links(
     issue: Issue, document: content.Document, languages: Iterable[str], *, now: datetime
 ) -> Iterator[Defect]:
     """Links that did not answer when they were tried, and how many have not been tried yet."""
-    known = link_checker.answers(issue)
+    known = link_checker.latest_results(issue)
     untried: set[str] = set()
-    for link in link_checker.links(document):
-        if link.language not in languages or not link_checker.is_tried(link.url):
+    for link in link_checker.document_links(document):
+        if link.language not in languages or not link_checker.is_checkable(link.url):
             continue
         answer = known.get(link.url)
         if answer is None:
@@ -65,8 +65,8 @@ def dead_links(
         yield Defect(message % {"count": len(untried)}, None, "suggests", None, is_pending=True)
 
 
-def _dead(link: link_checker.Link, answer: link_checker.Answer, *, now: datetime) -> Defect:
-    figures = {"label": (link.label or link.url)[:80], "age": age(answer.at, now=now)}
+def _dead(link: link_checker.DocumentLink, answer: link_checker.LinkResult, *, now: datetime) -> Defect:
+    figures = {"label": (link.label or link.url)[:80], "age": describe_age(answer.at, now=now)}
     if answer.keeps_out:
         message = _("The link “%(label)s” leads to a site that keeps programs out. Open it once yourself. %(age)s")
         return Defect(message % figures, link.block, "suggests", link.language, about=link.url)
@@ -74,17 +74,17 @@ def _dead(link: link_checker.Link, answer: link_checker.Answer, *, now: datetime
     return Defect(message % {**figures, "reason": _(answer.reason)}, link.block, None, link.language, about=link.url)
 
 
-def all_answered(issue: Issue, document: content.Document, *, now: datetime) -> str:
+def describe_all_answered(issue: Issue, document: content.Document, *, now: datetime) -> str:
     """In words for when all is well: how many links answered, and how long ago."""
-    known = link_checker.answers(issue)
-    moments = {link.url: known[link.url].at for link in link_checker.links(document) if link.url in known}
+    known = link_checker.latest_results(issue)
+    moments = {link.url: known[link.url].at for link in link_checker.document_links(document) if link.url in known}
     if not moments:
         return _("There is no link to try.")
     message = ngettext("The %(count)s link answers. %(age)s", "All %(count)s links answer. %(age)s", len(moments))
-    return message % {"count": len(moments), "age": age(min(moments.values()), now=now)}
+    return message % {"count": len(moments), "age": describe_age(min(moments.values()), now=now)}
 
 
-def age(moment: datetime | None, *, now: datetime) -> str:
+def describe_age(moment: datetime | None, *, now: datetime) -> str:
     """ "Checked 2 minutes ago."; the moment a worker looked."""
     if moment is None:
         return ""

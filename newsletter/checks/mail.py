@@ -22,11 +22,11 @@ from newsletter.models import Newsletter
 from newsletter.rendering import appearance, colours, links, richtext, slots
 
 HARD_LIMIT, SOFT_LIMIT, FOOTER_LIMIT = 102_000, 75_000, 90_000
-LONGEST_LINE = 998
-FILLED = {"hit": "h" * 40, "u": "u" * 80, "p": "p" * 80, "why": "w" * 300, "name": "n" * 240}
+MAX_LINE_BYTES = 998
+LONGEST_SLOT_VALUES = {"hit": "h" * 40, "u": "u" * 80, "p": "p" * 80, "why": "w" * 300, "name": "n" * 240}
 """What slots take at most, for sizes."""
 
-GENERIC = frozenset(
+GENERIC_LABELS = frozenset(
     {
         *("klik", "klik di sini", "klik disini", "klik sini", "di sini", "disini", "sini", "baca", "baca selengkapnya"),
         *(
@@ -76,26 +76,26 @@ PLACEHOLDER = re.compile(
 FILE_NAME = re.compile(r"^\S+\.(?:jpe?g|png|gif|webp|svg|bmp)$|^(?:img|dsc|image|screenshot)[ _-]?\d+", re.IGNORECASE)
 
 
-class Mail:
+class ParsedMail:
     """A rendering, parsed once for all rules."""
 
     def __init__(self, rendering: editions.Rendering, newsletter: Newsletter) -> None:
         self.rendering = rendering
         self.newsletter = newsletter
-        self.html = slots.fill(slots.split(rendering.html), FILLED)
-        self.text = slots.fill(slots.split(rendering.text), FILLED)
-        self.tree = appearance.parse(self.html)
+        self.html = slots.fill(slots.split(rendering.html), LONGEST_SLOT_VALUES)
+        self.text = slots.fill(slots.split(rendering.text), LONGEST_SLOT_VALUES)
+        self.tree = appearance.parse_html(self.html)
 
     @cached_property
     def light(self) -> appearance.Cascade:
         return appearance.Cascade(self.tree, dark=False)
 
     @cached_property
-    def words(self) -> list[appearance.Words]:
+    def words(self) -> list[appearance.VisibleText]:
         return list(self.light.words(self.tree))
 
     @cached_property
-    def dark_words(self) -> list[appearance.Words]:
+    def dark_words(self) -> list[appearance.VisibleText]:
         return list(appearance.Cascade(self.tree, dark=True).words(self.tree))
 
     @cached_property
@@ -111,17 +111,17 @@ class Mail:
         return list(self.tree.iter("img"))
 
 
-Finder = Callable[[Mail], Iterator[Defect]]
+FindDefects = Callable[[ParsedMail], Iterator[Defect]]
 
 
-class Rule(NamedTuple):
+class MailRule(NamedTuple):
     id: str
     severity: Severity
     all_well: object
-    find: Finder
+    find: FindDefects
 
 
-def block_of(element: HtmlElement) -> str | None:
+def block_id_of(element: HtmlElement) -> str | None:
     """The block an element belongs to; None in masthead and footer."""
     for one in (element, *element.iterancestors()):
         for name in one.get("class", "").split():
@@ -130,7 +130,7 @@ def block_of(element: HtmlElement) -> str | None:
     return None
 
 
-def said(element: HtmlElement) -> str:
+def element_text(element: HtmlElement) -> str:
     """The words of an element and the descriptions of its pictures."""
     pictures = " ".join(image.get("alt", "") for image in element.iter("img"))
     return " ".join(f"{element.text_content()} {pictures}".split())
@@ -139,69 +139,71 @@ def said(element: HtmlElement) -> str:
 # --- structure -------------------------------------------------------------------------------------------------------
 
 
-def language_and_direction(mail: Mail) -> Iterator[Defect]:
+def check_language_and_direction(mail: ParsedMail) -> Iterator[Defect]:
     if mail.tree.get("lang") != mail.rendering.language or mail.tree.get("dir") not in ("ltr", "rtl"):
         yield Defect(_("The mail does not say which language it is in."))
 
 
-def parts_with_language(mail: Mail) -> Iterator[Defect]:
+def check_part_languages(mail: ParsedMail) -> Iterator[Defect]:
     body = mail.tree.find("body")
     children = [] if body is None else [child for child in body if isinstance(child.tag, str)]
     if not children or any(not (child.get("lang") and child.get("dir")) for child in children):
         yield Defect(_("A part of the mail does not say which language it is in."))
 
 
-def title_is_subject(mail: Mail) -> Iterator[Defect]:
+def check_title_is_subject(mail: ParsedMail) -> Iterator[Defect]:
     title = mail.tree.findtext(".//title") or ""
     if " ".join(title.split()) != " ".join(mail.rendering.subject.split()):
         yield Defect(_("The title of the mail is not its subject."))
 
 
-def headings_in_order(mail: Mail) -> Iterator[Defect]:
+def check_heading_order(mail: ParsedMail) -> Iterator[Defect]:
     levels = [int(heading.tag[1]) for heading in mail.headings]
     if levels.count(1) != 1 or levels[0] != 1:
         yield Defect(_("The mail needs exactly one main heading, before all others."))
     for before, heading in zip(levels, mail.headings[1:], strict=False):
         if int(heading.tag[1]) > before + 1:
-            yield Defect(_("A heading level is skipped."), block_of(heading))
+            yield Defect(_("A heading level is skipped."), block_id_of(heading))
 
 
-def tables_are_layout(mail: Mail) -> Iterator[Defect]:
+def check_layout_tables(mail: ParsedMail) -> Iterator[Defect]:
     if any(table.get("role") != "presentation" for table in mail.tree.iter("table")):
         yield Defect(_("A layout table would be read out as a table of figures."))
 
 
-def images_described(mail: Mail) -> Iterator[Defect]:
+def check_images_described(mail: ParsedMail) -> Iterator[Defect]:
     for image in mail.images:
         if image.get("alt") is None:
-            yield Defect(_("A picture has no description."), block_of(image))
+            yield Defect(_("A picture has no description."), block_id_of(image))
 
 
-def descriptions_useful(mail: Mail) -> Iterator[Defect]:
+def check_alt_texts_useful(mail: ParsedMail) -> Iterator[Defect]:
     for image in mail.images:
         description = (image.get("alt") or "").strip()
         is_linked = any(one.tag == "a" for one in image.iterancestors())
         if FILE_NAME.match(description):
-            yield Defect(_("The description of a picture is a file name. Say what the picture shows."), block_of(image))
+            yield Defect(
+                _("The description of a picture is a file name. Say what the picture shows."), block_id_of(image)
+            )
         elif is_linked and not description:
-            yield Defect(_("A picture that is a link has no description. Say where it leads."), block_of(image))
+            yield Defect(_("A picture that is a link has no description. Say where it leads."), block_id_of(image))
 
 
-def links_have_words(mail: Mail) -> Iterator[Defect]:
+def check_links_have_words(mail: ParsedMail) -> Iterator[Defect]:
     for anchor in mail.anchors:
-        if not said(anchor):
-            yield Defect(_("A link has no words."), block_of(anchor))
+        if not element_text(anchor):
+            yield Defect(_("A link has no words."), block_id_of(anchor))
 
 
-def links_say_where(mail: Mail) -> Iterator[Defect]:
+def check_links_descriptive(mail: ParsedMail) -> Iterator[Defect]:
     for anchor in mail.anchors:
-        words = said(anchor)
-        if words.lower().strip(" .…!›»>→:") in GENERIC:
+        words = element_text(anchor)
+        if words.lower().strip(" .…!›»>→:") in GENERIC_LABELS:
             message = _("“%(words)s” does not say where the link leads. Name what readers find there.")
-            yield Defect(message % {"words": words}, block_of(anchor))
+            yield Defect(message % {"words": words}, block_id_of(anchor))
 
 
-def ids_are_unique(mail: Mail) -> Iterator[Defect]:
+def check_unique_ids(mail: ParsedMail) -> Iterator[Defect]:
     ids = [element.get("id") for element in mail.tree.iter() if isinstance(element.tag, str) and element.get("id")]
     if len(ids) != len(set(ids)):
         yield Defect(_("Two parts of the mail have the same id."))
@@ -210,57 +212,57 @@ def ids_are_unique(mail: Mail) -> Iterator[Defect]:
 # --- what it looks like ----------------------------------------------------------------------------------------------
 
 
-def readable(words: Iterable[appearance.Words]) -> Iterator[Defect]:
+def find_low_contrast(words: Iterable[appearance.VisibleText]) -> Iterator[Defect]:
     for stretch in words:
         ratio = colours.contrast(stretch.colour, stretch.ground)
-        if ratio < colours.READABLE:
+        if ratio < colours.MIN_CONTRAST:
             yield Defect(
                 _("“%(words)s” is hard to read: its contrast is %(ratio)s to 1, and needs 4.5.")
                 % {"words": stretch.text[:40], "ratio": f"{ratio:.1f}"},
-                block_of(stretch.element),
+                block_id_of(stretch.element),
             )
 
 
-def readable_in_light(mail: Mail) -> Iterator[Defect]:
-    yield from readable(mail.words)
+def check_light_contrast(mail: ParsedMail) -> Iterator[Defect]:
+    yield from find_low_contrast(mail.words)
 
 
-def readable_in_dark(mail: Mail) -> Iterator[Defect]:
+def check_dark_contrast(mail: ParsedMail) -> Iterator[Defect]:
     """In our own dark look, and where a mail program makes one by force: of all colours, or of pale grounds only."""
-    yield from readable(mail.dark_words)
-    yield from readable(_inverted(mail.words, partly=False))
-    yield from readable(_inverted(mail.words, partly=True))
+    yield from find_low_contrast(mail.dark_words)
+    yield from find_low_contrast(_inverted(mail.words, partly=False))
+    yield from find_low_contrast(_inverted(mail.words, partly=True))
 
 
-def _inverted(words: Iterable[appearance.Words], *, partly: bool) -> Iterator[appearance.Words]:
+def _inverted(words: Iterable[appearance.VisibleText], *, partly: bool) -> Iterator[appearance.VisibleText]:
     for stretch in words:
         is_pale = colours.lightness(stretch.ground) > 0.5
         is_deep = colours.lightness(stretch.colour) < 0.5
-        ground = colours.inverted(stretch.ground) if is_pale or not partly else stretch.ground
-        colour = colours.inverted(stretch.colour) if is_deep or not partly else stretch.colour
+        ground = colours.invert(stretch.ground) if is_pale or not partly else stretch.ground
+        colour = colours.invert(stretch.colour) if is_deep or not partly else stretch.colour
         yield replace(stretch, ground=ground, colour=colour)
 
 
-def links_underlined(mail: Mail) -> Iterator[Defect]:
+def check_links_underlined(mail: ParsedMail) -> Iterator[Defect]:
     for stretch in mail.words:
         if stretch.link is not None and not stretch.is_underlined and not mail.light.is_button(stretch.link):
-            yield Defect(_("A link is not underlined."), block_of(stretch.element))
+            yield Defect(_("A link is not underlined."), block_id_of(stretch.element))
 
 
-def large_enough(mail: Mail) -> Iterator[Defect]:
+def check_font_sizes(mail: ParsedMail) -> Iterator[Defect]:
     for stretch in mail.words:
         is_small_print = any("muted" in one.get("class", "").split() for one in stretch.element.iterancestors())
         if stretch.size < (13 if is_small_print else 14):
-            yield Defect(_("Some words are too small to read."), block_of(stretch.element))
+            yield Defect(_("Some words are too small to read."), block_id_of(stretch.element))
 
 
-def buttons_tall_enough(mail: Mail) -> Iterator[Defect]:
+def check_button_heights(mail: ParsedMail) -> Iterator[Defect]:
     for anchor in mail.anchors:
         if mail.light.is_button(anchor) and mail.light.height(anchor) < 44:
-            yield Defect(_("A button is too small for a finger."), block_of(anchor))
+            yield Defect(_("A button is too small for a finger."), block_id_of(anchor))
 
 
-def zoom_allowed(mail: Mail) -> Iterator[Defect]:
+def check_zoom_allowed(mail: ParsedMail) -> Iterator[Defect]:
     for meta in mail.tree.iter("meta"):
         if meta.get("name") == "viewport" and re.search(
             r"user-scalable\s*=\s*(?:no|0)|maximum-scale", meta.get("content", "")
@@ -268,17 +270,17 @@ def zoom_allowed(mail: Mail) -> Iterator[Defect]:
             yield Defect(_("Readers could not zoom in."))
 
 
-def layout_is_safe(mail: Mail) -> Iterator[Defect]:
+def check_css_support(mail: ParsedMail) -> Iterator[Defect]:
     sheets = [style.text or "" for style in mail.tree.iter("style")]
     attributes = [element.get("style", "") for element in mail.tree.iter() if isinstance(element.tag, str)]
-    for name in layout.weak(sheets=sheets, attributes=attributes):
+    for name in layout.find_weak_features(sheets=sheets, attributes=attributes):
         yield Defect(_("The layout uses something that neither Gmail nor Outlook knows: %(name)s.") % {"name": name})
 
 
 # --- size, links, words ----------------------------------------------------------------------------------------------
 
 
-def small_enough(mail: Mail) -> Iterator[Defect]:
+def check_size(mail: ParsedMail) -> Iterator[Defect]:
     size = len(mail.html.encode())
     figures = {"size": f"{size:,}", "most": f"{HARD_LIMIT:,}"}
     if size > HARD_LIMIT:
@@ -286,12 +288,12 @@ def small_enough(mail: Mail) -> Iterator[Defect]:
         yield Defect(message % figures)
     elif size > SOFT_LIMIT:
         yield Defect(_("The mail is long: %(size)s bytes. Gmail cuts it off above %(most)s.") % figures, None, "warns")
-    unsubscribe = mail.html.encode().find(f"/u/{FILLED['u']}/".encode())
+    unsubscribe = mail.html.encode().find(f"/u/{LONGEST_SLOT_VALUES['u']}/".encode())
     if unsubscribe > FOOTER_LIMIT:
         yield Defect(_("The unsubscribe link comes so late that Gmail may cut it off. Remove some blocks."))
 
 
-def links_are_sound(mail: Mail) -> Iterator[Defect]:
+def check_link_targets(mail: ParsedMail) -> Iterator[Defect]:
     own = tuple(links.host(url) for url in (mail.newsletter.site_url, settings.SITE_URL))
     for link in mail.rendering.links:
         yield from _sound(link.url, link.label, link.block, own)
@@ -299,7 +301,7 @@ def links_are_sound(mail: Mail) -> Iterator[Defect]:
     for address in ours:
         if (
             urlsplit(address).scheme not in ("https", "mailto")
-            and not is_ours(address)
+            and not is_own_url(address)
             and not _is_numbered(mail, address)
         ):
             yield Defect(
@@ -308,37 +310,42 @@ def links_are_sound(mail: Mail) -> Iterator[Defect]:
 
 
 def _sound(url: str, label: str, block: str, own: tuple[str, ...]) -> Iterator[Defect]:
-    if is_ours(url):
+    if is_own_url(url):
         return
     host = links.host(url)
-    words = {"label": label, "host": host, "own": hosts.imitated(host, own), "said": hosts.said(label)}
+    words = {
+        "label": label,
+        "host": host,
+        "own": hosts.find_imitated_host(host, own),
+        "said": hosts.host_in_label(label),
+    }
     if url.startswith("http:"):
         message = _("The link “%(label)s” starts with http. Use the secure address that starts with https.")
         yield Defect(message % words, block, about=url)
     if host in SHORTENERS:
         message = _("The link “%(label)s” hides its target behind %(host)s. Use the address it leads to.")
         yield Defect(message % words, block, about=url)
-    if hosts.is_number(host):
+    if hosts.is_ip_address(host):
         message = _("The link “%(label)s” leads to a number, %(host)s, rather than to a site with a name.")
         yield Defect(message % words, block, about=url)
     if words["own"]:
         message = _("The link “%(label)s” leads to %(host)s, which can be taken for %(own)s.")
         yield Defect(message % words, block, about=url)
-    if words["said"] and hosts.domain(words["said"]) != hosts.domain(host):
+    if words["said"] and hosts.registered_domain(words["said"]) != hosts.registered_domain(host):
         message = _("The link says %(said)s, but leads to %(host)s.")
         yield Defect(message % words, block, about=url)
 
 
-def is_ours(address: str) -> bool:
+def is_own_url(address: str) -> bool:
     """Whether it leads to this very service, which in embedded mode has no certificate."""
     return address == settings.SITE_URL or address.startswith(f"{settings.SITE_URL}/")
 
 
-def _is_numbered(mail: Mail, address: str) -> bool:
+def _is_numbered(mail: ParsedMail, address: str) -> bool:
     return any(link.url == address for link in mail.rendering.links)
 
 
-def preheader_helps(mail: Mail) -> Iterator[Defect]:
+def check_preheader(mail: ParsedMail) -> Iterator[Defect]:
     preheader = mail.rendering.preheader
     if not preheader:
         yield Defect(_("There is no preview text. Readers see it beside the subject."))
@@ -349,7 +356,7 @@ def preheader_helps(mail: Mail) -> Iterator[Defect]:
         yield Defect(_("The preview text repeats the subject. Say something more."))
 
 
-def subject_fits(mail: Mail) -> Iterator[Defect]:
+def check_subject(mail: ParsedMail) -> Iterator[Defect]:
     subject = mail.rendering.subject
     if not subject:
         yield Defect(_("There is no subject."), None, "blocks")
@@ -358,10 +365,10 @@ def subject_fits(mail: Mail) -> Iterator[Defect]:
         yield Defect(message % {"length": len(subject)})
 
 
-def nothing_left_to_fill(mail: Mail) -> Iterator[Defect]:
+def check_placeholders(mail: ParsedMail) -> Iterator[Defect]:
     seen: list[tuple[str, str | None]] = [(mail.rendering.subject, None), (mail.rendering.preheader, None)]
-    seen += [(stretch.text, block_of(stretch.element)) for stretch in mail.words]
-    seen += [(image.get("alt", ""), block_of(image)) for image in mail.images]
+    seen += [(stretch.text, block_id_of(stretch.element)) for stretch in mail.words]
+    seen += [(image.get("alt", ""), block_id_of(image)) for image in mail.images]
     for text, block in seen:
         found = PLACEHOLDER.search(text)
         if found:
@@ -369,39 +376,39 @@ def nothing_left_to_fill(mail: Mail) -> Iterator[Defect]:
             yield Defect(message, block)
 
 
-def can_leave(mail: Mail) -> Iterator[Defect]:
-    leave = f"{settings.SITE_URL}/u/{FILLED['u']}/"
+def check_unsubscribe_link(mail: ParsedMail) -> Iterator[Defect]:
+    leave = f"{settings.SITE_URL}/u/{LONGEST_SLOT_VALUES['u']}/"
     if not any(anchor.get("href") == leave for anchor in mail.anchors) or leave not in mail.text:
         yield Defect(_("There is no link to unsubscribe."))
 
 
-def text_part_is_equal(mail: Mail) -> Iterator[Defect]:
+def check_text_part(mail: ParsedMail) -> Iterator[Defect]:
     text = "".join(mail.text.split())
     for heading in mail.headings:
         if "".join(heading.text_content().split()) not in text:
-            yield Defect(_("The plain text lacks a heading."), block_of(heading))
+            yield Defect(_("The plain text lacks a heading."), block_id_of(heading))
     for anchor in mail.anchors:
         if "".join(anchor.get("href", "").split()) not in text:
-            yield Defect(_("The plain text lacks a link."), block_of(anchor))
+            yield Defect(_("The plain text lacks a link."), block_id_of(anchor))
 
 
-def lines_are_short(mail: Mail) -> Iterator[Defect]:
+def check_line_lengths(mail: ParsedMail) -> Iterator[Defect]:
     longest = max(len(line.encode()) for line in (*mail.html.split("\n"), *mail.text.split("\n")))
-    if longest >= LONGEST_LINE:
+    if longest >= MAX_LINE_BYTES:
         yield Defect(_("A line of the mail has %(length)s bytes; 997 are allowed.") % {"length": longest})
 
 
-def pictures_common(mail: Mail) -> Iterator[Defect]:
+def check_picture_formats(mail: ParsedMail) -> Iterator[Defect]:
     for image in mail.images:
         kind = PurePosixPath(urlsplit(image.get("src", "")).path).suffix.lower()
         if kind not in (".jpg", ".jpeg", ".png", ".gif"):
-            yield Defect(_("Not every mail program shows this kind of picture. Use JPEG or PNG."), block_of(image))
+            yield Defect(_("Not every mail program shows this kind of picture. Use JPEG or PNG."), block_id_of(image))
         if not image.get("width"):
-            yield Defect(_("A picture has no width."), block_of(image))
+            yield Defect(_("A picture has no width."), block_id_of(image))
 
 
-def address_is_there(mail: Mail) -> Iterator[Defect]:
-    address = richtext.plain(mail.newsletter.postal_address)
+def check_postal_address(mail: ParsedMail) -> Iterator[Defect]:
+    address = richtext.clean_line(mail.newsletter.postal_address)
     if not address:
         yield Defect(_("The newsletter has no postal address. Add it in the settings."))
     elif "".join(address.split()) not in "".join(mail.tree.text_content().split()):
@@ -409,31 +416,31 @@ def address_is_there(mail: Mail) -> Iterator[Defect]:
 
 
 RULES = (
-    Rule("E01", "blocks", gettext_lazy("The mail says its language."), language_and_direction),
-    Rule("E02", "blocks", gettext_lazy("Every part says its language."), parts_with_language),
-    Rule("E03", "blocks", gettext_lazy("The title is the subject."), title_is_subject),
-    Rule("E04", "blocks", gettext_lazy("Headings are in order."), headings_in_order),
-    Rule("E05", "blocks", gettext_lazy("Screen readers skip the layout."), tables_are_layout),
-    Rule("E06", "blocks", gettext_lazy("Every picture can have a description."), images_described),
-    Rule("E07", "blocks", gettext_lazy("Descriptions of pictures say something."), descriptions_useful),
-    Rule("E08", "blocks", gettext_lazy("Every link has words."), links_have_words),
-    Rule("E09", "warns", gettext_lazy("Every link says where it leads."), links_say_where),
-    Rule("E10", "blocks", gettext_lazy("All words are easy to read."), readable_in_light),
-    Rule("E11", "warns", gettext_lazy("All words are easy to read in the dark."), readable_in_dark),
-    Rule("E12", "warns", gettext_lazy("Links are underlined."), links_underlined),
-    Rule("E13", "warns", gettext_lazy("No words are too small."), large_enough),
-    Rule("E14", "warns", gettext_lazy("Buttons are large enough for a finger."), buttons_tall_enough),
-    Rule("E15", "warns", gettext_lazy("Readers can zoom in."), zoom_allowed),
-    Rule("E16", "blocks", gettext_lazy("The mail is short enough for Gmail."), small_enough),
-    Rule("E17", "warns", gettext_lazy("Pictures are light and of a common kind."), pictures_common),
-    Rule("E18", "warns", gettext_lazy("Links are secure and show where they lead."), links_are_sound),
-    Rule("E20", "warns", gettext_lazy("The preview text fits."), preheader_helps),
-    Rule("E21", "warns", gettext_lazy("The subject fits."), subject_fits),
-    Rule("E22", "blocks", gettext_lazy("Nothing is left to be filled in."), nothing_left_to_fill),
-    Rule("E23", "blocks", gettext_lazy("Readers can unsubscribe."), can_leave),
-    Rule("E24", "warns", gettext_lazy("The plain text says the same."), text_part_is_equal),
-    Rule("E25", "warns", gettext_lazy("No id is used twice."), ids_are_unique),
-    Rule("E27", "warns", gettext_lazy("The layout works in Gmail and Outlook."), layout_is_safe),
-    Rule("E28", "blocks", gettext_lazy("No line is too long for the wire."), lines_are_short),
-    Rule("address", "blocks", gettext_lazy("The postal address is there."), address_is_there),
+    MailRule("E01", "blocks", gettext_lazy("The mail says its language."), check_language_and_direction),
+    MailRule("E02", "blocks", gettext_lazy("Every part says its language."), check_part_languages),
+    MailRule("E03", "blocks", gettext_lazy("The title is the subject."), check_title_is_subject),
+    MailRule("E04", "blocks", gettext_lazy("Headings are in order."), check_heading_order),
+    MailRule("E05", "blocks", gettext_lazy("Screen readers skip the layout."), check_layout_tables),
+    MailRule("E06", "blocks", gettext_lazy("Every picture can have a description."), check_images_described),
+    MailRule("E07", "blocks", gettext_lazy("Descriptions of pictures say something."), check_alt_texts_useful),
+    MailRule("E08", "blocks", gettext_lazy("Every link has words."), check_links_have_words),
+    MailRule("E09", "warns", gettext_lazy("Every link says where it leads."), check_links_descriptive),
+    MailRule("E10", "blocks", gettext_lazy("All words are easy to read."), check_light_contrast),
+    MailRule("E11", "warns", gettext_lazy("All words are easy to read in the dark."), check_dark_contrast),
+    MailRule("E12", "warns", gettext_lazy("Links are underlined."), check_links_underlined),
+    MailRule("E13", "warns", gettext_lazy("No words are too small."), check_font_sizes),
+    MailRule("E14", "warns", gettext_lazy("Buttons are large enough for a finger."), check_button_heights),
+    MailRule("E15", "warns", gettext_lazy("Readers can zoom in."), check_zoom_allowed),
+    MailRule("E16", "blocks", gettext_lazy("The mail is short enough for Gmail."), check_size),
+    MailRule("E17", "warns", gettext_lazy("Pictures are light and of a common kind."), check_picture_formats),
+    MailRule("E18", "warns", gettext_lazy("Links are secure and show where they lead."), check_link_targets),
+    MailRule("E20", "warns", gettext_lazy("The preview text fits."), check_preheader),
+    MailRule("E21", "warns", gettext_lazy("The subject fits."), check_subject),
+    MailRule("E22", "blocks", gettext_lazy("Nothing is left to be filled in."), check_placeholders),
+    MailRule("E23", "blocks", gettext_lazy("Readers can unsubscribe."), check_unsubscribe_link),
+    MailRule("E24", "warns", gettext_lazy("The plain text says the same."), check_text_part),
+    MailRule("E25", "warns", gettext_lazy("No id is used twice."), check_unique_ids),
+    MailRule("E27", "warns", gettext_lazy("The layout works in Gmail and Outlook."), check_css_support),
+    MailRule("E28", "blocks", gettext_lazy("No line is too long for the wire."), check_line_lengths),
+    MailRule("address", "blocks", gettext_lazy("The postal address is there."), check_postal_address),
 )

@@ -6,20 +6,36 @@ may get a correction by mail is `workers.sending.corrections`.
 """
 
 from newsletter.corrections.errata import (
-    errata_in,
-    is_approved,
-    not_next,
-    open_draft,
-    open_with_errata,
-    tell_next,
-    waiting,
+    add_to_next_issue,
+    current_draft,
+    errata_blocks,
+    is_draft_approved,
+    pending_errata,
+    prepend_errata,
+    remove_from_next_issue,
 )
-from newsletter.corrections.links import WrongAddress, address, amend, put_back, still_saying
-from newsletter.corrections.mail import draft, letter, letters
-from newsletter.corrections.notes import LONGEST, Words, lines, note, paragraphs, proposed, reword, show, speaks
-from newsletter.corrections.status import OUT, is_out, links, stands
+from newsletter.corrections.links import (
+    InvalidLinkAddress,
+    amend_links,
+    issues_with_lapsed_errata,
+    parse_address,
+    revert_links,
+)
+from newsletter.corrections.mail import build_mail_document, create_mail_draft, mail_issues
+from newsletter.corrections.notes import (
+    MAX_NOTE_LENGTH,
+    WordsByLanguage,
+    create_note,
+    is_supported_language,
+    normalize_newlines,
+    propose_note,
+    set_note_visibility,
+    text_to_html,
+    update_note,
+)
+from newsletter.corrections.status import OUT_STATUSES, is_in_effect, is_out, numbered_links
 
-CHANGES = (
+PAGE_CHANGE_ACTIONS = (
     "link-amended",
     "link-put-back",
     "correction-noted",
@@ -30,33 +46,33 @@ CHANGES = (
 """What the log calls everything that changes an issue's page after it was sent."""
 
 __all__ = [
-    "address",
-    "amend",
-    "CHANGES",
-    "draft",
-    "errata_in",
-    "is_approved",
+    "parse_address",
+    "amend_links",
+    "PAGE_CHANGE_ACTIONS",
+    "create_mail_draft",
+    "errata_blocks",
+    "is_draft_approved",
     "is_out",
-    "letter",
-    "letters",
-    "lines",
-    "links",
-    "LONGEST",
-    "not_next",
-    "note",
-    "open_draft",
-    "open_with_errata",
-    "OUT",
-    "paragraphs",
-    "proposed",
-    "put_back",
-    "reword",
-    "show",
-    "speaks",
-    "stands",
-    "still_saying",
-    "tell_next",
-    "waiting",
-    "Words",
-    "WrongAddress",
+    "build_mail_document",
+    "mail_issues",
+    "normalize_newlines",
+    "numbered_links",
+    "MAX_NOTE_LENGTH",
+    "remove_from_next_issue",
+    "create_note",
+    "current_draft",
+    "prepend_errata",
+    "OUT_STATUSES",
+    "text_to_html",
+    "propose_note",
+    "revert_links",
+    "update_note",
+    "set_note_visibility",
+    "is_supported_language",
+    "is_in_effect",
+    "issues_with_lapsed_errata",
+    "add_to_next_issue",
+    "pending_errata",
+    "WordsByLanguage",
+    "InvalidLinkAddress",
 ]

@@ -11,12 +11,12 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter import content, issues
-from newsletter.corrections.notes import paragraphs
-from newsletter.corrections.status import UNTOLD, links, stands, that_stand
+from newsletter.corrections.notes import text_to_html
+from newsletter.corrections.status import NOT_IN_ISSUE, filter_in_effect, is_in_effect, numbered_links
 from newsletter.models import EDITABLE, Correction, Editor, Issue, IssueStatus, Link, Newsletter
 
 
-def tell_next(correction: Correction, *, editor: Editor | None, now: datetime) -> Issue | None:
+def add_to_next_issue(correction: Correction, *, editor: Editor | None, now: datetime) -> Issue | None:
     """Let the next issue open with this correction: the open draft at once, else the next one that is begun.
 
     Returns the draft that has it; None while it waits. Asked twice, it changes nothing.
@@ -26,40 +26,40 @@ def tell_next(correction: Correction, *, editor: Editor | None, now: datetime) -
         stored = Correction.objects.select_related("told_in").get(pk=correction.pk)
         if stored.told_in is not None and stored.told_in.deleted_at is None:
             return stored.told_in
-        if not stands(stored):
+        if not is_in_effect(stored):
             raise issues.WrongState(_("The link leads where it led in the mail: there is nothing to tell."))
         Correction.objects.filter(pk=correction.pk).update(wants_next=True)
-        draft = open_draft(newsletter)
-        return open_with_errata(draft, editor=editor, now=now) if draft else None
+        draft = current_draft(newsletter)
+        return prepend_errata(draft, editor=editor, now=now) if draft else None
 
 
-def not_next(correction: Correction) -> None:
+def remove_from_next_issue(correction: Correction) -> None:
     """The next issue that is begun need not open with it; one that does already keeps it."""
-    Correction.objects.filter(UNTOLD, pk=correction.pk).update(wants_next=False)
+    Correction.objects.filter(NOT_IN_ISSUE, pk=correction.pk).update(wants_next=False)
 
 
-def open_draft(newsletter: Newsletter) -> Issue | None:
+def current_draft(newsletter: Newsletter) -> Issue | None:
     """The issue for everybody that is being written."""
-    drafts = newsletter.issues.kept().filter(status__in=EDITABLE, audience={}).select_related("newsletter")
+    drafts = newsletter.issues.not_deleted().filter(status__in=EDITABLE, audience={}).select_related("newsletter")
     return drafts.order_by("-created_at", "-pk").first()
 
 
-def is_approved(newsletter: Newsletter) -> bool:
+def is_draft_approved(newsletter: Newsletter) -> bool:
     """Whether an erratum put on top of the open draft costs it its approval."""
-    draft = open_draft(newsletter)
+    draft = current_draft(newsletter)
     return draft is not None and draft.status == IssueStatus.APPROVED
 
 
-def waiting(newsletter: Newsletter) -> QuerySet[Correction]:
+def pending_errata(newsletter: Newsletter) -> QuerySet[Correction]:
     """Errata that no issue has been given yet."""
-    wanted = Correction.objects.filter(UNTOLD, issue__newsletter=newsletter, wants_next=True)
+    wanted = Correction.objects.filter(NOT_IN_ISSUE, issue__newsletter=newsletter, wants_next=True)
     return wanted.select_related("issue").order_by("made_at", "pk")
 
 
-def open_with_errata(draft: Issue, *, editor: Editor | None, now: datetime) -> Issue:
+def prepend_errata(draft: Issue, *, editor: Editor | None, now: datetime) -> Issue:
     """Put a notice for every erratum that waits on top of `draft`; each is given to one issue only."""
     with transaction.atomic():
-        errata = that_stand(waiting(draft.newsletter).select_for_update(of=("self",)))
+        errata = filter_in_effect(pending_errata(draft.newsletter).select_for_update(of=("self",)))
         if not errata:
             return draft
         here = Issue.objects.select_for_update(of=("self",)).select_related("newsletter").get(pk=draft.pk)
@@ -73,32 +73,34 @@ def open_with_errata(draft: Issue, *, editor: Editor | None, now: datetime) -> I
     return stored
 
 
-def errata_in(draft: Issue) -> list[content.Block]:
+def errata_blocks(draft: Issue) -> list[content.Block]:
     """The blocks of `draft` that tell an erratum, as they stand."""
     told = set(Correction.objects.filter(told_in=draft).values_list("told_block", flat=True))
     return [block for block in content.parse(draft.content).blocks if block.id in told]
 
 
-def _notice(correction: Correction, newsletter: Newsletter) -> content.Notice:
+def _notice(correction: Correction, newsletter: Newsletter) -> content.Callout:
     """What an issue says about an earlier one. Where a language has no words, it says nothing."""
     words = {
-        language: content.TextWords(heading=heading(correction.issue, language), body=_body(correction, language))
+        language: content.TextWords(
+            heading=erratum_heading(correction.issue, language), body=_body(correction, language)
+        )
         for language in newsletter.languages
         if language in correction.words
     }
-    silent: dict[str, content.Policy] = {code: "optional" for code in newsletter.languages if code not in words}
-    return content.Notice(words=words, policy=silent)
+    silent: dict[str, content.LanguagePolicy] = {code: "optional" for code in newsletter.languages if code not in words}
+    return content.Callout(words=words, policy=silent)
 
 
-def heading(issue: Issue, language: str) -> str:
+def erratum_heading(issue: Issue, language: str) -> str:
     with translation.override(language):
         return _("Correction to issue %(number)s") % {"number": issue.number}
 
 
 def _body(correction: Correction, language: str) -> str:
     """The editor's words, a paragraph each, and the link as it should have been."""
-    body = paragraphs(correction.words[language])
-    link = next((one for one in links(correction.issue) if _is_told(one, correction, language)), None)
+    body = text_to_html(correction.words[language])
+    link = next((one for one in numbered_links(correction.issue) if _is_told(one, correction, language)), None)
     if link is None:
         return body
     return f'{body}<p><a href="{escape(link.target)}">{escape(link.label or link.target, quote=False)}</a></p>'

@@ -13,41 +13,41 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from newsletter import content, issues
-from newsletter.corrections.errata import not_next
-from newsletter.corrections.mail import letters
-from newsletter.corrections.notes import show
-from newsletter.corrections.status import is_out, that_stand
+from newsletter.corrections.errata import remove_from_next_issue
+from newsletter.corrections.mail import mail_issues
+from newsletter.corrections.notes import set_note_visibility
+from newsletter.corrections.status import filter_in_effect, is_out
 from newsletter.models import EDITABLE, AuditEntry, Correction, CorrectionKind, Editor, Issue, IssueStatus, Link
 from newsletter.rendering import links as addresses
 
 logger = logging.getLogger(__name__)
 
 
-OURS_ALONE = ("/l/", "/t/", "/u/", "/p/", "/c/", "/studio/", "/admin/")
+PRIVATE_PATHS = ("/l/", "/t/", "/u/", "/p/", "/c/", "/studio/", "/admin/")
 """Pages of this service that no link may be sent on to: they belong to one reader, or to nobody."""
 
 
-class WrongAddress(ValueError):
+class InvalidLinkAddress(ValueError):
     """No link may lead there; the message says why to a person."""
 
 
-def address(typed: str) -> str:
+def parse_address(typed: str) -> str:
     """What was typed as an address that a link may lead to, by the rules of the composer. Raises WrongAddress."""
-    url = addresses.encoded(typed)
-    if not addresses.is_safe(url) or not url.lower().startswith(("https://", "http://")):
-        raise WrongAddress(_("This is not a web address. It has to start with https."))
+    url = addresses.percent_encode(typed)
+    if not addresses.is_safe_url(url) or not url.lower().startswith(("https://", "http://")):
+        raise InvalidLinkAddress(_("This is not a web address. It has to start with https."))
     host, own = urlsplit(url).hostname or "", urlsplit(settings.SITE_URL)
     try:
         host.encode("idna")
     except UnicodeError:
-        raise WrongAddress(_("This is not a web address: no website can have this name.")) from None
+        raise InvalidLinkAddress(_("This is not a web address: no website can have this name.")) from None
     is_own = host.rstrip(".") == own.hostname
-    if is_own and _path(url).startswith(OURS_ALONE):
-        raise WrongAddress(
+    if is_own and _path(url).startswith(PRIVATE_PATHS):
+        raise InvalidLinkAddress(
             _("This page belongs to one reader or to the studio. Choose a page that everybody can open.")
         )
     if url.lower().startswith("http://") and not (is_own and own.scheme == "http"):
-        raise WrongAddress(_("This address starts with http. Use the secure address that starts with https."))
+        raise InvalidLinkAddress(_("This address starts with http. Use the secure address that starts with https."))
     return url
 
 
@@ -57,7 +57,7 @@ def _path(url: str) -> str:
     return f"/{path}/"
 
 
-def amend(
+def amend_links(
     issue: Issue, numbers: Collection[int], url: str, *, was: str, editor: Editor | None, now: datetime
 ) -> list[Link]:
     """Let these links lead to `url` from now on, also in mails that were delivered.
@@ -65,7 +65,7 @@ def amend(
     `was` is where they led when the editor looked. Raises WrongAddress; issues.WrongState where the issue is not out,
     or where somebody else amended one of them.
     """
-    leads = address(url)
+    leads = parse_address(url)
     with transaction.atomic():
         rows = _locked(issue, numbers)
         if any(row.target != was for row in rows):
@@ -77,7 +77,9 @@ def amend(
     return rows
 
 
-def put_back(issue: Issue, numbers: Collection[int], *, was: str, editor: Editor | None, now: datetime) -> list[Link]:
+def revert_links(
+    issue: Issue, numbers: Collection[int], *, was: str, editor: Editor | None, now: datetime
+) -> list[Link]:
     """Undo the last amendment of these links; a note about them that nothing is left of is taken down and told nowhere.
 
     Raises issues.WrongState as `amend` does.
@@ -96,7 +98,7 @@ def put_back(issue: Issue, numbers: Collection[int], *, was: str, editor: Editor
 def _locked(issue: Issue, numbers: Collection[int]) -> list[Link]:
     stored = Issue.objects.get(pk=issue.pk)
     if not is_out(stored):
-        raise issues.wrong_state(issue)
+        raise issues.wrong_state_error(issue)
     rows = list(Link.objects.select_for_update().filter(issue_key=issue.pk, number__in=numbers).order_by("number"))
     if not rows or len(rows) != len(set(numbers)):
         raise issues.WrongState(_("This link is not in the issue. Choose one of its links."))
@@ -129,20 +131,20 @@ def _before(issue: Issue, row: Link) -> str:
 def _settle(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
     """Take down what says that a link was wrong which leads where it led, and let the wish lapse to tell it next."""
     for note in _fallen(issue):
-        show(note, False, editor=editor, now=now)
-        not_next(note)
+        set_note_visibility(note, False, editor=editor, now=now)
+        remove_from_next_issue(note)
 
 
 def _fallen(issue: Issue) -> list[Correction]:
     """Notes about links that all lead where they led in the mail."""
     notes = list(issue.corrections.filter(kind=CorrectionKind.LINK).select_related("told_in"))
-    standing = that_stand(notes)
+    standing = filter_in_effect(notes)
     return [note for note in notes if note not in standing]
 
 
-def still_saying(issue: Issue) -> list[Issue]:
+def issues_with_lapsed_errata(issue: Issue) -> list[Issue]:
     """Issues that have not left and say that a link was wrong which leads where it led in the mail again."""
-    here = letters(issue)
+    here = mail_issues(issue)
     found: dict[int, Issue] = {}
     for note in _fallen(issue):
         if letter := here.get(note.pk):

@@ -10,24 +10,26 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter import content, issues
-from newsletter.articles.article_data import shortened
-from newsletter.corrections.errata import heading
-from newsletter.corrections.notes import paragraphs, proposed, speaks
-from newsletter.corrections.status import links
+from newsletter.articles.article_data import shorten
+from newsletter.corrections.errata import erratum_heading
+from newsletter.corrections.notes import is_supported_language, propose_note, text_to_html
+from newsletter.corrections.status import numbered_links
 from newsletter.models import AuditEntry, Correction, Editor, Issue, Link, Newsletter
 
-LABEL_MOST = 45
+MAX_LABEL_LENGTH = 45
 """Characters of a link's words in a subject, which is not to be longer than mailboxes show."""
 
 
-def draft(correction: Correction, audience: dict[str, Any], *, editor: Editor | None, now: datetime) -> Issue:
+def create_mail_draft(
+    correction: Correction, audience: dict[str, Any], *, editor: Editor | None, now: datetime
+) -> Issue:
     """A short issue that says what was wrong and what is right, for those whom `audience` describes.
 
     A draft like any other: it is edited, reviewed, approved and sent as every issue is.
     """
     newsletter = correction.issue.newsletter
-    amended = [one for one in links(correction.issue) if one.number in correction.links and one.amended_url]
-    document = letter(correction, amended)
+    amended = [one for one in numbered_links(correction.issue) if one.number in correction.links and one.amended_url]
+    document = build_mail_document(correction, amended)
     with transaction.atomic():
         made = issues.create(newsletter, editor=editor, now=now)
         Issue.objects.filter(pk=made.pk).update(audience=audience)
@@ -37,16 +39,16 @@ def draft(correction: Correction, audience: dict[str, Any], *, editor: Editor | 
     return made
 
 
-def letters(issue: Issue) -> dict[int, Issue]:
+def mail_issues(issue: Issue) -> dict[int, Issue]:
     """The mail about each correction of `issue`, by the correction's id; drafts that were thrown away do not count."""
     about = {"detail__corrects": issue.pk, "detail__has_key": "correction"}
     made = AuditEntry.objects.filter(action="correction-drafted", **about).order_by("pk")
     named = {int(row.detail["correction"]): int(row.subject.removeprefix("issue ")) for row in made}
-    found = Issue.objects.kept().in_bulk(named.values())
+    found = Issue.objects.not_deleted().in_bulk(named.values())
     return {correction: found[pk] for correction, pk in named.items() if pk in found}
 
 
-def letter(correction: Correction, amended: list[Link]) -> content.Document:
+def build_mail_document(correction: Correction, amended: list[Link]) -> content.Document:
     """What that draft says; `amended` are the links that it is about."""
     newsletter = correction.issue.newsletter
     return content.Document(
@@ -56,11 +58,11 @@ def letter(correction: Correction, amended: list[Link]) -> content.Document:
 
 
 def _envelope(correction: Correction, amended: list[Link], language: str) -> content.Envelope:
-    if not speaks(language):
+    if not is_supported_language(language):
         return content.Envelope()
     label = _label(amended, language)
     with translation.override(language):
-        about = {"number": correction.issue.number, "label": shortened(label, most=LABEL_MOST)}
+        about = {"number": correction.issue.number, "label": shorten(label, most=MAX_LABEL_LENGTH)}
         if not amended:
             return content.Envelope(
                 subject=_("Correction to issue %(number)s") % about,
@@ -73,17 +75,19 @@ def _envelope(correction: Correction, amended: list[Link], language: str) -> con
 
 
 def _blocks(correction: Correction, amended: list[Link], newsletter: Newsletter) -> list[content.Block]:
-    notice = content.Notice()
+    notice = content.Callout()
     button, close = content.Button(), content.Text()
     for language in newsletter.languages:
         label = _label(amended, language)
-        said = correction.words.get(language) or (proposed(label, language) if amended else "")
+        said = correction.words.get(language) or (propose_note(label, language) if amended else "")
         if not said:
             continue
-        notice.words[language] = content.TextWords(heading=heading(correction.issue, language), body=paragraphs(said))
+        notice.words[language] = content.TextWords(
+            heading=erratum_heading(correction.issue, language), body=text_to_html(said)
+        )
         if amended:
             button.words[language] = content.ButtonWords(label=label, url=_target(amended, language))
-        close.words[language] = content.TextWords(body=paragraphs(_sorry(bool(amended), language)))
+        close.words[language] = content.TextWords(body=text_to_html(_sorry(bool(amended), language)))
     return [notice, *([button] if amended else []), close]
 
 

@@ -15,15 +15,15 @@ from newsletter import issues
 from newsletter.corrections.status import is_out
 from newsletter.models import Correction, CorrectionKind, Editor, Issue
 
-LONGEST = 1000
-TWICE = timedelta(minutes=10)
+MAX_NOTE_LENGTH = 1000
+DUPLICATE_WINDOW = timedelta(minutes=10)
 """The same words again within so long are one correction."""
-Words = Mapping[str, str]
+WordsByLanguage = Mapping[str, str]
 
 
-def note(
+def create_note(
     issue: Issue,
-    words: Words,
+    words: WordsByLanguage,
     *,
     numbers: Iterable[int] = (),
     is_shown: bool = True,
@@ -39,7 +39,7 @@ def note(
     with transaction.atomic():
         here = Issue.objects.select_for_update().get(pk=issue.pk)
         if not is_out(here):
-            raise issues.wrong_state(issue)
+            raise issues.wrong_state_error(issue)
         if not about and _is_there(here, said, now=now):
             raise issues.WrongState(_("This correction was kept a moment ago already. Nothing was done twice."))
         made = Correction.objects.create(
@@ -57,11 +57,11 @@ def note(
 
 
 def _is_there(issue: Issue, said: dict[str, str], *, now: datetime) -> bool:
-    lately = issue.corrections.filter(kind=CorrectionKind.FACT, made_at__gt=now - TWICE)
+    lately = issue.corrections.filter(kind=CorrectionKind.FACT, made_at__gt=now - DUPLICATE_WINDOW)
     return any(one.words == said for one in lately)
 
 
-def reword(correction: Correction, words: Words, *, editor: Editor | None, now: datetime) -> None:
+def update_note(correction: Correction, words: WordsByLanguage, *, editor: Editor | None, now: datetime) -> None:
     """Say it better; the day of the correction stays, and the page says that it changed."""
     before, after = dict(correction.words), _said(words)
     if before == after:
@@ -73,7 +73,7 @@ def reword(correction: Correction, words: Words, *, editor: Editor | None, now: 
     correction.words, correction.changed_at = after, now
 
 
-def show(correction: Correction, is_shown: bool, *, editor: Editor | None, now: datetime) -> None:
+def set_note_visibility(correction: Correction, is_shown: bool, *, editor: Editor | None, now: datetime) -> None:
     """Take the note off the page, or put it there again; the log remembers either."""
     with transaction.atomic():
         here = Correction.objects.filter(pk=correction.pk, is_shown=not is_shown)
@@ -83,30 +83,30 @@ def show(correction: Correction, is_shown: bool, *, editor: Editor | None, now: 
     correction.is_shown = is_shown
 
 
-def _said(words: Words) -> dict[str, str]:
-    typed = {language: lines(said).strip() for language, said in words.items()}
-    return {language: said[:LONGEST] for language, said in typed.items() if said}
+def _said(words: WordsByLanguage) -> dict[str, str]:
+    typed = {language: normalize_newlines(said).strip() for language, said in words.items()}
+    return {language: said[:MAX_NOTE_LENGTH] for language, said in typed.items() if said}
 
 
-def lines(typed: str) -> str:
+def normalize_newlines(typed: str) -> str:
     """With the line ends that we count and keep; browsers send two characters for each."""
     return typed.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def proposed(label: str, language: str) -> str:
+def propose_note(label: str, language: str) -> str:
     """A note about a wrong link, for an editor to make better; "" in a language that we do not speak."""
-    if not speaks(language):
+    if not is_supported_language(language):
         return ""
     with translation.override(language):
         sentence = _("The link “%(label)s” led to the wrong page. It leads to the right one now.")
         return sentence % {"label": label}
 
 
-def speaks(language: str) -> bool:
+def is_supported_language(language: str) -> bool:
     return language in dict(settings.LANGUAGES)
 
 
-def paragraphs(typed: str) -> str:
+def text_to_html(typed: str) -> str:
     """Plain words as the little HTML of a document."""
-    parts = [" ".join(part.split()) for part in lines(typed).split("\n\n")]
+    parts = [" ".join(part.split()) for part in normalize_newlines(typed).split("\n\n")]
     return "".join(f"<p>{escape(part, quote=False)}</p>" for part in parts if part)

@@ -8,26 +8,26 @@ from django.db.models import Q
 
 from newsletter.models import Correction, CorrectionKind, Issue, IssueStatus, Link
 
-OUT = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT, IssueStatus.CANCELLED)
-UNTOLD = Q(told_in__isnull=True) | Q(told_in__deleted_at__isnull=False)
+OUT_STATUSES = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT, IssueStatus.CANCELLED)
+NOT_IN_ISSUE = Q(told_in__isnull=True) | Q(told_in__deleted_at__isnull=False)
 
 
 def is_out(issue: Issue) -> bool:
     """Whether somebody may have it by now."""
-    return issue.status in OUT and issue.started_at is not None
+    return issue.status in OUT_STATUSES and issue.started_at is not None
 
 
-def links(issue: Issue) -> list[Link]:
+def numbered_links(issue: Issue) -> list[Link]:
     """The numbered links of an issue, in order; none where they lead straight to their pages."""
     return list(Link.objects.filter(issue_key=issue.pk).order_by("number"))
 
 
-def stands(correction: Correction) -> bool:
+def is_in_effect(correction: Correction) -> bool:
     """Whether there is something to tell: not where every link leads where it led in the mail again."""
-    return bool(that_stand([correction]))
+    return bool(filter_in_effect([correction]))
 
 
-def that_stand(corrections: Collection[Correction]) -> list[Correction]:
+def filter_in_effect(corrections: Collection[Correction]) -> list[Correction]:
     """Those of them that have something to tell, by one query."""
     amended = Link.objects.filter(issue_key__in={one.issue_id for one in corrections}).exclude(amended_url="")
     there = set(amended.values_list("issue_key", "number"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-MOST_DAYS_BEFORE = 6
+MAX_DAYS_BEFORE = 6
 """A draft is prepared within a week of its slot."""
 
 
@@ -28,8 +28,8 @@ class Cadence:
     def __post_init__(self) -> None:
         if not self.days or list(self.days) != sorted(set(self.days)) or not set(self.days) <= set(range(7)):
             raise ValueError(f"Days of a cadence are some of 0 to 6 in order, not {self.days!r}")
-        if not 0 <= self.days_before <= MOST_DAYS_BEFORE:
-            raise ValueError(f"A draft is prepared 0 to {MOST_DAYS_BEFORE} days before, not {self.days_before!r}")
+        if not 0 <= self.days_before <= MAX_DAYS_BEFORE:
+            raise ValueError(f"A draft is prepared 0 to {MAX_DAYS_BEFORE} days before, not {self.days_before!r}")
         if self.days_before == 0 and self.prepared_at >= self.at:
             raise ValueError(f"A draft is prepared before its slot at {self.at:%H:%M}, not at {self.prepared_at:%H:%M}")
 
@@ -58,11 +58,11 @@ class Cadence:
         }
 
 
-USUAL = Cadence(days=(1,), at=time(8), days_before=1, prepared_at=time(9))
+DEFAULT_CADENCE = Cadence(days=(1,), at=time(8), days_before=1, prepared_at=time(9))
 """What a new newsletter begins with: every Tuesday morning, prepared on Monday."""
 
 
-def read(stored: Mapping[str, Any]) -> Cadence | None:
+def parse_cadence(stored: Mapping[str, Any]) -> Cadence | None:
     """What `Newsletter.cadence` holds; None where there is no rhythm. Raises ValueError for what is none."""
     if not stored:
         return None
@@ -79,7 +79,7 @@ def read(stored: Mapping[str, Any]) -> Cadence | None:
 
 def next_slot(stored: Mapping[str, Any], *, after: datetime, zone: tzinfo) -> datetime | None:
     """The first slot later than `after` of what `Newsletter.cadence` holds; None where there is no rhythm."""
-    rhythm = read(stored)
+    rhythm = parse_cadence(stored)
     return rhythm.next_slot(after, zone=zone) if rhythm else None
 
 

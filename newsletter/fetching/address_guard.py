@@ -18,11 +18,11 @@ from urllib.parse import quote, unquote, urlsplit
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-MOST_ADDRESSES = 4
-PORTS = {"http": 80, "https": 443}
+MAX_IP_ADDRESSES = 4
+DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_PATHS = ("/demo/", "/media/")
 
-DENIED = tuple(
+DENIED_NETWORKS = tuple(
     ipaddress.ip_network(network)
     for network in (
         "0.0.0.0/8",  # this host
@@ -46,15 +46,15 @@ DENIED = tuple(
         "3fff::/20",
     )
 )
-GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
+GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 """Everything else is mapped, NAT64, link-local, site-local, unique-local, multicast or unassigned."""
 
 
-class Refused(Exception):
+class PermanentFetchError(Exception):
     """Asking again will not help; the message tells a person why."""
 
 
-class TryLater(Exception):
+class TemporaryFetchError(Exception):
     """It may work in a while; the message tells a person what happened."""
 
     after_s: float = 0
@@ -62,7 +62,7 @@ class TryLater(Exception):
 
 
 @dataclass(frozen=True)
-class Target:
+class FetchTarget:
     url: str
     scheme: str
     host: str
@@ -71,9 +71,9 @@ class Target:
     is_own: bool
 
 
-def of(url: str) -> Target:
+def parse_target(url: str) -> FetchTarget:
     """Take `url` apart once, and refuse every form that another reader of it might take apart differently."""
-    wrong = Refused(_("This is not a web address we can read. It starts with https:// and names a site."))
+    wrong = PermanentFetchError(_("This is not a web address we can read. It starts with https:// and names a site."))
     if not url or len(url) > 4000 or re.search(r"[\x00-\x20\x7f\\]", url):
         raise wrong
     try:
@@ -81,23 +81,23 @@ def of(url: str) -> Target:
         scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
     except ValueError:
         raise wrong from None
-    if scheme not in PORTS or not host or "%" in parts.netloc:
+    if scheme not in DEFAULT_PORTS or not host or "%" in parts.netloc:
         raise wrong
     if parts.username is not None or parts.password is not None:
-        raise Refused(_("This address holds a name or password. Use the address without it."))
+        raise PermanentFetchError(_("This address holds a name or password. Use the address without it."))
     host = _ascii(host)
-    port = PORTS[scheme] if port is None else port
+    port = DEFAULT_PORTS[scheme] if port is None else port
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?") if parts.query else ""
     is_own = _is_own(scheme, host, port, path)
-    if not is_own and port not in PORTS.values():
-        raise Refused(_("This address names an unusual port. Only ordinary web addresses can be read."))
-    return Target(url, scheme, host, port, path + query, is_own)
+    if not is_own and port not in DEFAULT_PORTS.values():
+        raise PermanentFetchError(_("This address names an unusual port. Only ordinary web addresses can be read."))
+    return FetchTarget(url, scheme, host, port, path + query, is_own)
 
 
 def _ascii(host: str) -> str:
     """The name as the network knows it. Numbers that are no plain IP address (decimal, octal, hex) are refused."""
-    wrong = Refused(_("This address names no site. Check it in a browser."))
+    wrong = PermanentFetchError(_("This address names no site. Check it in a browser."))
     if ":" in host:
         return host
     try:
@@ -120,32 +120,34 @@ def _is_own(scheme: str, host: str, port: int, path: str) -> bool:
     if not settings.EMBEDDED:
         return False
     site = urlsplit(settings.SITE_URL)
-    same = (scheme, host, port) == (site.scheme, site.hostname, site.port or PORTS[site.scheme])
+    same = (scheme, host, port) == (site.scheme, site.hostname, site.port or DEFAULT_PORTS[site.scheme])
     clear = unquote(unquote(path))
     return same and clear.startswith(OWN_PATHS) and ".." not in clear.split("/") and "\\" not in clear
 
 
-def is_allowed(address: str) -> bool:
+def is_public_ip(address: str) -> bool:
     """Whether an IP address is an ordinary public one."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    if isinstance(ip, ipaddress.IPv6Address) and (ip.scope_id or ip not in GLOBAL_V6):
+    if isinstance(ip, ipaddress.IPv6Address) and (ip.scope_id or ip not in GLOBAL_IPV6):
         return False
-    return not any(ip in network for network in DENIED if network.version == ip.version)
+    return not any(ip in network for network in DENIED_NETWORKS if network.version == ip.version)
 
 
-def addresses(target: Target, *, deadline: float) -> list[str]:
+def resolve(target: FetchTarget, *, deadline: float) -> list[str]:
     """The checked addresses of the target's name; one bad address among good ones spoils them all."""
     found = _resolved(target.host, target.port, seconds=max(deadline - time.monotonic(), 0.1))
     if target.is_own:
         allowed = all(ipaddress.ip_address(address).is_loopback for address in found)
     else:
-        allowed = all(is_allowed(address) for address in found)
+        allowed = all(is_public_ip(address) for address in found)
     if not allowed:
-        raise Refused(_("This address leads into a private network, so it is not read. Use the public address."))
-    return found[:MOST_ADDRESSES]
+        raise PermanentFetchError(
+            _("This address leads into a private network, so it is not read. Use the public address.")
+        )
+    return found[:MAX_IP_ADDRESSES]
 
 
 def _resolved(host: str, port: int, *, seconds: float) -> list[str]:
@@ -163,9 +165,9 @@ def _resolved(host: str, port: int, *, seconds: float) -> list[str]:
     try:
         answer = answers.get(timeout=seconds)
     except queue.Empty:
-        raise TryLater(_("The site's name could not be looked up in time. Try again later.")) from None
+        raise TemporaryFetchError(_("The site's name could not be looked up in time. Try again later.")) from None
     if isinstance(answer, socket.gaierror) and answer.errno == socket.EAI_AGAIN:
-        raise TryLater(_("The site's name could not be looked up just now. Try again later.")) from answer
+        raise TemporaryFetchError(_("The site's name could not be looked up just now. Try again later.")) from answer
     if isinstance(answer, Exception) or not answer:
-        raise Refused(_("There is no site of this name. Check the address for typing mistakes."))
+        raise PermanentFetchError(_("There is no site of this name. Check the address for typing mistakes."))
     return answer

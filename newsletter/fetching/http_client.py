@@ -25,25 +25,25 @@ from django.utils.translation import gettext as _
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from newsletter.fetching import address_guard
-from newsletter.fetching.address_guard import Refused as Refused
-from newsletter.fetching.address_guard import TryLater as TryLater
+from newsletter.fetching.address_guard import PermanentFetchError as PermanentFetchError
+from newsletter.fetching.address_guard import TemporaryFetchError as TemporaryFetchError
 
 MEGABYTE = 1024 * 1024
-MOST_REDIRECTS = 3
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+MAX_REDIRECTS = 3
+REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+ACCEPTED_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
-class Gone(Refused):
+class PageGone(PermanentFetchError):
     """The page is not there (any more)."""
 
 
-class KeptOut(Refused):
+class AccessDenied(PermanentFetchError):
     """The page is there, but not for programs, or not without a login."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class FetchLimits:
     most_bytes: int = 5 * MEGABYTE
     """Of the body, counted after decompression."""
     connect_s: float = 3
@@ -51,13 +51,13 @@ class Limits:
     """From the first look-up to the last byte, all redirects included."""
 
 
-PAGE = Limits()
-IMAGE = Limits(most_bytes=10 * MEGABYTE)
-LINK = Limits(total_s=6)
+PAGE_LIMITS = FetchLimits()
+IMAGE_LIMITS = FetchLimits(most_bytes=10 * MEGABYTE)
+LINK_LIMITS = FetchLimits(total_s=6)
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchResult:
     url: str
     """Where the last redirect led."""
     body: bytes = b""
@@ -69,8 +69,8 @@ class Fetched:
     not_modified: bool = False
 
 
-def fetch(url: str, *, limits: Limits = PAGE, etag: str = "", last_modified: str = "") -> Fetched:
-    """Get `url`, following at most three redirects. Raises Refused or TryLater with words for people.
+def fetch(url: str, *, limits: FetchLimits = PAGE_LIMITS, etag: str = "", last_modified: str = "") -> FetchResult:
+    """Get `url`, following at most three redirects. Raises PermanentFetchError or TemporaryFetchError with words for people.
 
     With `etag` or `last_modified` of an earlier answer, `not_modified` may come back instead of a body.
     """
@@ -78,8 +78,8 @@ def fetch(url: str, *, limits: Limits = PAGE, etag: str = "", last_modified: str
     return _follow(url, "GET", _headers(etag, last_modified), limits=limits, deadline=deadline)
 
 
-def try_link(url: str, *, limits: Limits = LINK) -> str:
-    """Whether `url` answers, without reading what; returns where its redirects lead. Raises Refused or TryLater.
+def check_link(url: str, *, limits: FetchLimits = LINK_LIMITS) -> str:
+    """Whether `url` answers, without reading what; returns where its redirects lead. Raises PermanentFetchError or TemporaryFetchError.
 
     Asks with HEAD, and with GET where HEAD fails: not every site knows it.
     """
@@ -87,24 +87,26 @@ def try_link(url: str, *, limits: Limits = LINK) -> str:
     headers = _headers("", "")
     try:
         return _follow(url, "HEAD", headers, limits=limits, deadline=deadline, is_read=False).url
-    except (Refused, TryLater):
+    except (PermanentFetchError, TemporaryFetchError):
         if time.monotonic() >= deadline:
             raise
     return _follow(url, "GET", headers, limits=limits, deadline=deadline, is_read=False).url
 
 
 def _follow(
-    url: str, method: str, headers: dict[str, str], *, limits: Limits, deadline: float, is_read: bool = True
-) -> Fetched:
-    target = address_guard.of(url)
-    for _hop in range(MOST_REDIRECTS + 1):
+    url: str, method: str, headers: dict[str, str], *, limits: FetchLimits, deadline: float, is_read: bool = True
+) -> FetchResult:
+    target = address_guard.parse_target(url)
+    for _hop in range(MAX_REDIRECTS + 1):
         answer = _ask(target, method, headers, limits=limits, deadline=deadline, is_read=is_read)
-        if isinstance(answer, Fetched):
+        if isinstance(answer, FetchResult):
             return answer
         if target.scheme == "https" and answer.scheme != "https":
-            raise Refused(_("This address leads from a secure page to an insecure one. Use the secure address."))
+            raise PermanentFetchError(
+                _("This address leads from a secure page to an insecure one. Use the secure address.")
+            )
         target = answer
-    raise Refused(_("This address leads on from page to page without an end. Check it in a browser."))
+    raise PermanentFetchError(_("This address leads on from page to page without an end. Check it in a browser."))
 
 
 def _headers(etag: str, last_modified: str) -> dict[str, str]:
@@ -126,38 +128,40 @@ def _headers(etag: str, last_modified: str) -> dict[str, str]:
 
 
 def _ask(
-    target: address_guard.Target,
+    target: address_guard.FetchTarget,
     method: str,
     headers: dict[str, str],
     *,
-    limits: Limits,
+    limits: FetchLimits,
     deadline: float,
     is_read: bool,
-) -> Fetched | address_guard.Target:
+) -> FetchResult | address_guard.FetchTarget:
     """Send one request; an answer, or the target a redirect leads to."""
-    addresses = address_guard.addresses(target, deadline=deadline)
+    addresses = address_guard.resolve(target, deadline=deadline)
     try:
         with _connection(target, addresses, limits=limits, deadline=deadline) as connection:
             host = f"[{target.host}]" if ":" in target.host else target.host
-            named = host if target.port == address_guard.PORTS[target.scheme] else f"{host}:{target.port}"
+            named = host if target.port == address_guard.DEFAULT_PORTS[target.scheme] else f"{host}:{target.port}"
             connection.request(method, target.path, headers={"Host": named, **headers}, preload_content=False)
             with contextlib.closing(connection.getresponse()) as response:
                 return _answer(target, response, limits=limits, deadline=deadline, is_read=is_read)
     except ssl.SSLCertVerificationError as error:
-        raise Refused(
+        raise PermanentFetchError(
             _("The site's certificate is not valid, so we cannot be sure it is that site. Tell whoever runs it.")
         ) from error
     except urllib3.exceptions.DecodeError as error:
-        raise Refused(_("The site sent something that cannot be unpacked. Try another page of it.")) from error
+        raise PermanentFetchError(
+            _("The site sent something that cannot be unpacked. Try another page of it.")
+        ) from error
     except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError) as error:
         if time.monotonic() >= deadline:
             raise _too_slow() from error
-        raise TryLater(_("The site did not answer, or broke off in the middle. Try again later.")) from error
+        raise TemporaryFetchError(_("The site did not answer, or broke off in the middle. Try again later.")) from error
 
 
 @contextlib.contextmanager
 def _connection(
-    target: address_guard.Target, addresses: list[str], *, limits: Limits, deadline: float
+    target: address_guard.FetchTarget, addresses: list[str], *, limits: FetchLimits, deadline: float
 ) -> Iterator[HTTPConnection | HTTPSConnection]:
     """A connection to the first address that answers, cut when the time is over, whatever it is doing then."""
     connection = _connected(target, addresses, limits=limits, deadline=deadline)
@@ -176,7 +180,7 @@ def _connection(
 
 
 def _connected(
-    target: address_guard.Target, addresses: list[str], *, limits: Limits, deadline: float
+    target: address_guard.FetchTarget, addresses: list[str], *, limits: FetchLimits, deadline: float
 ) -> HTTPConnection:
     failure: Exception | None = None
     for address in addresses:
@@ -194,10 +198,10 @@ def _connected(
             failure = error
         else:
             return connection
-    raise TryLater(_("The site cannot be reached just now. Try again later.")) from failure
+    raise TemporaryFetchError(_("The site cannot be reached just now. Try again later.")) from failure
 
 
-def _unconnected(target: address_guard.Target, address: str, *, timeout: float) -> HTTPConnection:
+def _unconnected(target: address_guard.FetchTarget, address: str, *, timeout: float) -> HTTPConnection:
     if target.scheme == "http":
         return HTTPConnection(address, target.port, timeout=timeout)
     return HTTPSConnection(
@@ -223,16 +227,16 @@ def _cut(line: socket.socket | None) -> None:
 
 
 def _answer(
-    target: address_guard.Target,
+    target: address_guard.FetchTarget,
     response: urllib3.response.BaseHTTPResponse,
     *,
-    limits: Limits,
+    limits: FetchLimits,
     deadline: float,
     is_read: bool,
-) -> Fetched | address_guard.Target:
-    if response.status in REDIRECTS:
-        return address_guard.of(_led_to(target.url, response.headers.get("Location", "")))
-    known = Fetched(
+) -> FetchResult | address_guard.FetchTarget:
+    if response.status in REDIRECT_STATUSES:
+        return address_guard.parse_target(_led_to(target.url, response.headers.get("Location", "")))
+    known = FetchResult(
         target.url,
         etag=response.headers.get("ETag", "")[:200],
         last_modified=response.headers.get("Last-Modified", "")[:60],
@@ -265,19 +269,19 @@ def _led_to(url: str, place: str) -> str:
 
 def _demand_success(status: int, *, retry_after: str = "") -> None:
     if status in {404, 410}:
-        raise Gone(_("There is no page at this address (any more). Check it in a browser."))
+        raise PageGone(_("There is no page at this address (any more). Check it in a browser."))
     if status == 429 or status >= 500:
-        overloaded = TryLater(_("The site is overloaded or broken just now. Try again later."))
+        overloaded = TemporaryFetchError(_("The site is overloaded or broken just now. Try again later."))
         overloaded.after_s = _pause_s(retry_after)
         raise overloaded
     if status in {401, 402, 403, 407, 451}:
-        raise KeptOut(
+        raise AccessDenied(
             _(
                 "The site does not let us read this page. It may need a login or keep programs out: ask whoever runs it to let this server in."
             )
         )
     if status != 200:
-        raise Refused(_("The site gave no page at this address. Check it in a browser."))
+        raise PermanentFetchError(_("The site gave no page at this address. Check it in a browser."))
 
 
 def _pause_s(retry_after: str) -> float:
@@ -289,13 +293,13 @@ def _pause_s(retry_after: str) -> float:
     return 0.0
 
 
-def _body(response: urllib3.response.BaseHTTPResponse, *, limits: Limits, deadline: float) -> bytes:
+def _body(response: urllib3.response.BaseHTTPResponse, *, limits: FetchLimits, deadline: float) -> bytes:
     """The whole body, unpacked; stops as soon as it is too much or too slow."""
-    too_large = Refused(
+    too_large = PermanentFetchError(
         _("This is larger than %(size)d MB, so it is not read.") % {"size": limits.most_bytes // MEGABYTE}
     )
-    if response.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
-        raise Refused(_("The site sent something that cannot be unpacked. Try another page of it."))
+    if response.headers.get("Content-Encoding", "").strip().lower() not in ACCEPTED_ENCODINGS:
+        raise PermanentFetchError(_("The site sent something that cannot be unpacked. Try another page of it."))
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced[:18]) > limits.most_bytes:
         raise too_large
@@ -311,5 +315,5 @@ def _body(response: urllib3.response.BaseHTTPResponse, *, limits: Limits, deadli
     return bytes(body)
 
 
-def _too_slow() -> TryLater:
-    return TryLater(_("The site took too long to answer. Try again later."))
+def _too_slow() -> TemporaryFetchError:
+    return TemporaryFetchError(_("The site took too long to answer. Try again later."))

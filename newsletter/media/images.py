@@ -13,33 +13,33 @@ from PIL import Image, ImageCms, ImageOps
 
 from newsletter.models import MediaFile
 
-WIDEST = 1200
+MAX_WIDTH = 1200
 """Twice the 600 px of a mail, for sharp screens."""
-TALLEST = 2400
-SMALLEST = 100
+MAX_HEIGHT = 2400
+MIN_SIDE = 100
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
-FLAT_COLOURS = 256
+MAX_PNG_COLOURS = 256
 Image.MAX_IMAGE_PIXELS = 40_000_000
 
 
-class NoPicture(Exception):
+class InvalidPicture(Exception):
     """These bytes are no picture we can use; the message tells a person why."""
 
 
-def store(body: bytes, *, alt: str = "", source_url: str = "", smallest: int = SMALLEST) -> MediaFile:
+def store(body: bytes, *, alt: str = "", source_url: str = "", smallest: int = MIN_SIDE) -> MediaFile:
     """The MediaFile for these bytes, made if it is new. Raises NoPicture."""
     picture = _opened(body, smallest=smallest)
     data, suffix = _packed(picture)
     return _kept(data, suffix, size=picture.size, alt=alt, source_url=source_url)
 
 
-def ready(body: bytes, *, smallest: int = SMALLEST) -> tuple[bytes, str, tuple[int, int]]:
+def prepare(body: bytes, *, smallest: int = MIN_SIDE) -> tuple[bytes, str, tuple[int, int]]:
     """What `store` would keep of these bytes, without keeping it: data, jpg or png, and size. Raises NoPicture."""
     picture = _opened(body, smallest=smallest)
     return (*_packed(picture), picture.size)
 
 
-def lighter(file: MediaFile, *, most_bytes: int) -> MediaFile:
+def shrink(file: MediaFile, *, most_bytes: int) -> MediaFile:
     """The same picture in `most_bytes`, or as near as it gets at half its size: packed harder first, then smaller.
 
     The picture itself where that does not make it lighter.
@@ -84,14 +84,14 @@ def _opened(body: bytes, *, smallest: int) -> Image.Image:
             Image.open(io.BytesIO(body), formats=FORMATS).verify()
             picture = Image.open(io.BytesIO(body), formats=FORMATS)
             if min(picture.size) < smallest:
-                raise NoPicture(_("This picture is too small to show."))
-            picture.draft("RGB", (WIDEST, WIDEST))
+                raise InvalidPicture(_("This picture is too small to show."))
+            picture.draft("RGB", (MAX_WIDTH, MAX_WIDTH))
             picture.load()
             return _prepared(picture)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError, MemoryError):
-        raise NoPicture(_("This picture has more pixels than we can take. Make it smaller first.")) from None
+        raise InvalidPicture(_("This picture has more pixels than we can take. Make it smaller first.")) from None
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, OverflowError, RuntimeError) as error:
-        raise NoPicture(_("This is no picture we can read. Use JPEG, PNG, GIF or WebP.")) from error
+        raise InvalidPicture(_("This is no picture we can read. Use JPEG, PNG, GIF or WebP.")) from error
 
 
 def _prepared(picture: Image.Image) -> Image.Image:
@@ -101,7 +101,7 @@ def _prepared(picture: Image.Image) -> Image.Image:
     upright = _in_srgb(upright).convert("RGBA" if has_alpha else "RGB")
     if has_alpha and upright.getchannel("A").getextrema()[0] == 255:
         upright = upright.convert("RGB")
-    upright.thumbnail((WIDEST, TALLEST), Image.Resampling.LANCZOS)
+    upright.thumbnail((MAX_WIDTH, MAX_HEIGHT), Image.Resampling.LANCZOS)
     bare = Image.new(upright.mode, upright.size)
     bare.paste(upright)
     return bare
@@ -125,7 +125,7 @@ def _packed(picture: Image.Image, *, quality: int = 82) -> tuple[bytes, str]:
     if picture.mode == "RGBA":
         return _saved(picture, "PNG", optimize=True), "png"
     photo = _saved(picture, "JPEG", quality=quality, optimize=True, progressive=True)
-    if picture.getcolors(FLAT_COLOURS) is not None:
+    if picture.getcolors(MAX_PNG_COLOURS) is not None:
         drawing = _saved(picture, "PNG", optimize=True)
         if len(drawing) < 1.5 * len(photo):
             return drawing, "png"

@@ -19,12 +19,12 @@ from newsletter.models import Editor, MediaFile, Newsletter, SavedBlock
 logger = logging.getLogger(__name__)
 
 MEGABYTE = 1024 * 1024
-MOST_BYTES = 10 * MEGABYTE
-HEAVY = 300_000
+MAX_UPLOAD_BYTES = 10 * MEGABYTE
+HEAVY_BYTES = 300_000
 """Half of what all pictures of a mail may weigh."""
 SHOWN_WIDTH = 536
 """CSS pixels that a picture takes in a mail."""
-TALL, FLAT = 1.5, 5
+MAX_TALL_RATIO, MAX_FLAT_RATIO = 1.5, 5
 """Height to width, and width to height, that no longer suit a phone."""
 _DRAWING = re.compile(rb"<(svg|!doctype svg)[\s>/]", re.IGNORECASE)
 
@@ -35,20 +35,20 @@ _DRAWING = re.compile(rb"<(svg|!doctype svg)[\s>/]", re.IGNORECASE)
 def add_picture(newsletter: Newsletter, body: bytes, *, alt: str = "") -> MediaFile:
     """Store what an editor uploaded, and show it in the newsletter's library. Raises pictures.NoPicture."""
     if not body:
-        raise images.NoPicture(_("This file is empty. Choose another one."))
-    if len(body) > MOST_BYTES:
-        raise too_large(len(body))
+        raise images.InvalidPicture(_("This file is empty. Choose another one."))
+    if len(body) > MAX_UPLOAD_BYTES:
+        raise too_large_error(len(body))
     if _DRAWING.search(body[:1000]):
-        raise images.NoPicture(_("This is an SVG drawing, which mail programs do not show. Save it as PNG first."))
+        raise images.InvalidPicture(_("This is an SVG drawing, which mail programs do not show. Save it as PNG first."))
     file = images.store(body, alt=alt)
     file.newsletters.add(newsletter)
     logger.info("picture added", extra={"newsletter": newsletter.pk, "media": file.pk})
     return file
 
 
-def too_large(size: int) -> images.NoPicture:
+def too_large_error(size: int) -> images.InvalidPicture:
     words = _("This file has %(have)s MB, and %(most)s MB fit. Make the picture smaller first.")
-    return images.NoPicture(words % {"have": -(-size // MEGABYTE), "most": MOST_BYTES // MEGABYTE})
+    return images.InvalidPicture(words % {"have": -(-size // MEGABYTE), "most": MAX_UPLOAD_BYTES // MEGABYTE})
 
 
 def search(newsletter: Newsletter, words: str = "") -> QuerySet[MediaFile]:
@@ -59,17 +59,17 @@ def search(newsletter: Newsletter, words: str = "") -> QuerySet[MediaFile]:
     return found
 
 
-def picture(newsletter: Newsletter, key: str) -> MediaFile | None:
+def find_picture(newsletter: Newsletter, key: str) -> MediaFile | None:
     """A picture of the newsletter's own library, by the id a form names."""
     return newsletter.media.filter(pk=int(key)).first() if key.isdecimal() and len(key) < 19 else None
 
 
-def describe(file: MediaFile, alt: str) -> None:
+def set_alt_text(file: MediaFile, alt: str) -> None:
     """Keep `alt` as what the picture shows, for the next issue that takes it."""
     MediaFile.objects.filter(pk=file.pk).update(alt=alt.strip()[:300])
 
 
-def remember_words(document: content.Document, language: str) -> None:
+def remember_alt_texts(document: content.Document, language: str) -> None:
     """Keep the descriptions an editor wrote in an issue for pictures that have none in the library."""
     written = {}
     for block in document.blocks:
@@ -78,10 +78,10 @@ def remember_words(document: content.Document, language: str) -> None:
         if shown is not None and (alt := getattr(words, "image_alt", "")):
             written[shown.media] = alt
     for file in MediaFile.objects.filter(pk__in=written, alt="") if written else ():
-        describe(file, written[file.pk])
+        set_alt_text(file, written[file.pk])
 
 
-def warnings(document: content.Document) -> dict[int, tuple[str, ...]]:
+def picture_warnings(document: content.Document) -> dict[int, tuple[str, ...]]:
     """By picture, what readers would not like about it. One query, however many there are."""
     held = (getattr(block, "picture", None) for block in document.blocks)
     shown: list[content.Picture] = [one for one in held if one is not None]
@@ -97,11 +97,11 @@ def _warnings(shown: content.Picture, size: int) -> list[str]:
             _("Only %(width)s pixels wide: it will look blurred. %(wanted)s pixels are good.")
             % {"width": shown.width, "wanted": 2 * SHOWN_WIDTH}
         )
-    if shown.height > TALL * shown.width:
+    if shown.height > MAX_TALL_RATIO * shown.width:
         found.append(_("Much taller than wide: on a phone it fills more than the screen. Cut it shorter."))
-    elif shown.width > FLAT * shown.height:
+    elif shown.width > MAX_FLAT_RATIO * shown.height:
         found.append(_("A very flat strip: what it shows will be tiny on a phone."))
-    if size > HEAVY:
+    if size > HEAVY_BYTES:
         found.append(
             _("Heavy: %(size)s kB, where all pictures of a mail should stay below 600 kB.") % {"size": size // 1000}
         )
@@ -111,11 +111,11 @@ def _warnings(shown: content.Picture, size: int) -> list[str]:
 # --- saved blocks ----------------------------------------------------------------------------------------------------
 
 
-def blocks(newsletter: Newsletter) -> QuerySet[SavedBlock]:
+def saved_blocks(newsletter: Newsletter) -> QuerySet[SavedBlock]:
     return newsletter.saved_blocks.filter(deleted_at__isnull=True)
 
 
-def keep_block(
+def save_block(
     newsletter: Newsletter, block: content.Block, *, name: str, editor: Editor | None, now: datetime
 ) -> SavedBlock:
     """Keep a copy of `block` under `name`; later changes to either do not touch the other."""
@@ -130,9 +130,9 @@ def keep_block(
     return saved
 
 
-def block_of(saved: SavedBlock) -> content.Block:
+def copy_saved_block(saved: SavedBlock) -> content.Block:
     """A new block like the one that was kept."""
-    return content.parse({"blocks": [{**saved.content, "id": content.new_id()}]}).blocks[0]
+    return content.parse({"blocks": [{**saved.content, "id": content.new_block_id()}]}).blocks[0]
 
 
 def rename_block(saved: SavedBlock, name: str) -> None:
@@ -144,5 +144,5 @@ def delete_block(saved: SavedBlock, *, now: datetime) -> None:
     SavedBlock.objects.filter(pk=saved.pk).update(deleted_at=now)
 
 
-def bring_back_block(saved: SavedBlock) -> None:
+def undelete_block(saved: SavedBlock) -> None:
     SavedBlock.objects.filter(pk=saved.pk).update(deleted_at=None)

@@ -5,5 +5,5 @@ from django.urls import URLPattern, path
 from newsletter.media import views as media
 
 urlpatterns: list[URLPattern] = [
-    path("media/<path:path>", media.picture, name="media"),
+    path("media/<path:path>", media.serve_picture, name="media"),
 ]

@@ -14,13 +14,13 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "stills"
 PAPER, INK = (253, 252, 249), (22, 21, 18)
-SHARE = 0.26
+MARK_RATIO = 0.26
 """The mark's width, of the picture's shorter side."""
-FINER = 4
+SUPERSAMPLING = 4
 """Drawn larger, then reduced, for smooth edges."""
 
 
-def with_play_mark(path: str) -> str:
+def create_thumbnail(path: str) -> str:
     """The path of the marked picture below the media root, made if it is missing.
 
     `path` itself where the picture cannot be read: a video without a mark is better than none.
@@ -42,9 +42,9 @@ def with_play_mark(path: str) -> str:
 def _marked(picture: Image.Image) -> bytes:
     """A pale disc with an edge of ink, so that it is seen on light and dark pictures alike."""
     still = picture.convert("RGB")
-    size = max(24, round(min(still.size) * SHARE))
-    mark = Image.new("RGBA", (size * FINER, size * FINER))
-    pen, whole = ImageDraw.Draw(mark), size * FINER
+    size = max(24, round(min(still.size) * MARK_RATIO))
+    mark = Image.new("RGBA", (size * SUPERSAMPLING, size * SUPERSAMPLING))
+    pen, whole = ImageDraw.Draw(mark), size * SUPERSAMPLING
     pen.ellipse((0, 0, whole - 1, whole - 1), fill=(*INK, 90))
     rim = whole * 0.03
     pen.ellipse((rim, rim, whole - 1 - rim, whole - 1 - rim), fill=(*PAPER, 245))

@@ -25,14 +25,14 @@ _UNSEEN = {"head", "style", "script", "title", "meta"}
 BROWSER_LINK, BROWSER_WORDS, BROWSER_PAPER = "#0000EE", "#000000", "#FFFFFF"
 
 
-class Rule(NamedTuple):
+class CssRule(NamedTuple):
     selector: str
     declarations: Mapping[str, str]
     is_dark: bool
 
 
 @dataclass(frozen=True)
-class Words:
+class VisibleText:
     """A stretch of text somebody can see."""
 
     element: HtmlElement
@@ -45,20 +45,20 @@ class Words:
     is_underlined: bool
 
 
-def parse(source: str) -> HtmlElement:
+def parse_html(source: str) -> HtmlElement:
     return html.document_fromstring(source, parser=html.HTMLParser(encoding="utf-8"))
 
 
-def rules(tree: HtmlElement) -> list[Rule]:
+def css_rules(tree: HtmlElement) -> list[CssRule]:
     """The rules of the style sheets, for all widths, in order; those for the dark are marked."""
-    found: list[Rule] = []
+    found: list[CssRule] = []
     for style in tree.iter("style"):
         if "width" not in style.get("media", ""):
             found.extend(_rules(_COMMENT.sub("", style.text or "")))
     return found
 
 
-def _rules(sheet: str) -> Iterator[Rule]:
+def _rules(sheet: str) -> Iterator[CssRule]:
     for media, inner, selectors, body in re.findall(
         r"(@media[^{]*)\{((?:[^{}]*\{[^{}]*\})*)[^{}]*\}|([^{}@]+)\{([^{}]*)\}", sheet
     ):
@@ -69,14 +69,14 @@ def _rules(sheet: str) -> Iterator[Rule]:
                 yield from _each(selectors_inside, body_inside, is_dark=True)
 
 
-def _each(selectors: str, body: str, *, is_dark: bool) -> Iterator[Rule]:
-    known = declarations(body)
+def _each(selectors: str, body: str, *, is_dark: bool) -> Iterator[CssRule]:
+    known = parse_declarations(body)
     if known:
-        yield from (Rule(selector.strip(), known, is_dark) for selector in selectors.split(","))
+        yield from (CssRule(selector.strip(), known, is_dark) for selector in selectors.split(","))
 
 
 @lru_cache(maxsize=2048)
-def declarations(body: str) -> Mapping[str, str]:
+def parse_declarations(body: str) -> Mapping[str, str]:
     """The properties that matter here; `background` counts as its colour."""
     whole = _BROKEN_STRING.split(body)[0]
     pairs = (part.partition(":")[::2] for part in whole.split(";") if ":" in part)
@@ -111,7 +111,7 @@ class Cascade:
     def __init__(self, tree: HtmlElement, *, dark: bool) -> None:
         self._strongest: dict[HtmlElement, dict[str, tuple[tuple[bool, int, int], str]]] = {}
         self._grounds: dict[HtmlElement, str] = {}
-        for order, rule in enumerate(rules(tree)):
+        for order, rule in enumerate(css_rules(tree)):
             path = _xpath(rule.selector)
             if path is None or (rule.is_dark and not dark):
                 continue
@@ -126,7 +126,7 @@ class Cascade:
     def own(self, element: HtmlElement, name: str) -> str:
         """The value set on `element` itself; "" if nothing sets it."""
         strongest = self._strongest.get(element, {}).get(name, ((False, 0, 0), ""))
-        inline = declarations(element.get("style", "")).get(name, "")
+        inline = parse_declarations(element.get("style", "")).get(name, "")
         value = strongest[1] if strongest[0][0] or not inline else inline
         if not value and name == "background-color":
             value = element.get("bgcolor", "")
@@ -134,7 +134,7 @@ class Cascade:
 
     def colour(self, element: HtmlElement) -> str:
         for one in (element, *element.iterancestors()):
-            found = as_colour(self.own(one, "color"))
+            found = parse_colour(self.own(one, "color"))
             if found:
                 return found
             if one.tag == "a":
@@ -145,7 +145,7 @@ class Cascade:
         known = self._grounds.get(element)
         if known is None:
             parent = element.getparent()
-            own = as_colour(self.own(element, "background-color"))
+            own = parse_colour(self.own(element, "background-color"))
             known = own or (self.ground(parent) if parent is not None else BROWSER_PAPER)
             self._grounds[element] = known
         return known
@@ -168,14 +168,14 @@ class Cascade:
             one.tag in _UNSEEN or self.own(one, "display") == "none" for one in (element, *element.iterancestors())
         )
 
-    def words(self, tree: HtmlElement) -> Iterator[Words]:
+    def words(self, tree: HtmlElement) -> Iterator[VisibleText]:
         """Every visible stretch of text in reading order."""
         for element in tree.iter(etree.Element):
             texts = [element.text, *(child.tail for child in element)]
             text = " ".join(part.strip() for part in texts if part and part.strip())
             if text and not self.is_hidden(element):
                 link = next((one for one in (element, *element.iterancestors()) if one.tag == "a"), None)
-                yield Words(
+                yield VisibleText(
                     element=element,
                     text=text,
                     colour=self.colour(element),
@@ -187,7 +187,7 @@ class Cascade:
 
     def is_button(self, link: HtmlElement) -> bool:
         """A link with a ground of its own."""
-        return bool(as_colour(self.own(link, "background-color")))
+        return bool(parse_colour(self.own(link, "background-color")))
 
     def height(self, link: HtmlElement) -> float:
         """Of a button of one line: its line and the padding above and below."""
@@ -197,7 +197,7 @@ class Cascade:
         return (float(line[1]) if line else self.size(link) * 1.2) + above + below
 
 
-def as_colour(value: str) -> str:
+def parse_colour(value: str) -> str:
     """#RRGGBB, or "" for what is no colour of its own (transparent, inherit, none)."""
     found = _HEX.search(value)
     if found:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from newsletter.rendering import slots
 
-SCHEMES = frozenset({"http", "https", "mailto"})
+ALLOWED_SCHEMES = frozenset({"http", "https", "mailto"})
 SERVICE_PATHS = ("/archive/", "/u/", "/p/", "/c/", "/l/", "/t/", "/privacy/", "/subscribe/")
 _NEVER_IN_A_URL = re.compile(r"[\s\x00-\x20\x7f<>\"\\^`{|}" + slots.OPEN + slots.CLOSE + "]")
 
@@ -32,7 +32,7 @@ def host(url: str) -> str:
         return ""
 
 
-def is_safe(url: str) -> bool:
+def is_safe_url(url: str) -> bool:
     """Whether `url` may stand in a mail: http, https or mailto, with a host, and nothing that breaks out."""
     if not url or len(url) > 2000 or _NEVER_IN_A_URL.search(url):
         return False
@@ -42,14 +42,14 @@ def is_safe(url: str) -> bool:
         parts.port  # noqa: B018 (raises on a wrong port)
     except ValueError:
         return False
-    if parts.scheme.lower() not in SCHEMES:
+    if parts.scheme.lower() not in ALLOWED_SCHEMES:
         return False
     if parts.scheme.lower() == "mailto":
         return "@" in parts.path
     return has_host and parts.username is None and parts.password is None
 
 
-def encoded(url: str) -> str:
+def percent_encode(url: str) -> str:
     """`url` with blanks and quotes percent-encoded, as browsers do for people who paste such addresses."""
     return re.sub(r"[ \"<>\\^`{|}]", lambda found: f"%{ord(found[0]):02X}", url.strip())
 
@@ -79,8 +79,8 @@ class LinkBook:
 
     def href(self, url: str, *, block: str, label: str) -> str:
         """What to write into the mail for `url`: a tracked link, or the address itself; "" if it is not safe."""
-        url = encoded(url)
-        if not is_safe(url):
+        url = percent_encode(url)
+        if not is_safe_url(url):
             return ""
         if self._is_service(url):
             return url
@@ -89,7 +89,7 @@ class LinkBook:
             link = NumberedLink(self._first + len(self._links), url, block, " ".join(label.split())[:300])
             self._links[block, url] = link
         if self._tracked:
-            return f"{self._site_url}/l/{link.number}/{slots.slot('hit')}"
+            return f"{self._site_url}/l/{link.number}/{slots.format_slot('hit')}"
         return self._amended.get((block, url), url)
 
     def _is_service(self, url: str) -> bool:

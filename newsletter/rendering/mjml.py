@@ -23,17 +23,17 @@ from mjml import mjml2html
 
 from newsletter.rendering import links, slots
 
-MOST_BYTES = 512 * 1024
-MOST_DEPTH = 100
-MOST_ELEMENTS = 5_000
-LONGEST_LINE = 900
+MAX_BYTES = 512 * 1024
+MAX_DEPTH = 100
+MAX_ELEMENTS = 5_000
+MAX_LINE_BYTES = 900
 """Bytes; 998 is the limit on the wire (RFC 5322), and slots have yet to be filled."""
 TIMEOUT_S = 20
-ROOM = LONGEST_LINE - 300
+MAX_UNFILLED_LINE_BYTES = MAX_LINE_BYTES - 300
 """Bytes of a line before slots are filled."""
-LONGEST_FIELD = 360
+MAX_FIELD_BYTES = 360
 """Bytes that a reader's name takes at most (`workers.message.builder`)."""
-MEMORY = 1024**3
+MAX_MEMORY_BYTES = 1024**3
 MODULE = "newsletter.rendering.mjml"
 
 Reason = Literal["too long", "too deep", "too many", "not allowed", "malformed", "leftover", "crashed", "timeout"]
@@ -58,7 +58,7 @@ _REFERENCE = re.compile(r"&#(?!160;)(\d{3,7});")
 _SLOT_FREE = str.maketrans(slots.OPEN + slots.CLOSE, "xx")
 
 
-class Refused(ValueError):
+class MjmlError(ValueError):
     """The source cannot become a mail; `block` names the part at fault where one is."""
 
     def __init__(self, reason: Reason, detail: str, block: str = "") -> None:
@@ -68,7 +68,7 @@ class Refused(ValueError):
         self.block = block
 
 
-class Part(NamedTuple):
+class MjmlPart(NamedTuple):
     """The MJML of one block, or of several that share a box (`block` is then the first)."""
 
     block: str
@@ -76,9 +76,9 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class MjmlSource:
     before: str
-    parts: tuple[Part, ...]
+    parts: tuple[MjmlPart, ...]
     after: str
 
     def whole(self) -> str:
@@ -88,10 +88,10 @@ class Source:
 # --- the guard -------------------------------------------------------------------------------------------------------
 
 
-def guarded(source: str, *, is_part: bool = False) -> str:
+def validate(source: str, *, is_part: bool = False) -> str:
     """`source` in canonical form. Raises Refused where it is too big, too deep, malformed or uses what we do not."""
-    if len(source.encode()) > MOST_BYTES:
-        raise Refused("too long", f"more than {MOST_BYTES} bytes")
+    if len(source.encode()) > MAX_BYTES:
+        raise MjmlError("too long", f"more than {MAX_BYTES} bytes")
     writer = _Writer(_BODY_TAGS | _HTML_TAGS if is_part else _FRAME_ONLY | _BODY_TAGS | _HTML_TAGS)
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
@@ -104,7 +104,7 @@ def guarded(source: str, *, is_part: bool = False) -> str:
     try:
         parser.Parse((f"<part>{source}</part>" if is_part else source).encode(), True)
     except expat.ExpatError as error:
-        raise Refused("malformed", f"line {error.lineno}, column {error.offset}") from None
+        raise MjmlError("malformed", f"line {error.lineno}, column {error.offset}") from None
     return "".join(writer.pieces)
 
 
@@ -122,21 +122,21 @@ class _Writer:
         self._open.append(tag)
         if tag == "part" and len(self._open) == 1:
             return
-        if len(self._open) > MOST_DEPTH:
-            raise Refused("too deep", f"more than {MOST_DEPTH} levels")
-        if self._elements > MOST_ELEMENTS:
-            raise Refused("too many", f"more than {MOST_ELEMENTS} elements")
+        if len(self._open) > MAX_DEPTH:
+            raise MjmlError("too deep", f"more than {MAX_DEPTH} levels")
+        if self._elements > MAX_ELEMENTS:
+            raise MjmlError("too many", f"more than {MAX_ELEMENTS} elements")
         if tag not in self._allowed:
-            raise Refused("not allowed", f"<{tag}>")
+            raise MjmlError("not allowed", f"<{tag}>")
         pairs = zip(attributes[::2], attributes[1::2], strict=True)
         written = "".join(f' {name}="{self._value(tag, name, value)}"' for name, value in pairs)
         self.pieces.append(f"<{tag}{written} />" if tag in _VOID else f"<{tag}{written}>")
 
     def _value(self, tag: str, name: str, value: str) -> str:
         if name not in _ATTRIBUTES:
-            raise Refused("not allowed", f"{name} on <{tag}>")
-        if name in ("href", "src") and not links.is_safe(value.translate(_SLOT_FREE)):
-            raise Refused("not allowed", f"an unsafe address in {name} on <{tag}>")
+            raise MjmlError("not allowed", f"{name} on <{tag}>")
+        if name in ("href", "src") and not links.is_safe_url(value.translate(_SLOT_FREE)):
+            raise MjmlError("not allowed", f"an unsafe address in {name} on <{tag}>")
         return _ascii(escape(value))
 
     def end(self, tag: str) -> None:
@@ -151,10 +151,10 @@ class _Writer:
             self.pieces.append(_ascii(escape(text)))
 
     def doctype(self, *_: object) -> None:
-        raise Refused("not allowed", "a document type")
+        raise MjmlError("not allowed", "a document type")
 
     def instruction(self, *_: object) -> None:
-        raise Refused("not allowed", "a processing instruction")
+        raise MjmlError("not allowed", "a processing instruction")
 
 
 def _ascii(escaped: str) -> str:
@@ -170,54 +170,54 @@ def _as_characters(html: str) -> str:
 # --- compiling -------------------------------------------------------------------------------------------------------
 
 
-def to_html(source: Source) -> str:
+def to_html(source: MjmlSource) -> str:
     """Compile in this process, behind the guard. Raises Refused, naming the block at fault where one is."""
     try:
         for part in source.parts:
-            guarded(part.mjml, is_part=True)
+            validate(part.mjml, is_part=True)
         return _finished(_compiled(source.whole()))
-    except Refused as refused:
-        raise Refused(refused.reason, refused.detail, refused.block or _guilty(source)) from None
+    except MjmlError as refused:
+        raise MjmlError(refused.reason, refused.detail, refused.block or _guilty(source)) from None
 
 
 def _compiled(whole: str) -> str:
-    canonical = guarded(whole)
+    canonical = validate(whole)
     try:
         # No fonts: a known font name would add a link to a font host. No include loader: nothing can be read.
         html = str(mjml2html(canonical, fonts={}))
     except ValueError as error:
-        raise Refused("malformed", str(error)) from None
+        raise MjmlError("malformed", str(error)) from None
     except BaseException as error:
         # A panic inside the compiler arrives as an exception that no `except Exception` catches; it has no importable type.
         if type(error).__name__ != "PanicException":
             raise
-        raise Refused("crashed", str(error)) from None
+        raise MjmlError("crashed", str(error)) from None
     if "<mj-" in html:
-        raise Refused("leftover", "an element that the compiler does not know")
+        raise MjmlError("leftover", "an element that the compiler does not know")
     return _as_characters(html)
 
 
-def _guilty(source: Source) -> str:
+def _guilty(source: MjmlSource) -> str:
     """The first block that cannot be compiled on its own; "" if each one can."""
     for part in source.parts:
         try:
-            guarded(part.mjml, is_part=True)
+            validate(part.mjml, is_part=True)
             _compiled(f"<mjml><mj-body>{part.mjml}</mj-body></mjml>")
-        except Refused:
+        except MjmlError:
             return part.block
     return ""
 
 
-def to_html_apart(source: Source, *, timeout_s: float = TIMEOUT_S) -> str:
+def to_html_in_subprocess(source: MjmlSource, *, timeout_s: float = TIMEOUT_S) -> str:
     """Compile in a process of its own, so that whatever happens there, the caller lives. Raises Refused."""
     payload = json.dumps({"before": source.before, "parts": source.parts, "after": source.after})
-    answer = json.loads(apart([sys.executable, "-m", MODULE], payload, timeout_s=timeout_s))
+    answer = json.loads(run_subprocess([sys.executable, "-m", MODULE], payload, timeout_s=timeout_s))
     if "html" in answer:
         return str(answer["html"])
-    raise Refused(answer["reason"], answer["detail"], answer["block"])
+    raise MjmlError(answer["reason"], answer["detail"], answer["block"])
 
 
-def apart(command: Sequence[str], payload: str, *, timeout_s: float) -> str:
+def run_subprocess(command: Sequence[str], payload: str, *, timeout_s: float) -> str:
     """What `command` writes when it reads `payload`. Raises Refused if it dies or takes too long."""
     root = Path(__file__).resolve().parents[2]
     try:
@@ -231,9 +231,9 @@ def apart(command: Sequence[str], payload: str, *, timeout_s: float) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Refused("timeout", f"no answer within {timeout_s:g} s") from None
+        raise MjmlError("timeout", f"no answer within {timeout_s:g} s") from None
     if done.returncode:
-        raise Refused("crashed", f"the compiler ended with {done.returncode}")
+        raise MjmlError("crashed", f"the compiler ended with {done.returncode}")
     return done.stdout.decode()
 
 
@@ -260,17 +260,17 @@ _PIECE = re.compile(
 _DESCRIPTION = re.compile(r'\ *(?:alt|aria-label)="')
 """Attributes with words for people: a line break in them is a blank."""
 _WITH_BLANK = re.compile(r" *[^ ]+")
-_PART = re.compile(rf"(?:&#?\w+;|.){{1,{ROOM // 4}}}", re.DOTALL)
-_SENTENCE = re.compile(f"({slots.slot('why')})")
+_PART = re.compile(rf"(?:&#?\w+;|.){{1,{MAX_UNFILLED_LINE_BYTES // 4}}}", re.DOTALL)
+_SENTENCE = re.compile(f"({slots.format_slot('why')})")
 
 
-def direction(language: str) -> str:
+def text_direction(language: str) -> str:
     return "rtl" if language.partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
 
 
 def _finished(html: str) -> str:
     html = html.replace("</head>", f"{_OUTLOOK}</head>", 1)
-    return wrapped(_LANGUAGE_CLASS.sub(_with_language, html))
+    return wrap_lines(_LANGUAGE_CLASS.sub(_with_language, html))
 
 
 def _with_language(found: re.Match[str]) -> str:
@@ -279,10 +279,10 @@ def _with_language(found: re.Match[str]) -> str:
     if language.endswith("-outlook"):
         return found[0]
     before, after = found[1], found[3]
-    return f'{before.rstrip() if after == chr(34) else before}{after.lstrip()} lang="{language}" dir="{direction(language)}"'
+    return f'{before.rstrip() if after == chr(34) else before}{after.lstrip()} lang="{language}" dir="{text_direction(language)}"'
 
 
-def wrapped(html: str) -> str:
+def wrap_lines(html: str) -> str:
     """Break lines so that none reaches LONGEST_LINE bytes: after blocks, then at blanks, at last anywhere in a word.
 
     Never within the value of an attribute, but for descriptions: a line break in the middle of a font name would undo a
@@ -296,15 +296,15 @@ def wrapped(html: str) -> str:
 
 def _size(text: str) -> int:
     """Bytes of `text`, with room for what its merge fields may become."""
-    return len(text.encode()) + LONGEST_FIELD * text.count(f"{slots.OPEN}name:")
+    return len(text.encode()) + MAX_FIELD_BYTES * text.count(f"{slots.OPEN}name:")
 
 
 def _short_lines(line: str) -> list[str]:
-    if _size(line) <= ROOM:
+    if _size(line) <= MAX_UNFILLED_LINE_BYTES:
         return [line]
     short, current = [], ""
     for unit in _units(line):
-        if current.strip() and _size(current + unit) > ROOM:
+        if current.strip() and _size(current + unit) > MAX_UNFILLED_LINE_BYTES:
             short.append(current.rstrip(" "))
             current = unit.lstrip(" ")
         else:
@@ -317,7 +317,7 @@ def _units(line: str) -> list[str]:
     units = [""]
     for piece in _PIECE.findall(line):
         for part in _cut(piece):
-            if part.startswith(" ") or _size(units[-1] + part) > ROOM:
+            if part.startswith(" ") or _size(units[-1] + part) > MAX_UNFILLED_LINE_BYTES:
                 units.append(part)
             else:
                 units[-1] += part
@@ -326,7 +326,7 @@ def _units(line: str) -> list[str]:
 
 def _cut(piece: str) -> list[str]:
     """What may stand on lines of its own: the words of a long description, a word beyond all measure in parts that fit."""
-    if len(piece.encode()) <= ROOM:
+    if len(piece.encode()) <= MAX_UNFILLED_LINE_BYTES:
         return [piece]
     if _DESCRIPTION.match(piece):
         return [part for word in _WITH_BLANK.findall(piece) for part in _parts(word)]
@@ -337,7 +337,7 @@ def _cut(piece: str) -> list[str]:
 
 def _parts(word: str) -> list[str]:
     """`word` in parts that fit, no reference to a character torn."""
-    return _PART.findall(word) if len(word.encode()) > ROOM else [word]
+    return _PART.findall(word) if len(word.encode()) > MAX_UNFILLED_LINE_BYTES else [word]
 
 
 # --- the process of its own ------------------------------------------------------------------------------------------
@@ -346,12 +346,12 @@ def _parts(word: str) -> list[str]:
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (TIMEOUT_S, TIMEOUT_S))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     asked = json.loads(sys.stdin.buffer.read())
-    source = Source(asked["before"], tuple(Part(*part) for part in asked["parts"]), asked["after"])
+    source = MjmlSource(asked["before"], tuple(MjmlPart(*part) for part in asked["parts"]), asked["after"])
     try:
         answer = {"html": to_html(source)}
-    except Refused as refused:
+    except MjmlError as refused:
         answer = {"reason": refused.reason, "detail": refused.detail, "block": refused.block}
     sys.stdout.write(json.dumps(answer))
 

@@ -9,32 +9,34 @@ from collections.abc import Callable
 from newsletter.rendering import blocks, richtext, slots
 from newsletter.rendering.links import LinkBook
 
-WIDTH = 76
+LINE_WIDTH = 76
 _LONG_WORD = re.compile(rf"{slots.OPEN}\S*?{slots.CLOSE}|[^\s{slots.OPEN}{slots.CLOSE}]{{200,}}")
 """Nobody writes these, but a line on the wire must not grow with them. Slots stay whole."""
 
 
-def compose(ready: tuple[blocks.View, ...], *, frame: blocks.Frame, book: LinkBook, render: blocks.Render) -> str:
+def compose(
+    ready: tuple[blocks.BlockView, ...], *, frame: blocks.Frame, book: LinkBook, render: blocks.RenderTemplate
+) -> str:
     """The whole text part, wrapped. Links get the numbers they have in the HTML."""
     pieces = [
         render(f"mail/blocks/{kind}.txt", {**frame.values, "frame": frame, "items": items, **items[0]})
-        for kind, items in ((kind, _items(together, frame, book)) for kind, together in blocks.grouped(ready))
+        for kind, items in ((kind, _items(together, frame, book)) for kind, together in blocks.group_views(ready))
     ]
     body = "\n\n".join(piece.strip("\n") for piece in pieces)
-    before, _, after = render("mail/issue.txt", {**frame.values, "frame": frame}).partition(blocks.BLOCKS_GO_HERE)
+    before, _, after = render("mail/issue.txt", {**frame.values, "frame": frame}).partition(blocks.BLOCKS_PLACEHOLDER)
     return tidy(f"{before}{body}{after}")
 
 
-def _items(together: tuple[blocks.View, ...], frame: blocks.Frame, book: LinkBook) -> list[dict[str, object]]:
-    def write(view: blocks.View) -> Callable[[richtext.Rich], str]:
-        return lambda body: richtext.to_text(body, blocks._hrefs(view, book), slots.field)
+def _items(together: tuple[blocks.BlockView, ...], frame: blocks.Frame, book: LinkBook) -> list[dict[str, object]]:
+    def write(view: blocks.BlockView) -> Callable[[richtext.RichText], str]:
+        return lambda body: richtext.to_text(body, blocks._hrefs(view, book), slots.format_field)
 
     return [
         {
             "view": view,
             "body": write(view)(view.body),
-            "answers": blocks.answers(view, write(view)),
-            "underline": "-" * min(len(view.headline), WIDTH),
+            "answers": blocks.render_answers(view, write(view)),
+            "underline": "-" * min(len(view.headline), LINE_WIDTH),
             "note": frame.values["note_on"](view.language) if view.is_foreign else "",
         }
         for view in together
@@ -48,12 +50,12 @@ def tidy(text: str) -> str:
 
 
 def _wrapped(line: str) -> list[str]:
-    if len(line) <= WIDTH:
+    if len(line) <= LINE_WIDTH:
         return [line]
     indent = re.match(r"(?:- |\d+\. )?", line)
     return textwrap.wrap(
         _LONG_WORD.sub(_cut, line),
-        WIDTH,
+        LINE_WIDTH,
         subsequent_indent=" " * len(indent[0] if indent else ""),
         break_long_words=False,
         break_on_hyphens=False,

@@ -19,18 +19,18 @@ import nh3
 
 from newsletter.rendering import slots
 
-TAGS = {"p", "br", "strong", "em", "a", "ul", "ol", "li", "span"}
-MERGE = "data-merge"
-LONGEST_FALLBACK = 60
-MOST_CHARACTERS = 100_000
-MOST_TAGS = 1_000
+ALLOWED_TAGS = {"p", "br", "strong", "em", "a", "ul", "ol", "li", "span"}
+MERGE_ATTRIBUTE = "data-merge"
+MAX_FALLBACK_LENGTH = 60
+MAX_CHARACTERS = 100_000
+MAX_TAGS = 1_000
 _BREAK = "\n"
 _NEVER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 
-Href = Callable[[str, str], str]
+ResolveHref = Callable[[str, str], str]
 """(url, words of the link) -> what to write, or "" for a link that may not be one."""
-Merge = Callable[[str, str], str]
+WriteMergeField = Callable[[str, str], str]
 """(field, fallback as HTML) -> HTML."""
 
 
@@ -47,7 +47,7 @@ class Markup(str):
         return self
 
 
-class Run(NamedTuple):
+class TextRun(NamedTuple):
     """A stretch of words in one style; the text "\\n" alone is a line break."""
 
     text: str
@@ -58,25 +58,25 @@ class Run(NamedTuple):
     """The field whose value goes here; `text` is the fallback."""
 
 
-Runs = tuple[Run, ...]
+TextRuns = tuple[TextRun, ...]
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    runs: Runs
+    runs: TextRuns
 
 
 @dataclass(frozen=True)
-class Listing:
+class ListBlock:
     is_ordered: bool
-    items: tuple[Runs, ...]
+    items: tuple[TextRuns, ...]
 
 
-Rich = tuple[Paragraph | Listing, ...]
+RichText = tuple[Paragraph | ListBlock, ...]
 
 
 @dataclass(frozen=True)
-class Look:
+class InlineStyles:
     """Inline styles for mail programs that drop style sheets; all empty for our own pages."""
 
     link: str = ""
@@ -86,26 +86,26 @@ class Look:
     item: str = ""
 
 
-def plain(text: str) -> str:
+def clean_line(text: str) -> str:
     """A one-line text of a person: no control characters, no reserved marks, single blanks."""
-    return _BLANKS.sub(" ", slots.without_marks(_NEVER.sub("", text))).strip()
+    return _BLANKS.sub(" ", slots.strip_marks(_NEVER.sub("", text))).strip()
 
 
 @lru_cache(maxsize=256)
-def read(html: str) -> Rich:
+def parse(html: str) -> RichText:
     """Editors' HTML as paragraphs and lists. Raises TooComplex."""
-    if len(html) > MOST_CHARACTERS or html.count("<") > MOST_TAGS:
+    if len(html) > MAX_CHARACTERS or html.count("<") > MAX_TAGS:
         raise TooComplex(f"{len(html)} characters, {html.count('<')} tags")
     clean = nh3.clean(
         _NEVER.sub("", html),
-        tags=TAGS,
+        tags=ALLOWED_TAGS,
         attributes={"a": {"href"}},
-        tag_attribute_values={"span": {MERGE: set(slots.FIELDS)}},
+        tag_attribute_values={"span": {MERGE_ATTRIBUTE: set(slots.FIELD_NAMES)}},
         url_schemes={"http", "https", "mailto"},
         link_rel=None,
     )
     reader = _Reader()
-    reader.feed(slots.without_marks(clean))
+    reader.feed(slots.strip_marks(clean))
     reader.close()
     return reader.finish()
 
@@ -128,18 +128,18 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._pen = _Pen()
-        self._runs: list[Run] = []
-        self._blocks: list[Paragraph | Listing] = []
+        self._runs: list[TextRun] = []
+        self._blocks: list[Paragraph | ListBlock] = []
         self._lists: list[bool] = []
-        self._items: list[Runs] = []
+        self._items: list[TextRuns] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "span":
-            self._open_span(dict(attrs).get(MERGE) or "")
+            self._open_span(dict(attrs).get(MERGE_ATTRIBUTE) or "")
         elif self._pen.merge:
             return  # a name is a few words: nothing begins within it
         elif tag == "br":
-            self._runs.append(Run(_BREAK))
+            self._runs.append(TextRun(_BREAK))
         elif tag == "strong":
             self._pen.strong += 1
         elif tag == "em":
@@ -161,7 +161,7 @@ class _Reader(HTMLParser):
 
     def _close_span(self) -> None:
         if self._pen.spans and self._pen.spans.pop():
-            words = _BLANKS.sub(" ", "".join(self._pen.words)).strip()[:LONGEST_FALLBACK].strip()
+            words = _BLANKS.sub(" ", "".join(self._pen.words)).strip()[:MAX_FALLBACK_LENGTH].strip()
             self._runs.append(self._run(words)._replace(merge=self._pen.merge))
             self._pen.merge = ""
 
@@ -181,18 +181,18 @@ class _Reader(HTMLParser):
             if tag in ("ul", "ol") and self._lists:
                 is_ordered = self._lists.pop()
                 if not self._lists and self._items:
-                    self._blocks.append(Listing(is_ordered, tuple(self._items)))
+                    self._blocks.append(ListBlock(is_ordered, tuple(self._items)))
 
     def handle_data(self, data: str) -> None:
-        text = _BLANKS.sub(" ", slots.without_marks(data))
+        text = _BLANKS.sub(" ", slots.strip_marks(data))
         if self._pen.merge:
             self._pen.words.append(text)
         else:
             self._runs.append(self._run(text))
 
-    def _run(self, text: str) -> Run:
+    def _run(self, text: str) -> TextRun:
         href = self._pen.hrefs[-1].strip() if self._pen.hrefs else ""
-        return Run(text, self._pen.strong > 0, self._pen.em > 0, href)
+        return TextRun(text, self._pen.strong > 0, self._pen.em > 0, href)
 
     def _end_of_runs(self) -> None:
         runs = _trimmed(self._runs)
@@ -204,7 +204,7 @@ class _Reader(HTMLParser):
         else:
             self._blocks.append(Paragraph(runs))
 
-    def finish(self) -> Rich:
+    def finish(self) -> RichText:
         while self._pen.spans:
             self._close_span()
         while self._lists:
@@ -213,7 +213,7 @@ class _Reader(HTMLParser):
         return tuple(self._blocks)
 
 
-def _trimmed(runs: list[Run]) -> Runs:
+def _trimmed(runs: list[TextRun]) -> TextRuns:
     """Without blanks and breaks at either end; none at all where nothing can be seen."""
     while runs and not _is_seen(runs[0]):
         runs = runs[1:]
@@ -226,17 +226,17 @@ def _trimmed(runs: list[Run]) -> Runs:
     return tuple(runs)
 
 
-def _is_seen(run: Run) -> bool:
+def _is_seen(run: TextRun) -> bool:
     return bool(run.text.strip() or run.merge)
 
 
-def merges(rich: Rich) -> Iterator[tuple[str, str]]:
+def merge_fields(rich: RichText) -> Iterator[tuple[str, str]]:
     """Each merge field as (field, fallback)."""
     for runs in _all_runs(rich):
         yield from ((run.merge, run.text) for run in runs if run.merge)
 
 
-def urls(rich: Rich) -> Iterator[tuple[str, str]]:
+def link_targets(rich: RichText) -> Iterator[tuple[str, str]]:
     """Each link as (url, its words)."""
     for runs in _all_runs(rich):
         for href, group in groupby(runs, key=lambda run: run.href):
@@ -245,29 +245,31 @@ def urls(rich: Rich) -> Iterator[tuple[str, str]]:
                 yield href, words
 
 
-def _all_runs(rich: Rich) -> Iterator[Runs]:
+def _all_runs(rich: RichText) -> Iterator[TextRuns]:
     for block in rich:
-        yield from block.items if isinstance(block, Listing) else (block.runs,)
+        yield from block.items if isinstance(block, ListBlock) else (block.runs,)
 
 
-def words(rich: Rich) -> str:
+def plain_words(rich: RichText) -> str:
     """Every word in reading order, without links."""
     return " ".join("".join(run.text for run in runs) for runs in _all_runs(rich))
 
 
-def chip(field: str, fallback: str) -> str:
+def merge_field_html(field: str, fallback: str) -> str:
     """The element itself: what editors' words are stored with."""
-    return f'<span {MERGE}="{field}">{fallback}</span>'
+    return f'<span {MERGE_ATTRIBUTE}="{field}">{fallback}</span>'
 
 
-def only_words(field: str, fallback: str) -> str:
+def fallback_only(field: str, fallback: str) -> str:
     """The fallback, for pages that are the same for everybody."""
     return fallback
 
 
-def to_html(rich: Rich, href: Href, look: Look | None = None, merge: Merge = chip) -> Markup:
+def to_html(
+    rich: RichText, href: ResolveHref, look: InlineStyles | None = None, merge: WriteMergeField = merge_field_html
+) -> Markup:
     """Well-formed HTML (also as XML). Written with neither look nor other `merge`, it is what `read` can read again."""
-    look = look or Look()
+    look = look or InlineStyles()
     pieces = []
     for number, block in enumerate(rich, start=1):
         style = look.last if number == len(rich) else look.paragraph
@@ -284,7 +286,7 @@ def _style(style: str) -> str:
     return f' style="{style}"' if style else ""
 
 
-def _html(runs: Runs, href: Href, look: Look, merge: Merge) -> str:
+def _html(runs: TextRuns, href: ResolveHref, look: InlineStyles, merge: WriteMergeField) -> str:
     pieces = []
     for url, group in groupby(runs, key=lambda run: run.href):
         stretch = list(group)
@@ -295,7 +297,7 @@ def _html(runs: Runs, href: Href, look: Look, merge: Merge) -> str:
     return "".join(pieces)
 
 
-def _styled(run: Run, merge: Merge) -> str:
+def _styled(run: TextRun, merge: WriteMergeField) -> str:
     if run.text == _BREAK and not run.merge:
         return "<br />"
     inner = escape(run.text, quote=False).replace("\xa0", "&#160;")
@@ -304,7 +306,7 @@ def _styled(run: Run, merge: Merge) -> str:
     return f"<strong>{inner}</strong>" if run.strong else inner
 
 
-def to_text(rich: Rich, href: Href, merge: Merge = only_words) -> str:
+def to_text(rich: RichText, href: ResolveHref, merge: WriteMergeField = fallback_only) -> str:
     """Plain text: paragraphs parted by an empty line, list items with a dash or number, links after their words."""
     pieces = []
     for block in rich:
@@ -318,7 +320,7 @@ def to_text(rich: Rich, href: Href, merge: Merge = only_words) -> str:
     return "\n\n".join(pieces)
 
 
-def _text(runs: Runs, href: Href, merge: Merge) -> str:
+def _text(runs: TextRuns, href: ResolveHref, merge: WriteMergeField) -> str:
     pieces = []
     for url, group in groupby(runs, key=lambda run: run.href):
         stretch = list(group)

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 OPEN, CLOSE = "⟦", "⟧"
-NAMES = frozenset({"hit", "u", "p", "why"})
+SLOT_NAMES = frozenset({"hit", "u", "p", "why"})
 """Tracking token, unsubscribe token, preferences token, and the sentence that says why this mail came.
 
 Tokens are URL-safe ASCII. Whoever fills `why` in HTML escapes it first."""
-FIELDS = frozenset({"name"})
+FIELD_NAMES = frozenset({"name"})
 """What a merge field may name."""
-_FIELD = re.compile(rf"({'|'.join(sorted(FIELDS))}):([\w-]*)", re.ASCII)
+_FIELD = re.compile(rf"({'|'.join(sorted(FIELD_NAMES))}):([\w-]*)", re.ASCII)
 _SLOT = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
 _MARKS = str.maketrans("", "", OPEN + CLOSE)
 
@@ -33,16 +33,16 @@ class Segments(NamedTuple):
     slots: tuple[str, ...]
 
 
-def slot(name: str) -> str:
+def format_slot(name: str) -> str:
     return f"{OPEN}{name}{CLOSE}"
 
 
-def field(name: str, fallback: str) -> str:
+def format_field(name: str, fallback: str) -> str:
     """A merge field. `fallback` is filled in as it is; its written form has no blanks and no signs that anybody escapes."""
-    return slot(f"{name}:{urlsafe_b64encode(fallback.encode()).decode().rstrip('=')}")
+    return format_slot(f"{name}:{urlsafe_b64encode(fallback.encode()).decode().rstrip('=')}")
 
 
-def parted(key: str) -> tuple[str, str] | None:
+def split_field(key: str) -> tuple[str, str] | None:
     """The name and the fallback of a merge field; None for any other slot."""
     name, colon, fallback = key.partition(":")
     if not colon:
@@ -54,7 +54,7 @@ def split(text: str) -> Segments:
     """Cut `text` at its slots. Raises UnknownSlot."""
     pieces = _SLOT.split(text)
     static, slots = tuple(pieces[::2]), tuple(pieces[1::2])
-    strangers = {key for key in set(slots) - NAMES if not _is_field(key)}
+    strangers = {key for key in set(slots) - SLOT_NAMES if not _is_field(key)}
     if strangers or any(OPEN in piece or CLOSE in piece for piece in static):
         raise UnknownSlot(f"Not a slot: {', '.join(sorted(strangers)) or 'a single mark'}")
     return Segments(static, slots)
@@ -64,7 +64,7 @@ def _is_field(key: str) -> bool:
     if not _FIELD.fullmatch(key):
         return False
     try:
-        return parted(key) is not None
+        return split_field(key) is not None
     except ValueError:
         return False
 
@@ -76,11 +76,11 @@ def fill(segments: Segments, values: Mapping[str, str]) -> str:
     """
     pieces = [segments.static[0]]
     for key, static in zip(segments.slots, segments.static[1:], strict=True):
-        field = parted(key)
+        field = split_field(key)
         pieces += (values[key] if field is None else values.get(field[0]) or field[1], static)
     return "".join(pieces)
 
 
-def without_marks(text: str) -> str:
+def strip_marks(text: str) -> str:
     """`text` as somebody wrote it, unable to pass for a slot."""
     return text.translate(_MARKS)

@@ -6,14 +6,14 @@ reading   the steps that read the site; network, no database
 keeping   newsletter, sources, articles, pictures and the first draft
 """
 
-from newsletter.sites.first_issue import envelope as envelope
-from newsletter.sites.first_issue import picks as picks
-from newsletter.sites.first_issue import preview as preview
-from newsletter.sites.reader import SECONDS as SECONDS
-from newsletter.sites.reader import CannotRead as CannotRead
-from newsletter.sites.reader import begin as begin
-from newsletter.sites.reader import go_on as go_on
-from newsletter.sites.site_reading import Found as Found
-from newsletter.sites.site_reading import Reading as Reading
-from newsletter.sites.storing import free_slug as free_slug
-from newsletter.sites.storing import keep as keep
+from newsletter.sites.first_issue import build_envelope as build_envelope
+from newsletter.sites.first_issue import pick_articles as pick_articles
+from newsletter.sites.first_issue import render_preview as render_preview
+from newsletter.sites.reader import STEP_SECONDS as STEP_SECONDS
+from newsletter.sites.reader import SiteReadError as SiteReadError
+from newsletter.sites.reader import read_next_step as read_next_step
+from newsletter.sites.reader import start_reading as start_reading
+from newsletter.sites.site_reading import FoundFeed as FoundFeed
+from newsletter.sites.site_reading import SiteReading as SiteReading
+from newsletter.sites.storing import store_site as store_site
+from newsletter.sites.storing import unused_slug as unused_slug

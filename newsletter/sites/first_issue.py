@@ -7,18 +7,18 @@ from urllib.parse import urljoin
 from django.conf import settings
 
 from newsletter import content, editions
-from newsletter.articles.storing import FIELDS
+from newsletter.articles.storing import MERGED_FIELDS
 from newsletter.drafts import preparation, schedule
 from newsletter.models import Article, Issue, MediaFile, Newsletter
-from newsletter.sites.site_reading import OURS, Picture, Reading
+from newsletter.sites.site_reading import DEFAULT_ACCENT, FetchedPicture, SiteReading
 
-LONGEST = 200
+MAX_LENGTH = 200
 """Characters of a newsletter's `site_url` and `list_id`."""
 LEAD_PATH, LOGO_PATH = "first-run/lead", "first-run/logo"
 """Stand for pictures that are not ours yet, until `preview` puts them in."""
 
 
-def newsletter_of(reading: Reading) -> Newsletter:
+def build_newsletter(reading: SiteReading) -> Newsletter:
     """The newsletter as it would be made, not stored. Its sender is for its editor to say."""
     return Newsletter(
         slug="first-run",
@@ -29,27 +29,30 @@ def newsletter_of(reading: Reading) -> Newsletter:
         postal_address=reading.postal_address,
         site_url=_site_url(reading),
         time_zone=reading.time_zone or settings.TIME_ZONE,
-        accent=reading.accent or OURS,
+        accent=reading.accent or DEFAULT_ACCENT,
         is_public=False,  # nobody can sign up before it has a sender
-        cadence=schedule.USUAL.to_json(),
-        draft_rule=preparation.Rule().to_json(),
+        cadence=schedule.DEFAULT_CADENCE.to_json(),
+        draft_rule=preparation.DraftRule().to_json(),
     )
 
 
-def _site_url(reading: Reading) -> str:
+def _site_url(reading: SiteReading) -> str:
     """Where the site is; its root where a redirect led to an address that is longer than one we keep."""
-    return next((url for url in (reading.url, urljoin(reading.url, "/")) if len(url) <= LONGEST), "")
+    return next((url for url in (reading.url, urljoin(reading.url, "/")) if len(url) <= MAX_LENGTH), "")
 
 
-def picks(reading: Reading) -> list[preparation.Story]:
+def pick_articles(reading: SiteReading) -> list[preparation.TranslatedArticle]:
     """What the first issue tells: the same that the rule picks once the articles are stored."""
-    newsletter = newsletter_of(reading)
-    return preparation.picked(preparation.stories(_unstored(reading), newsletter), preparation.Rule())
+    newsletter = build_newsletter(reading)
+    return preparation.apply_rule(
+        preparation.group_translations(_unstored(reading), newsletter), preparation.DraftRule()
+    )
 
 
-def _unstored(reading: Reading) -> list[Article]:
+def _unstored(reading: SiteReading) -> list[Article]:
     values = (
-        {name: getattr(item, name) for name in FIELDS if name != "alternates"} | {"url": item.url, "guid": item.url}
+        {name: getattr(item, name) for name in MERGED_FIELDS if name != "alternates"}
+        | {"url": item.url, "guid": item.url}
         for item in reading.told
     )
     made = [Article(created_at=reading.at, **value) for value in values]
@@ -59,33 +62,33 @@ def _unstored(reading: Reading) -> list[Article]:
     return made
 
 
-def issue_of(reading: Reading) -> Issue:
+def build_issue(reading: SiteReading) -> Issue:
     """The first issue as it would be, not stored."""
-    newsletter, chosen = newsletter_of(reading), picks(reading)
+    newsletter, chosen = build_newsletter(reading), pick_articles(reading)
     if reading.lead and chosen:
         chosen[0].article.image = _placeholder(LEAD_PATH, reading.lead)
     if reading.logo and reading.shows_logo:
         newsletter.logo = _placeholder(LOGO_PATH, reading.logo)
-    document = preparation.document(newsletter, chosen)
+    document = preparation.build_document(newsletter, chosen)
     return Issue(
         newsletter=newsletter, number=1, slug="first-run-1", content=content.dump(document), edited_at=reading.at
     )
 
 
-def _placeholder(path: str, picture: Picture) -> MediaFile:
+def _placeholder(path: str, picture: FetchedPicture) -> MediaFile:
     return MediaFile(pk=0, file=path, width=picture.width, height=picture.height)
 
 
-def preview(reading: Reading, language: str) -> str:
+def render_preview(reading: SiteReading, language: str) -> str:
     """The first issue as a mail in `language`, with its pictures inside. Raises editions.CannotRender."""
-    html = editions.preview_html(issue_of(reading), language)
+    html = editions.preview_html(build_issue(reading), language)
     for path, picture in ((LEAD_PATH, reading.lead), (LOGO_PATH, reading.logo)):
         if picture is not None:
-            html = html.replace(editions.media_url(path), picture.inline)
+            html = html.replace(editions.media_url(path), picture.data_uri)
     return html
 
 
-def envelope(reading: Reading, language: str) -> content.Envelope:
-    newsletter = newsletter_of(reading)
-    document = preparation.document(newsletter, picks(reading))
+def build_envelope(reading: SiteReading, language: str) -> content.Envelope:
+    newsletter = build_newsletter(reading)
+    document = preparation.build_document(newsletter, pick_articles(reading))
     return document.envelope(language, newsletter.default_language)

@@ -10,12 +10,12 @@ from newsletter.articles import extraction
 from newsletter.articles.article_data import ArticleData
 
 FIRST_STEP = "front"
-OURS = "#0E5A55"
+DEFAULT_ACCENT = "#0E5A55"
 """The accent of a site that names none."""
 
 
 @dataclass(frozen=True)
-class Picture:
+class FetchedPicture:
     """A picture as we would store it."""
 
     url: str
@@ -26,13 +26,13 @@ class Picture:
     height: int
 
     @property
-    def inline(self) -> str:
+    def data_uri(self) -> str:
         mime = {"jpg": "image/jpeg", "png": "image/png"}[self.kind]
         return f"data:{mime};base64,{base64.b64encode(self.data).decode()}"
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFeed:
     """A feed or sitemap that was read, and what is in it."""
 
     url: str
@@ -47,7 +47,7 @@ class Found:
         return max((item.published_at for item in self.items if item.published_at), default=None)
 
     @property
-    def a_week(self) -> int:
+    def articles_per_week(self) -> int:
         """About how many articles a week, by the dates of the newest."""
         dates = sorted((item.published_at for item in self.items if item.published_at), reverse=True)[:40]
         if len(dates) < 2:
@@ -61,7 +61,7 @@ class Found:
 
 
 @dataclass
-class Reading:
+class SiteReading:
     """How far the reading has come, what was found, and what the editor has changed of it since."""
 
     address: str
@@ -73,11 +73,11 @@ class Reading:
     site: extraction.Site = field(default_factory=lambda: extraction.Site("", [], []))
     named: list[str] = field(default_factory=list)
     """Feeds that pages named, to be read."""
-    found: list[Found] = field(default_factory=list)
+    found: list[FoundFeed] = field(default_factory=list)
     told: list[ArticleData] = field(default_factory=list)
     """Articles whose pages were read, with their versions in other languages."""
-    logo: Picture | None = None
-    lead: Picture | None = None
+    logo: FetchedPicture | None = None
+    lead: FetchedPicture | None = None
     # What may be changed before anything is kept:
     name: str = ""
     languages: list[str] = field(default_factory=list)
@@ -94,5 +94,5 @@ class Reading:
         return not self.step
 
     @property
-    def feeds(self) -> list[Found]:
+    def feeds(self) -> list[FoundFeed]:
         return [one for one in self.found if one.url not in self.without]

@@ -19,11 +19,11 @@ from newsletter.web.logs import without_tokens
 
 logger = logging.getLogger(__name__)
 
-Handler = Callable[[HttpRequest], HttpResponse]
+GetResponse = Callable[[HttpRequest], HttpResponse]
 LANGUAGES = tuple(code for code, _ in settings.LANGUAGES)
 
 
-def language(get_response: Handler) -> Handler:
+def activate_language(get_response: GetResponse) -> GetResponse:
     """`?lang=` wins, then the editor's own language, then Accept-Language, then the first of LANGUAGES."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -49,7 +49,7 @@ def _wanted(request: HttpRequest) -> str:
     return LANGUAGES[0]
 
 
-def any_host_may_unsubscribe(get_response: Handler) -> Handler:
+def allow_unsubscribe_on_any_host(get_response: GetResponse) -> GetResponse:
     """A one-click unsubscription counts whatever Host a mail service or a proxy writes (RFC 8058; S-15)."""
     own = urlsplit(settings.SITE_URL).netloc
 
@@ -61,7 +61,7 @@ def any_host_may_unsubscribe(get_response: Handler) -> Handler:
     return middleware
 
 
-def refuse_nul(get_response: Handler) -> Handler:
+def refuse_nul(get_response: GetResponse) -> GetResponse:
     """No parameter of ours holds a NUL, and PostgreSQL fails on one."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -72,7 +72,7 @@ def refuse_nul(get_response: Handler) -> Handler:
     return middleware
 
 
-def log_failures(get_response: Handler) -> Handler:
+def log_failures(get_response: GetResponse) -> GetResponse:
     """One line for each answer of 500 and above, its path without tokens."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -87,7 +87,7 @@ def log_failures(get_response: Handler) -> Handler:
     return middleware
 
 
-class ClosedByDefault(LoginRequiredMiddleware):
+class LoginByDefaultMiddleware(LoginRequiredMiddleware):
     """Every view asks for a login unless it is marked public; on a public one the session is not even looked at.
 
     Django looks first and asks for the mark afterwards, and then answers a dead session cookie with Set-Cookie, which

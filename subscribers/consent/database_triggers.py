@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-NAMES = frozenset({"consent_text_fixed", "consent_event_fixed", "consent_event_kept"})
+TRIGGER_NAMES = frozenset({"consent_text_fixed", "consent_event_fixed", "consent_event_kept"})
 TABLES = {
     "consent_text_fixed": "subscribers_consenttext",
     "consent_event_fixed": "subscribers_consentevent",
@@ -27,25 +27,25 @@ EVENT_COLUMNS = (
 )
 TEXT_MESSAGE = "a consent text never changes; publish a new version"
 EVENT_MESSAGE = "a consent event never changes; only page, ip and agent may be blanked"
-KEPT_MESSAGE = "a consent event is never deleted"
+DELETE_MESSAGE = "a consent event is never deleted"
 
 
-def _same(columns: tuple[str, ...]) -> str:
+def _unchanged_condition(columns: tuple[str, ...]) -> str:
     return " AND ".join(f"NEW.{column} IS OLD.{column}" for column in columns)
 
 
 SQLITE = (
     f"""CREATE TRIGGER consent_text_fixed BEFORE UPDATE ON subscribers_consenttext
-    WHEN NOT ({_same(TEXT_COLUMNS)})
+    WHEN NOT ({_unchanged_condition(TEXT_COLUMNS)})
     BEGIN SELECT RAISE(ABORT, '{TEXT_MESSAGE}'); END""",
     f"""CREATE TRIGGER consent_event_fixed BEFORE UPDATE ON subscribers_consentevent
-    WHEN NOT ({_same(EVENT_COLUMNS)}
+    WHEN NOT ({_unchanged_condition(EVENT_COLUMNS)}
         AND (NEW.page_url = OLD.page_url OR NEW.page_url = '')
         AND (NEW.ip IS OLD.ip OR NEW.ip IS NULL)
         AND (NEW.user_agent = OLD.user_agent OR NEW.user_agent = ''))
     BEGIN SELECT RAISE(ABORT, '{EVENT_MESSAGE}'); END""",
     f"""CREATE TRIGGER consent_event_kept BEFORE DELETE ON subscribers_consentevent
-    BEGIN SELECT RAISE(ABORT, '{KEPT_MESSAGE}'); END""",
+    BEGIN SELECT RAISE(ABORT, '{DELETE_MESSAGE}'); END""",
 )
 POSTGRESQL = (
     f"""CREATE OR REPLACE FUNCTION consent_text_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -68,7 +68,7 @@ POSTGRESQL = (
     END $$""",
     f"""CREATE OR REPLACE FUNCTION consent_event_kept() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        RAISE EXCEPTION '{KEPT_MESSAGE}' USING ERRCODE = 'restrict_violation';
+        RAISE EXCEPTION '{DELETE_MESSAGE}' USING ERRCODE = 'restrict_violation';
     END $$""",
     """CREATE TRIGGER consent_text_fixed BEFORE UPDATE ON subscribers_consenttext
     FOR EACH ROW EXECUTE FUNCTION consent_text_fixed()""",
@@ -92,7 +92,7 @@ def remove(connection: Any) -> None:
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}{on}")
 
 
-def missing(connection: Any) -> frozenset[str]:
+def missing_triggers(connection: Any) -> frozenset[str]:
     """The guards that the running database does not have."""
     query = (
         "SELECT name FROM sqlite_master WHERE type = 'trigger'"
@@ -101,4 +101,4 @@ def missing(connection: Any) -> frozenset[str]:
     )
     with connection.cursor() as cursor:
         cursor.execute(query)
-        return NAMES - {name for (name,) in cursor.fetchall()}
+        return TRIGGER_NAMES - {name for (name,) in cursor.fetchall()}

@@ -46,11 +46,11 @@ logger = logging.getLogger(__name__)
 CHAIN = "consent chain"
 PERSONAL = "consent personal fields"
 PERSONAL_FIELDS = ("page_url", "ip", "user_agent")
-LINK_LIFE = timedelta(days=7)
-PENDING_LIFE = timedelta(days=30)
-UNDO_LIFE = timedelta(days=1)
-REASONS = ("too_often", "not_needed", "never_signed_up", "other")
-ACTIVE = (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.PAUSED)
+LINK_LIFETIME = timedelta(days=7)
+PENDING_LIFETIME = timedelta(days=30)
+UNDO_LIFETIME = timedelta(days=1)
+UNSUBSCRIBE_REASONS = ("too_often", "not_needed", "never_signed_up", "other")
+ACTIVE_STATUSES = (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.PAUSED)
 
 
 class AlreadyConfirmed(Exception):
@@ -62,7 +62,7 @@ class CannotUndo(Exception):
 
 
 @dataclass(frozen=True)
-class Broken:
+class ChainBreak:
     """The first row of the chain that is not what was written; `event` is None if rows are missing at the end."""
 
     event: int | None
@@ -70,7 +70,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Step:
+class EventData:
     """What one event says, before it is chained."""
 
     subscription: Subscription
@@ -88,15 +88,15 @@ class Step:
 # --- the chain -------------------------------------------------------------------------------------------------------
 
 
-def lock() -> ConsentHead:
+def lock_chain() -> ConsentHead:
     """The end of the chain, ours until the transaction ends."""
     head, _made = ConsentHead.objects.select_for_update().get_or_create(pk=1, defaults={"mac": b""})
     return head
 
 
-def append(step: Step, *, now: datetime) -> ConsentEvent:
+def append_event(step: EventData, *, now: datetime) -> ConsentEvent:
     """Add one event; must run inside a transaction."""
-    head = lock()
+    head = lock_chain()
     event = ConsentEvent(
         subscription=step.subscription.pk,
         newsletter_id=step.subscription.newsletter_id,
@@ -111,10 +111,10 @@ def append(step: Step, *, now: datetime) -> ConsentEvent:
         actor=step.actor,
         evidence=step.evidence,
         occurred_at=now,
-        key_id=keys.current_id(),
+        key_id=keys.current_key_id(),
     )
-    event.personal_digest = _personal_digest(event, keys.current(PERSONAL))
-    key = keys.current(CHAIN)
+    event.personal_digest = _personal_digest(event, keys.current_key(PERSONAL))
+    key = keys.current_key(CHAIN)
     event.mac = _mac(event, bytes(head.mac), key)
     event.save(force_insert=True)
     seal = _seal(head.count + 1, bytes(event.mac), key)
@@ -129,7 +129,7 @@ def _moment(event: ConsentEvent) -> str:
 def _personal_digest(event: ConsentEvent, key: bytes) -> bytes:
     """32 bytes per personal field. Event and moment are part of it: equal values cannot be told from their digests."""
     return b"".join(
-        keys.digest(key, f"{name}\0{event.subscription}\0{_moment(event)}\0{getattr(event, name) or ''}".encode())
+        keys.hmac_digest(key, f"{name}\0{event.subscription}\0{_moment(event)}\0{getattr(event, name) or ''}".encode())
         for name in PERSONAL_FIELDS
     )
 
@@ -138,12 +138,12 @@ def _mac(event: ConsentEvent, previous: bytes, key: bytes) -> bytes:
     content = [
         *(event.subscription, event.newsletter_id, event.purpose, event.action, event.consent_text_id),
         *(event.form_slug, event.language, event.actor, event.evidence, _moment(event), event.key_id),
-        *(bytes(event.personal_digest).hex(), _words_hash(event.consent_text)),
+        *(bytes(event.personal_digest).hex(), _text_hash(event.consent_text)),
     ]
-    return keys.digest(key, previous + json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
+    return keys.hmac_digest(key, previous + json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 
-def _words_hash(text: ConsentText | None) -> str:
+def _text_hash(text: ConsentText | None) -> str:
     """Of what the reader saw, so that words altered later show in the events that rest on them."""
     if text is None:
         return ""
@@ -152,45 +152,45 @@ def _words_hash(text: ConsentText | None) -> str:
 
 
 def _seal(count: int, mac: bytes, key: bytes) -> bytes:
-    return keys.digest(key, b"seal\0%d\0" % count + mac)
+    return keys.hmac_digest(key, b"seal\0%d\0" % count + mac)
 
 
-def verify() -> Broken | None:
+def verify_chain() -> ChainBreak | None:
     """Walk the whole chain; None if every row is as it was written."""
     head = ConsentHead.objects.filter(pk=1).first() or ConsentHead(pk=1, mac=b"")
     seal, count = b"", 0
     for event in ConsentEvent.objects.select_related("consent_text").order_by("pk").iterator(chunk_size=2000):
         try:
-            key = _key_of(event, seal)
-        except _Wrong as wrong:
-            return Broken(event.pk, str(wrong))
+            key = _find_key(event, seal)
+        except _InvalidEvent as wrong:
+            return ChainBreak(event.pk, str(wrong))
         count += 1
         seal = _seal(count, bytes(event.mac), key)
-        if count == head.count and not keys.same(seal, bytes(head.mac)):
-            return Broken(event.pk, "the end of the chain does not match")
+        if count == head.count and not keys.constant_time_compare(seal, bytes(head.mac)):
+            return ChainBreak(event.pk, "the end of the chain does not match")
     if count < head.count:
-        return Broken(None, f"{head.count - count} rows are missing at the end")
+        return ChainBreak(None, f"{head.count - count} rows are missing at the end")
     # Events added while we walked are known to the head by now; others never were.
     if count > head.count and not ConsentHead.objects.filter(pk=1, count__gte=count).exists():
-        return Broken(None, "the end of the chain does not match")
+        return ChainBreak(None, "the end of the chain does not match")
     return None
 
 
-class _Wrong(Exception):
+class _InvalidEvent(Exception):
     """What is wrong with one row, in words."""
 
 
-def _key_of(event: ConsentEvent, seal: bytes) -> bytes:
+def _find_key(event: ConsentEvent, seal: bytes) -> bytes:
     """The key that proves the row, with `seal` over all before it. Raises _Wrong."""
     chain_keys = [key for key_id, key in keys.all_keys(CHAIN) if key_id == event.key_id]
     if not chain_keys:
-        raise _Wrong(f"its key {event.key_id} is unknown; put the former SECRET_KEY into SECRET_KEY_FALLBACKS")
-    proven = [key for key in chain_keys if keys.same(_mac(event, seal, key), bytes(event.mac))]
+        raise _InvalidEvent(f"its key {event.key_id} is unknown; put the former SECRET_KEY into SECRET_KEY_FALLBACKS")
+    proven = [key for key in chain_keys if keys.constant_time_compare(_mac(event, seal, key), bytes(event.mac))]
     if not proven:
-        raise _Wrong("it was altered, or its words were, or a row before it was removed")
+        raise _InvalidEvent("it was altered, or its words were, or a row before it was removed")
     personal_keys = [key for key_id, key in keys.all_keys(PERSONAL) if key_id == event.key_id]
     if not any(_personal_matches(event, key) for key in personal_keys):
-        raise _Wrong("a personal field was altered")
+        raise _InvalidEvent("a personal field was altered")
     return proven[0]
 
 
@@ -203,7 +203,7 @@ def _personal_matches(event: ConsentEvent, key: bytes) -> bool:
     )
 
 
-def take_out(newsletters: Iterable[Newsletter]) -> int:
+def delete_demo_consent(newsletters: Iterable[Newsletter]) -> int:
     """Delete all consent to newsletters that never had a real reader (demo data), and seal what remains anew.
 
     Returns how many events went. The one place where events are deleted; raises ValueError if the chain was broken
@@ -211,18 +211,18 @@ def take_out(newsletters: Iterable[Newsletter]) -> int:
     """
     gone = [newsletter.pk for newsletter in newsletters if newsletter.is_demo]
     with transaction.atomic():
-        lock()
-        if verify() is not None:
+        lock_chain()
+        if verify_chain() is not None:
             raise ValueError("The consent chain is broken. Run verify_consent first.")
         database_triggers.remove(connection)
         count, _kinds = ConsentEvent.objects.filter(newsletter__in=gone).delete()
         ConsentText.objects.filter(newsletter__in=gone).delete()
-        _seal_anew()
+        _reseal_chain()
         database_triggers.install(connection)
     return count
 
 
-def _seal_anew() -> None:
+def _reseal_chain() -> None:
     seal, count, key_id = b"", 0, 0
     for event in ConsentEvent.objects.select_related("consent_text").order_by("pk").iterator(chunk_size=2000):
         key = next(key for known, key in keys.all_keys(CHAIN) if known == event.key_id)
@@ -233,7 +233,7 @@ def _seal_anew() -> None:
     ConsentHead.objects.filter(pk=1).update(count=count, mac=seal, key_id=key_id)
 
 
-def blank(
+def blank_personal_fields(
     subscription_ids: Iterable[int], *, fields: Iterable[str] = PERSONAL_FIELDS, since: datetime | None = None
 ) -> int:
     """Forget personal fields of events; the rows stay and the chain still verifies."""
@@ -256,7 +256,7 @@ def publish_text(
 ) -> ConsentText:
     """Make `text` the wording from now on: a new version, unless it is the current one."""
     with transaction.atomic():
-        lock()
+        lock_chain()
         last = current_text(newsletter, purpose, language)
         button = button or (last.button if last else default_button(language))
         if last and (last.text, last.button) == (text, button):
@@ -282,11 +282,11 @@ def ensure_texts(newsletter: Newsletter, *, now: datetime) -> list[ConsentText]:
             newsletter, purpose, language, text=default_text(newsletter, purpose, language), button="", now=now
         )
         for language in newsletter.languages
-        for purpose in purposes(newsletter)
+        for purpose in required_purposes(newsletter)
     ]
 
 
-def purposes(newsletter: Newsletter) -> list[str]:
+def required_purposes(newsletter: Newsletter) -> list[str]:
     """What must be agreed to: measurement only where single readers would be measured."""
     asks = newsletter.tracking == Tracking.INDIVIDUAL and newsletter.tracking_needs_consent
     return [Purpose.NEWSLETTER, *([Purpose.MEASUREMENT] if asks else [])]
@@ -334,9 +334,9 @@ def privacy_hash(newsletter: Newsletter) -> str:
 # --- asking and confirming -------------------------------------------------------------------------------------------
 
 
-def request(subscription: Subscription, *, signup: SignupRequest, now: datetime) -> None:
+def record_request(subscription: Subscription, *, signup: SignupRequest, now: datetime) -> None:
     """Note what a sign-up asked for; the subscription waits for its confirmation."""
-    Subscription.objects.filter(pk=subscription.pk).exclude(status__in=ACTIVE).update(
+    Subscription.objects.filter(pk=subscription.pk).exclude(status__in=ACTIVE_STATUSES).update(
         status=SubscriptionStatus.PENDING,
         language=signup.language,
         requested_at=signup.created_at,
@@ -346,11 +346,11 @@ def request(subscription: Subscription, *, signup: SignupRequest, now: datetime)
     )
     subscription.refresh_from_db()
     for text in signup.consent_texts.filter(newsletter=subscription.newsletter_id):
-        append(_step(subscription, signup, ConsentAction.REQUESTED, text), now=signup.created_at)
+        append_event(_event_data(subscription, signup, ConsentAction.REQUESTED, text), now=signup.created_at)
 
 
-def _step(subscription: Subscription, signup: SignupRequest, action: str, text: ConsentText | None) -> Step:
-    return Step(
+def _event_data(subscription: Subscription, signup: SignupRequest, action: str, text: ConsentText | None) -> EventData:
+    return EventData(
         subscription,
         action,
         purpose=text.purpose if text else Purpose.NEWSLETTER,
@@ -363,7 +363,7 @@ def _step(subscription: Subscription, signup: SignupRequest, action: str, text: 
     )
 
 
-def waiting(signup: SignupRequest) -> list[Subscription]:
+def pending_subscriptions(signup: SignupRequest) -> list[Subscription]:
     """What this sign-up would confirm."""
     return list(
         Subscription.objects.filter(
@@ -376,12 +376,14 @@ def waiting(signup: SignupRequest) -> list[Subscription]:
     )
 
 
-def confirmation_sent(signup: SignupRequest, *, message_id: str, now: datetime) -> None:
+def record_confirmation_sent(signup: SignupRequest, *, message_id: str, now: datetime) -> None:
     """The confirmation mail was handed over; it is part of the proof."""
     with transaction.atomic():
-        for subscription in waiting(signup):
+        for subscription in pending_subscriptions(signup):
             evidence = {"request": signup.pk, "message_id": message_id}
-            append(Step(subscription, ConsentAction.CONFIRMATION_SENT, actor="system", evidence=evidence), now=now)
+            append_event(
+                EventData(subscription, ConsentAction.CONFIRMATION_SENT, actor="system", evidence=evidence), now=now
+            )
 
 
 def confirm(signup: SignupRequest, *, now: datetime, ip: str | None = None, user_agent: str = "") -> list[Subscription]:
@@ -390,12 +392,12 @@ def confirm(signup: SignupRequest, *, now: datetime, ip: str | None = None, user
     Raises AlreadyConfirmed if the link was used before or nothing waits any more.
     """
     with transaction.atomic():
-        lock()
+        lock_chain()
         if not SignupRequest.objects.filter(pk=signup.pk, confirmed_at__isnull=True).update(confirmed_at=now):
             raise AlreadyConfirmed(f"Sign-up request {signup.pk} is confirmed")
         confirmed = [
             subscription
-            for subscription in waiting(signup)
+            for subscription in pending_subscriptions(signup)
             if _confirm_one(subscription, signup, now=now, ip=ip, user_agent=user_agent)
         ]
         if not confirmed:
@@ -416,8 +418,8 @@ def _confirm_one(
         return False
     subscription.refresh_from_db(fields=["status", "confirmed_at", "ended_at", "may_track"])
     for text in texts or [None]:
-        step = _step(subscription, signup, ConsentAction.CONFIRMED, text)
-        append(Step(**{**step.__dict__, "ip": ip, "user_agent": user_agent, "page_url": ""}), now=now)
+        step = _event_data(subscription, signup, ConsentAction.CONFIRMED, text)
+        append_event(EventData(**{**step.__dict__, "ip": ip, "user_agent": user_agent, "page_url": ""}), now=now)
     Notice.objects.create(
         kind=NoticeKind.WELCOME,
         subscriber=subscription.subscriber,
@@ -431,18 +433,18 @@ def _confirm_one(
     return True
 
 
-def join(
+def subscribe(
     subscriber: Subscriber, newsletter: Newsletter, *, now: datetime, ip: str | None = None, user_agent: str = ""
 ) -> Subscription:
     """A reader with a confirmed address takes another newsletter on the preferences page."""
     with transaction.atomic():
-        lock()
+        lock_chain()
         subscription, _made = Subscription.objects.get_or_create(
             subscriber=subscriber,
             newsletter=newsletter,
             defaults={"language": newsletter.best_language(subscriber.language), "requested_at": now},
         )
-        if subscription.status in ACTIVE:
+        if subscription.status in ACTIVE_STATUSES:
             return subscription
         Subscription.objects.filter(pk=subscription.pk).update(
             status=SubscriptionStatus.SUBSCRIBED, requested_at=now, confirmed_at=now, ended_at=None, may_track=False
@@ -450,8 +452,10 @@ def join(
         subscription.refresh_from_db()
         text = current_text(newsletter, Purpose.NEWSLETTER, subscription.language)
         for action in (ConsentAction.REQUESTED, ConsentAction.CONFIRMED):
-            step = Step(subscription, action, text=text, ip=ip, user_agent=user_agent, evidence={"page": "preferences"})
-            append(step, now=now)
+            step = EventData(
+                subscription, action, text=text, ip=ip, user_agent=user_agent, evidence={"page": "preferences"}
+            )
+            append_event(step, now=now)
     return subscription
 
 
@@ -470,14 +474,14 @@ def withdraw(
 ) -> bool:
     """Stop a newsletter, at once. False if it had stopped before; harmless to repeat."""
     with transaction.atomic():
-        lock()
+        lock_chain()
         running = Subscription.objects.filter(pk=subscription.pk).exclude(status=SubscriptionStatus.UNSUBSCRIBED)
         measured = running.filter(may_track=True).exists()
         moved = running.update(status=SubscriptionStatus.UNSUBSCRIBED, ended_at=now, paused_until=None, may_track=False)
         if not moved:
             return False
         subscription.refresh_from_db()
-        step = Step(
+        step = EventData(
             subscription,
             ConsentAction.OBJECTED if objected else ConsentAction.WITHDRAWN,
             actor=actor,
@@ -485,9 +489,11 @@ def withdraw(
             user_agent=user_agent,
             evidence={"issue": issue_id} if issue_id else {},
         )
-        append(step, now=now)
+        append_event(step, now=now)
         if measured:
-            append(Step(subscription, ConsentAction.WITHDRAWN, purpose=Purpose.MEASUREMENT, actor=actor), now=now)
+            append_event(
+                EventData(subscription, ConsentAction.WITHDRAWN, purpose=Purpose.MEASUREMENT, actor=actor), now=now
+            )
     logger.info("subscription ended", extra={"subscription": subscription.pk, "actor": actor})
     return True
 
@@ -495,12 +501,12 @@ def withdraw(
 def undo_withdrawal(subscription: Subscription, *, now: datetime, ip: str | None = None, user_agent: str = "") -> None:
     """Take back an unsubscription of the last day; the words agreed to are those of then. Raises CannotUndo."""
     with transaction.atomic():
-        lock()
+        lock_chain()
         moved = Subscription.objects.filter(
             pk=subscription.pk,
             status=SubscriptionStatus.UNSUBSCRIBED,
             confirmed_at__isnull=False,
-            ended_at__gte=now - UNDO_LIFE,
+            ended_at__gte=now - UNDO_LIFETIME,
             subscriber__suppressed_at__isnull=True,
             subscriber__erased_at__isnull=True,
         ).update(status=SubscriptionStatus.SUBSCRIBED, ended_at=None)
@@ -510,7 +516,7 @@ def undo_withdrawal(subscription: Subscription, *, now: datetime, ip: str | None
         newest = ConsentEvent.objects.filter(subscription=subscription.pk, purpose=Purpose.NEWSLETTER).order_by("-pk")
         agreed = newest.filter(action=ConsentAction.CONFIRMED).first()
         left = newest.filter(action__in=(ConsentAction.WITHDRAWN, ConsentAction.OBJECTED)).first()
-        step = Step(
+        step = EventData(
             subscription,
             ConsentAction.CONFIRMED,
             text=agreed.consent_text if agreed else None,
@@ -518,7 +524,7 @@ def undo_withdrawal(subscription: Subscription, *, now: datetime, ip: str | None
             user_agent=user_agent,
             evidence={"undo_of": left.pk if left else 0},
         )
-        append(step, now=now)
+        append_event(step, now=now)
 
 
 def can_undo(subscription: Subscription, *, now: datetime) -> bool:
@@ -526,20 +532,20 @@ def can_undo(subscription: Subscription, *, now: datetime) -> bool:
         subscription.status == SubscriptionStatus.UNSUBSCRIBED
         and subscription.confirmed_at is not None
         and subscription.ended_at is not None
-        and subscription.ended_at >= now - UNDO_LIFE
+        and subscription.ended_at >= now - UNDO_LIFETIME
         and subscription.subscriber.suppressed_at is None
     )
 
 
-def give_reason(subscription: Subscription, *, reason: str, now: datetime) -> None:
+def record_reason(subscription: Subscription, *, reason: str, now: datetime) -> None:
     """Why somebody left, in one of REASONS; an event of its own, since events never change. Only the first one counts."""
-    if reason not in REASONS:
-        raise ValueError(f"{reason!r} is none of {REASONS}")
+    if reason not in UNSUBSCRIBE_REASONS:
+        raise ValueError(f"{reason!r} is none of {UNSUBSCRIBE_REASONS}")
     with transaction.atomic():
-        lock()
+        lock_chain()
         said = ConsentEvent.objects.filter(subscription=subscription.pk, evidence__has_key="reason")
         if not said.filter(occurred_at__gte=subscription.ended_at or now).exists():
-            append(Step(subscription, ConsentAction.WITHDRAWN, evidence={"reason": reason}), now=now)
+            append_event(EventData(subscription, ConsentAction.WITHDRAWN, evidence={"reason": reason}), now=now)
 
 
 def set_measurement(
@@ -553,12 +559,12 @@ def set_measurement(
 ) -> bool:
     """Turn the measuring of one reader on or off; False if that changes nothing."""
     with transaction.atomic():
-        lock()
+        lock_chain()
         if not Subscription.objects.filter(pk=subscription.pk, may_track=not agrees).update(may_track=agrees):
             return False
         subscription.may_track = agrees
         text = current_text(subscription.newsletter, Purpose.MEASUREMENT, subscription.language)
-        step = Step(
+        step = EventData(
             subscription,
             ConsentAction.CONFIRMED if agrees else ConsentAction.WITHDRAWN,
             purpose=Purpose.MEASUREMENT,
@@ -567,7 +573,7 @@ def set_measurement(
             user_agent=user_agent,
             evidence=evidence or {"page": "preferences"},
         )
-        append(step, now=now)
+        append_event(step, now=now)
     return True
 
 
@@ -580,7 +586,7 @@ def set_language(subscription: Subscription, *, language: str) -> bool:
 
 def expire_pending(*, now: datetime) -> int:
     """Forget sign-ups nobody confirmed within 30 days (S-71, C-09): subscriptions, readers without any, requests."""
-    before = now - PENDING_LIFE
+    before = now - PENDING_LIFETIME
     stale = Subscription.objects.filter(status=SubscriptionStatus.PENDING, requested_at__lt=before)
     ids = list(stale.order_by("pk").values_list("pk", flat=True))
     for pk in ids:
@@ -591,7 +597,7 @@ def expire_pending(*, now: datetime) -> int:
 
 
 def _expire(pk: int, *, before: datetime, now: datetime) -> None:
-    lock()
+    lock_chain()
     subscription = (
         Subscription.objects.select_related("subscriber")
         .filter(pk=pk, status=SubscriptionStatus.PENDING, requested_at__lt=before)
@@ -599,8 +605,8 @@ def _expire(pk: int, *, before: datetime, now: datetime) -> None:
     )
     if subscription is None:
         return
-    append(Step(subscription, ConsentAction.EXPIRED, actor="system"), now=now)
-    blank([pk], since=subscription.requested_at)
+    append_event(EventData(subscription, ConsentAction.EXPIRED, actor="system"), now=now)
+    blank_personal_fields([pk], since=subscription.requested_at)
     if subscription.ended_at is not None:
         subscription.status = SubscriptionStatus.UNSUBSCRIBED  # left before; asking again came to nothing
         subscription.save(update_fields=["status"])

@@ -17,52 +17,52 @@ from subscribers.models import SignupForm, SignupRequest
 
 WINDOW = timedelta(minutes=10)
 DAY = timedelta(days=1)
-PER_NETWORK = 30
-PER_NETWORK_AND_DAY = 300
-PER_FORM = 1500
-TOO_FAST = timedelta(seconds=1)
-TOO_OLD = timedelta(days=2)
-STAMP = "time trap"
+MAX_PER_NETWORK = 30
+MAX_PER_NETWORK_AND_DAY = 300
+MAX_PER_FORM = 1500
+MIN_STAMP_AGE = timedelta(seconds=1)
+MAX_STAMP_AGE = timedelta(days=2)
+STAMP_KEY_PURPOSE = "time trap"
 
 
-class BadStamp(ValueError):
+class InvalidStamp(ValueError):
     """The time stamp of a form is missing, foreign or altered, or the form came back faster than anybody types."""
 
 
-class OldStamp(ValueError):
+class ExpiredStamp(ValueError):
     """The page was open for days; the visitor is asked to press the button once more."""
 
 
-def network(address: str) -> str:
+def network_prefix(address: str) -> str:
     """The /24 or /48 an address is in, which is as much of a visitor as one line or one household has."""
-    ip = client_address.parsed(address)
+    ip = client_address.parse_ip(address)
     if ip is None:
         return ""
     return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))
 
 
-def too_many(network: str, *, now: datetime) -> bool:
+def is_network_over_limit(network: str, *, now: datetime) -> bool:
     """More sign-ups from this network than people would make."""
     requests = SignupRequest.objects.filter(network=network)
     return (
-        requests.filter(created_at__gt=now - WINDOW).count() >= PER_NETWORK
-        or requests.filter(created_at__gt=now - DAY).count() >= PER_NETWORK_AND_DAY
+        requests.filter(created_at__gt=now - WINDOW).count() >= MAX_PER_NETWORK
+        or requests.filter(created_at__gt=now - DAY).count() >= MAX_PER_NETWORK_AND_DAY
     )
 
 
-def too_many_for_form(form: SignupForm, *, now: datetime) -> bool:
-    return SignupRequest.objects.filter(form=form, created_at__gt=now - WINDOW).count() >= PER_FORM
+def is_form_over_limit(form: SignupForm, *, now: datetime) -> bool:
+    return SignupRequest.objects.filter(form=form, created_at__gt=now - WINDOW).count() >= MAX_PER_FORM
 
 
 _MOMENT = struct.Struct(">Q")
 """Milliseconds: whole seconds would take a robot for a person whenever a second ends between its two requests."""
 
 
-def stamp(now: datetime) -> str:
+def make_stamp(now: datetime) -> str:
     """When the form was shown, signed; it comes back with the form."""
     moment = _MOMENT.pack(int(now.timestamp() * 1000))
-    mac = keys.digest(keys.current(STAMP), moment)[:16]
-    return base64.urlsafe_b64encode(bytes((keys.current_id(),)) + moment + mac).rstrip(b"=").decode()
+    mac = keys.hmac_digest(keys.current_key(STAMP_KEY_PURPOSE), moment)[:16]
+    return base64.urlsafe_b64encode(bytes((keys.current_key_id(),)) + moment + mac).rstrip(b"=").decode()
 
 
 def read_stamp(text: str) -> datetime:
@@ -70,21 +70,21 @@ def read_stamp(text: str) -> datetime:
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise BadStamp("not base64url") from None
-    if len(raw) != 1 + _MOMENT.size + 16 or not _is_ours(raw):
-        raise BadStamp("not one of our time stamps")
+        raise InvalidStamp("not base64url") from None
+    if len(raw) != 1 + _MOMENT.size + 16 or not _has_valid_mac(raw):
+        raise InvalidStamp("not one of our time stamps")
     return datetime.fromtimestamp(_MOMENT.unpack(raw[1:9])[0] / 1000, UTC)
 
 
-def _is_ours(raw: bytes) -> bool:
-    candidates = [key for key_id, key in keys.all_keys(STAMP) if key_id == raw[0]]
-    return any(keys.same(keys.digest(key, raw[1:9])[:16], raw[9:]) for key in candidates)
+def _has_valid_mac(raw: bytes) -> bool:
+    candidates = [key for key_id, key in keys.all_keys(STAMP_KEY_PURPOSE) if key_id == raw[0]]
+    return any(keys.constant_time_compare(keys.hmac_digest(key, raw[1:9])[:16], raw[9:]) for key in candidates)
 
 
 def check_stamp(text: str, *, now: datetime) -> None:
     """Raises BadStamp for a robot, OldStamp for a person whose page was open for days."""
     age = now - read_stamp(text)
-    if age < TOO_FAST:
-        raise BadStamp("faster than anybody types")
-    if age > TOO_OLD:
-        raise OldStamp("the page was open for days")
+    if age < MIN_STAMP_AGE:
+        raise InvalidStamp("faster than anybody types")
+    if age > MAX_STAMP_AGE:
+        raise ExpiredStamp("the page was open for days")

@@ -37,12 +37,12 @@ from subscribers.signup import limits
 
 logger = logging.getLogger(__name__)
 
-HOSTED = "subscribe"
+HOSTED_FORM_SLUG = "subscribe"
 """The slug of the form behind the hosted page; without one it is the oldest active form."""
 CAP_WINDOW = timedelta(days=1)
-CAP_WITHOUT_ACTION = 3
+MAX_UNANSWERED = 3
 RESEND_AFTER = timedelta(seconds=60)
-PAGE_LIFE = timedelta(days=1)
+PAGE_LIFETIME = timedelta(days=1)
 LANGUAGES = tuple(code for code, _name in settings.LANGUAGES)
 
 CONFIRMATION = "confirmation"
@@ -50,7 +50,7 @@ ALREADY_SUBSCRIBED = "already subscribed"
 CAPPED = "capped"
 SUPPRESSED = "suppressed"
 TRAP = "trap"
-MAILED = (CONFIRMATION, ALREADY_SUBSCRIBED)
+MAILED_OUTCOMES = (CONFIRMATION, ALREADY_SUBSCRIBED)
 
 
 # --- what a box shows ------------------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ MAILED = (CONFIRMATION, ALREADY_SUBSCRIBED)
 
 def hosted_form() -> SignupForm | None:
     active = SignupForm.objects.filter(is_active=True)
-    return active.filter(slug=HOSTED).first() or active.order_by("pk").first()
+    return active.filter(slug=HOSTED_FORM_SLUG).first() or active.order_by("pk").first()
 
 
 def form_for(newsletter: Newsletter) -> SignupForm | None:
@@ -66,11 +66,11 @@ def form_for(newsletter: Newsletter) -> SignupForm | None:
     return SignupForm.objects.filter(is_active=True, newsletters=newsletter).order_by("pk").first()
 
 
-def offered(form: SignupForm) -> QuerySet[Newsletter]:
+def offered_newsletters(form: SignupForm) -> QuerySet[Newsletter]:
     return form.newsletters.filter(is_public=True).order_by("pk")
 
 
-def box(
+def box_context(
     form: SignupForm,
     *,
     language: str,
@@ -83,7 +83,7 @@ def box(
     errors: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """What `public/_signup_box.html` shows; `chosen` and `measured` are newsletter ids ticked before."""
-    newsletters = list(offered(form))
+    newsletters = list(offered_newsletters(form))
     ticked = {newsletters[0].pk} if chosen is None and newsletters else set(chosen or ())
     choices = [_choice(newsletter, language, ticked=newsletter.pk in ticked) for newsletter in newsletters]
     texts = form.texts.get(language) or {}
@@ -101,8 +101,8 @@ def box(
         "measurement": _measurement(newsletters, language, measured) if hosted or form.asks_measurement else [],
         "checkbox": form.consent_style == "checkbox",
         "privacy_url": consent.privacy_url(newsletters[0]) if newsletters else "",
-        "page_url": without_query(page_url),
-        "stamp": limits.stamp(now or timezone.now()),
+        "page_url": strip_query(page_url),
+        "stamp": limits.make_stamp(now or timezone.now()),
         "email": email,
         "errors": errors or {},
     }
@@ -128,7 +128,7 @@ def _measurement(newsletters: list[Newsletter], language: str, measured: Iterabl
             "text": shown_text(newsletter, Purpose.MEASUREMENT, language),
         }
         for newsletter in newsletters
-        if Purpose.MEASUREMENT in consent.purposes(newsletter)
+        if Purpose.MEASUREMENT in consent.required_purposes(newsletter)
     ]
 
 
@@ -153,21 +153,23 @@ def agreed_texts(
     posted = {(text.newsletter_id, text.purpose): text for text in ConsentText.objects.filter(pk__in=list(shown)[:50])}
     agreed = []
     for newsletter in newsletters:
-        for purpose in consent.purposes(newsletter):
+        for purpose in consent.required_purposes(newsletter):
             if purpose == Purpose.MEASUREMENT and newsletter.pk not in measured_ids:
                 continue
-            agreed.append(posted.get((newsletter.pk, purpose)) or _current(newsletter, purpose, language, now=now))
+            agreed.append(
+                posted.get((newsletter.pk, purpose)) or _ensure_current_text(newsletter, purpose, language, now=now)
+            )
     return agreed
 
 
-def _current(newsletter: Newsletter, purpose: str, language: str, *, now: datetime) -> ConsentText:
+def _ensure_current_text(newsletter: Newsletter, purpose: str, language: str, *, now: datetime) -> ConsentText:
     shown = shown_text(newsletter, purpose, language)
     if shown.pk:
         return shown
     return consent.publish_text(newsletter, purpose, shown.language, text=shown.text, button=shown.button, now=now)
 
 
-def without_query(url: str) -> str:
+def strip_query(url: str) -> str:
     """The page somebody signed up on, without query and fragment, which may name a person (C-02)."""
     try:
         parts = urlsplit(url.strip())
@@ -179,12 +181,12 @@ def without_query(url: str) -> str:
     return clean if len(clean) <= 1000 and clean.isprintable() and " " not in clean else ""
 
 
-def known_page(url: str, *, form: SignupForm, newsletters: Iterable[Newsletter]) -> str:
+def allowed_page_url(url: str, *, form: SignupForm, newsletters: Iterable[Newsletter]) -> str:
     """`url` if it is a page of ours, of the publisher or of a registered site; else empty.
 
     Mails say where somebody signed up, so a visitor must not be able to choose words for a stranger's mailbox.
     """
-    clean = without_query(url)
+    clean = strip_query(url)
     known = {settings.SITE_URL, *form.allowed_origins, *(_origin(one.site_url) for one in newsletters if one.site_url)}
     return clean if _origin(clean) in known else ""
 
@@ -217,13 +219,13 @@ def accept(
     with transaction.atomic():
         request = SignupRequest.objects.create(
             email=address.email,
-            cap_key=addresses.mailbox(address.key),
+            cap_key=addresses.canonical_mailbox(address.key),
             is_resend=is_resend,
             form=form,
             language=language if language in LANGUAGES else LANGUAGES[0],
-            page_url=known_page(page_url, form=form, newsletters=newsletters),
+            page_url=allowed_page_url(page_url, form=form, newsletters=newsletters),
             ip=ip or None,
-            network=limits.network(ip),
+            network=limits.network_prefix(ip),
             user_agent="".join(filter(str.isprintable, user_agent))[:200],
             created_at=now,
             admitted_at=now if trap else None,
@@ -235,7 +237,7 @@ def accept(
     return request
 
 
-def accept_again(request: SignupRequest, *, ip: str, user_agent: str, now: datetime) -> SignupRequest:
+def accept_resend(request: SignupRequest, *, ip: str, user_agent: str, now: datetime) -> SignupRequest:
     """The visitor pressed "Send again": the same request once more, free of the daily cap."""
     if request.form is None:
         raise SignupForm.DoesNotExist("The form of this sign-up is gone")
@@ -272,17 +274,17 @@ def admit_due(*, now: datetime, limit: int = 200) -> int:
 def _admit(pk: int, *, now: datetime) -> bool:
     with transaction.atomic():
         # All admissions queue here, so that two requests for one address cannot both find the cap unused.
-        consent.lock()
+        consent.lock_chain()
         if not SignupRequest.objects.filter(pk=pk, admitted_at__isnull=True).update(admitted_at=now):
             return False
         request = SignupRequest.objects.select_related("form").get(pk=pk)
-        outcome = _outcome(request, now=now)
+        outcome = _process_request(request, now=now)
         SignupRequest.objects.filter(pk=pk).update(outcome=outcome)
     logger.info("sign-up admitted", extra={"signup": pk, "outcome": outcome})
     return True
 
 
-def _outcome(request: SignupRequest, *, now: datetime) -> str:
+def _process_request(request: SignupRequest, *, now: datetime) -> str:
     key = request.email.lower()
     if suppression.is_suppressed(key):
         return SUPPRESSED
@@ -294,26 +296,30 @@ def _outcome(request: SignupRequest, *, now: datetime) -> str:
     waiting = [
         subscription
         for newsletter in request.newsletters.order_by("pk")
-        if (subscription := _ask(subscriber, newsletter, request)) is not None
+        if (subscription := _request_subscription(subscriber, newsletter, request)) is not None
     ]
-    _tell(request, subscriber, waiting, now=now)
+    _create_notice(request, subscriber, waiting, now=now)
     return CONFIRMATION if waiting else ALREADY_SUBSCRIBED
 
 
-def _ask(subscriber: Subscriber, newsletter: Newsletter, request: SignupRequest) -> Subscription | None:
+def _request_subscription(
+    subscriber: Subscriber, newsletter: Newsletter, request: SignupRequest
+) -> Subscription | None:
     """A subscription that now waits for its confirmation; None if the reader gets this newsletter already."""
     subscription, _made = Subscription.objects.get_or_create(
         subscriber=subscriber,
         newsletter=newsletter,
         defaults={"language": request.language, "requested_at": request.created_at},
     )
-    if subscription.status in consent.ACTIVE:
+    if subscription.status in consent.ACTIVE_STATUSES:
         return None
-    consent.request(subscription, signup=request, now=request.created_at)
+    consent.record_request(subscription, signup=request, now=request.created_at)
     return subscription
 
 
-def _tell(request: SignupRequest, subscriber: Subscriber, waiting: list[Subscription], *, now: datetime) -> None:
+def _create_notice(
+    request: SignupRequest, subscriber: Subscriber, waiting: list[Subscription], *, now: datetime
+) -> None:
     """One mail, however many newsletters."""
     Notice.objects.create(
         kind=NoticeKind.CONFIRMATION if waiting else NoticeKind.ALREADY_SUBSCRIBED,
@@ -334,10 +340,10 @@ def is_capped(request: SignupRequest, *, now: datetime) -> bool:
     """
     earlier = SignupRequest.objects.filter(cap_key=request.cap_key).exclude(pk=request.pk)
     answered = earlier.filter(confirmed_at__isnull=False).order_by("-confirmed_at").first()
-    unanswered = earlier.filter(outcome__in=MAILED, confirmed_at__isnull=True)
+    unanswered = earlier.filter(outcome__in=MAILED_OUTCOMES, confirmed_at__isnull=True)
     if answered is not None and answered.confirmed_at is not None:
         unanswered = unanswered.filter(admitted_at__gt=answered.confirmed_at)
-    if unanswered.count() >= CAP_WITHOUT_ACTION:
+    if unanswered.count() >= MAX_UNANSWERED:
         return True
     return not request.is_resend and unanswered.filter(admitted_at__gt=now - CAP_WINDOW).exists()
 
@@ -352,16 +358,16 @@ def confirmation_subject(newsletter: Newsletter, language: str) -> str:
 
 
 def confirm_url(request: SignupRequest) -> str:
-    token = tokens.confirm(request.pk, link_expires_at(request))
+    token = tokens.make_confirm(request.pk, link_expires_at(request))
     return settings.SITE_URL + reverse("subscription-confirm", args=[token])
 
 
 def link_expires_at(request: SignupRequest) -> datetime:
-    return request.created_at + consent.LINK_LIFE
+    return request.created_at + consent.LINK_LIFETIME
 
 
 @dataclass(frozen=True)
-class MailService:
+class WebmailService:
     """Where a reader's mail can be read in a browser."""
 
     name: str
@@ -373,33 +379,33 @@ MICROSOFT = ("outlook.com", "outlook.co.id", "hotmail.com", "hotmail.co.id", "li
 YAHOO = ("yahoo.com", "yahoo.co.id", "ymail.com", "rocketmail.com")
 APPLE = ("icloud.com", "me.com", "mac.com")
 PROTON = ("proton.me", "protonmail.com", "pm.me")
-OTHERS = {
-    "zoho.com": MailService("Zoho Mail", "https://mail.zoho.com/"),
-    "gmx.com": MailService("GMX", "https://www.gmx.com/"),
-    "gmx.de": MailService("GMX", "https://www.gmx.net/"),
-    "web.de": MailService("WEB.DE", "https://web.de/"),
-    "aol.com": MailService("AOL", "https://mail.aol.com/"),
-    "fastmail.com": MailService("Fastmail", "https://app.fastmail.com/"),
-    "yandex.com": MailService("Yandex Mail", "https://mail.yandex.com/"),
-    "mail.ru": MailService("Mail.ru", "https://e.mail.ru/"),
-    "naver.com": MailService("Naver", "https://mail.naver.com/"),
-    "qq.com": MailService("QQ Mail", "https://mail.qq.com/"),
-    "163.com": MailService("163", "https://mail.163.com/"),
+OTHER_WEBMAIL = {
+    "zoho.com": WebmailService("Zoho Mail", "https://mail.zoho.com/"),
+    "gmx.com": WebmailService("GMX", "https://www.gmx.com/"),
+    "gmx.de": WebmailService("GMX", "https://www.gmx.net/"),
+    "web.de": WebmailService("WEB.DE", "https://web.de/"),
+    "aol.com": WebmailService("AOL", "https://mail.aol.com/"),
+    "fastmail.com": WebmailService("Fastmail", "https://app.fastmail.com/"),
+    "yandex.com": WebmailService("Yandex Mail", "https://mail.yandex.com/"),
+    "mail.ru": WebmailService("Mail.ru", "https://e.mail.ru/"),
+    "naver.com": WebmailService("Naver", "https://mail.naver.com/"),
+    "qq.com": WebmailService("QQ Mail", "https://mail.qq.com/"),
+    "163.com": WebmailService("163", "https://mail.163.com/"),
 }
 
 
-def mail_service(email: str, *, sender: str) -> MailService | None:
+def find_webmail(email: str, *, sender: str) -> WebmailService | None:
     """The reader's own inbox, where the domain says whose it is; Gmail opens with our mail found."""
     domain = email.rpartition("@")[2].lower()
     if domain in GOOGLE:
         search = quote(f"from:({sender}) in:anywhere newer_than:1d", safe="")
-        return MailService("Gmail", f"https://mail.google.com/mail/u/0/#search/{search}")
+        return WebmailService("Gmail", f"https://mail.google.com/mail/u/0/#search/{search}")
     if domain in MICROSOFT:
-        return MailService("Outlook", "https://outlook.live.com/mail/0/")
+        return WebmailService("Outlook", "https://outlook.live.com/mail/0/")
     if domain in YAHOO:
-        return MailService("Yahoo Mail", "https://mail.yahoo.com/")
+        return WebmailService("Yahoo Mail", "https://mail.yahoo.com/")
     if domain in APPLE:
-        return MailService("iCloud Mail", "https://www.icloud.com/mail/")
+        return WebmailService("iCloud Mail", "https://www.icloud.com/mail/")
     if domain in PROTON:
-        return MailService("Proton Mail", "https://mail.proton.me/")
-    return OTHERS.get(domain)
+        return WebmailService("Proton Mail", "https://mail.proton.me/")
+    return OTHER_WEBMAIL.get(domain)

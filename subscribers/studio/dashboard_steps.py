@@ -12,8 +12,8 @@ from newsletter.studio.start import dashboard
 from subscribers.models import SignupRequest
 
 
-def steps(newsletter: Newsletter) -> Iterator[dashboard.Step]:
-    yield dashboard.Step(
+def setup_steps(newsletter: Newsletter) -> Iterator[dashboard.SetupStep]:
+    yield dashboard.SetupStep(
         title=_("Sign-up box on your pages"),
         why=_("Copy it into your article pages; the first sign-up ticks this off. 5 min"),
         url=reverse("signup-form-list"),

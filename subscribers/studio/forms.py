@@ -16,12 +16,12 @@ from newsletter.studio.settings.forms import StudioFormMixin
 from subscribers import consent
 from subscribers.models import Purpose, SignupForm
 
-RESERVED = frozenset({"new", "texts"})
+RESERVED_SLUGS = frozenset({"new", "texts"})
 """Addresses of our own below /studio/forms/."""
-MOST_ORIGINS = 20
+MAX_ORIGINS = 20
 
 
-def origin(text: str) -> str:
+def parse_origin(text: str) -> str:
     """A web origin such as https://news.example; raises ValidationError for anything else."""
     parts = urlsplit(text.strip().rstrip("/"))
     try:
@@ -98,15 +98,15 @@ class SignupFormForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
 
     def clean_slug(self) -> str:
         slug = str(self.cleaned_data["slug"])
-        if slug in RESERVED:
+        if slug in RESERVED_SLUGS:
             raise ValidationError(_("This short name is taken. Choose another one."))
         return slug
 
     def clean_allowed_origins(self) -> list[str]:
         lines = [line for line in self.cleaned_data["allowed_origins"].split() if line]
-        if len(lines) > MOST_ORIGINS:
-            raise ValidationError(_("At most %(most)s sites."), params={"most": MOST_ORIGINS})
-        return list(dict.fromkeys(origin(line) for line in lines))
+        if len(lines) > MAX_ORIGINS:
+            raise ValidationError(_("At most %(most)s sites."), params={"most": MAX_ORIGINS})
+        return list(dict.fromkeys(parse_origin(line) for line in lines))
 
     def save(self, commit: bool = True) -> SignupForm:
         form: SignupForm = self.instance

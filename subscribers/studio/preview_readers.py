@@ -9,12 +9,12 @@ from newsletter.models import Editor, Issue
 from newsletter.studio.composer import preview_readers
 from subscribers.models import Subscription, SubscriptionStatus
 
-NEWEST = 6
+MAX_READERS = 6
 
 
-def recent(issue: Issue, language: str, editor: Editor) -> Iterator[preview_readers.Reader]:
+def recent_subscribers(issue: Issue, language: str, editor: Editor) -> Iterator[preview_readers.PreviewReader]:
     """The newest readers with a name in `language`, for editors who may see people at all."""
-    if not roles.may(editor, roles.Action.SEE_PEOPLE, issue.newsletter):
+    if not roles.is_allowed(editor, roles.Action.SEE_PEOPLE, issue.newsletter):
         return
     found = (
         Subscription.objects.filter(
@@ -22,8 +22,8 @@ def recent(issue: Issue, language: str, editor: Editor) -> Iterator[preview_read
         )
         .exclude(subscriber__name="")
         .select_related("subscriber")
-        .order_by("-id")[:NEWEST]
+        .order_by("-id")[:MAX_READERS]
     )
     for subscription in found:
         name = subscription.subscriber.name
-        yield preview_readers.Reader(str(subscription.pk), name, name)
+        yield preview_readers.PreviewReader(str(subscription.pk), name, name)

@@ -26,17 +26,17 @@ from subscribers.models import ConsentText, SignupForm, SignupRequest
 from subscribers.studio.forms import ConsentTextForm, SignupFormForm
 
 
-def _administered(request: HttpRequest) -> list[Newsletter]:
-    me = access.editor(request)
-    mine = roles.newsletters(me, Action.ADMINISTER)
+def _administered_newsletters(request: HttpRequest) -> list[Newsletter]:
+    me = access.current_editor(request)
+    mine = roles.allowed_newsletters(me, Action.ADMINISTER)
     if not mine:
-        roles.refuse(me, Action.ADMINISTER)
+        roles.deny(me, Action.ADMINISTER)
     return mine
 
 
 @require_safe
-def listing(request: HttpRequest) -> HttpResponse:
-    mine = _administered(request)
+def index(request: HttpRequest) -> HttpResponse:
+    mine = _administered_newsletters(request)
     forms = SignupForm.objects.filter(newsletters__in=mine).distinct().order_by("slug").prefetch_related("newsletters")
     confirmed = Count("pk", filter=Q(confirmed_at__isnull=False))
     rows = SignupRequest.objects.filter(form__in=forms).values("form").annotate(asked=Count("pk"), confirmed=confirmed)
@@ -51,7 +51,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
-    mine = _administered(request)
+    mine = _administered_newsletters(request)
     initial = {"newsletters": [mine[0].pk]}
     form = SignupFormForm(request.POST or None, newsletters=mine, initial=initial)
     if request.method == "POST" and form.is_valid():
@@ -61,15 +61,15 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    mine = _administered(request)
-    found = _form(slug, mine)
+    mine = _administered_newsletters(request)
+    found = _get_form(slug, mine)
     form = SignupFormForm(request.POST or None, newsletters=mine, instance=found)
     if request.method == "POST" and form.is_valid():
         return _save(request, form, "form-changed", _("Saved."))
-    return _form_page(request, form, _form(slug, mine))
+    return _form_page(request, form, _get_form(slug, mine))
 
 
-def _form(slug: str, mine: list[Newsletter]) -> SignupForm:
+def _get_form(slug: str, mine: list[Newsletter]) -> SignupForm:
     """A form all of whose newsletters the editor administers: saving it must not drop somebody else's."""
     found = SignupForm.objects.filter(slug=slug).prefetch_related("newsletters").first()
     offered = {each.pk for each in found.newsletters.all()} if found else set()
@@ -105,7 +105,7 @@ def _languages(form: SignupForm) -> list[str]:
 def _snippet(form: SignupForm, language: str) -> dict[str, Any]:
     """The form as plain HTML for the publisher's page, in one language. The time stamp is left out: it would age."""
     with translation.override(language):
-        box = signup.box(form, language=language, page_url="")
+        box = signup.box_context(form, language=language, page_url="")
         html = render_to_string("studio/people/_snippet.html", {"box": box, "SITE_URL": settings.SITE_URL})
     lines = [line.rstrip() for line in html.splitlines() if line.strip()]
     return {
@@ -119,9 +119,9 @@ def _snippet(form: SignupForm, language: str) -> dict[str, Any]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def texts(request: HttpRequest, newsletter: str) -> HttpResponse:
+def edit_texts(request: HttpRequest, newsletter: str) -> HttpResponse:
     """The wordings of one newsletter. Saving makes a new version; what readers agreed to stays as it was."""
-    here = access.newsletter(request, newsletter, Action.ADMINISTER)
+    here = access.get_newsletter(request, newsletter, Action.ADMINISTER)
     posted = ConsentTextForm(request.POST, newsletter=here) if request.method == "POST" else None
     if posted is not None and posted.is_valid():
         _publish(request, here, posted)
@@ -156,7 +156,7 @@ def _wordings(newsletter: Newsletter, posted: ConsentTextForm | None) -> list[di
     """Each purpose and language with its versions, newest first, and a form for the next one."""
     return [
         _wording(newsletter, purpose, language, posted)
-        for purpose in consent.purposes(newsletter)
+        for purpose in consent.required_purposes(newsletter)
         for language in newsletter.languages
     ]
 

@@ -37,8 +37,8 @@ from subscribers.models import (
 )
 from subscribers.studio import timeline
 
-A_PAGE = 50
-CHAIN_AT_ONCE = 2000
+PAGE_SIZE = 50
+AUTO_VERIFY_LIMIT = 2000
 """A chain up to this long is checked whenever a reader's page is opened; a longer one on request."""
 
 
@@ -46,7 +46,7 @@ CHAIN_AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
-class Filter:
+class SubscriberFilter:
     """The list's state; all of it is in the address."""
 
     newsletters: list[Newsletter]
@@ -75,14 +75,14 @@ class Filter:
 
     def readers(self) -> QuerySet[Subscriber]:
         return Subscriber.objects.filter(
-            Exists(self.subscriptions().filter(has(self.status), subscriber=OuterRef("pk")))
+            Exists(self.subscriptions().filter(status_condition(self.status), subscriber=OuterRef("pk")))
         )
 
 
 STOPPED = "stopped"
 
 
-def has(status: str) -> Q:
+def status_condition(status: str) -> Q:
     stopped = Q(subscriber__suppressed_at__isnull=False)
     if status == STOPPED:
         return stopped
@@ -90,9 +90,9 @@ def has(status: str) -> Q:
 
 
 @require_safe
-def listing(request: HttpRequest) -> HttpResponse:
-    chosen = _filter(request)
-    readers, before, after = _a_page(request, chosen)
+def index(request: HttpRequest) -> HttpResponse:
+    chosen = _parse_filter(request)
+    readers, before, after = _paginate(request, chosen)
     mine = Subscription.objects.filter(newsletter__in=chosen.newsletters).select_related("newsletter")
     context = {
         "section": "subscribers",
@@ -106,13 +106,13 @@ def listing(request: HttpRequest) -> HttpResponse:
     return render(request, "studio/people/list.html", context)
 
 
-def _filter(request: HttpRequest) -> Filter:
-    me, asked = access.editor(request), request.GET
-    newsletters = roles.newsletters(me, Action.SEE_PEOPLE)
+def _parse_filter(request: HttpRequest) -> SubscriberFilter:
+    me, asked = access.current_editor(request), request.GET
+    newsletters = roles.allowed_newsletters(me, Action.SEE_PEOPLE)
     if not newsletters:
-        roles.refuse(me, Action.SEE_PEOPLE)
+        roles.deny(me, Action.SEE_PEOPLE)
     statuses = {*SubscriptionStatus.values, STOPPED}
-    return Filter(
+    return SubscriberFilter(
         newsletters=newsletters,
         q=asked.get("q", "").replace("\0", "").strip()[:254],
         status=asked["status"] if asked.get("status") in statuses else "",
@@ -121,31 +121,34 @@ def _filter(request: HttpRequest) -> Filter:
     )
 
 
-def _a_page(request: HttpRequest, chosen: Filter) -> tuple[QuerySet[Subscriber], int, int]:
+def _paginate(request: HttpRequest, chosen: SubscriberFilter) -> tuple[QuerySet[Subscriber], int, int]:
     """One page of readers, newest first, and the keys of the pages beside it: (older, newer), 0 for none."""
-    readers, before, after = chosen.readers(), _key(request, "before"), _key(request, "after")
+    readers, before, after = chosen.readers(), _cursor(request, "before"), _cursor(request, "after")
     if after:
-        keys = sorted(readers.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[: A_PAGE + 1])
-        has_newer, keys = len(keys) > A_PAGE, keys[:A_PAGE][::-1]
+        keys = sorted(readers.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[: PAGE_SIZE + 1])
+        has_newer, keys = len(keys) > PAGE_SIZE, keys[:PAGE_SIZE][::-1]
         has_older = True
     else:
         here = readers.filter(pk__lt=before) if before else readers
-        keys = list(here.order_by("-pk").values_list("pk", flat=True)[: A_PAGE + 1])
-        has_older, keys = len(keys) > A_PAGE, keys[:A_PAGE]
+        keys = list(here.order_by("-pk").values_list("pk", flat=True)[: PAGE_SIZE + 1])
+        has_older, keys = len(keys) > PAGE_SIZE, keys[:PAGE_SIZE]
         has_newer = bool(before)
     page = Subscriber.objects.filter(pk__in=keys).order_by("-pk")
     return page, keys[-1] if keys and has_older else 0, keys[0] if keys and has_newer else 0
 
 
-def _key(request: HttpRequest, name: str) -> int:
-    return access.number(request.GET.get(name, ""))
+def _cursor(request: HttpRequest, name: str) -> int:
+    return access.parse_number(request.GET.get(name, ""))
 
 
-def _tabs(chosen: Filter) -> list[dict[str, Any]]:
+def _tabs(chosen: SubscriberFilter) -> list[dict[str, Any]]:
     """Statuses with how many readers are in each, under the other filters."""
     counts = chosen.subscriptions().aggregate(
         all=Count("subscriber", distinct=True),
-        **{key: Count("subscriber", distinct=True, filter=has(key)) for key in (*SubscriptionStatus.values, STOPPED)},
+        **{
+            key: Count("subscriber", distinct=True, filter=status_condition(key))
+            for key in (*SubscriptionStatus.values, STOPPED)
+        },
     )
     names = {"": _("All"), **{key: str(label) for key, label in SubscriptionStatus.choices}, STOPPED: _("Stopped")}
     return [
@@ -163,7 +166,7 @@ def _tabs(chosen: Filter) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Person:
+class SubscriberDetail:
     subscriber: Subscriber
     subscriptions: list[Subscription]
     """In the newsletters whose readers the editor may see."""
@@ -171,12 +174,12 @@ class Person:
     """Whether this editor may stop all mail to the address: an administrator of one of those newsletters."""
 
 
-def _person(request: HttpRequest, public_id: uuid.UUID, action: Action = Action.SEE_PEOPLE) -> Person:
+def _get_subscriber(request: HttpRequest, public_id: uuid.UUID, action: Action = Action.SEE_PEOPLE) -> SubscriberDetail:
     """The reader; 403 where the editor may see nobody, 404 for readers of other newsletters."""
-    me = access.editor(request)
-    seen = roles.newsletters(me, action)
+    me = access.current_editor(request)
+    seen = roles.allowed_newsletters(me, action)
     if not seen:
-        roles.refuse(me, action)
+        roles.deny(me, action)
     subscriptions = list(
         Subscription.objects.filter(subscriber__public_id=public_id, newsletter__in=seen)
         .select_related("subscriber", "newsletter", "signup_form")
@@ -184,15 +187,15 @@ def _person(request: HttpRequest, public_id: uuid.UUID, action: Action = Action.
     )
     if not subscriptions:
         raise Http404("no reader of this editor's")
-    administered = {each.pk for each in roles.newsletters(me, Action.ADMINISTER)}
-    return Person(
+    administered = {each.pk for each in roles.allowed_newsletters(me, Action.ADMINISTER)}
+    return SubscriberDetail(
         subscriber=subscriptions[0].subscriber,
         subscriptions=subscriptions,
         may_stop=any(each.newsletter_id in administered for each in subscriptions),
     )
 
 
-SHOWN: dict[str, Callable[[], str]] = {
+TIMELINE_TABS: dict[str, Callable[[], str]] = {
     "": lambda: _("Everything"),
     timeline.CONSENT: lambda: _("Consent"),
     timeline.MAIL: lambda: _("Mail"),
@@ -202,33 +205,35 @@ SHOWN: dict[str, Callable[[], str]] = {
 
 
 @require_safe
-def reader(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    person = _person(request, public_id)
-    kind = request.GET.get("show", "") if request.GET.get("show") in SHOWN else ""
-    entries, has_older = timeline.of(timeline.Span(person.subscriptions, before=_before(request)), kind=kind)
+def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    person = _get_subscriber(request, public_id)
+    kind = request.GET.get("show", "") if request.GET.get("show") in TIMELINE_TABS else ""
+    entries, has_older = timeline.load_entries(
+        timeline.TimelineQuery(person.subscriptions, before=_parse_before(request)), kind=kind
+    )
     context = {
         "section": "subscribers",
         "person": person,
         "reader": person.subscriber,
         "language": person.subscriber.language,
         "zone": person.subscriptions[0].newsletter.zone,
-        "rows": [(entry, _moment(entry.at, person.subscriptions[0].newsletter)) for entry in entries],
-        "tabs": [{"key": key, "name": name(), "is_current": key == kind} for key, name in SHOWN.items()],
+        "rows": [(entry, _format_moment(entry.at, person.subscriptions[0].newsletter)) for entry in entries],
+        "tabs": [{"key": key, "name": name(), "is_current": key == kind} for key, name in TIMELINE_TABS.items()],
         "older": urlencode({"show": kind, "before": entries[-1].at.isoformat()}) if has_older and entries else "",
-        "chain": _chain(person, asked="verify" in request.GET),
-        "suppression": _suppression(person.subscriber),
-        "reasons": [(key, words()) for key, words in timeline.REASONS.items()],
+        "chain": _check_chain(person, asked="verify" in request.GET),
+        "suppression": _find_suppression(person.subscriber),
+        "reasons": [(key, words()) for key, words in timeline.REASON_LABELS.items()],
     }
     return render(request, "studio/people/reader.html", context)
 
 
-def _moment(at: datetime, newsletter: Newsletter) -> str:
+def _format_moment(at: datetime, newsletter: Newsletter) -> str:
     """ "20 Nov 2026, 08:41" on the newsletter's clocks."""
     local = timezone.localtime(at, newsletter.zone)
     return f"{formats.date_format(local, 'j M Y')}, {format_time(local)}"
 
 
-def _before(request: HttpRequest) -> datetime | None:
+def _parse_before(request: HttpRequest) -> datetime | None:
     try:
         moment = parse_datetime(request.GET.get("before", ""))
     except ValueError:
@@ -236,33 +241,33 @@ def _before(request: HttpRequest) -> datetime | None:
     return moment if moment and timezone.is_aware(moment) else None
 
 
-def _chain(person: Person, *, asked: bool) -> dict[str, Any]:
+def _check_chain(person: SubscriberDetail, *, asked: bool) -> dict[str, Any]:
     """Whether the proof still stands: the whole chain is walked, since each entry rests on those before."""
     mine = ConsentEvent.objects.filter(subscription__in=[each.pk for each in person.subscriptions]).count()
     head = ConsentHead.objects.filter(pk=1).first()
     length = head.count if head else 0
-    if length > CHAIN_AT_ONCE and not asked:
+    if length > AUTO_VERIFY_LIMIT and not asked:
         return {"mine": mine, "state": "unchecked"}
-    broken = consent.verify()
+    broken = consent.verify_chain()
     return {"mine": mine, "state": "broken" if broken else "intact", "broken": broken}
 
 
-def _suppression(subscriber: Subscriber) -> Suppression | None:
+def _find_suppression(subscriber: Subscriber) -> Suppression | None:
     if not subscriber.suppressed_at:
         return None
-    hashes = suppression.hashes(subscriber.email_key)
+    hashes = suppression.email_hashes(subscriber.email_key)
     return Suppression.objects.filter(email_hash__in=hashes, lifted_at__isnull=True).first()
 
 
 # --- what an editor may do for a reader ------------------------------------------------------------------------------
 
 
-def _reason(request: HttpRequest) -> str:
+def _posted_reason(request: HttpRequest) -> str:
     asked = request.POST.get("reason", "")
-    return asked if asked in timeline.REASONS else ""
+    return asked if asked in timeline.REASON_LABELS else ""
 
 
-def _record(request: HttpRequest, action: str, person: Person, newsletter: Newsletter, reason: str) -> None:
+def _record(request: HttpRequest, action: str, person: SubscriberDetail, newsletter: Newsletter, reason: str) -> None:
     audit_log.record(
         request, action, newsletter=newsletter, subject=f"subscriber {person.subscriber.pk}", reason=reason
     )
@@ -271,14 +276,14 @@ def _record(request: HttpRequest, action: str, person: Person, newsletter: Newsl
 @require_POST
 def unsubscribe(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """End one newsletter for a reader who asked for it another way than by the link."""
-    person, reason = _person(request, public_id), _reason(request)
+    person, reason = _get_subscriber(request, public_id), _posted_reason(request)
     wanted = request.POST.get("newsletter", "")
     found = next((each for each in person.subscriptions if each.newsletter.slug == wanted), None)
     if found is None or not reason:
         messages.error(request, _("Choose the newsletter and the reason."))
         return redirect("subscriber", public_id)
     with transaction.atomic():
-        left = consent.withdraw(found, now=timezone.now(), actor=f"editor {access.editor(request).pk}")
+        left = consent.withdraw(found, now=timezone.now(), actor=f"editor {access.current_editor(request).pk}")
         if left:
             _record(request, "reader-unsubscribed", person, found.newsletter, reason)
     if left:
@@ -291,9 +296,9 @@ def unsubscribe(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-def stop_all(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+def suppress(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Never mail this address again, in any newsletter."""
-    person, reason = _person(request, public_id, Action.ADMINISTER), _reason(request)
+    person, reason = _get_subscriber(request, public_id, Action.ADMINISTER), _posted_reason(request)
     if not reason:
         messages.error(request, _("Choose the reason."))
         return redirect("subscriber", public_id)
@@ -306,14 +311,14 @@ def stop_all(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-def allow_again(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+def lift_suppression(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Lift a stop. After a complaint only the reader can, by signing up again."""
-    person = _person(request, public_id, Action.ADMINISTER)
+    person = _get_subscriber(request, public_id, Action.ADMINISTER)
     try:
         with transaction.atomic():
             if suppression.lift(person.subscriber.email_key, now=timezone.now()):
                 _record(request, "reader-allowed", person, person.subscriptions[0].newsletter, "")
-    except suppression.OnlyTheReader:
+    except suppression.OnlySubscriberMayLift:
         messages.error(request, _("This reader complained. Only the reader can undo that, by signing up again."))
         return redirect("subscriber", public_id)
     messages.success(request, _("This address may get mail again, where it is subscribed."))

@@ -18,7 +18,7 @@ CONSENT, MAIL, CLICK, CHANGE = "consent", "mail", "click", "change"
 
 
 @dataclass(frozen=True)
-class Proof:
+class ConsentProof:
     """The exact words agreed to, and where."""
 
     text: ConsentText
@@ -29,21 +29,21 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Entry:
+class TimelineEntry:
     at: datetime
     kind: str
     icon: str
     title: str
     details: tuple[str, ...] = ()
     tone: str = ""
-    proof: Proof | None = None
+    proof: ConsentProof | None = None
     issue: int = 0
     """Id of the issue whose web page shows the mail; 0 for none."""
     order: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
-class Span:
+class TimelineQuery:
     """The part of a timeline that is asked for: the newest `most` entries before `before`."""
 
     subscriptions: Sequence[Subscription]
@@ -51,17 +51,17 @@ class Span:
     most: int = 50
 
 
-Source = Callable[[Span], Iterable[Entry]]
-_sources: list[Source] = []
+EntrySource = Callable[[TimelineQuery], Iterable[TimelineEntry]]
+_sources: list[EntrySource] = []
 
 
-def register(source: Source) -> None:
+def register(source: EntrySource) -> None:
     """Let a package above tell its part; called once from its AppConfig."""
     if source not in _sources:
         _sources.append(source)
 
 
-def of(span: Span, *, kind: str = "") -> tuple[list[Entry], bool]:
+def load_entries(span: TimelineQuery, *, kind: str = "") -> tuple[list[TimelineEntry], bool]:
     """The entries of `span`, newest first, of one kind or all; and whether there are older ones."""
     found = [entry for source in _sources for entry in source(span) if kind in {"", entry.kind}]
     found.sort(key=attrgetter("at", "order"), reverse=True)
@@ -71,7 +71,7 @@ def of(span: Span, *, kind: str = "") -> tuple[list[Entry], bool]:
 # --- consent ---------------------------------------------------------------------------------------------------------
 
 
-def consent(span: Span) -> Iterable[Entry]:
+def consent_entries(span: TimelineQuery) -> Iterable[TimelineEntry]:
     events = ConsentEvent.objects.filter(subscription__in=[each.pk for each in span.subscriptions])
     if span.before:
         events = events.filter(occurred_at__lt=span.before)
@@ -81,27 +81,27 @@ def consent(span: Span) -> Iterable[Entry]:
     return [_consent_entry(event, editors, issues) for event in chosen]
 
 
-def _consent_entry(event: ConsentEvent, editors: dict[int, str], issues: dict[int, Issue]) -> Entry:
-    icon, tone = ICONS.get(event.action, ("circle", ""))
-    details = [_by_whom(event.actor, editors)]
+def _consent_entry(event: ConsentEvent, editors: dict[int, str], issues: dict[int, Issue]) -> TimelineEntry:
+    icon, tone = CONSENT_ICONS.get(event.action, ("circle", ""))
+    details = [_describe_actor(event.actor, editors)]
     issue = issues.get(event.evidence.get("issue") or 0)
     if issue is not None:
         details.append(_("from the link in %(issue)s") % {"issue": issue})
     if event.evidence.get("page") == "preferences":
         details.append(_("on the preferences page"))
-    return Entry(
+    return TimelineEntry(
         at=event.occurred_at,
         kind=CONSENT,
         icon=icon,
         tone=tone,
-        title=consent_title(event),
+        title=describe_event(event),
         details=tuple(detail for detail in details if detail),
         proof=_proof(event),
         order=event.pk,
     )
 
 
-ICONS: dict[str, tuple[str, str]] = {
+CONSENT_ICONS: dict[str, tuple[str, str]] = {
     ConsentAction.REQUESTED: ("square-pen", "key"),
     ConsentAction.CONFIRMATION_SENT: ("send", ""),
     ConsentAction.CONFIRMED: ("mail-check", "key"),
@@ -113,7 +113,7 @@ ICONS: dict[str, tuple[str, str]] = {
 }
 
 
-def consent_title(event: ConsentEvent) -> str:
+def describe_event(event: ConsentEvent) -> str:
     words = {"newsletter": event.newsletter.title}
     if event.purpose == Purpose.MEASUREMENT:
         sentences = {
@@ -136,7 +136,7 @@ def consent_title(event: ConsentEvent) -> str:
     return sentences.get(ConsentAction(event.action), label) % words
 
 
-def _by_whom(actor: str, editors: dict[int, str]) -> str:
+def _describe_actor(actor: str, editors: dict[int, str]) -> str:
     kind, _space, key = actor.partition(" ")
     if kind == "editor" and key.isdecimal():
         return _("by %(name)s, for the reader") % {"name": editors.get(int(key)) or _("a former editor")}
@@ -145,21 +145,21 @@ def _by_whom(actor: str, editors: dict[int, str]) -> str:
     return ""
 
 
-def _proof(event: ConsentEvent) -> Proof | None:
+def _proof(event: ConsentEvent) -> ConsentProof | None:
     """Shown where something was agreed to; the confirmation repeats the words of the request, so not there."""
     text = event.consent_text
     asked = event.action == ConsentAction.REQUESTED or event.purpose == Purpose.MEASUREMENT
     if text is None or not asked or event.action == ConsentAction.WITHDRAWN:
         return None
-    return Proof(
+    return ConsentProof(
         text=text,
         language=str(get_language_info(text.language)["name_translated"]) if text.language else "",
-        page_url=event.page_url if is_web_address(event.page_url) else "",
+        page_url=event.page_url if is_web_url(event.page_url) else "",
         keeps_network=bool(event.ip),
     )
 
 
-def is_web_address(url: str) -> bool:
+def is_web_url(url: str) -> bool:
     """Safe to make a link of: what a form sent could also be javascript:."""
     return urlsplit(url).scheme in {"http", "https"}
 
@@ -167,17 +167,17 @@ def is_web_address(url: str) -> bool:
 # --- what editors did ------------------------------------------------------------------------------------------------
 
 
-def changes(span: Span) -> Iterable[Entry]:
+def editor_entries(span: TimelineQuery) -> Iterable[TimelineEntry]:
     readers = {f"subscriber {each.subscriber_id}" for each in span.subscriptions}
     entries = AuditEntry.objects.filter(subject__in=readers)
     if span.before:
         entries = entries.filter(occurred_at__lt=span.before)
     for entry in entries.select_related("actor").order_by("-pk")[: span.most + 1]:
-        words = CHANGES.get(entry.action)
+        words = CHANGE_LABELS.get(entry.action)
         if words is not None:
-            reason = REASONS.get(str(entry.detail.get("reason", "")))
+            reason = REASON_LABELS.get(str(entry.detail.get("reason", "")))
             who = _("by %(name)s") % {"name": entry.actor.name} if entry.actor else ""
-            yield Entry(
+            yield TimelineEntry(
                 at=entry.occurred_at,
                 kind=CHANGE,
                 icon="pencil",
@@ -187,12 +187,12 @@ def changes(span: Span) -> Iterable[Entry]:
             )
 
 
-CHANGES: dict[str, Callable[[], str]] = {
+CHANGE_LABELS: dict[str, Callable[[], str]] = {
     "reader-unsubscribed": lambda: _("Unsubscribed in the studio"),
     "reader-suppressed": lambda: _("All mail stopped in the studio"),
     "reader-allowed": lambda: _("Mail allowed again in the studio"),
 }
-REASONS: dict[str, Callable[[], str]] = {
+REASON_LABELS: dict[str, Callable[[], str]] = {
     "asked_by_mail": lambda: _("asked by mail"),
     "asked_by_phone": lambda: _("asked by phone"),
     "not_theirs": lambda: _("the address belongs to somebody else"),
@@ -200,5 +200,5 @@ REASONS: dict[str, Callable[[], str]] = {
 }
 """Called late, in the page's language. Reasons are chosen, not typed, so that no address gets into the log."""
 
-register(consent)
-register(changes)
+register(consent_entries)
+register(editor_entries)

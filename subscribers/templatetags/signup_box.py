@@ -23,4 +23,4 @@ def signup_box(context: Context, newsletter: Newsletter, page_url: str = "") -> 
         return {}
     here = request.build_absolute_uri() if request else ""
     language = translation.get_language() or newsletter.default_language
-    return {"box": signup.box(form, language=language, page_url=page_url or here)}
+    return {"box": signup.box_context(form, language=language, page_url=page_url or here)}

@@ -19,31 +19,31 @@ from subscribers.views import responses
 from subscribers.views import signup as signup_views
 
 
-@responses.by_token
-def check_inbox(request: HttpRequest, public_id: str) -> HttpResponse:
+@responses.token_page
+def show(request: HttpRequest, public_id: str) -> HttpResponse:
     now = timezone.now()
-    found = _recent(public_id, now=now)
+    found = _find_recent_request(public_id, now=now)
     if found is None:
-        return responses.lost(request, language=responses.language_for(request), kind="page")
-    return _check_inbox(request, found, now=now)
+        return responses.render_lost(request, language=responses.language_for(request), kind="page")
+    return _render_page(request, found, now=now)
 
 
-def _recent(public_id: str, *, now: datetime) -> SignupRequest | None:
-    requests = SignupRequest.objects.select_related("form").filter(created_at__gt=now - signup.PAGE_LIFE)
+def _find_recent_request(public_id: str, *, now: datetime) -> SignupRequest | None:
+    requests = SignupRequest.objects.select_related("form").filter(created_at__gt=now - signup.PAGE_LIFETIME)
     return requests.filter(public_id=public_id).first()
 
 
-def _check_inbox(request: HttpRequest, found: SignupRequest, *, now: datetime, too_early: bool = False) -> HttpResponse:
+def _render_page(request: HttpRequest, found: SignupRequest, *, now: datetime, too_early: bool = False) -> HttpResponse:
     with translation.override(responses.language_for(request, found.language)):
         newsletters = list(found.newsletters.order_by("pk"))
-        letter = signup_views.letter(found)
+        letter = signup_views.describe_confirmation_mail(found)
         context = {
             "newsletter": newsletters[0],
             "titles": [newsletter.title_in(translation.get_language()) for newsletter in newsletters],
             "found": found,
             "letter": letter,
-            "service": signup.mail_service(found.email, sender=newsletters[0].from_email),
-            "mailbox": _mailbox(),
+            "service": signup.find_webmail(found.email, sender=newsletters[0].from_email),
+            "mailbox": _mailbox_url(),
             "expires_at": signup.link_expires_at(found),
             "resend_at": found.created_at + signup.RESEND_AFTER,
             "can_resend": now >= found.created_at + signup.RESEND_AFTER,
@@ -51,32 +51,32 @@ def _check_inbox(request: HttpRequest, found: SignupRequest, *, now: datetime, t
             "back": f"{reverse('signup-post', args=[found.form.slug])}" if found.form else reverse("signup"),
             "success_url": found.form.success_url if found.form else "",
         }
-        return responses.show(request, "check_inbox", context, status=429 if too_early else 200)
+        return responses.render_page(request, "check_inbox", context, status=429 if too_early else 200)
 
 
-def _mailbox() -> str:
+def _mailbox_url() -> str:
     """Where this installation shows the mail it catches; empty once mail really leaves."""
     catches = settings.EMBEDDED and any(route.startswith("mailbox:") for route in settings.MAIL_ROUTES)
     return "/mailbox/" if catches else ""
 
 
-@responses.by_token
+@responses.token_page
 def resend(request: HttpRequest, public_id: str) -> HttpResponse:
     """Send the mail once more, a minute after the first at the earliest. GET shows the page."""
     now = timezone.now()
-    found = _recent(public_id, now=now)
+    found = _find_recent_request(public_id, now=now)
     if found is None or found.form is None:
-        return responses.lost(request, language=responses.language_for(request), kind="page")
+        return responses.render_lost(request, language=responses.language_for(request), kind="page")
     if request.method != "POST":
         return responses.SeeOther(reverse("check-inbox", args=[public_id]))
-    visitor = responses.visitor(request)
-    is_busy = limits.too_many(limits.network(visitor["ip"] or ""), now=now)
+    visitor = responses.visitor_details(request)
+    is_busy = limits.is_network_over_limit(limits.network_prefix(visitor["ip"] or ""), now=now)
     if is_busy or now < found.created_at + signup.RESEND_AFTER:
-        return _check_inbox(request, found, now=now, too_early=True)
-    again = signup.accept_again(found, ip=visitor["ip"] or "", user_agent=visitor["user_agent"], now=now)
-    return responses.SeeOther(reverse("check-inbox", args=[again.public_id]) + _keep_language(request))
+        return _render_page(request, found, now=now, too_early=True)
+    again = signup.accept_resend(found, ip=visitor["ip"] or "", user_agent=visitor["user_agent"], now=now)
+    return responses.SeeOther(reverse("check-inbox", args=[again.public_id]) + _language_query(request))
 
 
-def _keep_language(request: HttpRequest) -> str:
+def _language_query(request: HttpRequest) -> str:
     asked = request.GET.get("lang", "")
     return "?" + urlencode({"lang": asked}) if asked in signup.LANGUAGES else ""

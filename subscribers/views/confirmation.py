@@ -12,42 +12,42 @@ from subscribers.models import Purpose, SignupRequest, Subscription
 from subscribers.views import responses
 
 
-@responses.by_token
+@responses.token_page
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
     """GET shows a button, POST confirms: scanners follow links, and a confirmation must be a person's (T-11)."""
     now = timezone.now()
     try:
         request_id = tokens.read_confirm(token, now)
-    except tokens.Expired as expired:
+    except tokens.ExpiredToken as expired:
         found = SignupRequest.objects.filter(pk=expired.request_id).first()
-        return _expired(request, found)
-    except tokens.Bad:
-        return responses.lost(request, language=responses.language_for(request))
+        return _render_expired(request, found)
+    except tokens.InvalidToken:
+        return responses.render_lost(request, language=responses.language_for(request))
     found = SignupRequest.objects.select_related("form").filter(pk=request_id).first()
     if found is None:
-        return responses.lost(request, language=responses.language_for(request), kind="expired", status=410)
+        return responses.render_lost(request, language=responses.language_for(request), kind="expired", status=410)
     with translation.override(responses.language_for(request, found.language)):
         if request.method != "POST":
-            return _ask_to_confirm(request, found)
+            return _render_confirm(request, found)
         try:
-            confirmed = consent.confirm(found, now=now, **responses.visitor(request))
+            confirmed = consent.confirm(found, now=now, **responses.visitor_details(request))
         except consent.AlreadyConfirmed:
-            return _confirmed(request, found, _of(found), is_first=False)
-        return _confirmed(request, found, confirmed, is_first=True)
+            return _render_confirmed(request, found, _active_subscriptions(found), is_first=False)
+        return _render_confirmed(request, found, confirmed, is_first=True)
 
 
-def _expired(request: HttpRequest, found: SignupRequest | None) -> HttpResponse:
+def _render_expired(request: HttpRequest, found: SignupRequest | None) -> HttpResponse:
     language = responses.language_for(request, found.language if found else "")
     if found is not None and found.confirmed_at is not None:
         with translation.override(language):
-            return _confirmed(request, found, _of(found), is_first=False, is_live=False)
-    return responses.lost(request, language=language, kind="expired", status=410)
+            return _render_confirmed(request, found, _active_subscriptions(found), is_first=False, is_live=False)
+    return responses.render_lost(request, language=language, kind="expired", status=410)
 
 
-def _ask_to_confirm(request: HttpRequest, found: SignupRequest) -> HttpResponse:
-    waiting = consent.waiting(found)
+def _render_confirm(request: HttpRequest, found: SignupRequest) -> HttpResponse:
+    waiting = consent.pending_subscriptions(found)
     if found.confirmed_at is not None or not waiting:
-        return _confirmed(request, found, _of(found), is_first=False)
+        return _render_confirmed(request, found, _active_subscriptions(found), is_first=False)
     language = translation.get_language()
     context = {
         "newsletter": waiting[0].newsletter,
@@ -61,9 +61,9 @@ def _ask_to_confirm(request: HttpRequest, found: SignupRequest) -> HttpResponse:
         ),
         "language_name": translation.get_language_info(found.language)["name_translated"],
         "page_title": _page_title(found.page_url),
-        "forgotten_at": found.created_at + consent.PENDING_LIFE,
+        "forgotten_at": found.created_at + consent.PENDING_LIFETIME,
     }
-    return responses.show(request, "confirm", context)
+    return responses.render_page(request, "confirm", context)
 
 
 def _page_title(page_url: str) -> str:
@@ -72,20 +72,20 @@ def _page_title(page_url: str) -> str:
     return title or page_url.partition("://")[2].rstrip("/")
 
 
-def _of(found: SignupRequest) -> list[Subscription]:
+def _active_subscriptions(found: SignupRequest) -> list[Subscription]:
     """The subscriptions a sign-up led to that are still running."""
     return list(
         Subscription.objects.filter(
             subscriber__email_key=found.email.lower(),
             newsletter__in=found.newsletters.all(),
-            status__in=consent.ACTIVE,
+            status__in=consent.ACTIVE_STATUSES,
         )
         .select_related("newsletter", "subscriber")
         .order_by("newsletter")
     )
 
 
-def _confirmed(
+def _render_confirmed(
     request: HttpRequest, found: SignupRequest, running: list[Subscription], *, is_first: bool, is_live: bool = True
 ) -> HttpResponse:
     """The page after the button; also what a second click shows, which changes nothing.
@@ -93,17 +93,17 @@ def _confirmed(
     A link whose time is over neither names the address nor opens the choices (T-10).
     """
     if not running:
-        return responses.lost(request, language=translation.get_language() or "", kind="ended", status=200)
+        return responses.render_lost(request, language=translation.get_language() or "", kind="ended", status=200)
     language = translation.get_language() or found.language
     newsletters = [subscription.newsletter for subscription in running]
     context = {
         "newsletter": newsletters[0],
         "found": found,
         "is_first": is_first,
-        "email": found.email if is_live else addresses.masked(found.email),
+        "email": found.email if is_live else addresses.mask(found.email),
         "titles": [newsletter.title_in(language) for newsletter in newsletters],
-        "latest": responses.latest(newsletters, language, most=1),
-        "preferences_url": reverse("preferences", args=[tokens.preferences(running[0].pk)]) if is_live else "",
+        "latest": responses.latest_issues(newsletters, language, most=1),
+        "preferences_url": reverse("preferences", args=[tokens.make_preferences(running[0].pk)]) if is_live else "",
         "success_url": found.form.success_url if found.form else "",
     }
-    return responses.show(request, "confirmed", context)
+    return responses.render_page(request, "confirmed", context)

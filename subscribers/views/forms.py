@@ -17,7 +17,7 @@ from subscribers.signup import limits
 HONEYPOT = "website"
 
 
-class WithIds(forms.Form):
+class CheckboxIdsForm(forms.Form):
     """A form whose ticked boxes carry ids."""
 
     def __init__(self, sent: QueryDict) -> None:
@@ -28,7 +28,7 @@ class WithIds(forms.Form):
         return {int(value) for value in self.posted.getlist(name)[:50] if value.isdecimal() and len(value) < 16}
 
 
-class Signup(WithIds):
+class SignupBoxForm(CheckboxIdsForm):
     """One sign-up, from whichever page the box was on."""
 
     email = forms.CharField(max_length=320, required=False)
@@ -42,12 +42,12 @@ class Signup(WithIds):
     def __init__(self, sent: QueryDict, *, form: SignupForm) -> None:
         super().__init__(sent)
         self.form = form
-        self.offered = list(signup.offered(form))
+        self.offered = list(signup.offered_newsletters(form))
 
     def clean_email(self) -> str:
         try:
             return addresses.parse_public(self.cleaned_data["email"]).email
-        except addresses.Invalid as wrong:
+        except addresses.InvalidAddress as wrong:
             raise forms.ValidationError(str(wrong)) from None
 
     def clean(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Signup(WithIds):
         ids = self.ids("newsletters")
         return [newsletter for newsletter in self.offered if newsletter.pk in ids]
 
-    def is_trapped(self, *, origin_is_foreign: bool, now: datetime) -> bool:
+    def is_robot(self, *, origin_is_foreign: bool, now: datetime) -> bool:
         """Whether a robot sent this. A box pasted into a registered site has no time stamp. Raises OldStamp."""
         if self.posted.get(HONEYPOT):
             return True
@@ -74,7 +74,7 @@ class Signup(WithIds):
             return False
         try:
             limits.check_stamp(stamp, now=now)
-        except limits.BadStamp:
+        except limits.InvalidStamp:
             return True
         return False
 
@@ -86,11 +86,11 @@ class Signup(WithIds):
         return {**named, **({"newsletters": str(general[0])} if general else {})}
 
 
-class Choices(WithIds):
+class PreferencesForm(CheckboxIdsForm):
     """What a reader chose on the preferences page."""
 
     language = forms.ChoiceField(choices=[(code, code) for code in signup.LANGUAGES], required=False)
 
 
-class Reason(forms.Form):
-    reason = forms.ChoiceField(choices=[(reason, reason) for reason in consent.REASONS])
+class UnsubscribeReasonForm(forms.Form):
+    reason = forms.ChoiceField(choices=[(reason, reason) for reason in consent.UNSUBSCRIBE_REASONS])

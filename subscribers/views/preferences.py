@@ -19,39 +19,39 @@ from subscribers.models import (
 from subscribers.views import forms, responses
 
 
-@responses.by_token
-def preferences(request: HttpRequest, token: str) -> HttpResponse:
+@responses.token_page
+def edit(request: HttpRequest, token: str) -> HttpResponse:
     """Newsletters, language and measurement, without a password. Shows and gives away no more than that (20)."""
     now = timezone.now()
     try:
         subscription_id = tokens.read_preferences(token)
-    except tokens.Bad:
-        return responses.lost(request, language=responses.language_for(request))
+    except tokens.InvalidToken:
+        return responses.render_lost(request, language=responses.language_for(request))
     if subscription_id == 0:
-        return responses.lost(request, language=responses.language_for(request), kind="test", status=200)
+        return responses.render_lost(request, language=responses.language_for(request), kind="test", status=200)
     subscription = Subscription.objects.select_related("subscriber", "newsletter").filter(pk=subscription_id).first()
     if subscription is None or subscription.subscriber.erased_at is not None:
-        return responses.lost(request, language=responses.language_for(request), kind="ended")
+        return responses.render_lost(request, language=responses.language_for(request), kind="ended")
     with translation.override(responses.language_for(request, subscription.subscriber.language)):
-        changes = _choose(request, subscription, now=now) if request.method == "POST" else None
+        changes = _apply_choices(request, subscription, now=now) if request.method == "POST" else None
         chosen = request.POST.get("language", "")
     if changes and chosen in signup.LANGUAGES and "lang" not in request.GET:
         translation_language = chosen
     else:
         translation_language = responses.language_for(request, subscription.subscriber.language)
     with translation.override(translation_language):
-        return _preferences_page(request, subscription, changes=changes)
+        return _render_page(request, subscription, changes=changes)
 
 
-def _choose(request: HttpRequest, subscription: Subscription, *, now: datetime) -> list[str]:
+def _apply_choices(request: HttpRequest, subscription: Subscription, *, now: datetime) -> list[str]:
     """Carry out what the reader chose; each change as a sentence."""
     reader = subscription.subscriber
-    visitor = responses.visitor(request)
+    visitor = responses.visitor_details(request)
     step = request.POST.get("do", "")
     if step == "all":
         return [
             _("%(title)s: stopped, as of now.") % {"title": one.newsletter.title_in(translation.get_language())}
-            for one in audience.not_ended(subscription.subscriber)
+            for one in audience.open_subscriptions(subscription.subscriber)
             if consent.withdraw(one, now=now, **visitor)
         ]
     if step == "lift":
@@ -59,27 +59,29 @@ def _choose(request: HttpRequest, subscription: Subscription, *, now: datetime) 
             reader.email_key, by_reader=True, now=now
         )
         return [_("We may write to you again.")] if lifted else []
-    sent = forms.Choices(request.POST)
+    sent = forms.PreferencesForm(request.POST)
     if step != "save" or not sent.is_valid():
         return []
     return [
-        *_choose_newsletters(subscription, sent.ids("newsletters"), now=now, visitor=visitor),
-        *_choose_language(subscription, sent.cleaned_data["language"]),
-        *_choose_measurement(subscription, sent.ids("measurement"), now=now, visitor=visitor),
+        *_update_newsletters(subscription, sent.ids("newsletters"), now=now, visitor=visitor),
+        *_update_language(subscription, sent.cleaned_data["language"]),
+        *_update_measurement(subscription, sent.ids("measurement"), now=now, visitor=visitor),
     ]
 
 
-def _choose_newsletters(
+def _update_newsletters(
     subscription: Subscription, wanted: set[int], *, now: datetime, visitor: dict[str, Any]
 ) -> list[str]:
     changes = []
     running = {
-        one.newsletter_id: one for one in audience.not_ended(subscription.subscriber) if one.status in consent.ACTIVE
+        one.newsletter_id: one
+        for one in audience.open_subscriptions(subscription.subscriber)
+        if one.status in consent.ACTIVE_STATUSES
     }
-    for newsletter in _selectable(subscription):
+    for newsletter in _selectable_newsletters(subscription):
         names = {"title": newsletter.title_in(translation.get_language() or "")}
         if newsletter.pk in wanted and newsletter.pk not in running:
-            consent.join(subscription.subscriber, newsletter, now=now, **visitor)
+            consent.subscribe(subscription.subscriber, newsletter, now=now, **visitor)
             changes.append(_("%(title)s: you get it from the next issue on.") % names)
         if newsletter.pk not in wanted and newsletter.pk in running:
             consent.withdraw(running[newsletter.pk], now=now, **visitor)
@@ -87,25 +89,25 @@ def _choose_newsletters(
     return changes
 
 
-def _choose_language(subscription: Subscription, language: str) -> list[str]:
+def _update_language(subscription: Subscription, language: str) -> list[str]:
     reader = subscription.subscriber
     if not language or language == reader.language:
         return []
     reader.language = language
     reader.save(update_fields=["language"])
-    for one in audience.not_ended(subscription.subscriber):
+    for one in audience.open_subscriptions(subscription.subscriber):
         consent.set_language(one, language=one.newsletter.best_language(language))
     with translation.override(language):
         name = translation.get_language_info(language)["name_translated"]
         return [_("Language: %(language)s, from the next issue on.") % {"language": name}]
 
 
-def _choose_measurement(
+def _update_measurement(
     subscription: Subscription, wanted: set[int], *, now: datetime, visitor: dict[str, Any]
 ) -> list[str]:
     changes = []
-    for one in audience.not_ended(subscription.subscriber):
-        if one.status not in consent.ACTIVE or not _asks_measurement(one.newsletter):
+    for one in audience.open_subscriptions(subscription.subscriber):
+        if one.status not in consent.ACTIVE_STATUSES or not _asks_measurement(one.newsletter):
             continue
         if consent.set_measurement(one, agrees=one.newsletter_id in wanted, now=now, **visitor):
             names = {"title": one.newsletter.title_in(translation.get_language() or "")}
@@ -118,12 +120,14 @@ def _choose_measurement(
 
 
 def _asks_measurement(newsletter: Newsletter) -> bool:
-    return Purpose.MEASUREMENT in consent.purposes(newsletter)
+    return Purpose.MEASUREMENT in consent.required_purposes(newsletter)
 
 
-def _selectable(subscription: Subscription) -> list[Newsletter]:
+def _selectable_newsletters(subscription: Subscription) -> list[Newsletter]:
     """What a reader may turn on or off: the open newsletters, and whatever the reader has."""
-    own = {one.newsletter_id for one in audience.not_ended(subscription.subscriber)} | {subscription.newsletter_id}
+    own = {one.newsletter_id for one in audience.open_subscriptions(subscription.subscriber)} | {
+        subscription.newsletter_id
+    }
     brand = subscription.newsletter.brand
     return [
         newsletter
@@ -132,15 +136,17 @@ def _selectable(subscription: Subscription) -> list[Newsletter]:
     ]
 
 
-def _preferences_page(request: HttpRequest, subscription: Subscription, *, changes: list[str] | None) -> HttpResponse:
+def _render_page(request: HttpRequest, subscription: Subscription, *, changes: list[str] | None) -> HttpResponse:
     language = translation.get_language() or subscription.language
     subscription.subscriber.refresh_from_db()
     running = {
-        one.newsletter_id: one for one in audience.not_ended(subscription.subscriber) if one.status in consent.ACTIVE
+        one.newsletter_id: one
+        for one in audience.open_subscriptions(subscription.subscriber)
+        if one.status in consent.ACTIVE_STATUSES
     }
     context = {
         "newsletter": subscription.newsletter,
-        "masked": addresses.masked(subscription.subscriber.email),
+        "masked": addresses.mask(subscription.subscriber.email),
         "choices": [
             {
                 "newsletter": newsletter,
@@ -149,7 +155,7 @@ def _preferences_page(request: HttpRequest, subscription: Subscription, *, chang
                 "since": running[newsletter.pk].confirmed_at if newsletter.pk in running else None,
                 "ticked": newsletter.pk in running,
             }
-            for newsletter in _selectable(subscription)
+            for newsletter in _selectable_newsletters(subscription)
         ],
         "measurement": [
             {
@@ -166,4 +172,4 @@ def _preferences_page(request: HttpRequest, subscription: Subscription, *, chang
         "bounced": subscription.subscriber.suppressed_for == SuppressionReason.BOUNCED,
         "changes": changes,
     }
-    return responses.show(request, "preferences", context)
+    return responses.render_page(request, "preferences", context)

@@ -15,7 +15,7 @@ from subscribers.views import responses
 
 @login_not_required
 @require_safe
-def privacy(request: HttpRequest) -> HttpResponse:
+def show(request: HttpRequest) -> HttpResponse:
     """What this service holds and for how long, made from the settings of the newsletters that run on it."""
     with translation.override(responses.language_for(request)):
         language = translation.get_language() or signup.LANGUAGES[0]
@@ -33,7 +33,7 @@ def privacy(request: HttpRequest) -> HttpResponse:
             ],
             "contact": next((one.reply_to or one.from_email for one in newsletters), ""),
             "own_notices": sorted({one.privacy_url for one in newsletters if one.privacy_url}),
-            "pending": ngettext("%(count)d day", "%(count)d days", consent.PENDING_LIFE.days)
-            % {"count": consent.PENDING_LIFE.days},
+            "pending": ngettext("%(count)d day", "%(count)d days", consent.PENDING_LIFETIME.days)
+            % {"count": consent.PENDING_LIFETIME.days},
         }
-        return responses.show(request, "privacy", context)
+        return responses.render_page(request, "privacy", context)

@@ -20,15 +20,15 @@ from newsletter.web import client_address
 from subscribers import signup
 
 View = Callable[..., HttpResponse]
-READING = ("GET", "HEAD", "OPTIONS")
-NEWEST = 3
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+MAX_LATEST_ISSUES = 3
 
 
 class SeeOther(HttpResponseRedirect):
     status_code = 303
 
 
-def private(view: View) -> View:
+def private_page(view: View) -> View:
     """For pages whose address is a secret: no referrer, no copy in caches, not found by search engines (T-10)."""
 
     @wraps(view)
@@ -42,10 +42,10 @@ def private(view: View) -> View:
     return shown
 
 
-def by_token(view: View) -> View:
+def token_page(view: View) -> View:
     """Public, private in the sense above, and free of CSRF tokens: see the module's first lines."""
-    methods = require_http_methods([*READING, "POST"])
-    return login_not_required(csrf_exempt(methods(private(view))))
+    methods = require_http_methods([*SAFE_METHODS, "POST"])
+    return login_not_required(csrf_exempt(methods(private_page(view))))
 
 
 def language_for(request: HttpRequest, preferred: str = "") -> str:
@@ -56,27 +56,29 @@ def language_for(request: HttpRequest, preferred: str = "") -> str:
     return preferred if preferred in signup.LANGUAGES else translation.get_language() or signup.LANGUAGES[0]
 
 
-def show(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+def render_page(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """Render in the language that is active now."""
     response = render(request, f"public/{template}.html", context, status=status)
     response["Content-Language"] = translation.get_language() or signup.LANGUAGES[0]
     return response
 
 
-def lost(request: HttpRequest, *, language: str, kind: str = "link", status: int = 404) -> HttpResponse:
+def render_lost(request: HttpRequest, *, language: str, kind: str = "link", status: int = 404) -> HttpResponse:
     """A link that leads nowhere: what may have happened, and the next step."""
     with translation.override(language):
-        return show(request, "lost", {"kind": kind, "newsletter": Newsletter.objects.first()}, status=status)
+        return render_page(request, "lost", {"kind": kind, "newsletter": Newsletter.objects.first()}, status=status)
 
 
-def visitor(request: HttpRequest) -> dict[str, Any]:
+def visitor_details(request: HttpRequest) -> dict[str, Any]:
     return {
-        "ip": client_address.client_address(request) or None,
+        "ip": client_address.get_client_address(request) or None,
         "user_agent": request.headers.get("User-Agent", "")[:200],
     }
 
 
-def latest(newsletters: list[Newsletter], language: str, *, most: int = NEWEST) -> list[dict[str, Any]]:
+def latest_issues(
+    newsletters: list[Newsletter], language: str, *, most: int = MAX_LATEST_ISSUES
+) -> list[dict[str, Any]]:
     """The newest issues that can be read on the web."""
     issues = (
         Issue.objects.filter(newsletter__in=newsletters, newsletter__archive_is_public=True, status=IssueStatus.SENT)

@@ -32,39 +32,39 @@ logger = logging.getLogger(__name__)
 
 @login_not_required
 @require_safe
-def signup_page(request: HttpRequest) -> HttpResponse:
-    return _signup_page(request, signup.hosted_form(), language=responses.language_for(request))
+def show(request: HttpRequest) -> HttpResponse:
+    return _render_page(request, signup.hosted_form(), language=responses.language_for(request))
 
 
-def _signup_page(
+def _render_page(
     request: HttpRequest, form: SignupForm | None, *, language: str, status: int = 200, **shown: Any
 ) -> HttpResponse:
     """The page with the box; `shown` is what the visitor had typed, and what is wrong with it."""
     with translation.override(language):
-        newsletters = list(signup.offered(form)) if form else []
+        newsletters = list(signup.offered_newsletters(form)) if form else []
         here = shown.pop("page_url", "") or f"{settings.SITE_URL}{reverse('signup')}"
         context = {
             "newsletter": newsletters[0] if newsletters else Newsletter.objects.first(),
             "newsletters": newsletters,
-            "latest": responses.latest(newsletters, language),
-            "box": form and signup.box(form, language=language, page_url=here, hosted=True, **shown),
+            "latest": responses.latest_issues(newsletters, language),
+            "box": form and signup.box_context(form, language=language, page_url=here, hosted=True, **shown),
         }
-        return responses.show(request, "signup", context, status=status)
+        return responses.render_page(request, "signup", context, status=status)
 
 
 @csrf_exempt
 @login_not_required
-@require_http_methods([*responses.READING, "POST"])
-def signup_post(request: HttpRequest, form: str) -> HttpResponse:
+@require_http_methods([*responses.SAFE_METHODS, "POST"])
+def submit(request: HttpRequest, form: str) -> HttpResponse:
     """The one endpoint of every box; GET shows its page. Its answer never depends on the address's state (T-01)."""
     box_form = get_object_or_404(SignupForm, slug=form, is_active=True)
     if request.method != "POST":
-        return _signup_page(request, box_form, language=responses.language_for(request))
+        return _render_page(request, box_form, language=responses.language_for(request))
     origin = request.headers.get("Origin", "")
     if origin and not _may_post(request, box_form, origin):
         response = _refuse_origin(request, box_form)
     else:
-        response = _take(request, box_form, is_foreign=bool(origin) and not _is_ours(request, origin))
+        response = _handle_submission(request, box_form, is_foreign=bool(origin) and not _is_ours(request, origin))
     if origin and origin in box_form.allowed_origins:
         response["Access-Control-Allow-Origin"] = origin
     patch_vary_headers(response, ["Origin", "Accept"])
@@ -80,33 +80,37 @@ def _may_post(request: HttpRequest, form: SignupForm, origin: str) -> bool:
     return _is_ours(request, origin) or origin in form.allowed_origins
 
 
-def _take(request: HttpRequest, form: SignupForm, *, is_foreign: bool) -> HttpResponse:
+def _handle_submission(request: HttpRequest, form: SignupForm, *, is_foreign: bool) -> HttpResponse:
     now = timezone.now()
-    sent = forms.Signup(request.POST, form=form)
+    sent = forms.SignupBoxForm(request.POST, form=form)
     language = responses.language_for(request, request.POST.get("language", ""))
     with translation.override(language):
-        address = client_address.client_address(request)
-        if limits.too_many(limits.network(address), now=now) or limits.too_many_for_form(form, now=now):
+        address = client_address.get_client_address(request)
+        if limits.is_network_over_limit(limits.network_prefix(address), now=now) or limits.is_form_over_limit(
+            form, now=now
+        ):
             logger.warning("sign-ups limited", extra={"form": form.pk})
-            return _again(request, sent, {"busy": _too_many()}, language=language, status=429)
+            return _respond_invalid(request, sent, {"busy": _too_many_message()}, language=language, status=429)
         try:
-            trap = sent.is_trapped(origin_is_foreign=is_foreign, now=now)
-        except limits.OldStamp:
-            return _again(request, sent, {"busy": _open_too_long()}, language=language, status=422)
+            trap = sent.is_robot(origin_is_foreign=is_foreign, now=now)
+        except limits.ExpiredStamp:
+            return _respond_invalid(request, sent, {"busy": _open_too_long_message()}, language=language, status=422)
         if not sent.is_valid():
-            return _again(request, sent, sent.messages, language=language, status=422)
-        return _accepted(request, _accept(request, sent, language=language, trap=trap, now=now))
+            return _respond_invalid(request, sent, sent.messages, language=language, status=422)
+        return _respond_accepted(request, _accept(request, sent, language=language, trap=trap, now=now))
 
 
-def _too_many() -> str:
+def _too_many_message() -> str:
     return _("Many people are signing up from your network right now. Please try again in ten minutes.")
 
 
-def _open_too_long() -> str:
+def _open_too_long_message() -> str:
     return _("This page was open for a long time. Please press the button once more.")
 
 
-def _accept(request: HttpRequest, sent: forms.Signup, *, language: str, trap: bool, now: datetime) -> SignupRequest:
+def _accept(
+    request: HttpRequest, sent: forms.SignupBoxForm, *, language: str, trap: bool, now: datetime
+) -> SignupRequest:
     texts = signup.agreed_texts(
         sent.chosen, language=language, shown=sent.ids("text"), measured=sent.ids("measurement"), now=now
     )
@@ -117,7 +121,7 @@ def _accept(request: HttpRequest, sent: forms.Signup, *, language: str, trap: bo
         language=language,
         page_url=sent.cleaned_data["page"],
         consent_texts=texts,
-        ip=client_address.client_address(request),
+        ip=client_address.get_client_address(request),
         user_agent=request.headers.get("User-Agent", ""),
         trap=trap,
         now=now,
@@ -128,14 +132,16 @@ def _wants_json(request: HttpRequest) -> bool:
     return "application/json" in request.headers.get("Accept", "")
 
 
-def _accepted(request: HttpRequest, accepted: SignupRequest) -> HttpResponse:
+def _respond_accepted(request: HttpRequest, accepted: SignupRequest) -> HttpResponse:
     address = reverse("check-inbox", args=[accepted.public_id])
     if not _wants_json(request):
         return responses.SeeOther(address)
-    return JsonResponse({"status": "check_inbox", "url": settings.SITE_URL + address, **letter(accepted)})
+    return JsonResponse(
+        {"status": "check_inbox", "url": settings.SITE_URL + address, **describe_confirmation_mail(accepted)}
+    )
 
 
-def letter(accepted: SignupRequest) -> dict[str, str]:
+def describe_confirmation_mail(accepted: SignupRequest) -> dict[str, str]:
     """Sender and subject of the mail that is on its way, to the letter."""
     newsletter = accepted.newsletters.order_by("pk").first()
     if newsletter is None:
@@ -147,13 +153,13 @@ def letter(accepted: SignupRequest) -> dict[str, str]:
     }
 
 
-def _again(
-    request: HttpRequest, sent: forms.Signup, errors: dict[str, str], *, language: str, status: int
+def _respond_invalid(
+    request: HttpRequest, sent: forms.SignupBoxForm, errors: dict[str, str], *, language: str, status: int
 ) -> HttpResponse:
     """The box once more, with what was typed and what is wrong."""
     if _wants_json(request):
         return JsonResponse({"status": "invalid" if status == 422 else "busy", "errors": errors}, status=status)
-    return _signup_page(
+    return _render_page(
         request,
         sent.form,
         language=language,
@@ -170,4 +176,4 @@ def _refuse_origin(request: HttpRequest, form: SignupForm) -> HttpResponse:
     language = responses.language_for(request, request.POST.get("language", ""))
     if _wants_json(request):
         return JsonResponse({"status": "refused"}, status=403)
-    return responses.lost(request, language=language, kind="origin", status=403)
+    return responses.render_lost(request, language=language, kind="origin", status=403)

@@ -19,23 +19,25 @@ from subscribers.models import (
 from subscribers.views import forms, responses
 
 
-@responses.by_token
+@responses.token_page
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """RFC 8058: a POST that says One-Click stops the newsletter and answers 200, whoever sends it. GET only asks."""
     now = timezone.now()
     try:
         subscription_id, issue_id = tokens.read_unsubscribe(token)
-    except tokens.Bad:
-        return responses.lost(request, language=responses.language_for(request))
+    except tokens.InvalidToken:
+        return responses.render_lost(request, language=responses.language_for(request))
     if subscription_id == 0:
-        return responses.lost(request, language=responses.language_for(request), kind="test", status=200)
+        return responses.render_lost(request, language=responses.language_for(request), kind="test", status=200)
     subscription = Subscription.objects.select_related("subscriber", "newsletter").filter(pk=subscription_id).first()
     with translation.override(responses.language_for(request, subscription.language if subscription else "")):
         if request.POST.get("List-Unsubscribe", "").strip() == "One-Click":
             return _one_click(request, subscription, issue_id=issue_id, now=now)
         if subscription is None or subscription.subscriber.erased_at is not None:
-            return responses.show(request, "unsubscribed", {"newsletter": Newsletter.objects.first(), "erased": True})
-        return _leave(request, subscription, issue_id=issue_id, now=now)
+            return responses.render_page(
+                request, "unsubscribed", {"newsletter": Newsletter.objects.first(), "erased": True}
+            )
+        return _handle_form(request, subscription, issue_id=issue_id, now=now)
 
 
 def _one_click(
@@ -43,48 +45,48 @@ def _one_click(
 ) -> HttpResponse:
     if subscription is not None:
         consent.withdraw(
-            subscription, now=now, issue_id=issue_id, actor="reader, one click", **responses.visitor(request)
+            subscription, now=now, issue_id=issue_id, actor="reader, one click", **responses.visitor_details(request)
         )
     return HttpResponse(_("Done. You will not get this newsletter any more."), content_type="text/plain; charset=utf-8")
 
 
-def _leave(request: HttpRequest, subscription: Subscription, *, issue_id: int, now: datetime) -> HttpResponse:
+def _handle_form(request: HttpRequest, subscription: Subscription, *, issue_id: int, now: datetime) -> HttpResponse:
     """What a person does on the page: stop, undo, stop everything, say why."""
     step = request.POST.get("do", "") if request.method == "POST" else ""
-    visitor = responses.visitor(request)
+    visitor = responses.visitor_details(request)
     said = ""
     if step == "stop":
         consent.withdraw(subscription, now=now, issue_id=issue_id, **visitor)
     elif step == "all":
-        for one in audience.not_ended(subscription.subscriber):
+        for one in audience.open_subscriptions(subscription.subscriber):
             consent.withdraw(one, now=now, issue_id=issue_id if one.pk == subscription.pk else 0, **visitor)
     elif step == "undo":
         said = _undo(subscription, now=now, visitor=visitor)
     elif step == "reason":
-        said = _note_reason(request, subscription, now=now)
+        said = _record_reason(request, subscription, now=now)
     subscription.refresh_from_db()
-    return _leaving_page(request, subscription, said=said, step=step, now=now)
+    return _render_page(request, subscription, said=said, step=step, now=now)
 
 
 def _undo(subscription: Subscription, *, now: datetime, visitor: dict[str, Any]) -> str:
     try:
         consent.undo_withdrawal(subscription, now=now, **visitor)
     except consent.CannotUndo:
-        if subscription.status in consent.ACTIVE:
+        if subscription.status in consent.ACTIVE_STATUSES:
             return "undone"
         return "too late"
     return "undone"
 
 
-def _note_reason(request: HttpRequest, subscription: Subscription, *, now: datetime) -> str:
-    given = forms.Reason(request.POST)
+def _record_reason(request: HttpRequest, subscription: Subscription, *, now: datetime) -> str:
+    given = forms.UnsubscribeReasonForm(request.POST)
     if not given.is_valid() or subscription.status != SubscriptionStatus.UNSUBSCRIBED:
         return "no reason"
-    consent.give_reason(subscription, reason=given.cleaned_data["reason"], now=now)
+    consent.record_reason(subscription, reason=given.cleaned_data["reason"], now=now)
     return "thanks"
 
 
-def _leaving_page(
+def _render_page(
     request: HttpRequest, subscription: Subscription, *, said: str, step: str, now: datetime
 ) -> HttpResponse:
     language = translation.get_language() or subscription.language
@@ -92,25 +94,25 @@ def _leaving_page(
     context = {
         "newsletter": subscription.newsletter,
         "title": subscription.newsletter.title_in(language),
-        "masked": addresses.masked(subscription.subscriber.email),
+        "masked": addresses.mask(subscription.subscriber.email),
         "said": said,
         "can_undo": consent.can_undo(subscription, now=now),
         "others": [
             one.newsletter.title_in(language)
-            for one in audience.not_ended(subscription.subscriber)
+            for one in audience.open_subscriptions(subscription.subscriber)
             if one.pk != subscription.pk
         ],
-        "reasons": _reasons() if left and said != "thanks" else [],
-        "preferences_url": reverse("preferences", args=[tokens.preferences(subscription.pk)]),
+        "reasons": _reason_choices() if left and said != "thanks" else [],
+        "preferences_url": reverse("preferences", args=[tokens.make_preferences(subscription.pk)]),
     }
-    return responses.show(request, "unsubscribed" if left else "unsubscribe", context)
+    return responses.render_page(request, "unsubscribed" if left else "unsubscribe", context)
 
 
-def _reasons() -> list[tuple[str, str]]:
+def _reason_choices() -> list[tuple[str, str]]:
     words = (
         _("Too often"),
         _("Not what I need"),
         _("I never signed up"),
         _("Something else"),
     )
-    return list(zip(consent.REASONS, words, strict=True))
+    return list(zip(consent.UNSUBSCRIBE_REASONS, words, strict=True))

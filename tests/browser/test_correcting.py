@@ -68,7 +68,7 @@ def test_a_wrong_link_is_put_right_from_the_report_with_the_mouse(live_server, b
     if script:
         page.get_by_label("Right", exact=True).blur()
         expect(page.locator("#answer")).to_contain_text("The address is being tried")
-        link_checker.keep(
+        link_checker.store_results(
             issue, {"links": {RIGHT: {"fine": True, "why": "", "at": "2026-11-24T00:00:00+00:00"}}}, now=timezone.now()
         )
         expect(page.locator("#answer")).to_contain_text("It answers, on our own site.")

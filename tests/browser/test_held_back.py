@@ -29,7 +29,7 @@ def storm(monkeypatch):
     Batch.objects.filter(issue=issue).update(accepted=8, route="ses-1", status="done")
     words = ["550 5.1.1 no such user", "550 5.1.1 The email account that you tried to reach does not exist"]
     told = [
-        provider_events.Report(
+        provider_events.EventReport(
             issue.pk,
             reader.pk,
             provider_events.COMPLAINED if number % 3 == 0 else provider_events.BOUNCED,
@@ -72,7 +72,7 @@ def test_an_administrator_finds_looks_and_decides(live_server, client, storm, sc
         assert page.get_by_text("Left out: 6 readers stay subscribed.").is_visible()
 
     assert complaints == []
-    assert provider_events.held_back(storm) == 0
+    assert provider_events.count_held(storm) == 0
     assert Subscription.objects.filter(status="subscribed").count() == 7
 
 

@@ -168,14 +168,14 @@ def test_the_progress_page_tells_what_is_slow_on_a_phone_and_in_the_dark(live_se
     issue, _people = make_sending_issue(newsletter=newsletter, readers=0)
     Issue.objects.filter(pk=issue.pk).update(started_at=now)
     rate_limit.register([("smtp-1", "smtp", 0), ("smtp-2", "smtp", 0)])
-    rate_limit.failed("smtp-2", error="535 5.7.8 login refused", now=now, at_once=True)
+    rate_limit.record_failure("smtp-2", error="535 5.7.8 login refused", now=now, at_once=True)
     domains.slow_down(
-        "smtp-1", domains.Slowed("gmail", 20.0, "421 4.7.28 unusual rate of mail from your host"), now=now
+        "smtp-1", domains.SlowDownRequest("gmail", 20.0, "421 4.7.28 unusual rate of mail from your host"), now=now
     )
     answers = [("uncertain", ""), ("deferred", "452 4.2.2"), ("refused", "550 5.1.1"), ("accepted", "250")]
     for _ in range(2):
         claim = ledger.claim(issue, worker="surabaya:1:boot:spool", now=now, routes=["smtp-1"])
-        told = [ledger.Entry(reader, *answers[min(place, 3)]) for place, reader in enumerate(claim.ids)]
+        told = [ledger.LedgerEntry(reader, *answers[min(place, 3)]) for place, reader in enumerate(claim.ids)]
         ledger.record(claim, told, now=now)
     stuck = Batch.objects.filter(lane="gmail").last()
     Batch.objects.filter(pk=stuck.pk).update(status="uncertain", worker="surabaya:1:boot:spool", lease_expires_at=now)

@@ -19,10 +19,10 @@ def form_of(issue, language="id", **changes):
     issue = Issue.objects.select_related("newsletter").get(pk=issue.pk)
     document = content.parse(issue.content)
     default = issue.newsletter.default_language
-    cards = document_form.cards(document, language=language, default=default)
+    cards = document_form.build_cards(document, language=language, default=default)
     form = {"version": issue.version, "language": language, "block": [card.id for card in cards]}
-    form |= {bound.name: bound.value for bound in document_form.envelope(document, language=language)}
-    form |= {bound.name: bound.value for card in cards for bound in card.bounds}
+    form |= {bound.name: bound.value for bound in document_form.envelope_fields(document, language=language)}
+    form |= {bound.name: bound.value for card in cards for bound in card.bound_fields}
     return {**form, **changes}
 
 

@@ -79,7 +79,7 @@ def _blocks(
                 ),
             },
         ),
-        content.Notice(
+        content.Callout(
             id="bscam",
             tone="scam",
             words={
@@ -179,14 +179,14 @@ def _blocks(
                 ),
             },
         ),
-        content.Notice(
+        content.Callout(
             id="binfo",
             words={
                 "id": content.TextWords(body="<p>Kantor imigrasi tutup pada 24 dan 25 Desember.</p>"),
                 "en": content.TextWords(body="<p>Immigration offices are closed on 24 and 25 December.</p>"),
             },
         ),
-        content.Notice(
+        content.Callout(
             id="bwarning",
             tone="warning",
             words={
@@ -247,11 +247,11 @@ def _blocks(
                 "id": content.FaqWords(
                     heading="Tanya jawab: paspor anak berkewarganegaraan ganda",
                     questions=[
-                        content.Question(
+                        content.FaqEntry(
                             question="Sampai usia berapa boleh memegang dua paspor?",
                             answer="<p>Sampai 18 tahun, dengan waktu memilih sampai 21 tahun.</p>",
                         ),
-                        content.Question(
+                        content.FaqEntry(
                             question="Apakah kedua orang tua harus hadir?",
                             answer="<p>Tidak. Satu orang tua cukup, dengan surat persetujuan bermeterai dari yang lain. "
                             f'<a href="{SITE}/surat">Unduh contoh surat persetujuan</a>.</p>',
@@ -261,11 +261,11 @@ def _blocks(
                 "en": content.FaqWords(
                     heading="Questions and answers: passports of children with two nationalities",
                     questions=[
-                        content.Question(
+                        content.FaqEntry(
                             question="Until which age may one hold two passports?",
                             answer="<p>Until 18, with time to choose until 21.</p>",
                         ),
-                        content.Question(
+                        content.FaqEntry(
                             question="Must both parents come?",
                             answer="<p>No. One parent is enough, with a stamped letter of consent from the other. "
                             f'<a href="{SITE}/en/letter">Get a model letter of consent</a>.</p>',
@@ -274,18 +274,18 @@ def _blocks(
                 ),
             },
         ),
-        content.Event(
+        content.CalendarEvent(
             id="bevent",
             starts_at="2026-11-28T08:00",
             ends_at="2026-11-28T12:00",
             words={
-                "id": content.EventWords(
+                "id": content.CalendarEventWords(
                     headline="Paspor simpatik di kantor imigrasi Denpasar",
                     summary="<p>Gratis, bawa KTP dan kartu keluarga.</p>",
                     place="Jalan D.I. Panjaitan 3, Denpasar",
                     url=f"{SITE}/paspor-simpatik",
                 ),
-                "en": content.EventWords(
+                "en": content.CalendarEventWords(
                     headline="Passport day at the Denpasar immigration office",
                     summary="<p>Free of charge; bring your identity card and family card.</p>",
                     place="Jalan D.I. Panjaitan 3, Denpasar",

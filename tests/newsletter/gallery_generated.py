@@ -85,9 +85,9 @@ def _address(chance: Random) -> str:
 
 
 def _block(chance: Random, number: int, languages: list[str], pictures: list[content.Picture]) -> Any:
-    kind = chance.choice(list(content.KINDS))
+    kind = chance.choice(list(content.BLOCK_TYPES))
     fields: dict[str, Any] = {"id": f"b{number:03d}"}
-    if "picture" in content.KINDS[kind].model_fields:
+    if "picture" in content.BLOCK_TYPES[kind].model_fields:
         fields["picture"] = chance.choice([None, *pictures])
     if kind == "notice":
         fields["tone"] = chance.choice(("info", "warning", "scam"))
@@ -99,7 +99,7 @@ def _block(chance: Random, number: int, languages: list[str], pictures: list[con
     if kind != "divider":
         spoken = chance.sample(languages, chance.randint(1, len(languages)))
         fields["words"] = {language: _words(chance, kind) for language in spoken}
-    return content.KINDS[kind](**fields)
+    return content.BLOCK_TYPES[kind](**fields)
 
 
 def _words(chance: Random, kind: str) -> dict[str, Any]:

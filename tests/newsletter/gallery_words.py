@@ -154,10 +154,10 @@ WORDS: dict[str, dict[str, content.Words]] = {
         "ar": content.FaqWords(
             heading="أسئلة وأجوبة: جوازات أطفال الجنسيتين",
             questions=[
-                content.Question(
+                content.FaqEntry(
                     question="حتى أي سن يجوز حمل جوازين؟", answer="<p>حتى 18 عاماً، مع مهلة للاختيار حتى 21.</p>"
                 ),
-                content.Question(
+                content.FaqEntry(
                     question="هل يجب حضور الوالدين معاً؟",
                     answer="<p>لا. يكفي أحدهما مع موافقة مختومة من الآخر. "
                     f'<a href="{SITE}/ar/letter">حمّل نموذج رسالة الموافقة</a>.</p>',
@@ -167,10 +167,10 @@ WORDS: dict[str, dict[str, content.Words]] = {
         "zh": content.FaqWords(
             heading="问答：双重国籍儿童的护照",
             questions=[
-                content.Question(
+                content.FaqEntry(
                     question="最多到几岁可以持两本护照？", answer="<p>到十八岁，二十一岁前须作出选择。</p>"
                 ),
-                content.Question(
+                content.FaqEntry(
                     question="父母双方都要到场吗？",
                     answer=f'<p>不必。一方到场并附另一方的同意书即可。<a href="{SITE}/zh/letter">下载同意书样本</a>。</p>',
                 ),
@@ -178,13 +178,13 @@ WORDS: dict[str, dict[str, content.Words]] = {
         ),
     },
     "bevent": {
-        "ar": content.EventWords(
+        "ar": content.CalendarEventWords(
             headline="يوم الجوازات في مكتب الهجرة في دينباسار",
             summary="<p>مجاناً، أحضروا بطاقة الهوية وبطاقة العائلة.</p>",
             place="Jalan D.I. Panjaitan 3، دينباسار",
             url=f"{SITE}/ar/passport-day",
         ),
-        "zh": content.EventWords(
+        "zh": content.CalendarEventWords(
             headline="登巴萨移民局护照便民日",
             summary="<p>免费办理，请携带身份证和户口簿。</p>",
             place="登巴萨 Jalan D.I. Panjaitan 3",

@@ -114,7 +114,7 @@ def document(words: str, *, address: str = LINK, picture: content.Picture | None
         content.Story(id="bstory", picture=picture, words={"id": story}),
         content.Brief(id="bbrief", words={"id": story}),
         content.Text(id="btext", words={"id": content.TextWords(heading=line, body=rich)}),
-        content.Notice(id="bnotice", tone="scam", words={"id": content.TextWords(heading=line, body=rich)}),
+        content.Callout(id="bnotice", tone="scam", words={"id": content.TextWords(heading=line, body=rich)}),
         content.Image(
             id="bimage",
             picture=picture,
@@ -131,13 +131,13 @@ def document(words: str, *, address: str = LINK, picture: content.Picture | None
         ),
         content.Faq(
             id="bfaq",
-            words={"id": content.FaqWords(heading=line, questions=[content.Question(question=line, answer=rich)])},
+            words={"id": content.FaqWords(heading=line, questions=[content.FaqEntry(question=line, answer=rich)])},
         ),
         content.Quote(id="bquote", words={"id": content.QuoteWords(quote=line, source=line)}),
-        content.Event(
+        content.CalendarEvent(
             id="bevent",
             starts_at="2026-11-28T08:00",
-            words={"id": content.EventWords(headline=line, summary=rich, place=line, url=address)},
+            words={"id": content.CalendarEventWords(headline=line, summary=rich, place=line, url=address)},
         ),
         content.Button(id="bbutton", words={"id": content.ButtonWords(label=line, url=address)}),
     ]

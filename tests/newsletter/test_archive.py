@@ -328,7 +328,7 @@ def test_the_list_is_by_year_and_shows_one_year_on_its_own(client):
 
 
 def test_many_issues_come_in_pages(client, monkeypatch):
-    monkeypatch.setattr("newsletter.archive.views.ISSUES_A_PAGE", 2)
+    monkeypatch.setattr("newsletter.archive.views.ISSUES_PER_PAGE", 2)
     newsletter = make_newsletter(slug="ringkasan")
     sent = [make_sent(newsletter, days=day) for day in range(5)]
     query = {"lang": "en", "newsletter": "ringkasan", "year": "2026"}
@@ -362,7 +362,7 @@ def test_t23_attacks_stay_words_on_the_page(client, attack):
         blocks=[
             content.Lead(words={"id": words}),
             content.Brief(words={"id": words}),
-            content.Notice(words={"id": content.TextWords(heading=attack, body=attack)}),
+            content.Callout(words={"id": content.TextWords(heading=attack, body=attack)}),
             content.Button(words={"id": content.ButtonWords(label=attack, url=attack)}),
         ],
     )

@@ -268,7 +268,7 @@ def test_whoever_has_it_already_gets_304(client, address):
 def test_an_answer_of_304_renders_nothing(client, monkeypatch, address):
     make_sent()
     etag = client.get(address).headers["ETag"]
-    monkeypatch.setattr(feeds, "story", lambda *args: pytest.fail("rendered"))
+    monkeypatch.setattr(feeds, "render_story", lambda *args: pytest.fail("rendered"))
 
     again = client.get(address, headers={"If-None-Match": etag})
 
@@ -360,6 +360,6 @@ def test_whatever_is_typed_the_feeds_stay_well_formed(client, words):
     entry = feeds._entry(issue, "id", {})
     channel = feeds.Channel("t", "d", "https://a/", "https://a/f", "id", "b", "", NOW, (entry,))
 
-    assert etree.fromstring(feeds.atom(channel).encode()) is not None
-    assert etree.fromstring(feeds.rss(channel).encode()) is not None
-    assert json.loads(feeds.json_feed(channel))
+    assert etree.fromstring(feeds.render_atom(channel).encode()) is not None
+    assert etree.fromstring(feeds.render_rss(channel).encode()) is not None
+    assert json.loads(feeds.render_json_feed(channel))

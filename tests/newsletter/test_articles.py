@@ -127,7 +127,7 @@ def test_t32_a_date_in_the_future_counts_as_now(web, source, now):
 
 
 def test_a_sitemap_is_continued_where_the_last_reading_stopped(web, source, now, monkeypatch):
-    monkeypatch.setattr(sources, "MOST_PAGES", 2)
+    monkeypatch.setattr(sources, "MAX_PAGES", 2)
     urls = "".join(f"<url><loc>{web.origin}/demo/{n}</loc></url>" for n in (1, 2, 3))
     web.put("/demo/umpan.xml", f"<urlset>{urls}</urlset>", kind="application/xml", ETag='"x"')
     for number in (1, 2, 3):
@@ -214,7 +214,7 @@ def test_what_cannot_be_added_is_told_in_words(web, now, path, words):
     web.put("/demo/berkas.pdf", b"%PDF-1.7", kind="application/pdf")
     web.put("/demo/aplikasi", "<title>App</title><div id=root></div><script src=/a.js></script>")
 
-    with pytest.raises(articles.NoArticle, match=words):
+    with pytest.raises(articles.NotAnArticle, match=words):
         articles.add_by_url(web.origin + path, newsletter=make_newsletter(), now=now)
 
     assert not Article.objects.exists()
@@ -224,7 +224,7 @@ def test_what_cannot_be_added_is_told_in_words(web, now, path, words):
     "typed", ["", "   ", "javascript:alert(1)", "file:///etc/passwd", "127.0.0.1/x", "bukan alamat"]
 )
 def test_what_is_no_address_is_told_in_words(typed, now):
-    with pytest.raises(articles.NoArticle):
+    with pytest.raises(articles.NotAnArticle):
         articles.add_by_url(typed, newsletter=make_newsletter(), now=now)
 
 
@@ -286,12 +286,12 @@ def test_a_site_is_connected_by_its_front_page(web):
     web.put("/demo/umpan.xml", feed_of(item(1)), kind="application/rss+xml")
     newsletter = make_newsletter()
 
-    source = articles.connect(web.origin + "/demo/", newsletter=newsletter)
+    source = articles.connect_source(web.origin + "/demo/", newsletter=newsletter)
 
     assert (source.url, source.kind) == (web.origin + "/demo/umpan.xml", "feed")
-    assert articles.connect(web.origin + "/demo/umpan.xml", newsletter=newsletter) == source
-    with pytest.raises(articles.NoArticle, match="no feed"):
-        articles.connect(web.put("/demo/kosong", page("Kosong")), newsletter=newsletter)
+    assert articles.connect_source(web.origin + "/demo/umpan.xml", newsletter=newsletter) == source
+    with pytest.raises(articles.NotAnArticle, match="no feed"):
+        articles.connect_source(web.put("/demo/kosong", page("Kosong")), newsletter=newsletter)
 
 
 def test_search_finds_all_words_newest_first(now):
@@ -321,7 +321,7 @@ def test_an_article_says_which_issues_used_it(now):
 
     issues.add_article(issue, article, editor=None, now=now)
 
-    assert list(articles.used_in(article)) == [issue]
+    assert list(articles.issues_using(article)) == [issue]
 
 
 def test_the_picture_of_a_story_lies_where_mails_look_for_it(web, now, client):

@@ -35,8 +35,8 @@ def test_pasted_addresses_are_read_oldest_first_by_the_next_worker(web, newslett
         web.put(f"/demo/{number}", page(f"Kabar {number}"))
     text = f"{web.origin}/demo/1?utm_source=x\n{web.origin}/demo/2\n{web.origin}/demo/tidak-ada"
 
-    pasted = articles.paste(text, newsletter=newsletter, editor=dewi, now=NOW)
-    read = articles.read_candidates_due(now=NOW)
+    pasted = articles.enqueue_pasted(text, newsletter=newsletter, editor=dewi, now=NOW)
+    read = articles.read_due_candidates(now=NOW)
 
     assert (len(pasted.waiting), pasted.wrong, read) == (3, [], 2)
     assert [path for path, _ in web.asked] == ["/demo/1", "/demo/2", "/demo/tidak-ada"]
@@ -46,9 +46,9 @@ def test_pasted_addresses_are_read_oldest_first_by_the_next_worker(web, newslett
 
 def test_why_an_address_was_left_out_is_kept_and_told_in_the_readers_language(web, newsletter, dewi):
     url = web.put("/demo/galeri", "<title>Galeri</title><h1>Galeri upacara</h1><p>Tiga kata saja.</p>")
-    articles.paste(url, newsletter=newsletter, editor=dewi, now=NOW)
+    articles.enqueue_pasted(url, newsletter=newsletter, editor=dewi, now=NOW)
     with translation.override("id"):
-        articles.read_candidates_due(now=NOW)
+        articles.read_due_candidates(now=NOW)
 
     left_out = newsletter.candidates.get()
 
@@ -68,25 +68,25 @@ def test_why_an_address_was_left_out_is_kept_and_told_in_the_readers_language(we
 )
 def test_a_stored_reason_is_told_in_the_language_of_whoever_reads_it(reason, told):
     with translation.override("id"):
-        assert told in articles.in_words(reason)
-    assert articles.in_words(reason) == reason
+        assert told in articles.translate_reason(reason)
+    assert articles.translate_reason(reason) == reason
 
 
 def test_an_address_left_out_can_be_tried_again(web, newsletter, dewi):
-    articles.paste(web.origin + "/demo/1", newsletter=newsletter, editor=dewi, now=NOW)
-    articles.read_candidates_due(now=NOW)
+    articles.enqueue_pasted(web.origin + "/demo/1", newsletter=newsletter, editor=dewi, now=NOW)
+    articles.read_due_candidates(now=NOW)
     web.put("/demo/1", page("Kabar 1"))
 
-    assert articles.read_candidates_due(now=NOW + timedelta(hours=1)) == 0
-    assert articles.try_again(newsletter.candidates.all(), now=NOW) == 1
-    assert articles.read_candidates_due(now=NOW) == 1
+    assert articles.read_due_candidates(now=NOW + timedelta(hours=1)) == 0
+    assert articles.retry(newsletter.candidates.all(), now=NOW) == 1
+    assert articles.read_due_candidates(now=NOW) == 1
     assert states(newsletter) == {"1": "taken"}
 
 
 def test_pasting_it_once_more_tries_again_too(web, newsletter, dewi):
     for _ in range(2):
-        articles.paste(web.origin + "/demo/1", newsletter=newsletter, editor=dewi, now=NOW)
-        articles.read_candidates_due(now=NOW)
+        articles.enqueue_pasted(web.origin + "/demo/1", newsletter=newsletter, editor=dewi, now=NOW)
+        articles.read_due_candidates(now=NOW)
         web.put("/demo/1", page("Kabar 1"))
 
     assert states(newsletter) == {"1": "taken"}
@@ -95,7 +95,7 @@ def test_pasting_it_once_more_tries_again_too(web, newsletter, dewi):
 def test_a_page_with_too_few_words_is_taken_where_an_editor_insists(web, newsletter):
     url = web.put("/demo/galeri", "<h1>Galeri upacara</h1><p>Tiga kata saja.</p>")
 
-    with pytest.raises(articles.NoArticle):
+    with pytest.raises(articles.NotAnArticle):
         articles.add_by_url(url, newsletter=newsletter, now=NOW)
     article = articles.add_by_url(url, newsletter=newsletter, now=NOW, anyway=True)
 
@@ -103,17 +103,17 @@ def test_a_page_with_too_few_words_is_taken_where_an_editor_insists(web, newslet
 
 
 def test_an_address_that_a_worker_died_on_is_read_by_another_five_minutes_later(web, newsletter, dewi):
-    articles.paste(web.put("/demo/1", page("Kabar")), newsletter=newsletter, editor=dewi, now=NOW)
+    articles.enqueue_pasted(web.put("/demo/1", page("Kabar")), newsletter=newsletter, editor=dewi, now=NOW)
     newsletter.candidates.update(done_at=NOW)
 
-    assert articles.read_candidates_due(now=NOW + timedelta(minutes=4)) == 0
-    assert articles.read_candidates_due(now=NOW + timedelta(minutes=5)) == 1
+    assert articles.read_due_candidates(now=NOW + timedelta(minutes=4)) == 0
+    assert articles.read_due_candidates(now=NOW + timedelta(minutes=5)) == 1
 
 
 def test_no_more_than_a_hundred_are_taken_at_once_and_the_rest_is_said(newsletter, dewi):
     lines = "\n".join(f"https://kabar.example/{number}" for number in range(120))
 
-    pasted = articles.paste(lines, newsletter=newsletter, editor=dewi, now=NOW)
+    pasted = articles.enqueue_pasted(lines, newsletter=newsletter, editor=dewi, now=NOW)
 
     assert (len(pasted.waiting), len(pasted.wrong)) == (100, 20)
 
@@ -122,20 +122,20 @@ def test_no_more_than_a_hundred_are_taken_at_once_and_the_rest_is_said(newslette
     "line", ["bukan alamat", "javascript:alert(1)", "ftp://kabar.example/a", "https://", "x" * 5000]
 )
 def test_a_line_that_is_no_address_is_given_back(newsletter, dewi, line):
-    assert articles.paste(line, newsletter=newsletter, editor=dewi, now=NOW).wrong == [line]
+    assert articles.enqueue_pasted(line, newsletter=newsletter, editor=dewi, now=NOW).wrong == [line]
     assert not Candidate.objects.exists()
 
 
 def test_an_article_that_is_here_is_taken_at_once(newsletter, dewi):
     article, _ = articles.upsert(ArticleData("https://kabar.example/a", title="A"), source=None, now=NOW)
 
-    pasted = articles.paste("https://kabar.example/a", newsletter=newsletter, editor=dewi, now=NOW)
+    pasted = articles.enqueue_pasted("https://kabar.example/a", newsletter=newsletter, editor=dewi, now=NOW)
 
     assert (pasted.known, pasted.waiting) == ([article], [])
 
 
 def test_one_address_keeps_its_time_also_with_a_slow_picture(web, newsletter, monkeypatch):
-    monkeypatch.setattr(addresses, "ONE_S", 0.5)
+    monkeypatch.setattr(addresses, "ADD_TIMEOUT_S", 0.5)
     url = web.put("/demo/1", page("Kabar", head='<meta property="og:image" content="/demo/g.png">'))
     web.answers["/demo/g.png"] = lambda handler: time.sleep(3)
     began = time.monotonic()
@@ -186,7 +186,7 @@ def test_the_versions_in_the_newsletters_languages_come_along(web, newsletter):
     web.put("/demo/en/1", twin_page("Quota", "en", twins))
 
     articles.add_by_url(url, newsletter=newsletter, now=NOW)
-    articles.read_candidates_due(now=NOW)
+    articles.read_due_candidates(now=NOW)
 
     assert sorted(Article.objects.values_list("language", "title")) == [("en", "Quota"), ("id", "Kuota")]
 
@@ -199,7 +199,7 @@ def test_the_twin_of_a_feeds_article_belongs_to_the_feed(web, newsletter):
     web.put("/demo/en/1", twin_page("News 1", "en", twins))
 
     articles.collect(source, now=NOW)
-    articles.read_candidates_due(now=NOW)
+    articles.read_due_candidates(now=NOW)
 
     assert Article.objects.get(language="en").source == source
 
@@ -209,10 +209,10 @@ def test_a_twin_that_cannot_be_read_bothers_nobody(web, newsletter):
     web.answers["/demo/en/1"] = (503, {}, b"")
     articles.add_by_url(url, newsletter=newsletter, now=NOW)
 
-    articles.read_candidates_due(now=NOW)
+    articles.read_due_candidates(now=NOW)
     assert newsletter.candidates.get(url__endswith="/en/1").state == "waiting"  # the site is down: it is tried again
     web.answers["/demo/en/1"] = (404, {}, b"")
-    articles.read_candidates_due(now=NOW + timedelta(minutes=5))
+    articles.read_due_candidates(now=NOW + timedelta(minutes=5))
 
     assert list(newsletter.candidates.values_list("state", flat=True)) == ["taken"]
 

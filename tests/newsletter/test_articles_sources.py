@@ -19,7 +19,7 @@ def test_a_site_that_names_no_feed_is_searched_in_the_usual_places(web):
     home = web.put("/demo/situs/", "<title>Kabar</title><p>Selamat datang.</p>")
     web.put("/demo/situs/feed.xml", feed_of(item(1)), kind="application/rss+xml")
 
-    source = articles.connect(home, newsletter=make_newsletter())
+    source = articles.connect_source(home, newsletter=make_newsletter())
 
     assert source.url == web.origin + "/demo/situs/feed.xml"
 
@@ -29,7 +29,7 @@ def test_a_feed_that_a_page_names_and_that_is_broken_is_no_end_of_the_search(web
     home = web.put("/demo/situs/", f"<title>Kabar</title>{link}")
     web.put("/demo/situs/rss.xml", feed_of(item(1)), kind="application/rss+xml")
 
-    assert articles.connect(home, newsletter=make_newsletter()).url == web.origin + "/demo/situs/rss.xml"
+    assert articles.connect_source(home, newsletter=make_newsletter()).url == web.origin + "/demo/situs/rss.xml"
 
 
 def pause_after(source) -> timedelta:
@@ -105,7 +105,7 @@ def test_the_reason_is_kept_as_a_msgid_and_told_in_the_language_of_whoever_looks
 
     with translation.override("id"):
         articles.collect(source, now=NOW)
-        told = articles.in_words(source.error)
+        told = articles.translate_reason(source.error)
 
     assert source.error == "The site is overloaded or broken just now. Try again later."
     assert told != source.error

@@ -75,7 +75,7 @@ def test_draft_of_the_same_night_is_never_prepared_after_its_slot() -> None:
 
 
 def test_no_rhythm_has_no_slot() -> None:
-    assert schedule.read({}) is None
+    assert schedule.parse_cadence({}) is None
     assert schedule.next_slot({}, after=moment("2026-11-23T16:40"), zone=JAKARTA) is None
 
 
@@ -94,7 +94,7 @@ def test_no_rhythm_has_no_slot() -> None:
 )
 def test_what_is_no_rhythm_is_refused(stored: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="cadence|prepared|isoformat|hour"):
-        schedule.read(stored)
+        schedule.parse_cadence(stored)
 
 
 times = st.times().map(lambda at: at.replace(second=0, microsecond=0, fold=0))
@@ -110,7 +110,7 @@ def rhythms(draw: st.DrawFn) -> Cadence:
 
 @given(rhythms())
 def test_a_rhythm_comes_back_from_what_is_stored(rhythm: Cadence) -> None:
-    assert schedule.read(rhythm.to_json()) == rhythm
+    assert schedule.parse_cadence(rhythm.to_json()) == rhythm
 
 
 @settings(max_examples=500, deadline=None)

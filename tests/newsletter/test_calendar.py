@@ -23,11 +23,11 @@ def _secure_site(settings):
 
 def make_event(newsletter=None, **words: str):
     told = {"headline": "Paspor simpatik, gratis; bawa KTP", "place": "Jalan D.I. Panjaitan 3\\Denpasar", **words}
-    event = content.Event(
+    event = content.CalendarEvent(
         id="bevent",
         starts_at="2026-11-28T08:00",
         ends_at="2026-11-28T12:00",
-        words={"id": content.EventWords(url="https://kabarlintas.example/paspor", **told)},
+        words={"id": content.CalendarEventWords(url="https://kabarlintas.example/paspor", **told)},
     )
     document = make_document(stories=1)
     document.blocks.append(event)
@@ -144,7 +144,7 @@ def test_words_cannot_start_a_line_of_their_own(client, sign):
 
 @given(st.text(st.characters(exclude_characters="\r\n", exclude_categories=("Cs",)), max_size=300))
 def test_folded_lines_have_at_most_75_octets_and_unfold_to_what_they_were(words):
-    folded = calendar.folded(words)
+    folded = calendar.fold_line(words)
 
     assert all(len(line.encode()) <= 75 for line in folded.split("\r\n"))
     assert folded.replace("\r\n ", "") == words
@@ -171,10 +171,10 @@ def test_the_time_is_in_words_and_in_the_zone_of_the_newsletter(zone, starts_at,
     from django.utils import translation
 
     issue = make_event(make_newsletter(time_zone=zone))
-    event = content.Event(starts_at=starts_at, ends_at=ends_at)
+    event = content.CalendarEvent(starts_at=starts_at, ends_at=ends_at)
 
     with translation.override("en"):
-        moment = editions.moment(issue, event, "en")
+        moment = editions.event_time(issue, event, "en")
 
     assert (moment.day, moment.hours) == (day, hours)
 

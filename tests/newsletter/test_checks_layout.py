@@ -30,8 +30,10 @@ from newsletter.checks import layout
     ],
 )
 def test_a_weak_feature_is_named_in_attributes_and_in_sheets(style, name):
-    assert list(layout.weak(sheets=[], attributes=[style])) == [name]
-    assert list(layout.weak(sheets=[f"@media (max-width:480px) {{ .a {{ {style} }} }}"], attributes=[])) == [name]
+    assert list(layout.find_weak_features(sheets=[], attributes=[style])) == [name]
+    assert list(
+        layout.find_weak_features(sheets=[f"@media (max-width:480px) {{ .a {{ {style} }} }}"], attributes=[])
+    ) == [name]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_a_weak_feature_is_named_in_attributes_and_in_sheets(style, name):
     ],
 )
 def test_a_weak_selector_is_named(sheet, name):
-    assert list(layout.weak(sheets=[sheet], attributes=[])) == [name]
+    assert list(layout.find_weak_features(sheets=[sheet], attributes=[])) == [name]
 
 
 @pytest.mark.parametrize(
@@ -59,8 +61,12 @@ def test_a_weak_selector_is_named(sheet, name):
     ],
 )
 def test_what_works_or_only_adorns_is_left_alone(style):
-    assert not list(layout.weak(sheets=[f"@media (max-width:480px) {{ .a > b {{ {style} }} }}"], attributes=[style]))
+    assert not list(
+        layout.find_weak_features(sheets=[f"@media (max-width:480px) {{ .a > b {{ {style} }} }}"], attributes=[style])
+    )
 
 
 def test_what_a_comment_says_is_not_used():
-    assert not list(layout.weak(sheets=["/* p:last-child { position:fixed } */ p { color:red }"], attributes=[]))
+    assert not list(
+        layout.find_weak_features(sheets=["/* p:last-child { position:fixed } */ p { color:red }"], attributes=[])
+    )

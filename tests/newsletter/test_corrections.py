@@ -39,7 +39,7 @@ def make_link(issue, number, url, *, language="id", label="Imigrasi buka jalur a
 
 
 def amend(issue, *, url=RIGHT, number=1, was=WRONG, editor=None, now=LATER):
-    return corrections.amend(issue, [number], url, was=was, editor=editor, now=now)
+    return corrections.amend_links(issue, [number], url, was=was, editor=editor, now=now)
 
 
 def target(issue, number=1):
@@ -68,9 +68,9 @@ def test_an_amendment_is_undone_step_by_step():
     amend(issue, url="https://kabarlintas.example/tengah", now=LATER)
     amend(issue, was="https://kabarlintas.example/tengah", now=LATER + timedelta(minutes=1))
 
-    corrections.put_back(issue, [1], was=RIGHT, editor=None, now=LATER + timedelta(minutes=2))
+    corrections.revert_links(issue, [1], was=RIGHT, editor=None, now=LATER + timedelta(minutes=2))
     between = target(issue)
-    corrections.put_back(issue, [1], was=between, editor=None, now=LATER + timedelta(minutes=3))
+    corrections.revert_links(issue, [1], was=between, editor=None, now=LATER + timedelta(minutes=3))
 
     assert between == "https://kabarlintas.example/tengah"
     assert target(issue) == WRONG
@@ -104,7 +104,7 @@ def test_an_amendment_is_undone_step_by_step():
 def test_no_link_may_lead_there(typed):
     issue = gone_out()
 
-    with pytest.raises(corrections.WrongAddress):
+    with pytest.raises(corrections.InvalidLinkAddress):
         amend(issue, url=typed)
 
     assert target(issue) == WRONG
@@ -150,7 +150,7 @@ def test_a_link_of_another_issue_is_not_touched():
 def test_with_tracking_off_there_is_nothing_to_amend():
     issue = gone_out(newsletter=make_newsletter(tracking=Tracking.OFF))
 
-    assert corrections.links(issue) == []
+    assert corrections.numbered_links(issue) == []
     with pytest.raises(issues.WrongState, match="not in the issue"):
         amend(issue)
 
@@ -163,7 +163,7 @@ def test_three_amendments_are_put_back_one_by_one():
 
     found = []
     for _ in range(3):
-        corrections.put_back(issue, [1], was=target(issue), editor=None, now=LATER)
+        corrections.revert_links(issue, [1], was=target(issue), editor=None, now=LATER)
         found.append(target(issue))
 
     assert found == tried[2::-1]
@@ -184,7 +184,7 @@ def said_on(client, issue, language="id"):
 def test_the_archive_says_it_in_the_editors_words_with_the_date_and_keeps_the_old_address_readable(client):
     issue = gone_out()
     amend(issue)
-    corrections.note(issue, {"id": WORDS["id"]}, numbers=[1], editor=None, now=LATER)
+    corrections.create_note(issue, {"id": WORDS["id"]}, numbers=[1], editor=None, now=LATER)
 
     [said] = said_on(client, issue)
 
@@ -198,7 +198,7 @@ def test_the_archive_says_it_in_the_editors_words_with_the_date_and_keeps_the_ol
 def test_search_engines_and_feeds_learn_of_it(client):
     issue = gone_out()
     before = client.get("/archive/feed.xml", {"lang": "id"})
-    corrections.note(issue, WORDS, editor=None, now=LATER)
+    corrections.create_note(issue, WORDS, editor=None, now=LATER)
 
     facts = json.loads(page_of(client, issue).xpath("//script[@type='application/ld+json']/text()")[0])
     feeds = [client.get(f"/archive/{name}", {"lang": "id"}) for name in ("feed.xml", "rss.xml", "feed.json")]
@@ -214,13 +214,13 @@ def test_search_engines_and_feeds_learn_of_it(client):
 
 def test_a_note_is_reworded_taken_down_and_shown_again_and_the_log_keeps_every_wording(client):
     issue = gone_out()
-    note = corrections.note(issue, WORDS, editor=None, now=LATER)
+    note = corrections.create_note(issue, WORDS, editor=None, now=LATER)
 
-    corrections.reword(note, {"id": "Ralat: biaya 2026."}, editor=None, now=LATER + timedelta(days=2))
+    corrections.update_note(note, {"id": "Ralat: biaya 2026."}, editor=None, now=LATER + timedelta(days=2))
     reworded = said_on(client, issue)
-    corrections.show(note, False, editor=None, now=LATER + timedelta(days=3))
+    corrections.set_note_visibility(note, False, editor=None, now=LATER + timedelta(days=3))
     hidden = said_on(client, issue)
-    corrections.show(note, True, editor=None, now=LATER + timedelta(days=4))
+    corrections.set_note_visibility(note, True, editor=None, now=LATER + timedelta(days=4))
 
     assert "Ralat: biaya 2026." in reworded[0]
     assert "(Diubah 26 November 2026.)" in reworded[0] or "(Changed 26 November 2026.)" in reworded[0]
@@ -234,7 +234,7 @@ def test_a_note_is_reworded_taken_down_and_shown_again_and_the_log_keeps_every_w
 def test_a_small_slip_can_be_mended_without_a_note_but_never_without_the_log(client):
     issue = gone_out()
     amend(issue)
-    corrections.note(issue, {}, numbers=[1], is_shown=False, editor=None, now=LATER)
+    corrections.create_note(issue, {}, numbers=[1], is_shown=False, editor=None, now=LATER)
 
     assert said_on(client, issue) == []
     assert entries("correction-noted")[0].detail["shown"] is False
@@ -243,9 +243,9 @@ def test_a_small_slip_can_be_mended_without_a_note_but_never_without_the_log(cli
 def test_a_link_put_back_takes_its_note_along(client):
     issue = gone_out()
     amend(issue)
-    corrections.note(issue, WORDS, numbers=[1], editor=None, now=LATER)
+    corrections.create_note(issue, WORDS, numbers=[1], editor=None, now=LATER)
 
-    corrections.put_back(issue, [1], was=RIGHT, editor=None, now=LATER)
+    corrections.revert_links(issue, [1], was=RIGHT, editor=None, now=LATER)
 
     assert said_on(client, issue) == []
     assert len(entries("correction-hidden")) == 1
@@ -254,11 +254,11 @@ def test_a_link_put_back_takes_its_note_along(client):
 def test_a_link_mended_anew_after_it_was_put_back_is_never_mended_silently(client):
     issue = gone_out()
     amend(issue)
-    corrections.note(issue, WORDS, numbers=[1], editor=None, now=LATER)
-    corrections.put_back(issue, [1], was=RIGHT, editor=None, now=LATER)
+    corrections.create_note(issue, WORDS, numbers=[1], editor=None, now=LATER)
+    corrections.revert_links(issue, [1], was=RIGHT, editor=None, now=LATER)
 
     amend(issue)
-    corrections.note(issue, {}, numbers=[1], editor=None, now=LATER + timedelta(minutes=1))
+    corrections.create_note(issue, {}, numbers=[1], editor=None, now=LATER + timedelta(minutes=1))
 
     [said] = said_on(client, issue)
     assert WRONG in said
@@ -267,9 +267,9 @@ def test_a_link_mended_anew_after_it_was_put_back_is_never_mended_silently(clien
 
 def test_a_paragraph_typed_in_a_browser_is_one(client):
     issue = gone_out()
-    note = corrections.note(issue, {"id": "Ralat.\r\n\r\n" + "x" * 991}, editor=None, now=LATER)
+    note = corrections.create_note(issue, {"id": "Ralat.\r\n\r\n" + "x" * 991}, editor=None, now=LATER)
 
-    draft = corrections.draft(note, {}, editor=None, now=LATER)
+    draft = corrections.create_mail_draft(note, {}, editor=None, now=LATER)
 
     assert note.words["id"] == "Ralat.\n\n" + "x" * 991
     assert content.parse(draft.content).blocks[0].words["id"].body == f"<p>Ralat.</p><p>{'x' * 991}</p>"
@@ -288,7 +288,7 @@ def test_an_issue_that_follows_to_readers_who_missed_it_stays_in_the_archive(cli
 
 def test_markup_in_a_note_is_shown_as_typed(client):
     issue = gone_out()
-    corrections.note(issue, {"id": "<script>alert(1)</script> & <b>tebal</b>"}, editor=None, now=LATER)
+    corrections.create_note(issue, {"id": "<script>alert(1)</script> & <b>tebal</b>"}, editor=None, now=LATER)
 
     feed = client.get("/archive/feed.json", {"lang": "id"}).json()["items"][0]["content_html"]
 
@@ -308,9 +308,9 @@ def test_the_open_draft_begins_with_the_erratum_and_never_twice():
     issue = gone_out()
     draft = make_issue(issue.newsletter)
     amend(issue)
-    note = corrections.note(issue, {"id": WORDS["id"]}, numbers=[1], editor=None, now=LATER)
+    note = corrections.create_note(issue, {"id": WORDS["id"]}, numbers=[1], editor=None, now=LATER)
 
-    told = [corrections.tell_next(note, editor=None, now=LATER) for _ in range(2)]
+    told = [corrections.add_to_next_issue(note, editor=None, now=LATER) for _ in range(2)]
 
     assert told == [draft, draft]
     [notice] = notices(draft)
@@ -323,8 +323,8 @@ def test_the_open_draft_begins_with_the_erratum_and_never_twice():
 
 def test_without_an_open_draft_the_next_one_that_is_begun_has_it(client):
     issue = gone_out()
-    note = corrections.note(issue, WORDS, editor=None, now=LATER)
-    waits = corrections.tell_next(note, editor=None, now=LATER)
+    note = corrections.create_note(issue, WORDS, editor=None, now=LATER)
+    waits = corrections.add_to_next_issue(note, editor=None, now=LATER)
     client.force_login(make_editor(issue.newsletter))
 
     for _ in range(2):
@@ -337,11 +337,11 @@ def test_without_an_open_draft_the_next_one_that_is_begun_has_it(client):
 
 def test_a_prepared_draft_begins_with_it_and_keeps_it_when_it_is_filled_anew():
     issue = gone_out()
-    note = corrections.note(issue, WORDS, editor=None, now=LATER)
-    corrections.tell_next(note, editor=None, now=LATER)
+    note = corrections.create_note(issue, WORDS, editor=None, now=LATER)
+    corrections.add_to_next_issue(note, editor=None, now=LATER)
 
-    draft = preparation.start(issue.newsletter, editor=None, now=LATER)
-    again = preparation.pick_again(draft, editor=None, now=LATER)
+    draft = preparation.create_first_draft(issue.newsletter, editor=None, now=LATER)
+    again = preparation.refill(draft, editor=None, now=LATER)
 
     assert len(notices(draft)) == len(notices(again)) == 1
 
@@ -349,18 +349,18 @@ def test_a_prepared_draft_begins_with_it_and_keeps_it_when_it_is_filled_anew():
 def test_a_link_that_was_put_back_is_told_in_no_issue():
     issue = gone_out()
     amend(issue)
-    note = corrections.note(issue, WORDS, numbers=[1], editor=None, now=LATER)
-    fact = corrections.note(issue, {"id": "Ralat: 220 pemohon."}, editor=None, now=LATER)
-    corrections.tell_next(note, editor=None, now=LATER)
-    corrections.tell_next(fact, editor=None, now=LATER)
+    note = corrections.create_note(issue, WORDS, numbers=[1], editor=None, now=LATER)
+    fact = corrections.create_note(issue, {"id": "Ralat: 220 pemohon."}, editor=None, now=LATER)
+    corrections.add_to_next_issue(note, editor=None, now=LATER)
+    corrections.add_to_next_issue(fact, editor=None, now=LATER)
 
-    corrections.put_back(issue, [1], was=RIGHT, editor=None, now=LATER)
+    corrections.revert_links(issue, [1], was=RIGHT, editor=None, now=LATER)
 
-    assert list(corrections.waiting(issue.newsletter)) == [fact]
+    assert list(corrections.pending_errata(issue.newsletter)) == [fact]
     with pytest.raises(issues.WrongState, match="nothing to tell"):
-        corrections.tell_next(note, editor=None, now=LATER)
+        corrections.add_to_next_issue(note, editor=None, now=LATER)
     Correction.objects.update(wants_next=True)
-    draft = corrections.open_with_errata(make_issue(issue.newsletter), editor=None, now=LATER)
+    draft = corrections.prepend_errata(make_issue(issue.newsletter), editor=None, now=LATER)
     [notice] = notices(draft)
     assert "220 pemohon" in notice.words["id"].body
 
@@ -369,27 +369,27 @@ def test_what_still_says_that_a_link_was_wrong_is_named_once_it_is_put_back():
     issue = gone_out()
     draft = make_issue(issue.newsletter)
     amend(issue)
-    note = corrections.note(issue, WORDS, numbers=[1], editor=None, now=LATER)
-    corrections.tell_next(note, editor=None, now=LATER)
-    mail = corrections.draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
-    before = corrections.still_saying(issue)
+    note = corrections.create_note(issue, WORDS, numbers=[1], editor=None, now=LATER)
+    corrections.add_to_next_issue(note, editor=None, now=LATER)
+    mail = corrections.create_mail_draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
+    before = corrections.issues_with_lapsed_errata(issue)
 
-    corrections.put_back(issue, [1], was=RIGHT, editor=None, now=LATER)
+    corrections.revert_links(issue, [1], was=RIGHT, editor=None, now=LATER)
 
     assert before == []
-    assert corrections.still_saying(issue) == [mail, draft]
+    assert corrections.issues_with_lapsed_errata(issue) == [mail, draft]
 
 
 def test_an_erratum_taken_out_by_hand_does_not_come_back():
     issue = gone_out()
     draft = make_issue(issue.newsletter)
-    note = corrections.note(issue, WORDS, editor=None, now=LATER)
-    told = corrections.tell_next(note, editor=None, now=LATER)
+    note = corrections.create_note(issue, WORDS, editor=None, now=LATER)
+    told = corrections.add_to_next_issue(note, editor=None, now=LATER)
     issues.save(told, make_document(), version=told.version, editor=None, now=LATER)
 
-    corrections.tell_next(note, editor=None, now=LATER)
+    corrections.add_to_next_issue(note, editor=None, now=LATER)
     after = make_issue(issue.newsletter)
-    corrections.open_with_errata(after, editor=None, now=LATER)
+    corrections.prepend_errata(after, editor=None, now=LATER)
 
     assert notices(draft) == notices(after) == []
 
@@ -397,11 +397,11 @@ def test_an_erratum_taken_out_by_hand_does_not_come_back():
 def test_a_draft_that_is_thrown_away_gives_its_erratum_to_the_next():
     issue = gone_out()
     first = make_issue(issue.newsletter)
-    note = corrections.note(issue, WORDS, editor=None, now=LATER)
-    corrections.tell_next(note, editor=None, now=LATER)
+    note = corrections.create_note(issue, WORDS, editor=None, now=LATER)
+    corrections.add_to_next_issue(note, editor=None, now=LATER)
     issues.delete(first, editor=None, now=LATER)
 
-    after = corrections.open_with_errata(make_issue(issue.newsletter), editor=None, now=LATER)
+    after = corrections.prepend_errata(make_issue(issue.newsletter), editor=None, now=LATER)
 
     assert len(notices(after)) == 1
     assert Correction.objects.get().told_in == after
@@ -413,9 +413,9 @@ def test_a_draft_that_is_thrown_away_gives_its_erratum_to_the_next():
 def test_a_correction_by_mail_is_a_draft_that_says_what_was_wrong_and_leads_to_what_is_right():
     issue = gone_out()
     amend(issue)
-    note = corrections.note(issue, {"id": WORDS["id"]}, numbers=[1], editor=None, now=LATER)
+    note = corrections.create_note(issue, {"id": WORDS["id"]}, numbers=[1], editor=None, now=LATER)
 
-    draft = corrections.draft(note, {"got_issue": issue.pk}, editor=make_editor(), now=LATER)
+    draft = corrections.create_mail_draft(note, {"got_issue": issue.pk}, editor=make_editor(), now=LATER)
 
     stored = Issue.objects.get(pk=draft.pk)
     document = content.parse(stored.content)
@@ -429,9 +429,9 @@ def test_a_correction_by_mail_is_a_draft_that_says_what_was_wrong_and_leads_to_w
 
 def test_a_correction_about_a_fact_has_no_button_and_no_words_that_nobody_wrote():
     issue = gone_out()
-    note = corrections.note(issue, {"id": "Ralat: 220 pemohon, bukan 240."}, editor=None, now=LATER)
+    note = corrections.create_note(issue, {"id": "Ralat: 220 pemohon, bukan 240."}, editor=None, now=LATER)
 
-    document = content.parse(corrections.draft(note, {}, editor=None, now=LATER).content)
+    document = content.parse(corrections.create_mail_draft(note, {}, editor=None, now=LATER).content)
 
     assert [block.kind for block in document.blocks] == ["notice", "text"]
     assert set(document.blocks[0].words) == {"id"}
@@ -442,9 +442,9 @@ def test_the_words_of_a_long_link_end_at_a_word_in_the_subject():
     label = "Daftar biaya paspor elektronik dan nonelektronik di semua kantor imigrasi"
     Link.objects.filter(issue=issue, number=1).update(label=label)
     amend(issue)
-    note = corrections.note(issue, WORDS, numbers=[1], editor=None, now=LATER)
+    note = corrections.create_note(issue, WORDS, numbers=[1], editor=None, now=LATER)
 
-    envelopes = content.parse(corrections.draft(note, {}, editor=None, now=LATER).content).envelopes
+    envelopes = content.parse(corrections.create_mail_draft(note, {}, editor=None, now=LATER).content).envelopes
 
     assert envelopes["en"].subject.endswith("“Daftar biaya paspor elektronik dan…”")
     assert all(len(envelope.subject) <= 78 for envelope in envelopes.values())
@@ -455,13 +455,13 @@ def test_a_correction_by_mail_stands_in_no_issues_place():
 
     newsletter = make_newsletter(cadence={"days": [1], "at": "07:00", "days_before": 1, "prepared_at": "16:00"})
     issue = gone_out(newsletter=newsletter)
-    note = corrections.note(issue, WORDS, editor=None, now=LATER)
-    draft = corrections.draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
-    rhythm = schedule.read(newsletter.cadence)
+    note = corrections.create_note(issue, WORDS, editor=None, now=LATER)
+    draft = corrections.create_mail_draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
+    rhythm = schedule.parse_cadence(newsletter.cadence)
     slot = rhythm.next_slot(LATER, zone=newsletter.zone)
     Issue.objects.filter(pk=draft.pk).update(status=IssueStatus.SCHEDULED, scheduled_at=LATER)
 
-    assert not preparation.is_there(newsletter, slot, rhythm=rhythm)
+    assert not preparation.is_slot_taken(newsletter, slot, rhythm=rhythm)
 
 
 def test_a_correction_by_mail_is_found_from_its_mail_and_is_no_issue_of_the_archive(client):
@@ -482,8 +482,8 @@ def test_a_correction_by_mail_is_found_from_its_mail_and_is_no_issue_of_the_arch
 
 def test_a_version_kept_beside_a_correction_is_for_the_same_readers():
     issue = gone_out()
-    note = corrections.note(issue, WORDS, editor=None, now=LATER)
-    draft = corrections.draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
+    note = corrections.create_note(issue, WORDS, editor=None, now=LATER)
+    draft = corrections.create_mail_draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
 
     twin = issues.copy(draft, content.parse(draft.content), editor=None, now=LATER)
 
@@ -493,7 +493,7 @@ def test_a_version_kept_beside_a_correction_is_for_the_same_readers():
 def test_articles_are_added_to_the_issue_for_everybody():
     issue = gone_out()
     draft = make_issue(issue.newsletter)
-    note = corrections.note(issue, WORDS, editor=None, now=LATER)
-    corrections.draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
+    note = corrections.create_note(issue, WORDS, editor=None, now=LATER)
+    corrections.create_mail_draft(note, {"got_issue": issue.pk}, editor=None, now=LATER)
 
     assert article_list.current_draft(issue.newsletter) == draft

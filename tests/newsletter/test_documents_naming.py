@@ -8,7 +8,7 @@ from newsletter import content
 from newsletter.studio.shared import document_form
 
 GREETING = content.TextWords(body="<p>Selamat pagi. Kami merangkum <strong>yang baru</strong>.</p>")
-FAQ = content.FaqWords(questions=[content.Question(question="Apakah bayi perlu paspor?", answer="<p>Ya.</p>")])
+FAQ = content.FaqWords(questions=[content.FaqEntry(question="Apakah bayi perlu paspor?", answer="<p>Ya.</p>")])
 
 
 @pytest.mark.parametrize(
@@ -23,17 +23,19 @@ FAQ = content.FaqWords(questions=[content.Question(question="Apakah bayi perlu p
     ids=["body", "question", "another-language", "no-words", "nothing-written"],
 )
 def test_a_block_is_called_by_its_own_words_and_else_by_its_kind(block, name):
-    assert document_form.named(block, "id") == name
+    assert document_form.block_title(block, "id") == name
 
 
 def test_words_in_the_wanted_language_come_first():
     words = {"id": content.TextWords(heading="Selamat pagi"), "en": content.TextWords(heading="Good morning")}
 
-    assert document_form.named(content.Text(words=words), "en", "id") == ("Good morning", "en")
+    assert document_form.block_title(content.Text(words=words), "en", "id") == ("Good morning", "en")
 
 
 def test_a_long_text_is_cut_between_words():
-    title, _language = document_form.named(content.Text(words={"id": content.TextWords(body="imigrasi " * 30)}), "id")
+    title, _language = document_form.block_title(
+        content.Text(words={"id": content.TextWords(body="imigrasi " * 30)}), "id"
+    )
 
     assert len(title) <= 90
     assert title.endswith("imigrasi…")

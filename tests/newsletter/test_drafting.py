@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from newsletter import content, issues
 from newsletter.drafts import preparation
-from newsletter.drafts.preparation import Rule
+from newsletter.drafts.preparation import DraftRule
 from newsletter.models import (
     Article,
     ArticleState,
@@ -79,7 +79,7 @@ def sent(newsletter, articles, *, at):
 
 
 def told(issue):
-    return [block.article for block in content.parse(issue.content).blocks if isinstance(block, content.FromArticle)]
+    return [block.article for block in content.parse(issue.content).blocks if isinstance(block, content.ArticleBlock)]
 
 
 # --- when ------------------------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def test_rule_that_cannot_be_read_stops_no_other_newsletter(weekly, monday):
 def test_second_worker_that_did_not_see_the_first_ones_draft_makes_none(weekly, monday, monkeypatch):
     nine_articles(weekly, monday)
     preparation.prepare_due(now=monday, tell=lambda outcome: None)
-    monkeypatch.setattr(preparation, "is_there", lambda *args, **kwargs: False)  # as if both had looked at once
+    monkeypatch.setattr(preparation, "is_slot_taken", lambda *args, **kwargs: False)  # as if both had looked at once
 
     made = preparation.prepare_due(now=monday, tell=lambda outcome: None)
 
@@ -247,7 +247,7 @@ def test_twin_is_found_when_only_it_names_the_other(weekly, monday):
     article(weekly, 1, at=monday - timedelta(hours=1))
     article(weekly, 1, at=monday - timedelta(hours=1), language="en", twins=["id"])
 
-    found = preparation.survey(weekly, Rule())
+    found = preparation.select_articles(weekly, DraftRule())
 
     assert [sorted(story.twins) for story in found.new] == [["en", "id"]]
 
@@ -256,7 +256,7 @@ def test_no_section_gets_more_than_its_share_and_none_is_no_section(weekly, mond
     for number, section in enumerate(["Visa", "visa", "Visa", "Paspor", "", "", ""], start=1):
         article(weekly, number, at=monday - timedelta(hours=number), section=section)
 
-    found = preparation.survey(weekly, Rule(most=6, per_section=2))
+    found = preparation.select_articles(weekly, DraftRule(most=6, per_section=2))
 
     assert [story.article.url[-1] for story in found.picks] == ["1", "2", "4", "5", "6", "7"]
 
@@ -265,7 +265,7 @@ def test_sections_can_be_left_out_and_still_count_as_new(weekly, monday):
     for number, section in enumerate(["Opini", "Visa", "OPINI", "Paspor"], start=1):
         article(weekly, number, at=monday - timedelta(hours=number), section=section)
 
-    found = preparation.survey(weekly, Rule(without=("opini",)))
+    found = preparation.select_articles(weekly, DraftRule(without=("opini",)))
 
     assert [story.article.section for story in found.picks] == ["Visa", "Paspor"]
     assert len(found.new) == 4
@@ -273,26 +273,28 @@ def test_sections_can_be_left_out_and_still_count_as_new(weekly, monday):
 
 def test_used_set_aside_and_gone_articles_are_not_new(weekly, monday):
     used, aside, gone, fresh = (article(weekly, number, at=monday - timedelta(hours=number)) for number in range(1, 5))
-    make_issue(weekly, document=content.Document(blocks=[issues.story(used, weekly, is_lead=True)]))
+    make_issue(weekly, document=content.Document(blocks=[issues.build_story_block(used, weekly, is_lead=True)]))
     Candidate.objects.create(newsletter=weekly, url=aside.url, article=aside, state=CandidateState.SKIPPED)
     Article.objects.filter(pk=gone.pk).update(state=ArticleState.GONE)
 
-    assert [story.article for story in preparation.survey(weekly, Rule()).new] == [fresh]
+    assert [story.article for story in preparation.select_articles(weekly, DraftRule()).new] == [fresh]
 
 
 def test_story_whose_twin_was_told_is_not_new(weekly, monday):
     article(weekly, 1, at=monday - timedelta(hours=1), twins=["en"])
     twin = article(weekly, 1, at=monday - timedelta(hours=1), language="en", twins=["id"])
-    make_issue(weekly, document=content.Document(blocks=[issues.story(twin, weekly, is_lead=True)]))
+    make_issue(weekly, document=content.Document(blocks=[issues.build_story_block(twin, weekly, is_lead=True)]))
 
-    assert preparation.survey(weekly, Rule()).new == []
+    assert preparation.select_articles(weekly, DraftRule()).new == []
 
 
 def test_what_another_newsletter_told_is_new_here(weekly, monday):
     one = article(weekly, 1, at=monday - timedelta(hours=1))
-    make_issue(make_newsletter(), document=content.Document(blocks=[issues.story(one, weekly, is_lead=True)]))
+    make_issue(
+        make_newsletter(), document=content.Document(blocks=[issues.build_story_block(one, weekly, is_lead=True)])
+    )
 
-    assert [story.article for story in preparation.survey(weekly, Rule()).new] == [one]
+    assert [story.article for story in preparation.select_articles(weekly, DraftRule()).new] == [one]
 
 
 def test_new_means_since_the_last_issue_was_begun(weekly, monday):
@@ -304,7 +306,7 @@ def test_new_means_since_the_last_issue_was_begun(weekly, monday):
     sent(weekly, [used], at=begun)
     in_between = article(weekly, 3, at=begun + timedelta(minutes=30))
 
-    found = preparation.survey(weekly, Rule())
+    found = preparation.select_articles(weekly, DraftRule())
 
     assert [story.article for story in found.new] == [in_between]
     assert left_over not in [story.article for story in found.new]
@@ -318,7 +320,7 @@ def test_an_article_in_a_correction_does_not_end_the_week(weekly, monday):
     note = sent(weekly, [article(weekly, 3, at=monday - timedelta(days=3))], at=monday - timedelta(days=2))
     Issue.objects.filter(pk=note.pk).update(audience={"got_issue": regular.pk})
 
-    found = preparation.survey(weekly, Rule())
+    found = preparation.select_articles(weekly, DraftRule())
 
     assert found.last == regular
     assert [story.article for story in found.new] == [in_between]
@@ -327,7 +329,7 @@ def test_an_article_in_a_correction_does_not_end_the_week(weekly, monday):
 def test_article_only_in_another_language_than_the_first_is_no_story(weekly, monday):
     article(weekly, 1, at=monday - timedelta(hours=1), language="en")
 
-    assert preparation.survey(weekly, Rule()).new == []
+    assert preparation.select_articles(weekly, DraftRule()).new == []
 
 
 # --- the words -------------------------------------------------------------------------------------------------------
@@ -363,13 +365,13 @@ def test_saved_blocks_of_the_last_issue_come_along_and_others_stay_behind(weekly
     one = article(weekly, 90, at=monday - timedelta(days=9))
     greeting = content.Text(words={"id": content.TextWords(body="<p>Selamat pagi.</p>")})
     this_week_only = content.Text(words={"id": content.TextWords(body="<p>Pekan ini kami libur.</p>")})
-    warning = content.Notice(tone="scam", words={"id": content.TextWords(body="<p>Kami tidak pernah menagih.</p>")})
+    warning = content.Callout(tone="scam", words={"id": content.TextWords(body="<p>Kami tidak pernah menagih.</p>")})
     last = sent(weekly, [one], at=monday - timedelta(days=7))
     document = content.parse(last.content)
     document.blocks = [greeting, this_week_only, *document.blocks, warning]
     Issue.objects.filter(pk=last.pk).update(content=content.dump(document))
     for block in (greeting, warning):
-        saved = {**block.model_dump(mode="json"), "id": content.new_id()}
+        saved = {**block.model_dump(mode="json"), "id": content.new_block_id()}
         SavedBlock.objects.create(newsletter=weekly, name="Tetap", content=saved)
     nine_articles(weekly, monday)
 
@@ -383,7 +385,7 @@ def test_saved_blocks_of_the_last_issue_come_along_and_others_stay_behind(weekly
 def test_first_draft_of_a_new_newsletter_is_made_whatever_the_day(weekly, now):
     article(weekly, 1, at=now - timedelta(hours=1))
 
-    issue = preparation.start(weekly, editor=None, now=now)
+    issue = preparation.create_first_draft(weekly, editor=None, now=now)
 
     assert issue.prepared_for.isoformat() == "2026-11-24T01:00:00+00:00"
     assert len(told(issue)) == 1
@@ -393,10 +395,10 @@ def test_first_draft_of_a_new_newsletter_is_made_whatever_the_day(weekly, now):
 
 
 def test_a_rule_comes_back_from_what_is_stored():
-    rule = Rule(most=7, per_section=0, fewest=2, briefs=3, without=("Opini",))
+    rule = DraftRule(most=7, per_section=0, fewest=2, briefs=3, without=("Opini",))
 
-    assert preparation.read(rule.to_json()) == rule
-    assert preparation.read({}) is None
+    assert preparation.parse_rule(rule.to_json()) == rule
+    assert preparation.parse_rule({}) is None
 
 
 @pytest.mark.parametrize(
@@ -412,7 +414,7 @@ def test_a_rule_comes_back_from_what_is_stored():
 )
 def test_what_is_no_rule_is_refused(stored):
     with pytest.raises(ValueError, match="rule|bounds"):
-        preparation.read(stored)
+        preparation.parse_rule(stored)
 
 
 # --- whatever the week brings ----------------------------------------------------------------------------------------
@@ -425,7 +427,7 @@ weeks = st.lists(st.tuples(st.integers(0, 10_000), sections), max_size=40)
 @st.composite
 def rules(draw):
     most = draw(st.integers(1, 12))
-    return Rule(
+    return DraftRule(
         most=most,
         per_section=draw(st.integers(0, 4)),
         fewest=draw(st.integers(1, most)),
@@ -443,9 +445,9 @@ def test_whatever_the_week_brings_the_picks_keep_to_the_rule(week, rule):
         for moment in [NOW - timedelta(minutes=minutes)]
     ]
 
-    new = preparation.stories(found, newsletter)
-    picks = preparation.picked(new, rule)
-    document = preparation.document(newsletter, picks, briefs=rule.briefs)
+    new = preparation.group_translations(found, newsletter)
+    picks = preparation.apply_rule(new, rule)
+    document = preparation.build_document(newsletter, picks, briefs=rule.briefs)
 
     kept = Counter(story.article.section.casefold() for story in picks)
     allowed = [story for story in new if story.article.section.casefold() not in {x.casefold() for x in rule.without}]

@@ -93,7 +93,7 @@ def test_a_block_in_another_language_says_so():
 
     rendering = editions.render(issue, "en")
 
-    marked = appearance.parse(rendering.html).find_class("blk-b002")[0]
+    marked = appearance.parse_html(rendering.html).find_class("blk-b002")[0]
     assert (marked.get("lang"), marked.get("dir")) == ("id", "ltr")
     assert "This article is in Indonesian." in rendering.html
     assert "This article is in Indonesian." in rendering.text
@@ -107,7 +107,7 @@ def test_a_block_in_a_language_that_warta_does_not_speak_says_so_too():
     html = editions.render(issue, "en").html
 
     assert "This article is in Arabic." in html
-    assert appearance.parse(html).find_class("blk-b002")[0].get("dir") == "rtl"
+    assert appearance.parse_html(html).find_class("blk-b002")[0].get("dir") == "rtl"
 
 
 def test_a_block_that_may_not_fall_back_is_left_out():
@@ -206,7 +206,7 @@ def every_kind(words: str) -> content.Document:
             content.Story(words={"id": story}),
             content.Brief(words={"id": linked}),
             content.Text(words={"id": text}),
-            content.Notice(tone="scam", words={"id": text}),
+            content.Callout(tone="scam", words={"id": text}),
             content.Quote(words={"id": content.QuoteWords(quote=words, source=words)}),
             content.Button(words={"id": content.ButtonWords(label=words, url=words)}),
         ],
@@ -214,7 +214,7 @@ def every_kind(words: str) -> content.Document:
 
 
 def assert_harmless(rendering: editions.Rendering) -> None:
-    tree = appearance.parse(rendering.html)
+    tree = appearance.parse_html(rendering.html)
     for element in tree.iter():
         if not isinstance(element.tag, str):
             assert "alert" not in (element.text or "")
@@ -223,8 +223,8 @@ def assert_harmless(rendering: editions.Rendering) -> None:
         assert not any(name.startswith("on") for name in element.attrib)
         for name in ("href", "src"):
             assert element.get(name, "https://").startswith(("https://", "mailto:"))
-    assert set(slots.split(rendering.html).slots) <= slots.NAMES
-    assert set(slots.split(rendering.text).slots) <= slots.NAMES
+    assert set(slots.split(rendering.html).slots) <= slots.SLOT_NAMES
+    assert set(slots.split(rendering.text).slots) <= slots.SLOT_NAMES
     assert "<mj-" not in rendering.html
 
 
@@ -313,7 +313,7 @@ def test_t25_ten_thousand_nested_tags_stop_the_freeze_and_nothing_else(now):
     block = content.Text(id="bpoison", words={"id": content.TextWords(body="<em>" * 10_000 + "x")})
     issue = make_issue(document=one_block(block))
 
-    with pytest.raises(editions.CannotRender) as caught:
+    with pytest.raises(editions.RenderError) as caught:
         editions.freeze(issue, now=now)
 
     assert caught.value.block == "bpoison"
@@ -325,7 +325,7 @@ def test_t25_input_nested_two_thousand_deep_stops_the_freeze_and_nothing_else(no
     monkeypatch.setattr(editions, "render_template", _with_poison(editions.render_template, deep))
     issue = make_issue(stories=2)
 
-    with pytest.raises(editions.CannotRender) as caught:
+    with pytest.raises(editions.RenderError) as caught:
         editions.freeze(issue, now=now)
 
     assert caught.value.block == "b001"
@@ -336,7 +336,7 @@ def test_t25_a_compiler_that_dies_stops_the_freeze_and_nothing_else(now, monkeyp
     monkeypatch.setattr(mjml, "MODULE", "tests.newsletter.dies")
     issue = make_issue(stories=1)
 
-    with pytest.raises(editions.CannotRender, match="Take out the block you changed last"):
+    with pytest.raises(editions.RenderError, match="Take out the block you changed last"):
         editions.freeze(issue, now=now)
 
 
@@ -428,7 +428,7 @@ def test_a_merge_field_may_stand_in_every_text_with_formatting(kind):
             words={"id": content.ImageWords(image_alt="Peta", facts=GREETING)},
         ),
         "answer": content.Faq(
-            words={"id": content.FaqWords(questions=[content.Question(question="Apa?", answer=GREETING)])}
+            words={"id": content.FaqWords(questions=[content.FaqEntry(question="Apa?", answer=GREETING)])}
         ),
     }
 

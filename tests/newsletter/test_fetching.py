@@ -105,7 +105,7 @@ INSIDE = [
 def test_t30_addresses_that_lead_inside_are_refused(address, names, lines):
     names["situs.example"] = [address]
 
-    with pytest.raises(http_client.Refused, match="private network"):
+    with pytest.raises(http_client.PermanentFetchError, match="private network"):
         http_client.fetch("https://situs.example/artikel")
 
     assert lines == []
@@ -115,7 +115,7 @@ def test_t30_addresses_that_lead_inside_are_refused(address, names, lines):
 def test_ordinary_public_addresses_are_connected_to_as_checked(address, names, lines):
     names["situs.example"] = [address]
 
-    with pytest.raises(http_client.TryLater):
+    with pytest.raises(http_client.TemporaryFetchError):
         http_client.fetch("https://situs.example/artikel")
 
     assert lines == [(address, 443)]
@@ -170,7 +170,7 @@ def test_ordinary_public_addresses_are_connected_to_as_checked(address, names, l
 def test_t30_forms_of_address_that_are_never_asked(url, names, lines):
     names["localhost"] = names["localhost."] = ["127.0.0.1"]
 
-    with pytest.raises(http_client.Refused) as refused:
+    with pytest.raises(http_client.PermanentFetchError) as refused:
         http_client.fetch(url)
 
     assert str(refused.value)
@@ -180,7 +180,7 @@ def test_t30_forms_of_address_that_are_never_asked(url, names, lines):
 def test_one_inside_address_among_public_ones_spoils_them_all(names, lines):
     names["situs.example"] = ["93.184.215.14", "::1"]
 
-    with pytest.raises(http_client.Refused):
+    with pytest.raises(http_client.PermanentFetchError):
         http_client.fetch("https://situs.example/")
 
     assert lines == []
@@ -189,7 +189,7 @@ def test_one_inside_address_among_public_ones_spoils_them_all(names, lines):
 def test_a_name_that_changes_its_address_is_looked_up_only_once(names, lines):
     names["situs.example"] = [["93.184.215.14"], ["127.0.0.1"]]
 
-    with pytest.raises(http_client.TryLater):
+    with pytest.raises(http_client.TemporaryFetchError):
         http_client.fetch("http://situs.example/")
 
     assert names.asked == ["situs.example"]
@@ -202,7 +202,7 @@ def test_a_name_that_does_not_exist_is_refused_in_words(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", nothing)
 
-    with pytest.raises(http_client.Refused, match="no site of this name"):
+    with pytest.raises(http_client.PermanentFetchError, match="no site of this name"):
         http_client.fetch("https://situs.example/")
 
 
@@ -210,8 +210,8 @@ def test_a_name_service_that_hangs_does_not_hang_us(monkeypatch):
     done = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: done.wait(5) and [])
 
-    with pytest.raises(http_client.TryLater, match="looked up"):
-        http_client.fetch("https://situs.example/", limits=http_client.Limits(total_s=0.2))
+    with pytest.raises(http_client.TemporaryFetchError, match="looked up"):
+        http_client.fetch("https://situs.example/", limits=http_client.FetchLimits(total_s=0.2))
 
     done.set()
 
@@ -245,7 +245,7 @@ def test_the_name_travels_in_host_while_the_line_goes_to_the_checked_address(web
 def test_t30_no_other_page_of_our_own_origin_is_reached(web, path):
     web.put(path, "rahasia")
 
-    with pytest.raises(http_client.Refused):
+    with pytest.raises(http_client.PermanentFetchError):
         http_client.fetch(web.origin + path)
 
     assert web.asked == []
@@ -255,7 +255,7 @@ def test_t30_our_own_origin_is_closed_outside_embedded_mode(web, settings):
     settings.EMBEDDED = False
     url = web.put("/demo/artikel", "halo")
 
-    with pytest.raises(http_client.Refused):
+    with pytest.raises(http_client.PermanentFetchError):
         http_client.fetch(url)
 
     assert web.asked == []
@@ -278,7 +278,7 @@ def test_t30_our_own_origin_is_closed_outside_embedded_mode(web, settings):
 def test_t30_redirects_are_checked_like_the_first_address(web, place):
     web.answers["/demo/a"] = (302, {"Location": place}, b"")
 
-    with pytest.raises(http_client.Refused):
+    with pytest.raises(http_client.PermanentFetchError):
         http_client.fetch(web.origin + "/demo/a")
 
     assert [path for path, _ in web.asked] == ["/demo/a"]
@@ -290,14 +290,14 @@ def test_three_redirects_are_followed_and_a_fourth_is_not(web):
     web.put("/demo/5", "akhir")
 
     assert http_client.fetch(web.origin + "/demo/2").url == web.origin + "/demo/5"
-    with pytest.raises(http_client.Refused, match="on and on|from page to page"):
+    with pytest.raises(http_client.PermanentFetchError, match="on and on|from page to page"):
         http_client.fetch(web.origin + "/demo/1")
 
 
 def test_a_circle_of_redirects_ends(web):
     web.answers["/demo/a"] = (302, {"Location": "/demo/a"}, b"")
 
-    with pytest.raises(http_client.Refused):
+    with pytest.raises(http_client.PermanentFetchError):
         http_client.fetch(web.origin + "/demo/a")
 
     assert len(web.asked) == 4
@@ -324,15 +324,15 @@ def test_what_did_not_change_is_not_sent_again(web):
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (404, http_client.Gone),
-        (410, http_client.Gone),
-        (401, http_client.Refused),
-        (403, http_client.Refused),
-        (418, http_client.Refused),
-        (204, http_client.Refused),
-        (429, http_client.TryLater),
-        (500, http_client.TryLater),
-        (503, http_client.TryLater),
+        (404, http_client.PageGone),
+        (410, http_client.PageGone),
+        (401, http_client.PermanentFetchError),
+        (403, http_client.PermanentFetchError),
+        (418, http_client.PermanentFetchError),
+        (204, http_client.PermanentFetchError),
+        (429, http_client.TemporaryFetchError),
+        (500, http_client.TemporaryFetchError),
+        (503, http_client.TemporaryFetchError),
     ],
 )
 def test_answers_without_a_page_are_named_errors_in_words(web, status, error):
@@ -358,13 +358,13 @@ def test_answers_without_a_page_are_named_errors_in_words(web, status, error):
 def test_a_page_that_is_not_given_is_told_with_what_to_do(web, status, remedy):
     web.answers["/demo/a"] = (status, {}, b"<title>Just a moment...</title>")
 
-    with pytest.raises((http_client.Refused, http_client.TryLater)) as failed:
+    with pytest.raises((http_client.PermanentFetchError, http_client.TemporaryFetchError)) as failed:
         http_client.fetch(web.origin + "/demo/a")
 
     assert str(failed.value).endswith(remedy)
 
 
-SMALL = http_client.Limits(most_bytes=1024 * 1024, connect_s=0.5, total_s=0.6)
+SMALL = http_client.FetchLimits(most_bytes=1024 * 1024, connect_s=0.5, total_s=0.6)
 
 
 def test_t31_too_large_is_refused_before_it_is_read(web):
@@ -375,7 +375,7 @@ def test_t31_too_large_is_refused_before_it_is_read(web):
 
     web.answers["/demo/a"] = announce
 
-    with pytest.raises(http_client.Refused, match="1 MB"):
+    with pytest.raises(http_client.PermanentFetchError, match="1 MB"):
         http_client.fetch(web.origin + "/demo/a", limits=SMALL)
 
 
@@ -385,7 +385,7 @@ def test_t31_size_is_counted_after_unpacking(web, encoding):
     packed = gzip.compress(zeros) if encoding == "gzip" else zlib.compress(zeros)
     url = web.put("/demo/bom", packed, Content_Encoding=encoding)
 
-    with pytest.raises(http_client.Refused, match="1 MB"):
+    with pytest.raises(http_client.PermanentFetchError, match="1 MB"):
         http_client.fetch(url, limits=SMALL)
 
 
@@ -409,7 +409,7 @@ def test_packed_pages_are_unpacked(web):
 def test_what_cannot_be_unpacked_is_refused(web, encoding, body):
     url = web.put("/demo/a", body, Content_Encoding=encoding)
 
-    with pytest.raises(http_client.Refused, match="unpacked"):
+    with pytest.raises(http_client.PermanentFetchError, match="unpacked"):
         http_client.fetch(url)
 
 
@@ -429,15 +429,15 @@ def _endless(piece, *, pause=0.0):
 def test_t31_a_body_without_end_is_cut_at_the_limit(web):
     web.answers["/demo/a"] = _endless(b"x" * 65536)
 
-    with pytest.raises(http_client.Refused, match="1 MB"):
-        http_client.fetch(web.origin + "/demo/a", limits=http_client.Limits(most_bytes=1024 * 1024))
+    with pytest.raises(http_client.PermanentFetchError, match="1 MB"):
+        http_client.fetch(web.origin + "/demo/a", limits=http_client.FetchLimits(most_bytes=1024 * 1024))
 
 
 def test_t31_a_body_that_trickles_is_cut_in_time(web):
     web.answers["/demo/a"] = _endless(b"x", pause=0.05)
     began = time.monotonic()
 
-    with pytest.raises(http_client.TryLater, match="too long"):
+    with pytest.raises(http_client.TemporaryFetchError, match="too long"):
         http_client.fetch(web.origin + "/demo/a", limits=SMALL)
 
     assert time.monotonic() - began < 3
@@ -453,7 +453,7 @@ def test_t31_headers_that_trickle_are_cut_in_time(web):
     web.answers["/demo/a"] = trickle
     began = time.monotonic()
 
-    with pytest.raises(http_client.TryLater, match="too long"):
+    with pytest.raises(http_client.TemporaryFetchError, match="too long"):
         http_client.fetch(web.origin + "/demo/a", limits=SMALL)
 
     assert time.monotonic() - began < 3
@@ -463,7 +463,7 @@ def test_t31_a_server_that_says_nothing_is_left_in_time(web):
     web.answers["/demo/a"] = lambda handler: time.sleep(2)
     began = time.monotonic()
 
-    with pytest.raises(http_client.TryLater):
+    with pytest.raises(http_client.TemporaryFetchError):
         http_client.fetch(web.origin + "/demo/a", limits=SMALL)
 
     assert time.monotonic() - began < 1.8
@@ -478,24 +478,28 @@ def test_a_body_that_breaks_off_is_no_page(web):
 
     web.answers["/demo/a"] = break_off
 
-    with pytest.raises(http_client.TryLater, match="broke off"):
+    with pytest.raises(http_client.TemporaryFetchError, match="broke off"):
         http_client.fetch(web.origin + "/demo/a")
 
 
 def test_an_answer_that_is_not_http_is_no_page(web):
     web.answers["/demo/a"] = lambda handler: handler.wfile.write(b"220 smtp.example ESMTP\r\n")
 
-    with pytest.raises(http_client.TryLater):
+    with pytest.raises(http_client.TemporaryFetchError):
         http_client.fetch(web.origin + "/demo/a")
 
 
 def test_t31_the_limits_are_those_we_promise():
-    assert (http_client.PAGE.connect_s, http_client.PAGE.total_s, http_client.PAGE.most_bytes) == (
+    assert (http_client.PAGE_LIMITS.connect_s, http_client.PAGE_LIMITS.total_s, http_client.PAGE_LIMITS.most_bytes) == (
         3,
         10,
         5 * 1024 * 1024,
     )
-    assert (http_client.IMAGE.connect_s, http_client.IMAGE.total_s, http_client.IMAGE.most_bytes) == (
+    assert (
+        http_client.IMAGE_LIMITS.connect_s,
+        http_client.IMAGE_LIMITS.total_s,
+        http_client.IMAGE_LIMITS.most_bytes,
+    ) == (
         3,
         10,
         10 * 1024 * 1024,
@@ -513,8 +517,8 @@ def test_t31_a_server_that_lets_nobody_in_is_left_after_the_time_to_connect(sett
                 waiting.connect(full.getsockname())
         began = time.monotonic()
 
-        with pytest.raises(http_client.TryLater, match="cannot be reached"):
-            http_client.fetch(settings.SITE_URL + "/demo/", limits=http_client.Limits(connect_s=0.3, total_s=5))
+        with pytest.raises(http_client.TemporaryFetchError, match="cannot be reached"):
+            http_client.fetch(settings.SITE_URL + "/demo/", limits=http_client.FetchLimits(connect_s=0.3, total_s=5))
 
         assert time.monotonic() - began < 2
 
@@ -535,8 +539,8 @@ def test_t31_a_handshake_that_trickles_is_left_after_the_time_to_connect(setting
         threading.Thread(target=trickle, args=[server], daemon=True).start()
         began = time.monotonic()
 
-        with pytest.raises(http_client.TryLater, match="cannot be reached"):
-            http_client.fetch(settings.SITE_URL + "/demo/", limits=http_client.Limits(connect_s=0.4, total_s=5))
+        with pytest.raises(http_client.TemporaryFetchError, match="cannot be reached"):
+            http_client.fetch(settings.SITE_URL + "/demo/", limits=http_client.FetchLimits(connect_s=0.4, total_s=5))
 
         done.set()
         assert time.monotonic() - began < 2
@@ -555,7 +559,7 @@ def test_t31_a_handshake_that_trickles_is_left_after_the_time_to_connect(setting
 def test_t31_heads_that_are_too_long_or_nonsense_are_no_answer(web, head):
     web.answers["/demo/a"] = lambda handler: handler.wfile.write(head + b"\r\n")
 
-    with pytest.raises((http_client.TryLater, http_client.Refused)):
+    with pytest.raises((http_client.TemporaryFetchError, http_client.PermanentFetchError)):
         http_client.fetch(web.origin + "/demo/a", limits=SMALL)
 
 

@@ -55,7 +55,7 @@ def test_t30_a_name_that_turns_inside_before_a_redirect_is_refused_there(names, 
     names.zone["situs.example."] = [[PUBLIC], ["A 169.254.169.254"]]
     web.answers["/a"] = (302, {"Location": "http://situs.example/latest/meta-data/"}, b"")
 
-    with pytest.raises(http_client.Refused, match="private network"):
+    with pytest.raises(http_client.PermanentFetchError, match="private network"):
         http_client.fetch("http://situs.example/a")
 
     assert [path for path, _ in web.asked] == ["/a"]
@@ -84,7 +84,7 @@ def test_t30_one_record_that_leads_inside_spoils_the_name(names, web, records):
         "dalam.example.": ["A 10.1.2.3"],
     }
 
-    with pytest.raises(http_client.Refused, match="private network"):
+    with pytest.raises(http_client.PermanentFetchError, match="private network"):
         http_client.fetch("http://situs.example/")
 
     assert web.lines == []
@@ -102,7 +102,7 @@ def test_t30_an_alias_of_a_public_name_is_followed_by_its_own_name(names, web):
 def test_t30_a_trailing_dot_or_capitals_make_no_other_site(names, web, host):
     names.zone |= {"situs.example.": ["A 127.0.0.1"], "www.situs.example.": ["A 127.0.0.1"]}
 
-    with pytest.raises(http_client.Refused, match="private network"):
+    with pytest.raises(http_client.PermanentFetchError, match="private network"):
         http_client.fetch(f"http://{host}/")
 
     assert web.lines == []
@@ -127,7 +127,7 @@ def test_t30_a_chain_of_redirects_never_arrives_inside(names, web, places):
     for number, place in enumerate(places, start=1):
         web.answers[f"/{number}"] = (302, {"Location": place}, b"")
 
-    with pytest.raises(http_client.Refused):
+    with pytest.raises(http_client.PermanentFetchError):
         http_client.fetch("http://situs.example/1")
 
     assert len(web.asked) == len(places)
@@ -142,12 +142,12 @@ def test_t30_from_http_to_https_is_fine_and_back_is_not(names, web):
 
     assert http_client.fetch("http://situs.example/1").body == b"aman"
     assert [port for _host, _address, port in web.lines] == [80, 443]
-    with pytest.raises(http_client.Refused, match="insecure"):
+    with pytest.raises(http_client.PermanentFetchError, match="insecure"):
         http_client.fetch("https://situs.example/3")
 
 
 def test_t30_a_name_nobody_knows_is_refused_in_words(names, web):
-    with pytest.raises(http_client.Refused, match="no site of this name"):
+    with pytest.raises(http_client.PermanentFetchError, match="no site of this name"):
         http_client.fetch("http://tiada.example/")
 
 

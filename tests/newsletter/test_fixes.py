@@ -20,16 +20,16 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_secure_site")]
 
 
 def wrong(issue, *names: str) -> list[checks.Check]:
-    return [check for check in checks.run(issue, now=NOW) if not check.ok and check.id in names]
+    return [check for check in checks.check_issue(issue, now=NOW) if not check.ok and check.id in names]
 
 
 def fix_all(issue, *names: str) -> list[str]:
     """Press every button that checks of these names offer; what the buttons said."""
     said = []
-    while offered := fix_steps.offers(issue, content.parse(issue.content), wrong(issue, *names)):
+    while offered := fix_steps.available_fixes(issue, content.parse(issue.content), wrong(issue, *names)):
         do, label = next(iter(offered.values()))
         document = content.parse(issue.content)
-        fix_steps.step(issue, document, do.removeprefix("fix:"))
+        fix_steps.apply_fix(issue, document, do.removeprefix("fix:"))
         issue = issues.save(issue, document, version=issue.version, editor=None, now=NOW)
         said.append(label)
         assert len(said) < 20
@@ -62,12 +62,12 @@ def words_of(issue, block: str = "b001", language: str = "id"):
     ],
 )
 def test_a_text_is_cut_behind_a_word(text, most, short):
-    assert fixes.shortened(text, most) == short
+    assert fixes.shorten(text, most) == short
 
 
 @given(st.text(max_size=200), st.integers(10, 100))
 def test_a_shortened_text_is_never_longer_than_it_may_be(text, most):
-    short = fixes.shortened(text, most)
+    short = fixes.shorten(text, most)
 
     assert len(short) <= most
     assert short == text or short.endswith("…")
@@ -106,7 +106,7 @@ def test_without_a_summary_there_is_nothing_to_offer():
     document.blocks[0].words["id"].summary = ""
     issue = make_issue(make_newsletter(languages=["id"]), document=document)
 
-    assert fix_steps.offers(issue, document, wrong(issue, "E20")) == {}
+    assert fix_steps.available_fixes(issue, document, wrong(issue, "E20")) == {}
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def noisy_picture(width: int, seed: int) -> content.Picture:
     noise = random.Random(seed).randbytes(width * width * 3)
     body = io.BytesIO()
     Image.frombytes("RGB", (width, width), noise).save(body, "PNG")
-    return issues.picture(images.store(body.getvalue()))
+    return issues.build_picture(images.store(body.getvalue()))
 
 
 def test_e17_heavy_pictures_become_lighter_and_join_the_library():
@@ -220,7 +220,7 @@ def test_a_generic_link_in_a_text_says_what_is_told_there_or_names_the_site():
 
     assert len(fix_all(issue, "E09")) == 1
 
-    links = dict(richtext.urls(richtext.read(words_of(issue).body)))
+    links = dict(richtext.link_targets(richtext.parse(words_of(issue).body)))
     assert links["https://kabarlintas.example/a"].endswith(": Syarat baru")
     assert links["https://imigrasi.example/x"].endswith(" imigrasi.example")
     assert links["https://a.example/"] == "Syarat lama"
@@ -250,7 +250,7 @@ def test_http_of_another_site_is_not_touched():
         content.Story(id="b001", words={"id": story_words(1).model_copy(update={"url": "http://a.example/"})})
     )
 
-    assert fix_steps.offers(issue, content.parse(issue.content), wrong(issue, "E18")) == {}
+    assert fix_steps.available_fixes(issue, content.parse(issue.content), wrong(issue, "E18")) == {}
 
 
 def test_a_shortener_is_replaced_by_where_it_led_when_it_was_tried():
@@ -258,7 +258,7 @@ def test_a_shortener_is_replaced_by_where_it_led_when_it_was_tried():
         content.Story(id="b001", words={"id": story_words(1).model_copy(update={"url": "https://s.id/abc"})})
     )
     said = {"fine": True, "why": "", "to": "https://kabarlintas.example/panjang", "at": NOW.isoformat()}
-    link_checker.keep(issue, {"links": {"https://s.id/abc": said}}, now=NOW)
+    link_checker.store_results(issue, {"links": {"https://s.id/abc": said}}, now=NOW)
 
     assert fix_all(issue, "E18") == ["Use https://kabarlintas.example/panjang"]
     assert words_of(issue).url == "https://kabarlintas.example/panjang"
@@ -284,7 +284,7 @@ def test_a_place_for_a_name_gets_words_for_readers_without_one():
     issue = one_block(content.Text(id="b001", words={"id": content.TextWords(body=body)}))
 
     assert len(fix_all(issue, "name")) == 1
-    [(field, word)] = richtext.merges(richtext.read(words_of(issue).body))
+    [(field, word)] = richtext.merge_fields(richtext.parse(words_of(issue).body))
     assert field == "name"
     assert word
 
@@ -293,7 +293,7 @@ def test_the_articles_new_words_are_taken_with_the_guards_own_step():
     check = checks.Check("changed", "warns", False, "…", "b001", "id")
     issue = make_issue()
 
-    assert fix_steps.offers(issue, content.parse(issue.content), [check]) == {
+    assert fix_steps.available_fixes(issue, content.parse(issue.content), [check]) == {
         check: ("take:b001:id", "Take what the article says now")
     }
 
@@ -306,15 +306,15 @@ def test_what_no_button_of_ours_posts_is_refused(rest):
     issue = make_issue()
 
     with pytest.raises(document_form.BadForm):
-        fix_steps.step(issue, content.parse(issue.content), rest)
+        fix_steps.apply_fix(issue, content.parse(issue.content), rest)
 
 
 @pytest.mark.parametrize("rest", ["E07:b001:id", "E21::id", "E09:bgone:id", "twice:b001:"])
 def test_where_nothing_is_left_to_mend_the_editor_is_told(rest):
     issue = make_issue()
 
-    with pytest.raises(document_form.NotPossible):
-        fix_steps.step(issue, content.parse(issue.content), rest)
+    with pytest.raises(document_form.StepNotPossible):
+        fix_steps.apply_fix(issue, content.parse(issue.content), rest)
 
 
 def test_the_offers_of_forty_blocks_take_as_many_queries_as_those_of_five(django_assert_num_queries):
@@ -327,4 +327,4 @@ def test_the_offers_of_forty_blocks_take_as_many_queries_as_those_of_five(django
         assert len(found) == blocks
 
         with django_assert_num_queries(2):
-            assert len(fix_steps.offers(issue, document, found)) == blocks
+            assert len(fix_steps.available_fixes(issue, document, found)) == blocks

@@ -59,7 +59,7 @@ def of_kind(document: content.Document, kind: str) -> content.Document:
 
 
 def defects(issue: Issue, language: str, *, tracked: bool = True) -> list[tuple[str, str | None, str]]:
-    found = checks.inspect(editions.render(issue, language, tracked=tracked), newsletter=issue.newsletter)
+    found = checks.check_rendering(editions.render(issue, language, tracked=tracked), newsletter=issue.newsletter)
     return [(check.id, check.block, check.message) for check in found if not check.ok]
 
 
@@ -85,7 +85,7 @@ def test_the_gallery_shows_every_kind_in_every_language():
         picture=content.Picture(media=1, path="a.png", width=8, height=8), languages=gallery.LANGUAGES
     )
 
-    assert {block.kind for block in document.blocks} == set(content.KINDS)
+    assert {block.kind for block in document.blocks} == set(content.BLOCK_TYPES)
     for block in document.blocks:
         assert block.kind == "divider" or set(block.words) == set(gallery.LANGUAGES)
         assert all(words.is_complete for words in block.words.values())
@@ -100,7 +100,7 @@ def test_the_whole_gallery_has_no_defect_in_any_language(language, tracked):
     assert defects(make_gallery(with_pictures()), language, tracked=tracked) == []
 
 
-@pytest.mark.parametrize("kind", list(content.KINDS))
+@pytest.mark.parametrize("kind", list(content.BLOCK_TYPES))
 def test_each_kind_alone_has_no_defect_in_any_language(kind):
     issue = make_gallery(of_kind(with_pictures(), kind))
 
@@ -109,7 +109,7 @@ def test_each_kind_alone_has_no_defect_in_any_language(kind):
     )
 
 
-@pytest.mark.parametrize("kind", [kind for kind in content.KINDS if kind != "divider"])
+@pytest.mark.parametrize("kind", [kind for kind in content.BLOCK_TYPES if kind != "divider"])
 @pytest.mark.parametrize(("language", "spoken"), [("id", "ar"), ("ar", "en")])
 def test_each_kind_in_a_foreign_language_says_so_and_runs_its_own_way(kind, language, spoken):
     document = of_kind(with_pictures(), kind)
@@ -118,7 +118,7 @@ def test_each_kind_in_a_foreign_language_says_so_and_runs_its_own_way(kind, lang
     issue = make_gallery(document, languages=[spoken, language])
 
     assert defects(issue, language) == []
-    tree = appearance.parse(editions.render(issue, language).html)
+    tree = appearance.parse_html(editions.render(issue, language).html)
     direction = {"ar": "rtl", "en": "ltr"}[spoken]
     for block in document.blocks:
         parts = [part for found in tree.find_class(f"blk-{block.id}") for part in found.iter()]
@@ -158,7 +158,7 @@ def test_a_thousand_generated_issues_have_no_defect_of_ours(batch):
     for seed in range(batch * 125, batch * 125 + 125):
         issue, language = gallery_generated.make_issue(random.Random(seed), newsletter, pictures)
         rendering = editions.render(issue, language, tracked=seed % 2 == 0)
-        wrong = [check for check in checks.inspect(rendering, newsletter=newsletter) if not check.ok]
+        wrong = [check for check in checks.check_rendering(rendering, newsletter=newsletter) if not check.ok]
         system = [(check.id, check.block, check.message) for check in wrong if check.is_system]
         if system:
             found[seed] = system
@@ -181,12 +181,14 @@ def test_ten_stories_with_pictures_weigh_at_most_75_kb():
         assert len(mail.get_body(preferencelist=("html",)).get_payload(decode=True)) <= 75_000
 
 
-def copy(issue: Issue, language: str) -> builder.Copy:
+def copy(issue: Issue, language: str) -> builder.RenderedMessage:
     done = editions.render(issue, language, tracked=True)
-    words = builder.Words(1, language, done.subject, done.html, done.text)
-    reader = builder.Reader(7, "siti@pembaca.example", "Siti Nurhaliza", NOW)
-    return builder.fill(
-        builder.compiled(words, issue.newsletter, eight_bit=True), reader, now=datetime.datetime.now(tz=datetime.UTC)
+    words = builder.MessageContent(1, language, done.subject, done.html, done.text)
+    reader = builder.Recipient(7, "siti@pembaca.example", "Siti Nurhaliza", NOW)
+    return builder.render(
+        builder.compile_template(words, issue.newsletter, eight_bit=True),
+        reader,
+        now=datetime.datetime.now(tz=datetime.UTC),
     )
 
 

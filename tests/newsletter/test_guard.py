@@ -41,7 +41,7 @@ def say(article: Article, **fields: Any) -> None:
 
 
 def kinds(issue) -> list[tuple[str, str]]:
-    return [(change.language, change.kind) for change in article_changes.changes(issue)]
+    return [(change.language, change.kind) for change in article_changes.find_changes(issue)]
 
 
 def document_of(issue) -> content.Document:
@@ -53,7 +53,7 @@ def document_of(issue) -> content.Document:
 
 @pytest.mark.django_db
 def test_an_issue_whose_articles_say_what_they_said_has_no_changes():
-    assert article_changes.changes(make_issue_of(make_article(1), make_article(2))) == []
+    assert article_changes.find_changes(make_issue_of(make_article(1), make_article(2))) == []
 
 
 @pytest.mark.django_db
@@ -73,11 +73,11 @@ def test_each_kind_of_change_is_told_with_what_was_and_what_is(fields, kind):
     issue = make_issue_of(article)
     say(article, **fields)
 
-    (change,) = article_changes.changes(issue)
+    (change,) = article_changes.find_changes(issue)
 
     assert (change.kind, change.language, change.article) == (kind, "id", article.pk)
     assert change.block == document_of(issue).blocks[0].id
-    assert change.then == content.Seen(
+    assert change.then == content.ArticleSnapshot(
         title="Kuota paspor 1", summary="Loket buka hari Sabtu.", url="https://kabar.example/1"
     )
     assert change.now.title == fields.get("title", "Kuota paspor 1")
@@ -98,7 +98,7 @@ def test_white_space_and_other_spellings_of_the_same_are_no_change(fields):
     issue = make_issue_of(article)
     say(article, **fields)
 
-    assert article_changes.changes(issue) == []
+    assert article_changes.find_changes(issue) == []
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_white_space_and_other_spellings_of_the_same_are_no_change(fields):
     ],
 )
 def test_quotes_and_dashes_of_another_shape_are_no_change_and_figures_are(one, other, same):
-    assert article_changes.is_same(one, other) is same
+    assert article_changes.is_same_text(one, other) is same
 
 
 @given(st.text(), st.text())
 def test_sameness_does_not_depend_on_which_text_comes_first(one, other):
-    assert article_changes.is_same(one, one)
-    assert article_changes.is_same(one, other) == article_changes.is_same(other, one)
+    assert article_changes.is_same_text(one, one)
+    assert article_changes.is_same_text(one, other) == article_changes.is_same_text(other, one)
 
 
 @pytest.mark.django_db
@@ -129,11 +129,11 @@ def test_a_change_that_the_editor_wrote_already_is_none():
     document = document_of(issue)
     document.blocks[0].words["id"].headline = "Kuota paspor naik"
     issue = issues.save(issue, document, version=issue.version, editor=None, now=NOW)
-    assert article_changes.changes(issue) == []  # an editor's own words are no change either
+    assert article_changes.find_changes(issue) == []  # an editor's own words are no change either
 
     say(article, title="Kuota paspor naik")
 
-    assert article_changes.changes(issue) == []
+    assert article_changes.find_changes(issue) == []
 
 
 @pytest.mark.django_db
@@ -144,7 +144,7 @@ def test_a_page_that_is_gone_does_not_matter_to_a_block_that_leads_elsewhere():
     document.blocks[0].words["id"].url = "https://arsip.example/kuota"
     say(article, state=ArticleState.GONE)
 
-    assert article_changes.in_document(document) == []
+    assert article_changes.find_document_changes(document) == []
 
 
 @pytest.mark.django_db
@@ -154,7 +154,7 @@ def test_the_twin_in_another_language_is_watched_too():
     issue = make_issue_of(article)
     say(twin, title="Passport quota rises")
 
-    (change,) = article_changes.changes(issue)
+    (change,) = article_changes.find_changes(issue)
 
     assert (change.language, change.kind, change.article) == ("en", "retitled", twin.pk)
     assert (change.then.title, change.now.title) == ("Passport quota", "Passport quota rises")
@@ -166,10 +166,10 @@ def test_a_draft_from_before_is_compared_by_its_words():
     issue = make_issue_of(article)
     document = document_of(issue)
     document.blocks[0].seen = {}
-    assert article_changes.in_document(document) == []
+    assert article_changes.find_document_changes(document) == []
     say(article, title="Kuota paspor naik")
 
-    (change,) = article_changes.in_document(document)
+    (change,) = article_changes.find_document_changes(document)
 
     assert (change.kind, change.then.title) == ("retitled", "Kuota paspor 1")
 
@@ -182,7 +182,7 @@ def test_the_number_of_queries_does_not_grow_with_the_blocks(django_assert_num_q
 
     for issue, queries in ((few, 1), (many, 1), (two, 2)):
         with django_assert_num_queries(queries):
-            article_changes.changes(issue)
+            article_changes.find_changes(issue)
 
 
 # --- answering -------------------------------------------------------------------------------------------------------
@@ -194,12 +194,12 @@ def test_taking_the_new_words_puts_them_in_and_settles_the_change():
     document = document_of(make_issue_of(article))
     say(article, title="Kuota & tarif", summary="Mulai <Senin>.", url="https://kabar.example/pindah")
 
-    article_changes.take(document, document.blocks[0].id)
+    article_changes.update_block(document, document.blocks[0].id)
 
     words = document.blocks[0].words["id"]
     assert (words.headline, words.summary) == ("Kuota & tarif", "<p>Mulai &lt;Senin&gt;.</p>")
     assert words.url == "https://kabar.example/pindah"
-    assert article_changes.in_document(document) == []
+    assert article_changes.find_document_changes(document) == []
 
 
 @pytest.mark.django_db
@@ -210,11 +210,11 @@ def test_taking_the_new_words_of_one_language_leaves_the_others():
     say(article, title="Kuota naik")
     say(twin, title="Quota rises")
 
-    article_changes.take(document, document.blocks[0].id, language="en")
+    article_changes.update_block(document, document.blocks[0].id, language="en")
 
     assert document.blocks[0].words["en"].headline == "Quota rises"
     assert document.blocks[0].words["id"].headline == "Kuota paspor 1"
-    assert [change.language for change in article_changes.in_document(document)] == ["id"]
+    assert [change.language for change in article_changes.find_document_changes(document)] == ["id"]
 
 
 @pytest.mark.django_db
@@ -224,7 +224,7 @@ def test_a_link_that_an_editor_changed_stays_where_the_words_are_taken():
     document.blocks[0].words["id"].url = "https://kabar.example/topik/paspor"
     say(article, title="Kuota naik")
 
-    article_changes.take(document, document.blocks[0].id)
+    article_changes.update_block(document, document.blocks[0].id)
 
     assert document.blocks[0].words["id"].url == "https://kabar.example/topik/paspor"
 
@@ -235,12 +235,12 @@ def test_keeping_ones_own_words_settles_the_change_until_the_next():
     document = document_of(make_issue_of(article))
     say(article, title="Kuota naik")
 
-    article_changes.keep(document, document.blocks[0].id)
+    article_changes.dismiss_change(document, document.blocks[0].id)
 
     assert document.blocks[0].words["id"].headline == "Kuota paspor 1"
-    assert article_changes.in_document(document) == []
+    assert article_changes.find_document_changes(document) == []
     say(article, title="Kuota turun")
-    assert [change.then.title for change in article_changes.in_document(document)] == ["Kuota naik"]
+    assert [change.then.title for change in article_changes.find_document_changes(document)] == ["Kuota naik"]
 
 
 @pytest.mark.django_db
@@ -249,10 +249,10 @@ def test_an_article_that_is_gone_can_be_told_anyway():
     document = document_of(make_issue_of(article))
     say(article, state=ArticleState.GONE)
 
-    article_changes.keep(document, document.blocks[0].id)
+    article_changes.dismiss_change(document, document.blocks[0].id)
 
     assert document.blocks[0].keeps_gone
-    assert article_changes.in_document(document) == []
+    assert article_changes.find_document_changes(document) == []
 
 
 @pytest.mark.django_db
@@ -260,15 +260,15 @@ def test_a_block_that_tells_no_article_cannot_be_answered():
     document = content.Document(blocks=[content.Text(id="teks"), content.Story(id="lepas")])
 
     for block in ("teks", "lepas", "tidak-ada"):
-        with pytest.raises(article_changes.NotThere):
-            article_changes.take(document, block)
+        with pytest.raises(article_changes.BlockNotFound):
+            article_changes.update_block(document, block)
 
 
 # --- reading again ---------------------------------------------------------------------------------------------------
 
 
 def read_again(issue, *, later: timedelta = timedelta(), max_age: timedelta = timedelta(minutes=10)) -> int:
-    return article_changes.read_again(issue, now=NOW + later, max_age=max_age)
+    return article_changes.refresh_articles(issue, now=NOW + later, max_age=max_age)
 
 
 @pytest.mark.django_db
@@ -280,7 +280,7 @@ def test_pages_are_read_again_in_all_languages_and_not_more_often_than_asked(web
     assert read_again(issue) == 2
     assert read_again(issue, later=timedelta(minutes=9)) == 0
     assert read_again(issue, later=timedelta(minutes=10)) == 2
-    assert article_changes.changes(issue) == []
+    assert article_changes.find_changes(issue) == []
 
 
 @pytest.mark.django_db
@@ -306,7 +306,7 @@ def test_a_page_that_is_not_there_is_gone_and_can_come_back(web, status):
     assert kinds(issue) == [("id", "gone")]
     web.answers["/demo/1"] = kept
     read_again(issue, later=timedelta(hours=1))
-    assert article_changes.changes(issue) == []
+    assert article_changes.find_changes(issue) == []
 
 
 @pytest.mark.django_db
@@ -328,7 +328,7 @@ def test_a_site_that_is_down_or_shut_makes_nothing_gone(web, answer, words):
 
     read_again(issue)
 
-    (change,) = article_changes.changes(issue)
+    (change,) = article_changes.find_changes(issue)
     assert change.kind == "unreachable"
     assert words in change.reason
     assert change.looked_at == NOW
@@ -366,7 +366,7 @@ def test_an_article_that_moved_is_followed_and_found_by_its_new_address(web):
 
     read_again(issue)
 
-    (change,) = article_changes.changes(issue)
+    (change,) = article_changes.find_changes(issue)
     assert (change.kind, change.url) == ("moved", new)
     assert not Article.objects.filter(pk=arrived.pk).exists()
     assert Article.objects.get().guid == new
@@ -380,6 +380,6 @@ def test_pages_are_read_a_few_at_a_time_and_each_result_stays_with_its_article(w
 
     assert read_again(issue) == 12
 
-    assert [(change.article, change.now.title) for change in article_changes.changes(issue)] == [
+    assert [(change.article, change.now.title) for change in article_changes.find_changes(issue)] == [
         (told[7].pk, "Judul tujuh")
     ]

@@ -97,7 +97,7 @@ def test_an_article_of_another_issue_is_added_again_only_on_purpose():
     first = issues.add_article(make_issue(newsletter), article, editor=None, now=LATER)
     second = make_issue(newsletter)
 
-    with pytest.raises(issues.AlreadyUsed) as used:
+    with pytest.raises(issues.ArticleAlreadyUsed) as used:
         issues.add_article(second, article, editor=None, now=LATER)
     again = issues.add_article(second, article, editor=None, now=LATER, again=True)
 
@@ -124,7 +124,7 @@ def test_a_change_after_undo_ends_redo():
     undone = issues.undo(issue, version=issue.version, editor=None, now=LATER)
     changed = renamed(undone, "Lain", now=LATER + timedelta(minutes=1))
 
-    with pytest.raises(issues.NothingThere):
+    with pytest.raises(issues.NoSuchRevision):
         issues.redo(changed, version=changed.version, editor=None, now=LATER)
 
     assert subject(changed) == "Lain"
@@ -134,7 +134,7 @@ def test_undo_stops_at_the_empty_issue():
     issue = make_issue()
     empty = issues.undo(issue, version=issue.version, editor=None, now=LATER)
 
-    with pytest.raises(issues.NothingThere):
+    with pytest.raises(issues.NoSuchRevision):
         issues.undo(empty, version=empty.version, editor=None, now=LATER)
 
     assert empty.content["blocks"] == []
@@ -212,7 +212,7 @@ def test_a_deleted_draft_comes_back_as_it_was():
     issue = make_issue()
 
     issues.delete(issue, editor=None, now=LATER)
-    issues.bring_back(issue, editor=None, now=LATER)
+    issues.undelete(issue, editor=None, now=LATER)
 
     issue.refresh_from_db()
     assert (issue.deleted_at, len(issue.content["blocks"])) == (None, 3)
@@ -255,7 +255,7 @@ WRONG = [
 @pytest.mark.parametrize(("arrow", "status"), WRONG)
 def test_an_arrow_from_a_wrong_state_changes_nothing(arrow, status):
     issue = make_issue()
-    moved = {"status": status, "scheduled_at": NOW, "approved_hash": issues.digest(issue)}
+    moved = {"status": status, "scheduled_at": NOW, "approved_hash": issues.approval_digest(issue)}
     type(issue).objects.filter(pk=issue.pk).update(**moved)
     issue.refresh_from_db()
 

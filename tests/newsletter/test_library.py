@@ -30,7 +30,7 @@ def shown(width=1200, height=600, size=90_000, **fields):
 
 def with_picture(file) -> content.Document:
     document = make_document()
-    document.blocks[0].picture = issues.picture(file)
+    document.blocks[0].picture = issues.build_picture(file)
     return document
 
 
@@ -69,7 +69,7 @@ def test_the_same_picture_is_stored_once_and_shown_in_both_libraries():
 def test_what_cannot_be_shown_in_a_mail_is_refused_in_words(body, words):
     newsletter = make_newsletter()
 
-    with pytest.raises(images.NoPicture, match=words.replace(".", r"\.")):
+    with pytest.raises(images.InvalidPicture, match=words.replace(".", r"\.")):
         library.add_picture(newsletter, body)
 
     assert not library.search(newsletter).exists()
@@ -86,14 +86,14 @@ def test_pictures_are_found_by_all_words_of_what_they_show():
 
 @pytest.mark.parametrize("key", ["", "x", "-1", "9" * 30])
 def test_a_picture_that_no_form_names_is_none(key):
-    assert library.picture(make_newsletter(), key) is None
+    assert library.find_picture(make_newsletter(), key) is None
 
 
 def test_a_picture_of_another_newsletter_is_not_there():
     file = shown()
     make_newsletter().media.add(file)
 
-    assert library.picture(make_newsletter(), str(file.pk)) is None
+    assert library.find_picture(make_newsletter(), str(file.pk)) is None
 
 
 def test_the_picture_of_an_article_joins_the_library_with_its_issue():
@@ -111,10 +111,10 @@ def test_what_an_editor_writes_is_kept_for_a_picture_without_words():
     document = with_picture(bare)
     document.blocks[0].words["id"].image_alt = "Loket imigrasi di Denpasar"
     document.blocks.append(
-        content.Image(picture=issues.picture(described), words={"id": content.ImageWords(image_alt="Lain")})
+        content.Image(picture=issues.build_picture(described), words={"id": content.ImageWords(image_alt="Lain")})
     )
 
-    library.remember_words(document, "id")
+    library.remember_alt_texts(document, "id")
 
     bare.refresh_from_db()
     described.refresh_from_db()
@@ -133,34 +133,36 @@ def test_what_an_editor_writes_is_kept_for_a_picture_without_words():
 def test_what_readers_would_not_like_is_said_in_words(fields, words):
     file = shown(**fields)
 
-    (said,) = library.warnings(with_picture(file))[file.pk]
+    (said,) = library.picture_warnings(with_picture(file))[file.pk]
 
     assert words in said
 
 
 def test_a_good_picture_has_no_warning():
-    assert library.warnings(with_picture(shown())) == {}
+    assert library.picture_warnings(with_picture(shown())) == {}
 
 
 def test_warnings_ask_the_database_once(django_assert_num_queries):
-    document = content.Document(blocks=[content.Image(picture=issues.picture(shown(width=300))) for _ in range(9)])
+    document = content.Document(
+        blocks=[content.Image(picture=issues.build_picture(shown(width=300))) for _ in range(9)]
+    )
 
     with django_assert_num_queries(1):
-        assert len(library.warnings(document)) == 9
+        assert len(library.picture_warnings(document)) == 9
 
 
 # --- saved blocks ----------------------------------------------------------------------------------------------------
 
 
 def kept(newsletter, name="Sponsor"):
-    block = content.Notice(id="b001", tone="info", words={"id": content.TextWords(heading="Terima kasih")})
-    return library.keep_block(newsletter, block, name=name, editor=make_editor(), now=NOW)
+    block = content.Callout(id="b001", tone="info", words={"id": content.TextWords(heading="Terima kasih")})
+    return library.save_block(newsletter, block, name=name, editor=make_editor(), now=NOW)
 
 
 def test_a_kept_block_comes_back_as_a_new_one():
     saved = kept(make_newsletter())
 
-    one, other = library.block_of(saved), library.block_of(saved)
+    one, other = library.copy_saved_block(saved), library.copy_saved_block(saved)
 
     assert one.words["id"].heading == other.words["id"].heading == "Terima kasih"
     assert len({one.id, other.id, "b001"}) == 3
@@ -171,10 +173,10 @@ def test_a_deleted_block_is_brought_back():
     saved = kept(newsletter)
 
     library.delete_block(saved, now=NOW)
-    while_away = library.blocks(newsletter).count()
-    library.bring_back_block(saved)
+    while_away = library.saved_blocks(newsletter).count()
+    library.undelete_block(saved)
 
-    assert (while_away, library.blocks(newsletter).count()) == (0, 1)
+    assert (while_away, library.saved_blocks(newsletter).count()) == (0, 1)
 
 
 def test_blocks_are_listed_by_name_for_their_newsletter_only():
@@ -183,4 +185,4 @@ def test_blocks_are_listed_by_name_for_their_newsletter_only():
     kept(newsletter, "Pembuka")
     kept(make_newsletter(), "Lain")
 
-    assert [saved.name for saved in library.blocks(newsletter)] == ["Pembuka", "Sponsor"]
+    assert [saved.name for saved in library.saved_blocks(newsletter)] == ["Pembuka", "Sponsor"]

@@ -33,7 +33,7 @@ def asked(monkeypatch):
             raise answer
         return answer
 
-    monkeypatch.setattr(http_client, "try_link", try_link)
+    monkeypatch.setattr(http_client, "check_link", try_link)
     monkeypatch.setattr(link_checker, "PAUSE_S", 0)
     return tried
 
@@ -56,7 +56,7 @@ def again(issue: Issue) -> Issue:
 def test_a_link_is_asked_for_its_head_only(web):
     url = web.put("/demo/a", "<p>halo</p>")
 
-    assert http_client.try_link(url) == url
+    assert http_client.check_link(url) == url
 
     assert (web.headed, web.asked) == (["/demo/a"], [])
 
@@ -68,7 +68,7 @@ def test_a_site_that_knows_no_head_is_asked_once_more(web):
 
     web.answers["/demo/a"] = answer
 
-    assert http_client.try_link(web.origin + "/demo/a") == web.origin + "/demo/a"
+    assert http_client.check_link(web.origin + "/demo/a") == web.origin + "/demo/a"
 
     assert [path for path, _headers in web.asked] == ["/demo/a"]
 
@@ -77,29 +77,29 @@ def test_redirects_are_followed_to_where_they_lead(web):
     web.answers["/demo/old"] = (301, {"Location": "/demo/new"}, b"")
     web.put("/demo/new", "<p>halo</p>")
 
-    assert http_client.try_link(web.origin + "/demo/old") == web.origin + "/demo/new"
+    assert http_client.check_link(web.origin + "/demo/old") == web.origin + "/demo/new"
 
 
 @pytest.mark.parametrize(
     ("status", "failure"),
     [
-        (404, http_client.Gone),
-        (410, http_client.Gone),
-        (403, http_client.KeptOut),
-        (503, http_client.TryLater),
-        (400, http_client.Refused),
+        (404, http_client.PageGone),
+        (410, http_client.PageGone),
+        (403, http_client.AccessDenied),
+        (503, http_client.TemporaryFetchError),
+        (400, http_client.PermanentFetchError),
     ],
 )
 def test_a_link_that_leads_nowhere_says_why(web, status, failure):
     web.answers["/demo/a"] = (status, {}, b"")
 
     with pytest.raises(failure):
-        http_client.try_link(web.origin + "/demo/a")
+        http_client.check_link(web.origin + "/demo/a")
 
 
 def test_a_link_into_the_private_network_is_not_tried(web):
-    with pytest.raises(http_client.Refused, match="private network"):
-        http_client.try_link("http://127.0.0.1/x")
+    with pytest.raises(http_client.PermanentFetchError, match="private network"):
+        http_client.check_link("http://127.0.0.1/x")
 
 
 # --- which links -----------------------------------------------------------------------------------------------------
@@ -133,16 +133,18 @@ def test_every_link_an_editor_can_set_is_found():
                 id="bfaq",
                 words={
                     "id": content.FaqWords(
-                        questions=[content.Question(question="G?", answer='<p><a href="https://g.example/">G</a></p>')]
+                        questions=[content.FaqEntry(question="G?", answer='<p><a href="https://g.example/">G</a></p>')]
                     )
                 },
             ),
-            content.Event(id="bevent", words={"id": content.EventWords(headline="H", url="https://h.example/")}),
+            content.CalendarEvent(
+                id="bevent", words={"id": content.CalendarEventWords(headline="H", url="https://h.example/")}
+            ),
             content.Button(id="bbutton", words={"id": content.ButtonWords(label="I", url="https://i.example/ i")}),
         ]
     )
 
-    assert [(link.url, link.block, link.label) for link in link_checker.links(document)] == [
+    assert [(link.url, link.block, link.label) for link in link_checker.document_links(document)] == [
         ("https://a.example/", "bstory", "A"),
         ("https://b.example/", "btext", "B"),
         ("https://c.example/", "bimage", "C"),
@@ -169,7 +171,7 @@ def test_every_link_an_editor_can_set_is_found():
 def test_only_addresses_of_the_web_that_are_not_ours_are_tried(settings, url, is_tried):
     settings.SITE_URL, settings.EMBEDDED = "https://surat.example", False
 
-    assert link_checker.is_tried(url) is is_tried
+    assert link_checker.is_checkable(url) is is_tried
 
 
 # --- a look ----------------------------------------------------------------------------------------------------------
@@ -178,81 +180,81 @@ def test_only_addresses_of_the_web_that_are_not_ours_are_tried(settings, url, is
 def test_a_look_keeps_what_each_link_said_and_when(asked):
     issue = linked("https://a.example/x", "https://b.example/y", "https://a.example/x")
     asked.answers = {
-        "https://b.example/y": http_client.Gone("There is no page at this address (any more)."),
+        "https://b.example/y": http_client.PageGone("There is no page at this address (any more)."),
         "https://a.example/x": "https://a.example/z",
     }
 
-    assert link_checker.take(issue, now=NOW) == 1
+    assert link_checker.run_check(issue, now=NOW) == 1
 
     assert sorted(asked) == ["https://a.example/x", "https://b.example/y"]
-    assert link_checker.answers(again(issue)) == {
-        "https://a.example/x": link_checker.Answer(True, NOW, to="https://a.example/z"),
-        "https://b.example/y": link_checker.Answer(False, NOW, "There is no page at this address (any more)."),
+    assert link_checker.latest_results(again(issue)) == {
+        "https://a.example/x": link_checker.LinkResult(True, NOW, to="https://a.example/z"),
+        "https://b.example/y": link_checker.LinkResult(False, NOW, "There is no page at this address (any more)."),
     }
     assert again(issue).looked_at == NOW
 
 
 def test_good_answers_are_believed_for_ten_minutes_and_bad_ones_asked_again(asked):
     issue = linked("https://a.example/", "https://b.example/")
-    asked.answers = {"https://b.example/": http_client.Gone("There is no page at this address (any more).")}
-    link_checker.take(issue, now=NOW)
+    asked.answers = {"https://b.example/": http_client.PageGone("There is no page at this address (any more).")}
+    link_checker.run_check(issue, now=NOW)
     asked.clear()
     asked.answers.clear()
 
-    link_checker.take(again(issue), now=NOW + timedelta(minutes=9))
+    link_checker.run_check(again(issue), now=NOW + timedelta(minutes=9))
     assert asked == ["https://b.example/"]
-    assert {url: said.at for url, said in link_checker.answers(again(issue)).items()} == {
+    assert {url: said.at for url, said in link_checker.latest_results(again(issue)).items()} == {
         "https://a.example/": NOW,
         "https://b.example/": NOW + timedelta(minutes=9),
     }
 
     asked.clear()
-    link_checker.take(again(issue), now=NOW + timedelta(minutes=11))
+    link_checker.run_check(again(issue), now=NOW + timedelta(minutes=11))
     assert asked == ["https://a.example/"]
 
 
 def test_another_issue_profits_from_a_good_answer(asked):
-    link_checker.take(linked("https://a.example/"), now=NOW)
+    link_checker.run_check(linked("https://a.example/"), now=NOW)
 
-    link_checker.take(linked("https://a.example/"), now=NOW + timedelta(minutes=1))
+    link_checker.run_check(linked("https://a.example/"), now=NOW + timedelta(minutes=1))
 
     assert asked == ["https://a.example/"]
 
 
 def test_once_scheduled_the_publishers_own_links_are_tried_again(asked):
     issue = linked("https://kabarlintas.example/a", "https://other.example/b")
-    link_checker.take(issue, now=NOW)
+    link_checker.run_check(issue, now=NOW)
     Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.SCHEDULED, scheduled_at=NOW + timedelta(minutes=9))
     asked.clear()
 
-    link_checker.take(again(issue), now=NOW + timedelta(minutes=5))
+    link_checker.run_check(again(issue), now=NOW + timedelta(minutes=5))
 
     assert asked == ["https://kabarlintas.example/a"]
 
 
 def test_a_site_that_is_silent_twice_is_left_alone(asked):
     urls = [f"https://a.example/{number}" for number in range(5)]
-    down = http_client.TryLater("The site cannot be reached just now. Try again later.")
+    down = http_client.TemporaryFetchError("The site cannot be reached just now. Try again later.")
     asked.answers = dict.fromkeys(urls, down)
     issue = linked(*urls)
 
-    assert link_checker.take(issue, now=NOW) == 5
+    assert link_checker.run_check(issue, now=NOW) == 5
 
     assert asked == urls[:2]
 
 
 def test_links_that_the_time_does_not_suffice_for_wait_for_the_next_look(asked, monkeypatch):
-    monkeypatch.setattr(link_checker, "MOST_SECONDS", -1)
+    monkeypatch.setattr(link_checker, "MAX_SECONDS", -1)
 
-    link_checker.take(issue := linked("https://a.example/"), now=NOW)
+    link_checker.run_check(issue := linked("https://a.example/"), now=NOW)
 
-    assert (asked, link_checker.answers(again(issue))) == ([], {})
+    assert (asked, link_checker.latest_results(again(issue))) == ([], {})
 
 
 def test_old_answers_are_forgotten(asked):
-    link_checker.take(linked("https://a.example/"), now=NOW)
+    link_checker.run_check(linked("https://a.example/"), now=NOW)
 
-    link_checker.take(linked("https://b.example/"), now=NOW + timedelta(days=2))
+    link_checker.run_check(linked("https://b.example/"), now=NOW + timedelta(days=2))
 
     assert list(LinkLook.objects.values_list("url", flat=True)) == ["https://b.example/"]
 
@@ -260,10 +262,10 @@ def test_old_answers_are_forgotten(asked):
 def test_the_articles_are_read_again_too(asked, monkeypatch):
     read = []
     monkeypatch.setattr(
-        article_changes, "read_again", lambda issue, **options: read.append((issue.pk, options["max_age"]))
+        article_changes, "refresh_articles", lambda issue, **options: read.append((issue.pk, options["max_age"]))
     )
 
-    link_checker.take(issue := linked("https://a.example/"), now=NOW)
+    link_checker.run_check(issue := linked("https://a.example/"), now=NOW)
 
     assert read == [(issue.pk, timedelta(minutes=2))]
 
@@ -273,29 +275,29 @@ def test_the_articles_are_read_again_too(asked, monkeypatch):
 
 def test_who_asked_waits_until_a_look_was_begun_since():
     issue = linked("https://a.example/")
-    link_checker.ask(issue, now=NOW)
+    link_checker.request_check(issue, now=NOW)
 
-    assert link_checker.is_waiting(issue, now=NOW)
-    assert [one.pk for one in link_checker.waiting(now=NOW)] == [issue.pk]
+    assert link_checker.is_pending(issue, now=NOW)
+    assert [one.pk for one in link_checker.pending_issues(now=NOW)] == [issue.pk]
 
-    link_checker.keep(issue, {}, now=NOW + timedelta(seconds=1))
-    assert not link_checker.is_waiting(issue, now=NOW + timedelta(seconds=2))
-    assert list(link_checker.waiting(now=NOW + timedelta(seconds=2))) == []
+    link_checker.store_results(issue, {}, now=NOW + timedelta(seconds=1))
+    assert not link_checker.is_pending(issue, now=NOW + timedelta(seconds=2))
+    assert list(link_checker.pending_issues(now=NOW + timedelta(seconds=2))) == []
 
 
 def test_nobody_waits_for_a_question_of_yesterday():
     issue = linked("https://a.example/")
-    link_checker.ask(issue, now=NOW)
+    link_checker.request_check(issue, now=NOW)
 
-    assert not link_checker.is_waiting(issue, now=NOW + timedelta(days=1))
-    assert list(link_checker.waiting(now=NOW + timedelta(days=1))) == []
+    assert not link_checker.is_pending(issue, now=NOW + timedelta(days=1))
+    assert list(link_checker.pending_issues(now=NOW + timedelta(days=1))) == []
 
 
 def test_a_page_asks_by_itself_every_ten_minutes():
     issue = linked("https://a.example/")
     assert link_checker.is_due(issue, now=NOW)
 
-    link_checker.ask(issue, now=NOW)
+    link_checker.request_check(issue, now=NOW)
     assert not link_checker.is_due(issue, now=NOW + timedelta(minutes=9))
     assert link_checker.is_due(issue, now=NOW + timedelta(minutes=10))
 
@@ -306,9 +308,9 @@ def test_five_minutes_before_it_goes_out_an_issue_is_looked_at_once_more():
         status=IssueStatus.SCHEDULED, scheduled_at=NOW + timedelta(hours=1), look_asked_at=NOW, looked_at=NOW
     )
 
-    assert link_checker.ask_ahead(now=NOW + timedelta(minutes=54)) == 0
-    assert link_checker.ask_ahead(now=NOW + timedelta(minutes=56)) == 1
-    assert link_checker.ask_ahead(now=NOW + timedelta(minutes=57)) == 0
+    assert link_checker.request_upcoming_checks(now=NOW + timedelta(minutes=54)) == 0
+    assert link_checker.request_upcoming_checks(now=NOW + timedelta(minutes=56)) == 1
+    assert link_checker.request_upcoming_checks(now=NOW + timedelta(minutes=57)) == 0
     assert again(issue).look_asked_at == NOW + timedelta(minutes=56)
 
 
@@ -317,43 +319,43 @@ def test_five_minutes_before_it_goes_out_an_issue_is_looked_at_once_more():
 
 def test_an_issue_begins_on_a_look_of_the_last_quarter_of_an_hour():
     issue = linked("https://a.example/")
-    link_checker.keep(issue, {}, now=NOW)
+    link_checker.store_results(issue, {}, now=NOW)
 
-    assert link_checker.may_begin(issue, now=NOW + timedelta(minutes=15))
+    assert link_checker.may_start_sending(issue, now=NOW + timedelta(minutes=15))
     assert again(issue).look_asked_at is None
 
 
 def test_without_one_it_asks_and_waits_a_minute_at_most():
     issue = linked("https://a.example/")
 
-    assert not link_checker.may_begin(issue, now=NOW)
+    assert not link_checker.may_start_sending(issue, now=NOW)
     assert again(issue).look_asked_at == NOW
-    assert not link_checker.may_begin(issue, now=NOW + timedelta(seconds=59))
-    assert link_checker.may_begin(issue, now=NOW + timedelta(seconds=60))
+    assert not link_checker.may_start_sending(issue, now=NOW + timedelta(seconds=59))
+    assert link_checker.may_start_sending(issue, now=NOW + timedelta(seconds=60))
 
 
 def test_a_question_from_before_a_long_halt_is_put_again():
     issue = linked("https://a.example/")
-    link_checker.ask(issue, now=NOW)
+    link_checker.request_check(issue, now=NOW)
 
-    assert not link_checker.may_begin(issue, now=NOW + timedelta(hours=3))
+    assert not link_checker.may_start_sending(issue, now=NOW + timedelta(hours=3))
     assert again(issue).look_asked_at == NOW + timedelta(hours=3)
 
 
 def test_a_look_from_before_the_last_edit_does_not_count():
     issue = linked("https://a.example/")
-    link_checker.keep(issue, {}, now=NOW - timedelta(minutes=1))
+    link_checker.store_results(issue, {}, now=NOW - timedelta(minutes=1))
 
-    assert not link_checker.may_begin(issue, now=NOW + timedelta(seconds=1))
+    assert not link_checker.may_start_sending(issue, now=NOW + timedelta(seconds=1))
 
 
 def test_an_issue_with_nothing_to_try_waits_for_nothing():
-    assert link_checker.may_begin(make_issue(stories=0), now=NOW)
+    assert link_checker.may_start_sending(make_issue(stories=0), now=NOW)
 
 
 def test_the_look_at_a_damaged_issue_is_taken_and_finds_nothing(now):
     issue = make_issue()
     issue.content = {"blocks": [{"kind": "poster"}]}
 
-    assert link_checker.take(issue, now=now) == 0
+    assert link_checker.run_check(issue, now=now) == 0
     assert issue.looked_at == now

@@ -24,8 +24,8 @@ def linked(**thing) -> str:
     return f'<script type="application/ld+json">{said}</script>'
 
 
-def read(body: bytes, url: str = URL, **facts) -> extraction.Page:
-    return extraction.read(body, url=url, zone=JAKARTA, **facts)
+def read(body: bytes, url: str = URL, **facts) -> extraction.ExtractedPage:
+    return extraction.extract_page(body, url=url, zone=JAKARTA, **facts)
 
 
 def test_json_ld_is_believed_before_opengraph_and_html():
@@ -392,7 +392,7 @@ def test_the_headline_is_told_from_the_names_of_site_and_section(head, body, tit
     ],
 )
 def test_the_date_is_found_where_people_see_it(head, body, day):
-    found = extraction.read(page(head, body + TEXT), url=URL).article.published_at
+    found = extraction.extract_page(page(head, body + TEXT), url=URL).article.published_at
 
     assert (found.astimezone(UTC).date().isoformat() if found else None) == day
 

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from newsletter.articles import extraction
-from newsletter.articles.extraction.site import likely_zone
+from newsletter.articles.extraction.site import guess_time_zone
 
 URL = "https://www.kabarlintas.example/"
 
 
 def front(head: str = "", body: str = "", *, lang: str = "id") -> extraction.Site:
     page = f'<!doctype html><html lang="{lang}"><head>{head}</head><body>{body}</body></html>'
-    return extraction.read_site(page.encode(), url=URL)
+    return extraction.extract_site(page.encode(), url=URL)
 
 
 def linked(*things: dict) -> str:
@@ -150,8 +150,8 @@ def test_the_zone_follows_summer_time():
     winter = datetime(2026, 1, 10, 9, tzinfo=timezone(timedelta(hours=-5)))
     summer = datetime(2026, 7, 10, 9, tzinfo=timezone(timedelta(hours=-4)))
 
-    assert likely_zone([winter, summer], language="en") == "America/New_York"
-    assert likely_zone([winter], language="es") == "America/Bogota"
+    assert guess_time_zone([winter, summer], language="en") == "America/New_York"
+    assert guess_time_zone([winter], language="es") == "America/Bogota"
 
 
 @pytest.mark.parametrize(
@@ -164,11 +164,11 @@ def test_the_zone_follows_summer_time():
     ],
 )
 def test_dates_in_utc_or_in_no_zone_of_the_world_say_nothing_about_the_zone(moments):
-    assert likely_zone(moments, language="id") == ""
+    assert guess_time_zone(moments, language="id") == ""
 
 
 @pytest.mark.parametrize("body", [b"", b"\x00", b"<" * 9000, b"<base href='http://['>" + bytes(range(256)) * 9])
 def test_a_front_page_of_garbage_is_a_site_all_the_same(body):
-    site = extraction.read_site(body, url=URL)
+    site = extraction.extract_site(body, url=URL)
 
     assert (site.feeds, site.accent, site.time_zone) == ([], "", "")

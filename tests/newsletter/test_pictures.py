@@ -113,19 +113,19 @@ def png_header(width: int, height: int) -> bytes:
     ],
 )
 def test_t31_bombs_and_what_is_no_picture_are_told_in_words(body, words):
-    with pytest.raises(images.NoPicture, match=words):
+    with pytest.raises(images.InvalidPicture, match=words):
         images.store(body)
 
     assert not MediaFile.objects.exists()
 
 
 def test_a_picture_that_breaks_off_is_refused():
-    with pytest.raises(images.NoPicture):
+    with pytest.raises(images.InvalidPicture):
         images.store(encoded(photo(), "JPEG")[:2000])
 
 
 def test_a_tracking_pixel_is_no_picture():
-    with pytest.raises(images.NoPicture, match="too small"):
+    with pytest.raises(images.InvalidPicture, match="too small"):
         images.store(encoded(Image.new("RGB", (1, 1)), "PNG"))
 
 
@@ -133,7 +133,7 @@ def test_a_tracking_pixel_is_no_picture():
 def test_t31_what_a_picture_is_called_does_not_matter(web, declared):
     url = web.put("/media/foto", encoded(photo(), "PNG"), kind=declared)
 
-    assert opened(images.store(http_client.fetch(url, limits=http_client.IMAGE).body)).size == (1200, 900)
+    assert opened(images.store(http_client.fetch(url, limits=http_client.IMAGE_LIMITS).body)).size == (1200, 900)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_t31_what_a_picture_is_called_does_not_matter(web, declared):
 def test_t31_what_calls_itself_a_picture_and_is_none_is_refused(web, body):
     url = web.put("/media/foto.png", body, kind="image/png")
 
-    with pytest.raises(images.NoPicture):
-        images.store(http_client.fetch(url, limits=http_client.IMAGE).body)
+    with pytest.raises(images.InvalidPicture):
+        images.store(http_client.fetch(url, limits=http_client.IMAGE_LIMITS).body)
 
     assert not MediaFile.objects.exists()
 
@@ -184,5 +184,5 @@ def test_an_avif_whose_pixels_are_damaged_is_no_picture():
     Image.new("RGB", (120, 110), "teal").save(out, "AVIF")
     head, mark, pixels = out.getvalue().partition(b"mdat")
 
-    with pytest.raises(images.NoPicture):
+    with pytest.raises(images.InvalidPicture):
         images.store(head + mark + bytes(len(pixels)))

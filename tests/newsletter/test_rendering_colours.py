@@ -30,7 +30,7 @@ def test_a_readable_accent_stays_as_it_is():
 
 @given(ACCENTS)
 def test_every_accent_can_be_read_in_light_in_dark_and_inverted(accent):
-    palette = colours.palette(accent)
+    palette = colours.build_palette(accent)
 
     assert colours.contrast(palette.accent, "#FFFFFF") >= 4.5
     assert colours.contrast(palette.accent, palette.tint) >= 4.5
@@ -39,5 +39,5 @@ def test_every_accent_can_be_read_in_light_in_dark_and_inverted(accent):
     assert colours.contrast(palette.accent_dark, palette.tint_dark) >= 4.5
     assert colours.contrast(palette.on_accent_dark, palette.accent_dark) >= 4.5
     assert colours.contrast(colours.INK_DARK, palette.tint_dark) >= 4.5
-    assert colours.contrast(colours.inverted(palette.accent), "#000000") >= 4.5
+    assert colours.contrast(colours.invert(palette.accent), "#000000") >= 4.5
     assert "#FFFFFF" not in (palette.on_accent, palette.on_accent_dark)

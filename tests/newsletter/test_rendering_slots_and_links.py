@@ -34,7 +34,7 @@ def test_a_merge_field_that_nobody_wrote_is_refused(name):
 
 @given(st.text())
 def test_a_merge_field_carries_any_words_and_gives_way_to_a_readers_own(words):
-    segments = slots.split(f"Halo {slots.field('name', words)}!")
+    segments = slots.split(f"Halo {slots.format_field('name', words)}!")
 
     assert slots.fill(segments, {}) == f"Halo {words}!"
     assert slots.fill(segments, {"name": ""}) == f"Halo {words}!"
@@ -43,7 +43,7 @@ def test_a_merge_field_carries_any_words_and_gives_way_to_a_readers_own(words):
 
 @given(st.text())
 def test_words_without_marks_never_hold_a_slot(words):
-    assert slots.split(slots.without_marks(words)).slots == ()
+    assert slots.split(slots.strip_marks(words)).slots == ()
 
 
 @given(st.lists(st.sampled_from(["⟦hit⟧", "⟦u⟧", "teks", "é", "\n"])), st.text())

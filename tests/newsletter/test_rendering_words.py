@@ -14,7 +14,7 @@ def as_is(url: str, label: str) -> str:
 
 
 def test_paragraphs_emphasis_lists_and_links_are_kept():
-    rich = richtext.read(
+    rich = richtext.parse(
         '<p>Bawa <strong>paspor</strong> dan <em>KTP</em>.<br>Lalu <a href="https://a.example/x">isi formulir</a>.</p>'
         "<ol><li>Satu</li><li>Dua</li></ol>"
     )
@@ -49,7 +49,7 @@ def test_paragraphs_emphasis_lists_and_links_are_kept():
     ],
 )
 def test_t23_only_plain_formatting_survives(html, clean):
-    got = richtext.to_html(richtext.read(html), as_is)
+    got = richtext.to_html(richtext.parse(html), as_is)
 
     assert got == (clean if clean != "<p></p>" else got)
     assert "<img" not in got
@@ -60,7 +60,7 @@ def test_t23_only_plain_formatting_survives(html, clean):
 def test_whatever_is_typed_comes_out_as_well_formed_html(words):
     from lxml import etree
 
-    html = richtext.to_html(richtext.read(words), as_is)
+    html = richtext.to_html(richtext.parse(words), as_is)
 
     etree.fromstring(f"<x>{html}</x>")
 
@@ -68,11 +68,11 @@ def test_whatever_is_typed_comes_out_as_well_formed_html(words):
 @pytest.mark.parametrize("html", ["<em>" * 10_000 + "x", "<ul>" * 1_001, "x" * 100_001])
 def test_more_than_a_person_writes_is_refused(html):
     with pytest.raises(richtext.TooComplex):
-        richtext.read(html)
+        richtext.parse(html)
 
 
 def test_nesting_ends_here():
-    assert richtext.to_html(richtext.read("<em>" * 900 + "x"), as_is) == "<p><em>x</em></p>"
+    assert richtext.to_html(richtext.parse("<em>" * 900 + "x"), as_is) == "<p><em>x</em></p>"
 
 
 def test_long_lines_of_plain_text_are_wrapped_but_addresses_never():
@@ -92,13 +92,13 @@ CHIP = '<p>Halo <span data-merge="name">Sahabat</span>, apa kabar?</p>'
 
 
 def test_a_merge_field_is_kept_with_the_words_that_stand_in_for_it():
-    rich = richtext.read(CHIP)
+    rich = richtext.parse(CHIP)
 
     assert richtext.to_html(rich, as_is) == CHIP
-    assert list(richtext.merges(rich)) == [("name", "Sahabat")]
-    assert richtext.to_html(rich, as_is, merge=richtext.only_words) == "<p>Halo Sahabat, apa kabar?</p>"
+    assert list(richtext.merge_fields(rich)) == [("name", "Sahabat")]
+    assert richtext.to_html(rich, as_is, merge=richtext.fallback_only) == "<p>Halo Sahabat, apa kabar?</p>"
     assert richtext.to_text(rich, as_is) == "Halo Sahabat, apa kabar?"
-    assert richtext.words(rich) == "Halo Sahabat, apa kabar?"
+    assert richtext.plain_words(rich) == "Halo Sahabat, apa kabar?"
 
 
 @pytest.mark.parametrize(
@@ -127,20 +127,20 @@ def test_a_merge_field_is_kept_with_the_words_that_stand_in_for_it():
     ],
 )
 def test_t24_only_known_fields_become_merge_fields(html, clean):
-    assert richtext.to_html(richtext.read(html), as_is) == clean
+    assert richtext.to_html(richtext.parse(html), as_is) == clean
 
 
 @given(st.text(st.sampled_from("<>/=\"' spandt-mergeliu⟦⟧:b"), max_size=120))
 def test_what_is_written_can_be_read_again(words):
     html = f'<span data-merge="name">{words}</span> {words}'
 
-    once = richtext.to_html(richtext.read(html), as_is)
+    once = richtext.to_html(richtext.parse(html), as_is)
 
-    assert richtext.to_html(richtext.read(once), as_is) == once
+    assert richtext.to_html(richtext.parse(once), as_is) == once
 
 
 def test_a_merge_field_is_never_broken_in_plain_text():
-    field = slots.field("name", "warga sekalian yang budiman dan terhormat di mana pun berada")
+    field = slots.format_field("name", "warga sekalian yang budiman dan terhormat di mana pun berada")
 
     text = plaintext.tidy(f"{'kata ' * 14}{field}, {'x' * 900}{field}{'y' * 900}")
 

@@ -151,7 +151,7 @@ def test_writers_have_no_way_to_addresses(client, newsletter):
     page = client.get(reverse("studio-start")).text
 
     assert "Subscribers" not in page
-    assert not roles.may(newsletter.memberships.get().editor, roles.Action.SEE_PEOPLE, newsletter)
+    assert not roles.is_allowed(newsletter.memberships.get().editor, roles.Action.SEE_PEOPLE, newsletter)
 
 
 def test_the_admin_is_for_superusers(client, newsletter):

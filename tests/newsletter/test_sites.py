@@ -71,14 +71,14 @@ def publication(web):
 
 
 def read(address, now):
-    reading = sites.begin(address, now=now)
+    reading = sites.start_reading(address, now=now)
     while not reading.is_done:
-        sites.go_on(reading)
+        sites.read_next_step(reading)
     return reading
 
 
 def refusal(address, now):
-    with pytest.raises(sites.CannotRead) as refused, translation.override("en"):
+    with pytest.raises(sites.SiteReadError) as refused, translation.override("en"):
         read(address, now)
     return str(refused.value)
 
@@ -114,12 +114,12 @@ def test_feeds_of_all_languages_are_found_with_their_articles(publication, web, 
 def test_articles_bring_their_twins(publication, now):
     reading = read(publication, now)
 
-    assert [sorted(story.twins) for story in sites.picks(reading)] == [["id"], ["en", "id"]] * 2 + [["id"]]
+    assert [sorted(story.twins) for story in sites.pick_articles(reading)] == [["id"], ["en", "id"]] * 2 + [["id"]]
 
 
 def test_nothing_is_stored_by_reading_and_looking(publication, now):
     reading = read(publication, now)
-    sites.preview(reading, "id")
+    sites.render_preview(reading, "id")
 
     assert not any(model.objects.exists() for model in (Newsletter, Source, Article))
 
@@ -127,14 +127,14 @@ def test_nothing_is_stored_by_reading_and_looking(publication, now):
 def test_the_preview_is_the_mail_with_its_pictures_inside(publication, now):
     reading = read(publication, now)
 
-    html = sites.preview(reading, "id")
+    html = sites.render_preview(reading, "id")
 
     assert "Kabar imigrasi nomor 1" in html
     assert html.count("data:image/") == 2
     assert "first-run/" not in html
     assert reading.accent.lower() in html.lower()
-    assert "Immigration news 2" in sites.preview(reading, "en")
-    assert sites.envelope(reading, "id").subject == "Kabar imigrasi nomor 1"
+    assert "Immigration news 2" in sites.render_preview(reading, "en")
+    assert sites.build_envelope(reading, "id").subject == "Kabar imigrasi nomor 1"
 
 
 def test_of_several_named_feeds_the_fullest_is_taken(web, now):
@@ -165,7 +165,7 @@ def test_the_address_of_one_article_makes_an_issue_of_one(web, now):
 
     reading = read(web.origin + "/demo/satu", now)
 
-    assert [story.article.title for story in sites.picks(reading)] == ["Kabar tunggal"]
+    assert [story.article.title for story in sites.pick_articles(reading)] == ["Kabar tunggal"]
     assert reading.found == []
 
 
@@ -221,7 +221,7 @@ def test_a_feed_of_nothing_readable_says_so(web, now):
 def test_keeping_makes_newsletter_sources_articles_logo_and_draft(publication, now):
     reading, editor = read(publication, now), make_editor()
 
-    issue = sites.keep(reading, editor=editor, now=now)
+    issue = sites.store_site(reading, editor=editor, now=now)
 
     newsletter = issue.newsletter
     assert (newsletter.title, newsletter.slug, newsletter.languages) == ("Kabar Lintas", "kabar-lintas", ["id", "en"])
@@ -239,9 +239,9 @@ def test_keeping_makes_newsletter_sources_articles_logo_and_draft(publication, n
 
 def test_the_draft_kept_is_the_one_that_was_shown(publication, now):
     reading = read(publication, now)
-    shown = [story.article.url for story in sites.picks(reading)]
+    shown = [story.article.url for story in sites.pick_articles(reading)]
 
-    issue = sites.keep(reading, editor=make_editor(), now=now)
+    issue = sites.store_site(reading, editor=make_editor(), now=now)
 
     told = [block.article for block in content.parse(issue.content).blocks]
     assert [Article.objects.get(pk=key).url for key in told] == shown
@@ -251,25 +251,25 @@ def test_what_the_site_does_not_say_is_not_invented_and_blocks_sending(publicati
     reading = read(publication, now)
     reading.postal_address = ""
 
-    issue = sites.keep(reading, editor=make_editor(), now=now)
+    issue = sites.store_site(reading, editor=make_editor(), now=now)
 
     assert (issue.newsletter.from_email, issue.newsletter.postal_address) == ("", "")
-    assert "address" in {check.id for check in checks.run(issue) if check.severity == "blocks" and not check.ok}
+    assert "address" in {check.id for check in checks.check_issue(issue) if check.severity == "blocks" and not check.ok}
 
 
 def test_feeds_left_out_are_not_connected_and_their_articles_stay(publication, web, now):
     reading = read(publication, now)
     reading.without = [web.origin + "/demo/en/umpan.xml"]
 
-    issue = sites.keep(reading, editor=make_editor(), now=now)
+    issue = sites.store_site(reading, editor=make_editor(), now=now)
 
     assert issue.newsletter.sources.get().url == web.origin + "/demo/umpan.xml"
     assert Article.objects.filter(language="en").exists()
 
 
 def test_a_second_site_of_the_same_name_gets_an_address_of_its_own(publication, now):
-    first = sites.keep(read(publication, now), editor=make_editor(), now=now)
-    second = sites.keep(read(publication, now), editor=make_editor(), now=now)
+    first = sites.store_site(read(publication, now), editor=make_editor(), now=now)
+    second = sites.store_site(read(publication, now), editor=make_editor(), now=now)
 
     assert first.newsletter.slug != second.newsletter.slug
 
@@ -281,7 +281,7 @@ def test_a_newsletter_keeps_no_longer_address_than_fits(publication, now):
     reading = read(publication, now)
     reading.url = "https://kabar.example/" + "x" * 900
 
-    newsletter = sites.keep(reading, editor=make_editor(), now=now).newsletter
+    newsletter = sites.store_site(reading, editor=make_editor(), now=now).newsletter
 
     assert newsletter.site_url == "https://kabar.example/"
     assert newsletter.list_id == "kabar-lintas.kabar.example"
@@ -292,7 +292,7 @@ def test_a_site_with_a_very_long_name_is_listed_under_ours(publication, now, set
     reading = read(publication, now)
     reading.url = "https://" + ".".join(["a" * 60] * 4) + "/"
 
-    newsletter = sites.keep(reading, editor=make_editor(), now=now).newsletter
+    newsletter = sites.store_site(reading, editor=make_editor(), now=now).newsletter
 
     assert newsletter.site_url == ""
     assert newsletter.list_id == "kabar-lintas.surat.example"

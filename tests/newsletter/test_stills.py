@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 def test_the_mark_is_in_the_middle_and_can_be_seen_on_light_and_dark():
     picture = gallery.make_picture(width=800, height=400)
 
-    path = video_thumbnails.with_play_mark(picture.path)
+    path = video_thumbnails.create_thumbnail(picture.path)
 
     with Image.open(default_storage.path(path)) as still:
         assert still.size == (800, 400)
@@ -28,11 +28,11 @@ def test_the_mark_is_in_the_middle_and_can_be_seen_on_light_and_dark():
 def test_the_marked_picture_is_made_once():
     picture = gallery.make_picture(width=640, height=320)
 
-    first, again = video_thumbnails.with_play_mark(picture.path), video_thumbnails.with_play_mark(picture.path)
+    first, again = video_thumbnails.create_thumbnail(picture.path), video_thumbnails.create_thumbnail(picture.path)
 
     assert first == again == f"stills/{picture.path.removesuffix('.png')}.jpg"
 
 
 @pytest.mark.parametrize("path", ["images/there-is-none.png", ""])
 def test_a_picture_that_cannot_be_read_stays_as_it_is(path):
-    assert video_thumbnails.with_play_mark(path) == path
+    assert video_thumbnails.create_thumbnail(path) == path

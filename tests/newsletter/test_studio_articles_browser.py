@@ -89,7 +89,7 @@ def test_a_page_that_takes_its_time_is_said_to_be_read_and_asked_for_once(opened
     def add_by_url(url, **_):
         asked.append(url)
         time.sleep(0.3)
-        raise articles.NoArticle("There is no page at this address (any more).")
+        raise articles.NotAnArticle("There is no page at this address (any more).")
 
     monkeypatch.setattr(articles, "add_by_url", add_by_url)
     opened.get_by_role("link", name="Articles", exact=True).first.click()

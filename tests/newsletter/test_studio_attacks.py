@@ -24,7 +24,7 @@ def issue(newsletter):
     document.blocks += [
         content.Text(id="btxt"),
         content.Image(id="bimg"),
-        content.Event(id="bevt", words={"id": content.EventWords(headline="Temu pembaca")}),
+        content.CalendarEvent(id="bevt", words={"id": content.CalendarEventWords(headline="Temu pembaca")}),
     ]
     return make_issue(newsletter, document=document)
 
@@ -106,7 +106,7 @@ def test_pages_open_with_changed_words_in_a_language_nobody_knows(studio, issue)
 
 def test_names_and_descriptions_are_kept_without_control_characters(studio, issue, newsletter):
     file = picture_of(newsletter)
-    saved = library.keep_block(newsletter, content.Text(), name="Salam", editor=None, now=NOW)
+    saved = library.save_block(newsletter, content.Text(), name="Salam", editor=None, now=NOW)
     form = form_of(issue, shelve="btxt", **{"btxt.name": "Sa\0lam\x0b pagi"})
 
     post(studio, "issue-block-keep", issue, form)
@@ -114,7 +114,7 @@ def test_names_and_descriptions_are_kept_without_control_characters(studio, issu
     studio.post(reverse("issue-image-describe", args=[issue.pk, file.pk]), {"alt": "Lo\0ket"})
     studio.post(reverse("issue-image-add", args=[issue.pk]), {"file": photo(colour="red"), "alt": "Me\0ja"})
 
-    assert sorted(block.name for block in library.blocks(newsletter)) == ["Salam pagi", "Salam sore"]
+    assert sorted(block.name for block in library.saved_blocks(newsletter)) == ["Salam pagi", "Salam sore"]
     assert sorted(file.alt for file in library.search(newsletter)) == ["Loket", "Meja"]
 
 
@@ -131,7 +131,7 @@ def test_no_reading_of_a_site_has_a_nul_in_its_address(studio):
 
 
 def test_an_issue_full_of_questions_can_be_saved(studio, newsletter):
-    questions = [content.Question(question="Berapa lama?", answer="<p>Tiga hari.</p>")] * 20
+    questions = [content.FaqEntry(question="Berapa lama?", answer="<p>Tiga hari.</p>")] * 20
     issue = make_issue(newsletter, document=content.Document())
     document = content.parse(issue.content)
     for number in range(60):

@@ -146,9 +146,9 @@ def test_a_step_no_page_of_ours_asks_for_is_refused(studio, issue, do):
     ("kind", "others"), [("lead", {"story", "brief"}), ("story", {"lead", "brief"}), ("text", set())]
 )
 def test_a_card_offers_the_kinds_it_can_become(kind, others):
-    block = content.KINDS[kind](id="b001")
+    block = content.BLOCK_TYPES[kind](id="b001")
 
-    (card,) = document_form.cards(content.Document(blocks=[block]), language="id", default="id")
+    (card,) = document_form.build_cards(content.Document(blocks=[block]), language="id", default="id")
 
     assert {name for name, _label in card.kinds} == others
 
@@ -219,7 +219,7 @@ def asked(newsletter):
     """An issue with a block of two questions in both languages."""
 
     def words(*questions):
-        return content.FaqWords(questions=[content.Question(question=q, answer=f"<p>{q}!</p>") for q in questions])
+        return content.FaqWords(questions=[content.FaqEntry(question=q, answer=f"<p>{q}!</p>") for q in questions])
 
     block = content.Faq(id="bfaq", words={"id": words("Biaya?", "Lama?"), "en": words("Fee?", "How long?")})
     return with_blocks(make_issue(newsletter), block)
@@ -279,7 +279,7 @@ def test_translations_that_are_not_as_many_stay_where_they_are(studio, asked):
 
 
 def test_a_language_without_questions_has_a_field_for_each_of_the_first(studio, newsletter):
-    words = content.FaqWords(questions=[content.Question(question="Biaya?"), content.Question(question="Lama?")])
+    words = content.FaqWords(questions=[content.FaqEntry(question="Biaya?"), content.FaqEntry(question="Lama?")])
     issue = with_blocks(make_issue(newsletter), content.Faq(id="bfaq", words={"id": words}))
     page = studio.get(reverse("issue-compose", args=[issue.pk]), {"language": "en"}).text
 
@@ -312,7 +312,8 @@ def test_a_question_that_is_too_long_is_named_and_kept(studio, asked):
 @pytest.fixture
 def event(newsletter):
     return with_blocks(
-        make_issue(newsletter), content.Event(id="bday", words={"id": content.EventWords(headline="Paspor")})
+        make_issue(newsletter),
+        content.CalendarEvent(id="bday", words={"id": content.CalendarEventWords(headline="Paspor")}),
     )
 
 

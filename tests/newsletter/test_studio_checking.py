@@ -88,7 +88,7 @@ def test_lines_about_the_subject_lead_to_its_field(client, letter, ayu):
 
 
 def test_what_passed_is_told_once_and_folded_away(letter):
-    shown = checks_panel.panel(make_issue(letter), "id", now=NOW)
+    shown = checks_panel.panel_context(make_issue(letter), "id", now=NOW)
 
     assert shown["open_checks"] == []
     assert len(shown["passed"]) == len(set(shown["passed"])) > 30
@@ -108,7 +108,7 @@ def test_a_defect_of_ours_that_blocks_is_one_line_and_logged_with_the_issue(monk
     issue = make_issue(letter)
 
     with caplog.at_level(logging.ERROR):
-        shown = checks_panel.panel(issue, "id", now=NOW)
+        shown = checks_panel.panel_context(issue, "id", now=NOW)
 
     assert [(row.check.message, row.href) for row in shown["open_checks"]] == [
         ("Something in our templates is wrong; tell the operator.", "")
@@ -121,14 +121,14 @@ def test_a_defect_of_ours_that_blocks_is_one_line_and_logged_with_the_issue(monk
 def test_a_defect_of_ours_that_blocks_nothing_is_no_editors_task(monkeypatch, letter):
     spoil(monkeypatch, "E12", "E27")
 
-    assert checks_panel.panel(make_issue(letter), "id", now=NOW)["open_checks"] == []
+    assert checks_panel.panel_context(make_issue(letter), "id", now=NOW)["open_checks"] == []
 
 
 def test_the_system_checks_are_those_an_editor_cannot_mend():
     assert {
         *("E01", "E02", "E03", "E04", "E05", "E06", "E10", "E11", "E12", "E13", "E14", "E15", "E23", "E24", "E25"),
         *("E26", "E27", "E28", "E30"),
-    } == checks.SYSTEM
+    } == checks.SYSTEM_CHECKS
 
 
 # --- fixes -----------------------------------------------------------------------------------------------------------
@@ -181,11 +181,11 @@ def test_opening_the_panel_asks_once_in_ten_minutes_and_by_post_only(client, let
 
 def test_the_fragment_asks_until_the_look_is_done_and_then_tells_the_page(client, letter, ayu):
     issue = make_issue(letter)
-    link_checker.ask(issue, now=timezone.now())
+    link_checker.request_check(issue, now=timezone.now())
     waiting = client.get(to("look", issue))
     assert "HX-Trigger" not in waiting.headers
 
-    link_checker.keep(issue, {"links": {}}, now=timezone.now())
+    link_checker.store_results(issue, {"links": {}}, now=timezone.now())
     done = client.get(to("look", issue))
 
     assert done.headers["HX-Trigger"] == "looked"
@@ -195,13 +195,13 @@ def test_the_fragment_asks_until_the_look_is_done_and_then_tells_the_page(client
 
 def test_without_script_a_button_asks_and_comes_back(client, letter, ayu):
     issue = make_issue(letter)
-    link_checker.ask(issue, now=timezone.now() - timedelta(minutes=2))
-    link_checker.keep(issue, {"links": {}}, now=timezone.now() - timedelta(minutes=1))
+    link_checker.request_check(issue, now=timezone.now() - timedelta(minutes=2))
+    link_checker.store_results(issue, {"links": {}}, now=timezone.now() - timedelta(minutes=1))
 
     answer = client.post(to("look", issue), {"now": "yes", "back": f"{to('compose', issue)}?language=en#checks"})
 
     assert answer.url == f"{to('compose', issue)}?language=en#checks"
-    assert link_checker.is_waiting(again(issue), now=timezone.now())
+    assert link_checker.is_pending(again(issue), now=timezone.now())
 
 
 def test_nobody_is_sent_elsewhere(client, letter, ayu):
@@ -223,9 +223,9 @@ def test_an_issue_on_its_way_is_not_asked_for(client, letter, ayu):
 
 def test_links_that_are_not_tried_yet_are_no_task_but_are_told(client, letter, ayu):
     issue = make_issue(letter)
-    link_checker.keep(issue, {"links": {}}, now=timezone.now() - timedelta(minutes=3))
+    link_checker.store_results(issue, {"links": {}}, now=timezone.now() - timedelta(minutes=3))
 
-    shown = checks_panel.panel(again(issue), "id")
+    shown = checks_panel.panel_context(again(issue), "id")
 
     assert shown["open_checks"] == []
     html = client.get(to("checks", issue)).content.decode()

@@ -115,7 +115,7 @@ def test_a_summary_is_cleaned_to_a_little_html(studio, issue, typed, kept):
 
 @pytest.mark.parametrize("typed", ["Satu\n\nDua & tiga", "- a\n- b", "1. a\n2. b", "<strong>x</strong>\ny"])
 def test_a_summary_comes_back_as_it_was_typed(typed):
-    assert document_form.as_typed(document_form.as_html(typed)) == typed
+    assert document_form.html_to_typed(document_form.typed_to_html(typed)) == typed
 
 
 @pytest.mark.parametrize("htmx", [False, True])
@@ -183,7 +183,7 @@ def test_blocks_move_and_go(studio, issue, step, order, htmx):
     assert ids(issue) == order
 
 
-@pytest.mark.parametrize("kind", list(document_form.KINDS))
+@pytest.mark.parametrize("kind", list(document_form.KIND_LABELS))
 def test_a_block_of_every_kind_can_be_added_and_typed_into(studio, issue, kind):
     post(studio, "issue-autosave", issue, form_of(issue, do=f"add:{kind}"))
     added = stored(issue).blocks[-1]
@@ -440,7 +440,7 @@ def big(newsletter, blocks, languages=("id", "en")):
         )
         url = f"https://kabarlintas.example/{newsletter.pk}/{number}"
         block.article = Article.objects.create(guid=url, url=url, title=f"Kabar {number}", language="id").pk
-        block.picture = issues.picture(file)
+        block.picture = issues.build_picture(file)
     return make_issue(newsletter, document=document)
 
 

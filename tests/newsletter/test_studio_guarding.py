@@ -144,7 +144,7 @@ def test_an_answer_for_a_block_that_is_not_there_is_refused(studio, issue, step)
 def test_two_texts_are_laid_over_each_other_word_by_word(then, now, pieces):
     marks = [
         ("-" if one.is_old else "+" if one.is_new else "") + one.text
-        for one in change_notes.difference(then, now).pieces
+        for one in change_notes.diff_texts(then, now).pieces
     ]
 
     assert marks == pieces
@@ -157,4 +157,4 @@ def test_a_page_that_could_not_be_read_is_mentioned_without_a_question(studio, i
 
     assert "The page could not be read again" in page
     assert "Take the new" not in page
-    assert article_changes.changes(issue)[0].kind == "unreachable"
+    assert article_changes.find_changes(issue)[0].kind == "unreachable"

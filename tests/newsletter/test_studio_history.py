@@ -99,8 +99,10 @@ def test_blocks_that_came_and_went_are_named():
 
 def test_questions_and_times_are_compared_too():
     def document(question, at):
-        words = {"id": content.FaqWords(questions=[content.Question(question=question)])}
-        return content.Document(blocks=[content.Faq(id="bfaq", words=words), content.Event(id="bday", starts_at=at)])
+        words = {"id": content.FaqWords(questions=[content.FaqEntry(question=question)])}
+        return content.Document(
+            blocks=[content.Faq(id="bfaq", words=words), content.CalendarEvent(id="bday", starts_at=at)]
+        )
 
     found = changes(document("Biaya?", "2026-12-01T09:00"), document("Berapa biaya?", "2026-12-01T10:00"))
 

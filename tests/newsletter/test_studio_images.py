@@ -296,9 +296,9 @@ def test_words_written_for_a_picture_are_there_in_the_next_issue(studio, newslet
 def test_pictures_of_articles_keep_their_own_words(newsletter):
     file = picture_of(newsletter, alt="Loket")
     document = make_document()
-    document.blocks[0].picture = issues.picture(file)
+    document.blocks[0].picture = issues.build_picture(file)
     document.blocks[0].words["id"].image_alt = "Ditulis redaksi"
-    library.remember_words(document, "id")
+    library.remember_alt_texts(document, "id")
 
     file.refresh_from_db()
     assert file.alt == "Loket"

@@ -119,7 +119,7 @@ def test_the_set_up_names_what_is_left(newsletter):
     Newsletter.objects.update(postal_address="")
     newsletter.refresh_from_db()
 
-    left = [step.title for step in dashboard.steps_of(newsletter) if not step.is_done]
+    left = [step.title for step in dashboard.list_setup_steps(newsletter) if not step.is_done]
 
     assert [title for title in left if "Sign-up" not in title] == [
         "Postal address",
@@ -130,13 +130,15 @@ def test_the_set_up_names_what_is_left(newsletter):
 
 
 def test_pages_above_add_their_own_steps_and_needs(newsletter, admin, monkeypatch):
-    monkeypatch.setattr(dashboard, "_steps", [])
-    monkeypatch.setattr(dashboard, "_needs", [])
-    dashboard.add_steps(lambda letter: [dashboard.Step("Sign-up box", "1 min", "/x/", False, 15)])
-    dashboard.add_needs(lambda editor, mine: [dashboard.Need("A reader asked", "72 h", "/y/", tone="danger")])
+    monkeypatch.setattr(dashboard, "_setup_step_sources", [])
+    monkeypatch.setattr(dashboard, "_action_item_sources", [])
+    dashboard.register_setup_steps(lambda letter: [dashboard.SetupStep("Sign-up box", "1 min", "/x/", False, 15)])
+    dashboard.register_action_items(
+        lambda editor, mine: [dashboard.ActionItem("A reader asked", "72 h", "/y/", tone="danger")]
+    )
 
-    assert "Sign-up box" in [step.title for step in dashboard.steps_of(newsletter)]
-    assert dashboard.needs_of(admin, [newsletter])[0].title == "A reader asked"
+    assert "Sign-up box" in [step.title for step in dashboard.list_setup_steps(newsletter)]
+    assert dashboard.list_action_items(admin, [newsletter])[0].title == "A reader asked"
 
 
 def test_somebody_without_a_newsletter_is_told_what_to_do(client):
@@ -284,7 +286,7 @@ def test_a_pasted_address_becomes_an_article(studio, newsletter, monkeypatch):
 
 def test_an_address_without_an_article_says_why_and_stays_typed(studio, monkeypatch):
     def nothing(url, **_):
-        raise articles.NoArticle("There is no article at this address.")
+        raise articles.NotAnArticle("There is no article at this address.")
 
     monkeypatch.setattr(articles, "add_by_url", nothing)
 
@@ -299,8 +301,8 @@ def test_a_feed_is_connected_and_read_at_once(studio, newsletter, monkeypatch):
     def connect(url, *, newsletter):
         return Source.objects.create(newsletter=newsletter, url=url)
 
-    monkeypatch.setattr(articles, "connect", connect)
-    monkeypatch.setattr(articles, "collect", lambda source, now: articles.Collected(new=3))
+    monkeypatch.setattr(articles, "connect_source", connect)
+    monkeypatch.setattr(articles, "collect", lambda source, now: articles.CollectResult(new=3))
 
     page = studio.post(reverse("source-add"), {"url": "https://kabarlintas.example/feed"}, follow=True).text
 
@@ -310,7 +312,9 @@ def test_a_feed_is_connected_and_read_at_once(studio, newsletter, monkeypatch):
 
 def test_a_feed_that_fails_says_so_in_words(studio, newsletter, monkeypatch):
     source = Source.objects.create(newsletter=newsletter, url="https://kabarlintas.example/feed")
-    monkeypatch.setattr(articles, "collect", lambda source, now: articles.Collected(error="The site did not answer."))
+    monkeypatch.setattr(
+        articles, "collect", lambda source, now: articles.CollectResult(error="The site did not answer.")
+    )
 
     page = studio.post(reverse("source-read", args=[source.pk]), follow=True).text
 
@@ -420,7 +424,7 @@ def test_a_changed_sender_ends_approvals_and_says_so(studio, newsletter):
 
     issue = Issue.objects.select_related("newsletter").get(pk=issue.pk)
     assert "need a new approval" in page
-    assert issue.approved_hash != issues.digest(issue)
+    assert issue.approved_hash != issues.approval_digest(issue)
 
 
 def test_a_new_newsletter_has_its_maker_as_administrator(studio, admin):

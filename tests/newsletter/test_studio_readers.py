@@ -52,7 +52,7 @@ def test_who_may_not_see_people_is_offered_none(preview, newsletter, issue):
     siti = make_reader(newsletter, name="Siti Rahma")
     writer = make_editor(newsletter, role=Role.WRITER)
 
-    assert [reader.key for reader in preview_readers.offered(issue, "id", writer)] == ["", "long"]
+    assert [reader.key for reader in preview_readers.choices(issue, "id", writer)] == ["", "long"]
     assert "Siti" not in preview(str(siti.pk), role=Role.WRITER)
 
 

@@ -49,14 +49,16 @@ def test_rhythm_and_rule_are_kept_and_the_change_is_logged(studio, newsletter):
 
     newsletter.refresh_from_db()
     assert newsletter.cadence == {**TUESDAYS, "days": [1, 4]}
-    assert preparation.read(newsletter.draft_rule) == preparation.Rule(briefs=2, without=("Opini", "Foto pekan ini"))
+    assert preparation.parse_rule(newsletter.draft_rule) == preparation.DraftRule(
+        briefs=2, without=("Opini", "Foto pekan ini")
+    )
     page = studio.get(reverse("audit")).text
     assert "rule of prepared drafts" in page
     assert {"cadence", "draft_rule"} <= set(AuditEntry.objects.get(action="settings-changed").detail["fields"])
 
 
 def test_without_days_there_is_no_rhythm_and_without_its_tick_no_rule(studio, newsletter):
-    newsletter.cadence, newsletter.draft_rule = TUESDAYS, preparation.Rule().to_json()
+    newsletter.cadence, newsletter.draft_rule = TUESDAYS, preparation.DraftRule().to_json()
     newsletter.save()
 
     save(studio, newsletter, days=[], prepares="")
@@ -135,13 +137,13 @@ def test_only_administrators_ask_for_the_sentence_of_a_newsletter(client, newsle
     ],
 )
 def test_rhythms_in_words(newsletter, now, stored, said):
-    assert said in draft_schedule.in_words(schedule.read(stored), newsletter, now=now)
+    assert said in draft_schedule.describe_schedule(schedule.parse_cadence(stored), newsletter, now=now)
 
 
 def test_a_thin_week_is_foreseen(newsletter, now):
-    newsletter.cadence, newsletter.draft_rule = TUESDAYS, preparation.Rule().to_json()
+    newsletter.cadence, newsletter.draft_rule = TUESDAYS, preparation.DraftRule().to_json()
 
-    said = draft_schedule.sentences(newsletter, now=now - timedelta(days=1))
+    said = draft_schedule.describe_settings(newsletter, now=now - timedelta(days=1))
 
     assert said[-1] == "Today it would find 0 articles and make no draft: at least 3 are wanted."
     assert "The next one: Tuesday, 24 November 2026, 08:00 WIB." in said

@@ -20,7 +20,7 @@ def editor(newsletter):
 
 @pytest.fixture
 def saved(newsletter, issue):
-    return library.keep_block(newsletter, stored(issue).block("b001"), name="Pembuka", editor=None, now=NOW)
+    return library.save_block(newsletter, stored(issue).block("b001"), name="Pembuka", editor=None, now=NOW)
 
 
 @either_way
@@ -99,12 +99,12 @@ def test_a_deleted_block_is_offered_back_and_comes_back(studio, newsletter, save
 
     response = studio.post(reverse("saved-block-delete", args=[saved.pk]), headers=headers)
     page = studio.get(response.url).text
-    away = library.blocks(newsletter).count()
+    away = library.saved_blocks(newsletter).count()
     studio.post(reverse("saved-block-bring-back", args=[saved.pk]), headers=headers)
 
     assert "“Pembuka” is deleted." in page
     assert reverse("saved-block-bring-back", args=[saved.pk]) in page
-    assert (away, library.blocks(newsletter).count()) == (0, 1)
+    assert (away, library.saved_blocks(newsletter).count()) == (0, 1)
 
 
 def test_another_newsletters_blocks_are_not_there(client, saved):

@@ -31,7 +31,7 @@ def sent(newsletter, at=NOW - WEEK):
 
 
 def bands(issue, words=""):
-    return {band.key: [offer.article.title for offer in band.offers] for band in tray.offered(issue, words).bands}
+    return {band.key: [offer.article.title for offer in band.offers] for band in tray.build(issue, words).groups}
 
 
 # --- bands -----------------------------------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ def test_articles_stand_in_bands_by_the_last_issue_and_their_use(newsletter, iss
     aside = make_article("Libur kantor")
     Candidate.objects.create(newsletter=newsletter, url=aside.url, article=aside, state=CandidateState.SKIPPED)
 
-    found = tray.offered(issue)
+    found = tray.build(issue)
 
     assert bands(issue) == {
         "new": ["Paspor hilang"],
@@ -54,15 +54,15 @@ def test_articles_stand_in_bands_by_the_last_issue_and_their_use(newsletter, iss
         "used": ["Kuota antrean"],
         "aside": ["Libur kantor"],
     }
-    assert found.bands[0].title == f"New since #{last.number}"
-    assert found.bands[2].offers[0].used_in.number > last.number
+    assert found.groups[0].title == f"New since #{last.number}"
+    assert found.groups[2].offers[0].used_in.number > last.number
 
 
 def test_without_a_sent_issue_all_that_is_unused_is_new(issue):
     make_article("Paspor hilang", age=9 * WEEK)
 
     assert bands(issue) == {"new": ["Paspor hilang"]}
-    assert tray.offered(issue).bands[0].title == ""
+    assert tray.build(issue).groups[0].title == ""
 
 
 def test_an_article_in_the_issue_is_not_offered_again(issue):
@@ -101,11 +101,11 @@ def test_the_tray_asks_as_often_for_many_articles_as_for_few(newsletter, issue, 
     make_article("Kabar 1")
 
     with django_assert_num_queries(6):
-        tray.offered(issue)
+        tray.build(issue)
     for number in range(2, 40):
         make_article(f"Kabar {number}")
     with django_assert_num_queries(6):
-        tray.offered(issue)
+        tray.build(issue)
 
 
 # --- search ----------------------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_a_search_that_finds_nothing_says_so(studio, issue):
     ],
 )
 def test_an_address_is_told_from_words(typed, address):
-    assert tray.as_address(typed) == address
+    assert tray.parse_url(typed) == address
 
 
 def test_a_pasted_address_is_offered_to_be_read(studio, issue):
@@ -174,7 +174,7 @@ def web(monkeypatch):
 
     def add_by_url(url, *, newsletter, now):
         if url not in pages:
-            raise articles.NoArticle("This page was not found.")
+            raise articles.NotAnArticle("This page was not found.")
         return pages[url]
 
     monkeypatch.setattr(articles, "add_by_url", add_by_url)
@@ -239,7 +239,7 @@ def test_an_article_goes_where_it_was_asked_for(studio, issue, do, place, index,
 
 @either_way
 def test_a_saved_block_is_put_into_the_issue(studio, newsletter, issue, htmx):
-    saved = library.keep_block(newsletter, stored(issue).block("b001"), name="Pembuka", editor=None, now=NOW)
+    saved = library.save_block(newsletter, stored(issue).block("b001"), name="Pembuka", editor=None, now=NOW)
 
     response = step(studio, issue, f"saved:{saved.pk}", htmx=htmx, tray_after="b002")
     page = response.text if htmx else studio.get(response.url).text
@@ -251,7 +251,7 @@ def test_a_saved_block_is_put_into_the_issue(studio, newsletter, issue, htmx):
 
 def test_a_saved_block_of_another_newsletter_is_not_there(studio, issue):
     other = make_newsletter()
-    saved = library.keep_block(other, stored(issue).block("b001"), name="Rahasia", editor=None, now=NOW)
+    saved = library.save_block(other, stored(issue).block("b001"), name="Rahasia", editor=None, now=NOW)
 
     step(studio, issue, f"saved:{saved.pk}")
 

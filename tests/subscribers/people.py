@@ -56,7 +56,7 @@ def ask_and_admit(form: SignupForm, email: str = "siti@contoh.id", **fields: Any
 
 
 def stamp(seconds_ago: float = 20) -> str:
-    return limits.stamp(timezone.now() - datetime.timedelta(seconds=seconds_ago))
+    return limits.make_stamp(timezone.now() - datetime.timedelta(seconds=seconds_ago))
 
 
 def post(client: Client, form: SignupForm, email: str = "siti@contoh.id", **fields: Any):

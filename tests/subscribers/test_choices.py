@@ -22,7 +22,7 @@ def make_siti(**newsletter_fields) -> tuple[Subscription, str]:
     newsletter = make_newsletter(**newsletter_fields)
     consent.ensure_texts(newsletter, now=NOW)
     siti = make_reader(newsletter, email="siti@contoh.id")
-    return siti, f"/p/{tokens.preferences(siti.pk)}/"
+    return siti, f"/p/{tokens.make_preferences(siti.pk)}/"
 
 
 def chosen(subscription: Subscription, **changes) -> dict:
@@ -182,7 +182,7 @@ def test_s75_a_bounce_is_not_taken_back_by_a_click(client):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "make", [lambda pk: tokens.unsubscribe(pk), lambda pk: tokens.preferences(999_999), lambda pk: "x"]
+    "make", [lambda pk: tokens.make_unsubscribe(pk), lambda pk: tokens.make_preferences(999_999), lambda pk: "x"]
 )
 def test_t10_another_or_a_dead_token_opens_no_choices(client, make):
     siti, _link = make_siti()

@@ -24,7 +24,7 @@ def make_events(count: int = 4) -> list[ConsentEvent]:
     events = []
     for number in range(count):
         reader = make_reader(newsletter)
-        step = consent.Step(
+        step = consent.EventData(
             reader,
             ConsentAction.REQUESTED,
             text=text,
@@ -33,7 +33,7 @@ def make_events(count: int = 4) -> list[ConsentEvent]:
             user_agent="Firefox",
             evidence={"request": number},
         )
-        events.append(consent.append(step, now=NOW + datetime.timedelta(seconds=number)))
+        events.append(consent.append_event(step, now=NOW + datetime.timedelta(seconds=number)))
     return events
 
 
@@ -48,7 +48,7 @@ def unguarded():
 def test_c02_an_untouched_chain_verifies():
     make_events()
 
-    assert consent.verify() is None
+    assert consent.verify_chain() is None
     assert ConsentHead.objects.get(pk=1).count == 4
 
 
@@ -74,7 +74,7 @@ def test_c02_an_altered_row_is_named(unguarded, change):
 
     ConsentEvent.objects.filter(pk=events[1].pk).update(**change)
 
-    broken = consent.verify()
+    broken = consent.verify_chain()
     assert broken is not None
     assert broken.event == events[1].pk
 
@@ -84,7 +84,7 @@ def test_c02_a_removed_row_shows_at_the_one_after_it(unguarded):
 
     ConsentEvent.objects.filter(pk=events[1].pk).delete()
 
-    assert consent.verify().event == events[2].pk
+    assert consent.verify_chain().event == events[2].pk
 
 
 def test_c02_rows_removed_at_the_end_are_missed(unguarded):
@@ -92,7 +92,7 @@ def test_c02_rows_removed_at_the_end_are_missed(unguarded):
 
     ConsentEvent.objects.filter(pk__gte=events[2].pk).delete()
 
-    assert consent.verify() == consent.Broken(None, "2 rows are missing at the end")
+    assert consent.verify_chain() == consent.ChainBreak(None, "2 rows are missing at the end")
 
 
 def test_c02_rows_removed_at_the_end_are_missed_even_when_the_head_is_set_back(unguarded):
@@ -101,7 +101,7 @@ def test_c02_rows_removed_at_the_end_are_missed_even_when_the_head_is_set_back(u
     ConsentEvent.objects.filter(pk__gte=events[2].pk).delete()
     ConsentHead.objects.update(count=2, mac=events[1].mac)
 
-    assert "does not match" in consent.verify().reason
+    assert "does not match" in consent.verify_chain().reason
 
 
 def test_c02_rows_removed_at_the_end_are_missed_even_when_the_head_is_gone(unguarded):
@@ -110,7 +110,7 @@ def test_c02_rows_removed_at_the_end_are_missed_even_when_the_head_is_gone(ungua
     ConsentEvent.objects.filter(pk__gte=events[2].pk).delete()
     ConsentHead.objects.all().delete()
 
-    assert "does not match" in consent.verify().reason
+    assert "does not match" in consent.verify_chain().reason
 
 
 def test_c02_an_end_cut_off_stays_visible_once_the_chain_has_gone_on(unguarded):
@@ -118,10 +118,10 @@ def test_c02_an_end_cut_off_stays_visible_once_the_chain_has_gone_on(unguarded):
     ConsentEvent.objects.filter(pk__gte=events[2].pk).delete()
     ConsentHead.objects.update(count=2, mac=events[1].mac)
 
-    step = consent.Step(make_reader(make_newsletter()), ConsentAction.REQUESTED)
-    added = consent.append(step, now=NOW)
+    step = consent.EventData(make_reader(make_newsletter()), ConsentAction.REQUESTED)
+    added = consent.append_event(step, now=NOW)
 
-    assert consent.verify().event == added.pk
+    assert consent.verify_chain().event == added.pk
 
 
 def test_c01_words_altered_later_show_at_the_first_event_that_rests_on_them(unguarded):
@@ -129,21 +129,21 @@ def test_c01_words_altered_later_show_at_the_first_event_that_rests_on_them(ungu
 
     ConsentText.objects.filter(pk=events[0].consent_text_id).update(text="I agree to everything.")
 
-    assert consent.verify().event == events[0].pk
+    assert consent.verify_chain().event == events[0].pk
 
 
 def test_c02_events_added_while_the_chain_is_walked_are_no_fault(monkeypatch):
     events = make_events()
-    prove = consent._key_of
+    prove = consent._find_key
 
     def add_one_meanwhile(event, seal):
         if event.pk == events[0].pk:
             make_events(1)
         return prove(event, seal)
 
-    monkeypatch.setattr("subscribers.consent.transitions._key_of", add_one_meanwhile)
+    monkeypatch.setattr("subscribers.consent.transitions._find_key", add_one_meanwhile)
 
-    assert consent.verify() is None
+    assert consent.verify_chain() is None
 
 
 def test_c02_two_rows_that_changed_places_are_found(unguarded):
@@ -152,16 +152,16 @@ def test_c02_two_rows_that_changed_places_are_found(unguarded):
     ConsentEvent.objects.filter(pk=first.pk).update(mac=second.mac)
     ConsentEvent.objects.filter(pk=second.pk).update(mac=first.mac)
 
-    assert consent.verify().event == first.pk
+    assert consent.verify_chain().event == first.pk
 
 
 def test_c08_the_chain_verifies_after_personal_fields_are_blanked():
     events = make_events()
 
-    consent.blank([events[0].subscription])
-    consent.blank([events[1].subscription], fields=["ip"])
+    consent.blank_personal_fields([events[0].subscription])
+    consent.blank_personal_fields([events[1].subscription], fields=["ip"])
 
-    assert consent.verify() is None
+    assert consent.verify_chain() is None
     blanked = ConsentEvent.objects.get(pk=events[0].pk)
     assert (blanked.page_url, blanked.ip, blanked.user_agent) == ("", None, "")
     assert ConsentEvent.objects.get(pk=events[1].pk).user_agent == "Firefox"
@@ -179,7 +179,7 @@ def test_t10_the_chain_verifies_under_a_rotated_key(settings):
     settings.SECRET_KEY = "a new secret key that is long enough to be one"
     make_events(2)
 
-    assert consent.verify() is None
+    assert consent.verify_chain() is None
 
 
 def test_t10_a_lost_key_is_named_not_called_tampering(settings):
@@ -187,7 +187,7 @@ def test_t10_a_lost_key_is_named_not_called_tampering(settings):
     settings.SECRET_KEY = "a new secret key that is long enough to be one"
     settings.SECRET_KEY_FALLBACKS = []
 
-    broken = consent.verify()
+    broken = consent.verify_chain()
 
     assert broken.event == events[0].pk
     assert "SECRET_KEY_FALLBACKS" in broken.reason
@@ -230,7 +230,7 @@ def test_verify_consent_fails_and_names_the_row(unguarded):
 
 
 def test_c01_the_guards_exist_on_the_running_database():
-    assert database_triggers.missing(connection) == frozenset()
+    assert database_triggers.missing_triggers(connection) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_c02_a_consent_event_can_only_be_blanked(change):
 
 def test_c02_a_blanked_field_stays_blank():
     event = make_events(1)[0]
-    consent.blank([event.subscription])
+    consent.blank_personal_fields([event.subscription])
 
     with pytest.raises(IntegrityError), transaction.atomic():
         ConsentEvent.objects.filter(pk=event.pk).update(ip="192.0.2.7")
@@ -334,7 +334,7 @@ def test_undo_brings_a_reader_back_for_a_day():
     consent.undo_withdrawal(siti, now=NOW + datetime.timedelta(hours=23))
 
     assert siti.status == SubscriptionStatus.SUBSCRIBED
-    assert consent.verify() is None
+    assert consent.verify_chain() is None
 
 
 def test_undo_is_over_after_a_day():

@@ -248,7 +248,7 @@ def test_s72_too_many_from_one_network_are_told_to_wait(client):
 def test_s72_too_many_for_one_form_are_told_to_wait(client, monkeypatch):
     from subscribers.signup import limits
 
-    monkeypatch.setattr(limits, "PER_FORM", 3)
+    monkeypatch.setattr(limits, "MAX_PER_FORM", 3)
     form = make_form()
     for number in range(3):
         ask(form, f"siti{number}@contoh.id", ip=f"203.0.{number}.1", now=datetime.datetime.now(datetime.UTC))
@@ -435,14 +435,14 @@ def test_one_odd_request_does_not_keep_the_others_waiting(monkeypatch, caplog):
     form = make_form()
     odd = ask(form, "odd@contoh.id")
     ask(form, "siti@contoh.id")
-    outcome = signup._outcome
+    outcome = signup._process_request
 
     def fail_for_the_odd_one(request, *, now):
         if request.pk == odd.pk:
             raise RuntimeError("odd")
         return outcome(request, now=now)
 
-    monkeypatch.setattr("subscribers.signup.requests._outcome", fail_for_the_odd_one)
+    monkeypatch.setattr("subscribers.signup.requests._process_request", fail_for_the_odd_one)
 
     assert signup.admit_due(now=NOW) == 1
     assert SignupRequest.objects.get(pk=odd.pk).admitted_at is None
@@ -468,7 +468,7 @@ def test_s72_send_again_passes_the_daily_cap_but_three_is_the_end():
 
     outcomes = []
     for number in range(1, 4):
-        request = signup.accept_again(request, ip="192.0.2.7", user_agent=BROWSER, now=NOW + number * MINUTE)
+        request = signup.accept_resend(request, ip="192.0.2.7", user_agent=BROWSER, now=NOW + number * MINUTE)
         signup.admit_due(now=request.created_at)
         request.refresh_from_db()
         outcomes.append(request.outcome)
@@ -523,4 +523,4 @@ def test_s72_a_list_bombing_leaves_one_mail_for_each_victim():
     ],
 )
 def test_c02_the_page_is_kept_without_query(url, kept):
-    assert signup.without_query(url) == kept
+    assert signup.strip_query(url) == kept

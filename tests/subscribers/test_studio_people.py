@@ -217,7 +217,7 @@ def test_the_proof_is_intact_and_broken_when_rows_are_missing(client, editor, le
 
 
 def test_a_long_chain_is_checked_on_request_only(client, editor, letter, monkeypatch):
-    monkeypatch.setattr("subscribers.studio.subscribers.CHAIN_AT_ONCE", 1)
+    monkeypatch.setattr("subscribers.studio.subscribers.AUTO_VERIFY_LIMIT", 1)
     siti = confirmed_by_form(letter)
 
     states = [client.get(page_of(siti) + query).context["chain"]["state"] for query in ("", "?verify")]
@@ -227,10 +227,10 @@ def test_a_long_chain_is_checked_on_request_only(client, editor, letter, monkeyp
 
 def test_t70_what_strangers_sent_is_inert(client, editor, letter):
     siti = make_reader(letter, name=f"Siti {HOSTILE}")
-    step = consent.Step(
+    step = consent.EventData(
         siti, "requested", text=consent.ensure_texts(letter, now=NOW)[0], page_url="javascript:alert(1)"
     )
-    consent.append(step, now=NOW)
+    consent.append_event(step, now=NOW)
 
     pages = [client.get(address).content.decode() for address in (LIST, page_of(siti))]
 
@@ -241,8 +241,8 @@ def test_t70_what_strangers_sent_is_inert(client, editor, letter):
 def test_a_registered_source_tells_its_part_of_the_timeline(client, editor, letter, monkeypatch):
     siti = confirmed_by_form(letter)
     later = NOW + timedelta(days=1)
-    entry = timeline.Entry(later, timeline.MAIL, "mail", "Got issue 1")
-    monkeypatch.setattr(timeline, "_sources", [timeline.consent])
+    entry = timeline.TimelineEntry(later, timeline.MAIL, "mail", "Got issue 1")
+    monkeypatch.setattr(timeline, "_sources", [timeline.consent_entries])
     timeline.register(lambda span: [entry])
 
     everything = client.get(page_of(siti)).context["rows"]
@@ -259,7 +259,7 @@ def test_older_entries_follow_on_the_next_page(client, editor, letter, monkeypat
         for number in range(60):
             at = NOW - timedelta(hours=number)
             if span.before is None or at < span.before:
-                yield timeline.Entry(at, timeline.MAIL, "mail", f"mail {number}")
+                yield timeline.TimelineEntry(at, timeline.MAIL, "mail", f"mail {number}")
 
     monkeypatch.setattr(timeline, "_sources", [source])
     first = client.get(page_of(siti))

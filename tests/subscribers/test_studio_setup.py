@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def box(newsletter):
-    return next(step for step in dashboard.steps_of(newsletter) if step.title == "Sign-up box on your pages")
+    return next(step for step in dashboard.list_setup_steps(newsletter) if step.title == "Sign-up box on your pages")
 
 
 def test_the_first_sign_up_ticks_off_the_box_of_its_newsletter_only():

@@ -29,7 +29,7 @@ def _no_network(monkeypatch):
     """Every link answers at once, and no program of this machine judges a mail."""
     cache.clear()
     monkeypatch.setattr(link_checker, "PAUSE_S", 0)
-    monkeypatch.setattr(http_client, "try_link", lambda url, **_: url)
+    monkeypatch.setattr(http_client, "check_link", lambda url, **_: url)
     monkeypatch.setattr(shutil, "which", lambda _program: None)
 
 
@@ -50,4 +50,4 @@ def siti(issue):
 @pytest.fixture
 def token(issue, siti):
     """What Siti's copy carries, and events about it bring back."""
-    return tokens.event_mac(issue.pk, siti.pk)
+    return tokens.make_event_token(issue.pk, siti.pk)

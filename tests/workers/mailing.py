@@ -39,9 +39,9 @@ Atur: http://127.0.0.1:8000/p/⟦p⟧/
 """
 
 
-def make_words(issue: int = 7, **fields: Any) -> builder.Words:
+def make_words(issue: int = 7, **fields: Any) -> builder.MessageContent:
     given = {"language": "id", "subject": "Autogate baru dan izin tinggal daring", "html": HTML, "text": TEXT}
-    return builder.Words(issue, **{**given, **fields})
+    return builder.MessageContent(issue, **{**given, **fields})
 
 
 def make_edition(issue: Issue, language: str = "id", **fields: Any) -> Edition:
@@ -51,8 +51,8 @@ def make_edition(issue: Issue, language: str = "id", **fields: Any) -> Edition:
 
 def equation(issue: Issue) -> tuple[int, ...]:
     """Accepted, refused, deferred, left out, uncertain, waiting; and that they add up."""
-    told = ledger.equation(issue)
-    assert told.adds_up
+    told = ledger.count_deliveries(issue)
+    assert told.is_consistent
     return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
 
 
@@ -69,7 +69,7 @@ def make_sending_issue(
     issue.refresh_from_db()
     from newsletter import issues
 
-    Issue.objects.filter(pk=issue.pk).update(approved_hash=issues.digest(issue), approved_at=NOW)
+    Issue.objects.filter(pk=issue.pk).update(approved_hash=issues.approval_digest(issue), approved_at=NOW)
     issue.refresh_from_db()
     ledger.begin(issue, now=NOW)
     issue.refresh_from_db()

@@ -38,7 +38,7 @@ def send(issue_id: str, lease_s: str = "60", seconds: str = "20", boot: str = ""
     if boot:
         spool.boot_id = lambda: boot
     ledger.claim.__kwdefaults__["lease_s"] = float(lease_s)
-    settled = lifecycle.settle_host(now=timezone.now())
+    settled = lifecycle.settle_orphaned(now=timezone.now())
     lifecycle.recover(now=timezone.now())
     sys.stdout.write("ready\n")
     sys.stdout.flush()
@@ -54,7 +54,7 @@ def leave(issue_id: str, *emails: str) -> object:
 
     client, told = Client(headers={"host": "127.0.0.1"}), []
     for reader in Subscription.objects.filter(subscriber__email__in=emails):
-        address = f"/u/{tokens.unsubscribe(reader.pk, int(issue_id))}/"
+        address = f"/u/{tokens.make_unsubscribe(reader.pk, int(issue_id))}/"
         told.append(client.post(address, {"List-Unsubscribe": "One-Click"}).status_code)
     return told
 
@@ -65,11 +65,11 @@ def state(issue_id: str) -> object:
     from workers import ledger
 
     issue = Issue.objects.get(pk=issue_id)
-    told = ledger.equation(issue)
-    uncertain = {row.subscription for row in ledger.uncertain(issue)}
+    told = ledger.count_deliveries(issue)
+    uncertain = {row.subscription for row in ledger.uncertain_deliveries(issue)}
     return {
         "status": issue.status,
-        "adds_up": told.adds_up,
+        "adds_up": told.is_consistent,
         "equation": [told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting],
         "uncertain": sorted(Subscriber.objects.filter(subscriptions__in=uncertain).values_list("email", flat=True)),
     }

@@ -55,7 +55,7 @@ def take(issue, *, now=NOW):
 
 
 def by_name(issue, *, now=NOW):
-    return {service.name: service for service in by_mailbox_provider.of(issue, now=now)}
+    return {service.name: service for service in by_mailbox_provider.count_by_provider(issue, now=now)}
 
 
 def page(client, issue, name="issue-progress"):
@@ -86,7 +86,7 @@ def test_small_services_stand_together():
     found = by_name(make_issue_for("siti@gmail.com", *few, "joko@imigrasi.example", "tono@imigrasi.example"))
 
     assert list(found)[:2] == ["gmail", "imigrasi.example"]
-    assert len(found) == 2 + (by_mailbox_provider.MOST_APART - 1) + 1
+    assert len(found) == 2 + (by_mailbox_provider.MAX_SEPARATE - 1) + 1
     assert (found["other"].readers, len(found["other"].lanes)) == (3, 3)
 
 
@@ -96,13 +96,16 @@ def test_the_table_adds_up_to_the_equation(outcomes):
     issue = make_issue_for(*EMAILS)
     claim = take(issue)
     entries = [
-        ledger.Entry(reader, outcome, "250" if outcome == Outcome.ACCEPTED else "450")
+        ledger.LedgerEntry(reader, outcome, "250" if outcome == Outcome.ACCEPTED else "450")
         for reader, outcome in zip(claim.ids, outcomes, strict=True)
         if outcome
     ]
     ledger.record(claim, entries, now=NOW)
 
-    whole, equation = by_mailbox_provider.together(by_mailbox_provider.of(issue, now=NOW)), ledger.equation(issue)
+    whole, equation = (
+        by_mailbox_provider.merge_counts(by_mailbox_provider.count_by_provider(issue, now=NOW)),
+        ledger.count_deliveries(issue),
+    )
 
     assert whole.readers == equation.audience == len(EMAILS)
     for name in (*Outcome.values, by_mailbox_provider.WAITING):
@@ -112,11 +115,11 @@ def test_the_table_adds_up_to_the_equation(outcomes):
 def test_a_reader_who_is_tried_again_is_counted_once():
     issue = make_issue_for(*EMAILS)
     claim = take(issue)
-    ledger.record(claim, [ledger.Entry(reader, Outcome.DEFERRED, "450") for reader in claim.ids[:5]], now=NOW)
+    ledger.record(claim, [ledger.LedgerEntry(reader, Outcome.DEFERRED, "450") for reader in claim.ids[:5]], now=NOW)
     Delivery.objects.update(due_at=NOW)
-    ledger.follow_up(now=NOW)
+    ledger.plan_retries(now=NOW)
 
-    whole = by_mailbox_provider.together(by_mailbox_provider.of(issue, now=NOW))
+    whole = by_mailbox_provider.merge_counts(by_mailbox_provider.count_by_provider(issue, now=NOW))
 
     assert Batch.objects.filter(issue=issue, is_retry=True).exists()
     assert (whole.readers, whole.counts["deferred"], whole.counts["waiting"]) == (8, 5, 3)
@@ -130,13 +133,13 @@ def test_a_reader_who_was_erased_stays_in_the_sum():
 
     assert found["other"].counts["waiting"] == 1
     assert found["other"].lanes == set()
-    assert by_mailbox_provider.together(found.values()).readers == 3
+    assert by_mailbox_provider.merge_counts(found.values()).readers == 3
 
 
 def test_the_progress_page_tells_each_service_and_all_together(client):
     issue = make_issue_for("siti@gmail.com", "budi@gmail.com", "ayu@yahoo.com", "joko@imigrasi.example")
     claim = take(issue)
-    ledger.record(claim, [ledger.Entry(reader, Outcome.ACCEPTED, "250") for reader in claim.ids[:2]], now=NOW)
+    ledger.record(claim, [ledger.LedgerEntry(reader, Outcome.ACCEPTED, "250") for reader in claim.ids[:2]], now=NOW)
     Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.PAUSED, pause_reason="Ayu paused it.")
 
     assert cells(page(client, issue)) == [
@@ -152,7 +155,7 @@ def test_a_service_that_asked_for_less_says_so_and_until_when(client, monkeypatc
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(seconds=30))
     issue = make_issue_for("siti@gmail.com", "ayu@yahoo.com", "joko@imigrasi.example", "tono@kantor.example")
     claim = take(issue)
-    ledger.record(claim, [ledger.Entry(claim.ids[0], Outcome.ACCEPTED, "250")], now=NOW)
+    ledger.record(claim, [ledger.LedgerEntry(claim.ids[0], Outcome.ACCEPTED, "250")], now=NOW)
     held = {"lane": "yahoo", "due_at": NOW + timedelta(minutes=5)}
     planning.add_batch(issue.pk, claim.edition, claim.ids[1:2], **held)
     Batch.objects.filter(pk=claim.batch).update(reader_ids=ledger.pack([claim.ids[0], *claim.ids[2:]]), size=3)
@@ -188,7 +191,7 @@ def test_nobody_elses_issue_is_told(client):
 
 
 def test_too_many_readers_to_count_is_said(client, monkeypatch):
-    monkeypatch.setattr(by_mailbox_provider, "MOST_READERS", 2)
+    monkeypatch.setattr(by_mailbox_provider, "MAX_SUBSCRIBERS", 2)
     issue = make_issue_for(*EMAILS)
 
     said = page(client, issue).content.decode()
@@ -200,7 +203,7 @@ def test_too_many_readers_to_count_is_said(client, monkeypatch):
 def test_the_report_tells_what_came_back_from_where(client):
     issue = make_issue_for("siti@gmail.com", "ayu@yahoo.com")
     claim = take(issue)
-    ledger.record(claim, [ledger.Entry(reader, Outcome.ACCEPTED, "250") for reader in claim.ids], now=NOW)
+    ledger.record(claim, [ledger.LedgerEntry(reader, Outcome.ACCEPTED, "250") for reader in claim.ids], now=NOW)
     Delivery.objects.filter(subscription=claim.ids[1]).update(status=DeliveryStatus.COMPLAINED)
     Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.SENT, sent_at=NOW)
 
@@ -216,4 +219,4 @@ def test_the_table_asks_four_questions_whatever_the_number_of_services(django_as
     issue = make_issue_for(*EMAILS)
 
     with django_assert_max_num_queries(5):
-        by_mailbox_provider.of(issue, now=NOW)
+        by_mailbox_provider.count_by_provider(issue, now=NOW)

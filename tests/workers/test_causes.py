@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.routes import Result
+from workers.routes import SendResult
 from workers.throttling import failure_reasons, mailbox_providers
 
 
@@ -33,12 +33,12 @@ from workers.throttling import failure_reasons, mailbox_providers
     ],
 )
 def test_s46_each_address_belongs_to_one_lane(email, lane):
-    assert mailbox_providers.lane_of(email) == lane
+    assert mailbox_providers.provider_key(email) == lane
 
 
 def test_lanes_that_are_no_large_service_are_others():
     assert [mailbox_providers.group_of(lane) for lane in ("yahoo", "kantor.example")] == ["yahoo", "other"]
-    assert [mailbox_providers.name_of(lane) for lane in ("microsoft", "kantor.example")] == [
+    assert [mailbox_providers.display_name(lane) for lane in ("microsoft", "kantor.example")] == [
         "Outlook, Hotmail",
         "kantor.example",
     ]
@@ -93,11 +93,11 @@ def test_lanes_that_are_no_large_service_are_others():
     ],
 )
 def test_s42_each_answer_has_its_cause(code, detail, outcome, cause):
-    assert failure_reasons.of(code, detail, outcome=outcome).name == cause.name
+    assert failure_reasons.classify(code, detail, outcome=outcome).name == cause.name
 
 
 def test_every_cause_that_may_be_deferred_has_an_end():
-    every = [cause for cause in vars(failure_reasons).values() if isinstance(cause, failure_reasons.Cause)]
+    every = [cause for cause in vars(failure_reasons).values() if isinstance(cause, failure_reasons.FailureReason)]
 
     assert len(every) > 10
     assert all(1 <= len(cause.retry_s) <= 6 and list(cause.retry_s) == sorted(cause.retry_s) for cause in every)
@@ -105,19 +105,19 @@ def test_every_cause_that_may_be_deferred_has_an_end():
 
 
 def test_only_a_used_up_account_is_tried_again_after_a_final_no():
-    assert failure_reasons.outcome_of(failure_reasons.QUOTA, "refused") == "deferred"
-    assert failure_reasons.outcome_of(failure_reasons.AUTHENTICATION, "refused") == "refused"
+    assert failure_reasons.outcome_to_record(failure_reasons.QUOTA, "refused") == "deferred"
+    assert failure_reasons.outcome_to_record(failure_reasons.AUTHENTICATION, "refused") == "refused"
 
 
 def test_whom_an_answer_slows():
-    at_mail = Result("deferred", "421 4.7.0", slow_down=True, for_all=True)
-    at_rcpt = Result("deferred", "421 4.7.0", slow_down=True)
-    strange = Result("deferred", "299", slow_down=True)
+    at_mail = SendResult("deferred", "421 4.7.0", slow_down=True, is_route_wide=True)
+    at_rcpt = SendResult("deferred", "421 4.7.0", slow_down=True)
+    strange = SendResult("deferred", "299", slow_down=True)
 
-    assert failure_reasons.slows(failure_reasons.THROTTLED, at_mail) == "route"
-    assert failure_reasons.slows(failure_reasons.THROTTLED, at_rcpt) == "lane"
-    assert failure_reasons.slows(failure_reasons.LATER, strange) == "route"
-    assert failure_reasons.slows(failure_reasons.GREYLISTED, at_rcpt) == ""
-    assert failure_reasons.slows(failure_reasons.POLICY, Result("deferred", "421 4.7.0")) == "lane"
-    assert failure_reasons.slows(failure_reasons.POLICY, Result("refused", "550 5.7.1")) == ""
-    assert failure_reasons.slows(failure_reasons.MAILBOX_FULL, Result("deferred", "452 4.2.2")) == ""
+    assert failure_reasons.slow_down_scope(failure_reasons.THROTTLED, at_mail) == "route"
+    assert failure_reasons.slow_down_scope(failure_reasons.THROTTLED, at_rcpt) == "lane"
+    assert failure_reasons.slow_down_scope(failure_reasons.LATER, strange) == "route"
+    assert failure_reasons.slow_down_scope(failure_reasons.GREYLISTED, at_rcpt) == ""
+    assert failure_reasons.slow_down_scope(failure_reasons.POLICY, SendResult("deferred", "421 4.7.0")) == "lane"
+    assert failure_reasons.slow_down_scope(failure_reasons.POLICY, SendResult("refused", "550 5.7.1")) == ""
+    assert failure_reasons.slow_down_scope(failure_reasons.MAILBOX_FULL, SendResult("deferred", "452 4.2.2")) == ""

@@ -33,11 +33,11 @@ from workers.sending import claim_sender, lifecycle
 @contextmanager
 def counted_site(folder, *, readers):
     """A site whose mail goes to a fast server in a process of its own, which stands still when told to."""
-    with throwaway_database(os.environ.get("DATABASE_URL", "")) as url, counting.started() as ports:
+    with throwaway_database(os.environ.get("DATABASE_URL", "")) as url, counting.start() as ports:
         environment = environment_for(folder, 8000, url) | {"MAIL_URL": f"smtp://127.0.0.1:{ports.mail}?tls=off"}
         environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
         manage(environment, "migrate", "-v0")
-        made, orders = Site(environment, None), counting.Orders(ports.orders)
+        made, orders = Site(environment, None), counting.ControlClient(ports.orders)
         made.issue = made.run("prepare", str(readers))
         try:
             yield made, orders
@@ -50,9 +50,9 @@ def test_s17_reader_2999_of_3000_leaves_in_mid_send_and_gets_nothing(tmp_path):
     """And so does one whose batch is in a sender's hands at that moment, a few messages before its turn."""
     readers, here_now, soon, later = 3_000, 1_200, "n1490@p.example", "n2998@p.example"
     with counted_site(tmp_path, readers=readers) as (here, orders):
-        orders.stand_still_at({here_now: "after"})
+        orders.pause_at({here_now: "after"})
         sender = here.start("60", "120")
-        assert orders.stands_at(seconds=60) == (here_now, "after")
+        assert orders.wait_for_pause(seconds=60) == (here_now, "after")
 
         assert here.run("leave", str(here.issue), soon, later) == [200, 200]
         orders.go_on()
@@ -215,11 +215,11 @@ def test_a_disk_that_fills_up_in_mid_send_stops_at_once_and_names_the_one_under_
     assert Issue.objects.get(pk=issue.pk).status == IssueStatus.PAUSED
     (small_disk / "fill").unlink()
     sink.on_data = lambda _data: None
-    assert lifecycle.settle_host(now=timezone.now()) == 1
+    assert lifecycle.settle_orphaned(now=timezone.now()) == 1
     ledger.resume(issue, editor=None, now=timezone.now())
     lifecycle.send(issue.pk)
 
-    assert [row.subscription for row in ledger.uncertain(issue)] == [people[sent - 1].pk]
+    assert [row.subscription for row in ledger.uncertain_deliveries(issue)] == [people[sent - 1].pk]
     assert len(sink.recipients) == len(set(sink.recipients)) == 60
     assert equation(issue) == (59, 0, 0, 0, 1, 0)
 
@@ -239,15 +239,15 @@ def test_a_disk_that_fills_up_during_calls_of_a_merge_provider_doubles_nobody(sm
         assert 0 < len(api.copies) < 300
         (small_disk / "fill").unlink()
         api.before = lambda _call: None
-        unsure = lifecycle.settle_host(now=timezone.now())
+        unsure = lifecycle.settle_orphaned(now=timezone.now())
         assert unsure >= 1
         ledger.resume(issue, editor=None, now=timezone.now())
         lifecycle.send(issue.pk)
 
         assert len(api.recipients) == len(set(api.recipients))
-        told = ledger.equation(issue)
+        told = ledger.count_deliveries(issue)
         assert (told.accepted, told.uncertain, told.waiting) == (300 - unsure, unsure, 0)
-        named = {row.subscription for row in ledger.uncertain(issue)}
+        named = {row.subscription for row in ledger.uncertain_deliveries(issue)}
         unreached = {reader.pk for reader in people if reader.subscriber.email not in api.recipients}
         assert unreached <= named, "nobody is lost without being named"
         routes.first().close()
@@ -260,22 +260,22 @@ def test_a_disk_that_fills_up_during_calls_of_a_merge_provider_doubles_nobody(sm
 @pytest.mark.parametrize("jump", [timedelta(hours=2), timedelta(hours=-2)], ids=["ahead", "back"])
 def test_a_clock_that_jumps_in_mid_send_doubles_nobody_and_leaves_the_issue_sent(sink, monkeypatch, jump):
     """Leases are over too early for it; whoever holds the spool is left alone, and sends no more once it knows."""
-    monkeypatch.setattr(claim_sender, "ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(claim_sender, "RECHECK_INTERVAL_S", 0.0)
     issue, _people = make_sending_issue(readers=10)
-    goes, real = ledger.goes, timezone.now
+    goes, real = ledger.sendable_scope, timezone.now
 
     def jump_after_three(issue_id):
         if len(sink.received) == 3:
             monkeypatch.setattr(timezone, "now", lambda: real() + jump)
             lifecycle.recover(now=timezone.now())
-            lifecycle.settle_host(now=timezone.now())
+            lifecycle.settle_orphaned(now=timezone.now())
             lifecycle.dispatch(now=timezone.now())
         return goes(issue_id)
 
-    monkeypatch.setattr(ledger, "goes", jump_after_three)
+    monkeypatch.setattr(ledger, "sendable_scope", jump_after_three)
     lifecycle.send(issue.pk)
     for _wake_up in range(3):
-        lifecycle.settle_host(now=timezone.now())
+        lifecycle.settle_orphaned(now=timezone.now())
         lifecycle.send(issue.pk)
 
     assert len(sink.recipients) == len(set(sink.recipients)) == 10
@@ -291,7 +291,7 @@ def test_a_claim_given_away_before_its_spool_was_there_sends_nothing(sink, monke
 
     def settled_just_before(folder, header):
         lifecycle.recover(now=timezone.now() + timedelta(minutes=5))
-        lifecycle.settle_host(now=timezone.now() + timedelta(minutes=5))
+        lifecycle.settle_orphaned(now=timezone.now() + timedelta(minutes=5))
         assert Batch.objects.get().status == BatchStatus.WAITING
         return make_spool(folder, header)
 
@@ -307,7 +307,7 @@ def test_a_claim_given_away_before_its_spool_was_there_sends_nothing(sink, monke
 @pytest.mark.django_db
 def test_a_spool_that_comes_into_being_while_its_claim_is_looked_at_is_left_to_its_holder(settings):
     issue, _people = make_sending_issue(readers=4)
-    lifecycle.pace.register([("mailbox-1", "mailbox", 0)])
+    lifecycle.rate_limit.register([("mailbox-1", "mailbox", 0)])
     claim = ledger.claim(issue, worker=spool.worker_name(settings.SEND_SPOOL), now=timezone.now(), routes=["mailbox-1"])
     later = timezone.now() + timedelta(minutes=5)
 

@@ -33,7 +33,7 @@ def again(issue: Issue) -> Issue:
 
 
 def lines(issue: Issue, name: str, *, now=NOW) -> list[tuple[str, bool, str]]:
-    return [(one.severity, one.ok, one.message) for one in preflight.run(issue, now=now) if one.id == name]
+    return [(one.severity, one.ok, one.message) for one in preflight.run_checks(issue, now=now) if one.id == name]
 
 
 # --- the task --------------------------------------------------------------------------------------------------------
@@ -41,19 +41,21 @@ def lines(issue: Issue, name: str, *, now=NOW) -> list[tuple[str, bool, str]]:
 
 def test_a_tick_names_who_waits_and_a_look_ends_it():
     issue = make_issue()
-    link_checker.ask(issue, now=NOW)
-    assert slow_checks.due(now=NOW) == [issue.pk]
+    link_checker.request_check(issue, now=NOW)
+    assert slow_checks.due_issues(now=NOW) == [issue.pk]
 
     slow_checks.check(issue.pk, now=NOW + timedelta(seconds=1))
 
-    assert slow_checks.due(now=NOW + timedelta(seconds=2)) == []
+    assert slow_checks.due_issues(now=NOW + timedelta(seconds=2)) == []
 
 
 def test_two_workers_do_not_look_at_the_same_issue(monkeypatch):
     issue = make_issue()
-    link_checker.ask(issue, now=NOW)
+    link_checker.request_check(issue, now=NOW)
     nested = []
-    monkeypatch.setattr(article_changes, "read_again", lambda *_, **__: nested.append(slow_checks.due(now=NOW)))
+    monkeypatch.setattr(
+        article_changes, "refresh_articles", lambda *_, **__: nested.append(slow_checks.due_issues(now=NOW))
+    )
 
     slow_checks.check(issue.pk, now=NOW)
     slow_checks.check(999, now=NOW)
@@ -73,17 +75,17 @@ def test_the_checks_say_when_every_link_answered():
 def test_e19_a_dead_link_is_named_with_the_reason_and_the_age(monkeypatch):
     def try_link(url, **_):
         if url.endswith("autogate-2"):
-            raise http_client.Gone("There is no page at this address (any more).")
+            raise http_client.PageGone("There is no page at this address (any more).")
         if url.endswith("autogate-3"):
-            raise http_client.KeptOut("The site does not let us in.")
+            raise http_client.AccessDenied("The site does not let us in.")
         return url
 
-    monkeypatch.setattr(http_client, "try_link", try_link)
+    monkeypatch.setattr(http_client, "check_link", try_link)
     issue = due_issue()
 
     assert slow_checks.check(issue.pk, now=NOW) == 2
 
-    found = [one for one in preflight.run(again(issue), now=NOW) if one.id == "E19"]
+    found = [one for one in preflight.run_checks(again(issue), now=NOW) if one.id == "E19"]
     assert [(one.severity, one.block, one.language, one.message) for one in found] == [
         (
             "warns",
@@ -113,7 +115,7 @@ def test_e19_links_edited_since_are_not_tried_yet():
     document.blocks[0].words["id"].url = "https://kabarlintas.example/lain"
     issue = issues.save(again(issue), document, version=issue.version, editor=None, now=NOW)
 
-    [pending] = [one for one in preflight.run(again(issue), now=NOW) if one.id == "E19"]
+    [pending] = [one for one in preflight.run_checks(again(issue), now=NOW) if one.id == "E19"]
 
     assert (pending.ok, pending.is_pending, pending.severity) == (False, True, "suggests")
     assert pending.message == "1 link has not been tried yet."
@@ -199,7 +201,7 @@ def test_e29_our_mail_scores_well(monkeypatch, settings):
     settings.SITE_URL = "https://surat.example"
     issue = make_issue(make_newsletter(languages=["id"]))
 
-    score, _rules = slow_checks.score(preflight.sample(issue, "id", now=NOW).data)
+    score, _rules = slow_checks.spam_score(preflight.sample_message(issue, "id", now=NOW).data)
 
     assert score <= 1.0
 
@@ -211,7 +213,7 @@ def test_a_due_issue_waits_for_its_look_and_begins_with_the_next_tick():
     issue = due_issue()
 
     assert lifecycle.begin_due(now=NOW) == []
-    assert slow_checks.due(now=NOW) == [issue.pk]
+    assert slow_checks.due_issues(now=NOW) == [issue.pk]
     slow_checks.check(issue.pk, now=NOW + timedelta(seconds=1))
 
     assert lifecycle.begin_due(now=NOW + timedelta(seconds=2)) == [issue.pk]
@@ -227,9 +229,9 @@ def test_a_look_that_does_not_come_delays_an_issue_by_a_minute_at_most():
 
 def test_a_dead_site_stops_no_issue(monkeypatch):
     def try_link(url, **_):
-        raise http_client.TryLater("The site cannot be reached just now. Try again later.")
+        raise http_client.TemporaryFetchError("The site cannot be reached just now. Try again later.")
 
-    monkeypatch.setattr(http_client, "try_link", try_link)
+    monkeypatch.setattr(http_client, "check_link", try_link)
     issue = due_issue()
     lifecycle.begin_due(now=NOW)
     slow_checks.check(issue.pk, now=NOW + timedelta(seconds=1))
@@ -245,13 +247,13 @@ def told_issue() -> tuple[Issue, Article]:
     document = make_document(stories=1, languages=("id",))
     document.blocks[0].article = article.pk
     document.blocks[0].words["id"] = content.StoryWords(headline="Autogate baru", url=article.url)
-    document.blocks[0].seen = {"id": issues.seen_now(article)}
+    document.blocks[0].seen = {"id": issues.snapshot_article(article)}
     return due_issue(document), article
 
 
 def test_an_article_that_is_gone_holds_the_issue_back_and_is_named():
     issue, article = told_issue()
-    link_checker.keep(issue, {}, now=NOW)
+    link_checker.store_results(issue, {}, now=NOW)
     Article.objects.filter(pk=article.pk).update(state=ArticleState.GONE)
 
     assert lifecycle.begin_due(now=NOW + timedelta(seconds=1)) == []
@@ -263,9 +265,9 @@ def test_an_article_that_is_gone_holds_the_issue_back_and_is_named():
 
 def test_an_article_with_a_new_headline_stops_nothing():
     issue, article = told_issue()
-    link_checker.keep(issue, {}, now=NOW)
+    link_checker.store_results(issue, {}, now=NOW)
     Article.objects.filter(pk=article.pk).update(title="Autogate lama")
 
-    [changed] = [one for one in preflight.run(issue, now=NOW) if one.id == "changed"]
+    [changed] = [one for one in preflight.run_checks(issue, now=NOW) if one.id == "changed"]
     assert (changed.ok, changed.severity, changed.block) == (False, "warns", "b001")
     assert lifecycle.begin_due(now=NOW + timedelta(seconds=1)) == [issue.pk]

@@ -25,7 +25,7 @@ def children(pid):
 def test_a_worker_whose_clock_dies_ends_so_that_it_is_started_again(tmp_path):
     environment = environment_for(tmp_path, 8000, "") | {"BROKER_URL": "filesystem://"}
     manage(environment, "migrate", "-v0")
-    prompt = next(part for part in run.parts("127.0.0.1", 8000) if part.name == "prompt")
+    prompt = next(part for part in run.service_processes("127.0.0.1", 8000) if part.name == "prompt")
     log = tmp_path / "prompt.log"
     with log.open("w") as output:
         worker = subprocess.Popen(prompt.command, cwd=ROOT, env=environment, stdout=output, stderr=output)

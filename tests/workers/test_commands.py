@@ -150,10 +150,10 @@ def test_check_issue_of_an_issue_for_nobody_fails():
 
 
 def test_send_issue_names_the_command_for_a_machine_that_is_gone():
-    delay = Delay("A worker on surabaya stopped in the middle.", needs_a_person=True, lost_host="surabaya")
+    delay = Delay("A worker on surabaya stopped in the middle.", needs_attention=True, lost_host="surabaya")
 
-    assert send_issue._in_words(delay).endswith("gone for good: manage.py settle --lost surabaya")
-    assert send_issue._in_words(Delay("Yahoo asks us to slow down.")) == "Yahoo asks us to slow down."
+    assert send_issue._describe_delay(delay).endswith("gone for good: manage.py settle --lost surabaya")
+    assert send_issue._describe_delay(Delay("Yahoo asks us to slow down.")) == "Yahoo asks us to slow down."
 
 
 def test_settle_gives_up_a_host_that_is_lost():
@@ -163,4 +163,4 @@ def test_settle_gives_up_a_host_that_is_lost():
 
     assert "0 readers uncertain" in run("settle")
     assert run("settle", "--lost", "surabaya").strip() == "surabaya: 1 batches settled, 2 readers uncertain."
-    assert ledger.equation(issue).uncertain == 2
+    assert ledger.count_deliveries(issue).uncertain == 2

@@ -19,7 +19,7 @@ from workers.demo import drawings, stories
 
 pytestmark = pytest.mark.django_db
 
-STORIES = stories.everything()
+STORIES = stories.all_stories()
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def test_our_own_reading_finds_everything_on_an_article_page(client, story, now)
 
     answer = client.get(story.path, headers={"accept-language": "de"})
 
-    found = extraction.read(answer.content, url="http://127.0.0.1:8000" + story.path)
+    found = extraction.extract_page(answer.content, url="http://127.0.0.1:8000" + story.path)
     article = found.article
     assert found.reason == ""
     assert (article.title, article.summary, article.author) == (story.title, story.summary, story.author)
@@ -104,7 +104,7 @@ def test_front_page_and_feed_list_every_article_of_their_language(client, langua
     expected = {story.path for story in stories.in_language(language)}
 
     page = tree(client, prefix)
-    feed = feed_parser.read(client.get(prefix + "feed.xml").content, url="http://127.0.0.1:8000" + prefix + "feed.xml")
+    feed = feed_parser.parse(client.get(prefix + "feed.xml").content, url="http://127.0.0.1:8000" + prefix + "feed.xml")
 
     assert expected <= set(page.xpath("//main//a/@href"))
     assert {item.url for item in feed.items} == {"http://127.0.0.1:8000" + path for path in expected}
@@ -124,7 +124,7 @@ def test_the_feed_is_not_sent_again_while_nothing_changed(client, now):
 def test_dates_lie_in_the_six_weeks_before_the_first_day_and_stay(now):
     make_newsletter(is_demo=True, created_at=now)
 
-    dates = [story.published_at(stories.start(now=now + timedelta(days=90))) for story in STORIES]
+    dates = [story.published_at(stories.first_day(now=now + timedelta(days=90))) for story in STORIES]
 
     assert all(timedelta(hours=1) < now - date < timedelta(days=43) for date in dates)
     assert max(dates) - min(dates) > timedelta(days=35)

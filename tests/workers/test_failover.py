@@ -27,14 +27,14 @@ def test_t66_the_second_route_takes_the_rest_and_uncertain_readers_stay_with_the
         lifecycle.send(issue.pk)
         lifecycle.recover(now=timezone.now() + timedelta(seconds=15))
         lifecycle.send(issue.pk)
-        for route in routes.all():
+        for route in routes.configured():
             route.close()
 
-    uncertain = {row.subscription for row in ledger.uncertain(issue)}
+    uncertain = {row.subscription for row in ledger.uncertain_deliveries(issue)}
     assert len(api.copies) == 40
     assert uncertain == {reader.pk for reader in people[30:40]}
     assert sorted([*api.recipients, *sink.recipients]) == sorted(reader.subscriber.email for reader in people)
-    told = ledger.equation(issue)
+    told = ledger.count_deliveries(issue)
     assert (told.accepted, told.uncertain, told.waiting) == (90, 10, 0)
     issue.refresh_from_db()
     assert issue.status == IssueStatus.SENT

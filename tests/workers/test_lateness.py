@@ -33,7 +33,7 @@ def make_due(**fields):
 
 def look_at(issue, *, now):
     """Its links were tried just now, so that nothing waits for that."""
-    link_checker.keep(issue, {"links": {}}, now=now)
+    link_checker.store_results(issue, {"links": {}}, now=now)
 
 
 def stored(issue):
@@ -69,7 +69,7 @@ def test_t66_hours_late_it_says_when_it_was_due_and_asks_by_mail_who_may_send():
     assert not Batch.objects.exists()
     [notice] = Notice.objects.all()
     assert notice.editor == ayu
-    mail = outbox.build(notice, now=NOW)
+    mail = outbox.build_message(notice, now=NOW)
     assert held.pause_reason in " ".join(mail.body.split())
     assert reverse("issue-progress", args=[issue.pk]) in mail.body
 
@@ -80,8 +80,8 @@ def test_a_mail_about_an_issue_that_somebody_decided_on_is_not_sent():
     lifecycle.begin_due(now=NOW + 9 * HOUR)
     ledger.resume(issue, editor=None, now=NOW + 9 * HOUR)
 
-    with pytest.raises(outbox.NotNeeded):
-        outbox.build(Notice.objects.get(), now=NOW + 9 * HOUR)
+    with pytest.raises(outbox.NoticeObsolete):
+        outbox.build_message(Notice.objects.get(), now=NOW + 9 * HOUR)
 
 
 def test_how_late_is_too_late_is_a_setting(settings):
@@ -181,7 +181,7 @@ def test_an_issue_that_has_begun_gets_no_other_time(client, held):
 
 
 def test_a_clock_that_jumps_ahead_is_noticed_and_sleep_or_a_small_correction_is_no_jump():
-    watch = late_start.Watch()
+    watch = late_start.ClockWatch()
 
     assert watch.jumped_from(now=NOW, tick=1000.0) is None
     assert watch.jumped_from(now=NOW + timedelta(seconds=1), tick=1001.0) is None
@@ -255,7 +255,7 @@ def test_t66_six_in_the_morning_is_six_on_the_newsletters_clocks(zone, hour_in_u
     moment = timing.local_moment(date(2026, 11, 24), time(6, 0), newsletter)
 
     assert moment == datetime(2026, 11, 23, hour_in_utc, 0, tzinfo=UTC)
-    assert not timing.comes_twice(moment, newsletter.zone)
+    assert not timing.is_ambiguous(moment, newsletter.zone)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_t66_six_in_the_morning_is_six_on_the_newsletters_clocks(zone, hour_in_u
 def test_an_hour_that_comes_twice_is_known_by_its_first_coming(zone, day, at, twice):
     newsletter = make_newsletter(time_zone=zone)
 
-    assert timing.comes_twice(timing.local_moment(day, at, newsletter), newsletter.zone) is twice
+    assert timing.is_ambiguous(timing.local_moment(day, at, newsletter), newsletter.zone) is twice
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def take(issue, *, worker=WORKER, now=NOW, **fields):
 
 
 def entries(claim, outcome=Outcome.ACCEPTED, *, only=None, **fields):
-    return [ledger.Entry(reader, outcome, **fields) for reader in (claim.ids if only is None else only)]
+    return [ledger.LedgerEntry(reader, outcome, **fields) for reader in (claim.ids if only is None else only)]
 
 
 # --- the plan --------------------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def test_t65_an_issue_that_changed_after_approval_does_not_begin():
     issue.newsletter.from_name = "Orang lain"
     issue.newsletter.save()
 
-    with pytest.raises(ledger.Changed):
+    with pytest.raises(ledger.ChangedSinceApproval):
         ledger.begin(Issue.objects.get(pk=issue.pk), now=NOW)
     assert Batch.objects.count() == 0
 
@@ -194,7 +194,7 @@ def test_outcomes_are_recorded_and_the_equation_adds_up():
     claim = take(issue)
     kinds = ["accepted", "refused", "deferred", "skipped", "uncertain"]
 
-    ledger.record(claim, [ledger.Entry(r, kind, "x") for r, kind in zip(claim.ids, kinds, strict=True)], now=NOW)
+    ledger.record(claim, [ledger.LedgerEntry(r, kind, "x") for r, kind in zip(claim.ids, kinds, strict=True)], now=NOW)
 
     assert equation(issue) == (1, 1, 1, 1, 1, 0)
     assert Batch.objects.get().status == BatchStatus.DONE
@@ -215,12 +215,12 @@ def test_who_was_not_answered_waits_again():
 def test_t64_a_lost_lease_records_nothing():
     issue, _readers = make_sending_issue()
     claim = take(issue)
-    ledger.expire(now=after(seconds=61))
+    ledger.expire_leases(now=after(seconds=61))
 
     with pytest.raises(ledger.LeaseLost):
         ledger.record(claim, entries(claim), now=after(seconds=62))
     with pytest.raises(ledger.LeaseLost):
-        ledger.extend(claim, now=after(seconds=62))
+        ledger.extend_lease(claim, now=after(seconds=62))
     assert Delivery.objects.count() == 0
 
 
@@ -228,9 +228,9 @@ def test_an_extended_lease_does_not_expire():
     issue, _readers = make_sending_issue()
     claim = take(issue)
 
-    ledger.extend(claim, now=after(seconds=40))
+    ledger.extend_lease(claim, now=after(seconds=40))
 
-    assert ledger.expire(now=after(seconds=61)) == 0
+    assert ledger.expire_leases(now=after(seconds=61)) == 0
 
 
 def test_recording_twice_is_not_possible():
@@ -248,7 +248,9 @@ def test_an_issue_is_sent_when_nothing_is_open_and_uncertain_readers_do_not_hold
     claim = take(issue)
     assert not ledger.finish(issue, now=NOW)
 
-    ledger.record(claim, [ledger.Entry(claim.ids[0], "accepted"), ledger.Entry(claim.ids[1], "uncertain")], now=NOW)
+    ledger.record(
+        claim, [ledger.LedgerEntry(claim.ids[0], "accepted"), ledger.LedgerEntry(claim.ids[1], "uncertain")], now=NOW
+    )
 
     assert ledger.finish(issue, now=NOW)
     issue.refresh_from_db()
@@ -261,12 +263,14 @@ def test_an_issue_is_sent_when_nothing_is_open_and_uncertain_readers_do_not_hold
 def test_deferred_readers_follow_when_their_time_comes_and_move_between_the_counts():
     issue, _readers = make_sending_issue(readers=3)
     claim = take(issue)
-    ledger.record(claim, [*entries(claim, only=claim.ids[:2]), ledger.Entry(claim.ids[2], "deferred", "450")], now=NOW)
+    ledger.record(
+        claim, [*entries(claim, only=claim.ids[:2]), ledger.LedgerEntry(claim.ids[2], "deferred", "450")], now=NOW
+    )
     assert not ledger.finish(issue, now=NOW)
 
-    assert ledger.follow_up(now=after(minutes=4)) == 0
-    assert ledger.follow_up(now=after(minutes=5)) == 1
-    assert ledger.follow_up(now=after(minutes=5)) == 0
+    assert ledger.plan_retries(now=after(minutes=4)) == 0
+    assert ledger.plan_retries(now=after(minutes=5)) == 1
+    assert ledger.plan_retries(now=after(minutes=5)) == 0
     again = take(issue, now=after(minutes=5))
     assert again.ids == claim.ids[2:]
     ledger.record(again, entries(again), now=after(minutes=5))
@@ -283,8 +287,8 @@ def test_the_fifth_deferral_is_a_refusal():
         claim = take(issue, now=now)
         ledger.record(claim, entries(claim, "deferred", code="450"), now=now)
         now += timedelta(minutes=minutes)
-        assert ledger.follow_up(now=now - timedelta(seconds=1)) == 0
-        assert ledger.follow_up(now=now) == 1
+        assert ledger.plan_retries(now=now - timedelta(seconds=1)) == 0
+        assert ledger.plan_retries(now=now) == 1
     claim = take(issue, now=now)
     ledger.record(claim, entries(claim, "deferred", code="450"), now=now)
 
@@ -300,8 +304,8 @@ def test_readers_wait_for_tomorrow_when_the_quota_of_today_is_used_up():
         claim = take(issue, now=now)
         ledger.record(claim, entries(claim, "deferred", **used_up), now=now)
         now += timedelta(hours=hours)
-        assert ledger.follow_up(now=now - timedelta(seconds=1)) == 0
-        assert ledger.follow_up(now=now) == 1
+        assert ledger.plan_retries(now=now - timedelta(seconds=1)) == 0
+        assert ledger.plan_retries(now=now) == 1
 
     claim = take(issue, now=now)
     ledger.record(claim, entries(claim), now=now)
@@ -313,7 +317,7 @@ def test_a_deferred_reader_who_leaves_meanwhile_is_skipped():
     claim = take(issue)
     ledger.record(claim, entries(claim, "deferred"), now=NOW)
     Subscription.objects.filter(pk=siti.pk).update(status=SubscriptionStatus.UNSUBSCRIBED)
-    ledger.follow_up(now=after(minutes=5))
+    ledger.plan_retries(now=after(minutes=5))
 
     assert take(issue, now=after(minutes=5)) is None
     assert equation(issue) == (0, 0, 0, 1, 0, 0)
@@ -335,16 +339,16 @@ def test_uncertain_readers_are_never_repeated_by_themselves():
     issue, _ids = make_uncertain()
 
     assert take(issue, now=after(days=1)) is None
-    assert ledger.follow_up(now=after(days=1)) == 0
-    assert [row.outcome for row in ledger.uncertain(issue)] == ["uncertain", "uncertain"]
+    assert ledger.plan_retries(now=after(days=1)) == 0
+    assert [row.outcome for row in ledger.uncertain_deliveries(issue)] == ["uncertain", "uncertain"]
 
 
 def test_t64_a_click_repeats_only_the_uncertain_once_and_is_recorded():
     issue, ids = make_uncertain()
     ayu = make_editor()
 
-    assert ledger.send_again(issue, [ids[0], 999], editor=ayu, now=after(hours=1)) == 1
-    assert ledger.send_again(issue, [ids[0]], editor=ayu, now=after(hours=1)) == 0
+    assert ledger.plan_resend(issue, [ids[0], 999], editor=ayu, now=after(hours=1)) == 1
+    assert ledger.plan_resend(issue, [ids[0]], editor=ayu, now=after(hours=1)) == 0
 
     claim = take(issue, now=after(hours=1))
     assert claim.ids == (ids[0],)
@@ -358,8 +362,8 @@ def test_t64_a_click_repeats_only_the_uncertain_once_and_is_recorded():
 def test_an_answer_of_the_provider_settles_an_uncertain_reader():
     issue, ids = make_uncertain()
 
-    assert ledger.answer(issue.pk, {ids[0]: Outcome.ACCEPTED, ids[1]: Outcome.REFUSED}, now=NOW) == 2
-    assert ledger.answer(issue.pk, {ids[0]: Outcome.REFUSED}, now=NOW) == 0
+    assert ledger.resolve_uncertain(issue.pk, {ids[0]: Outcome.ACCEPTED, ids[1]: Outcome.REFUSED}, now=NOW) == 2
+    assert ledger.resolve_uncertain(issue.pk, {ids[0]: Outcome.REFUSED}, now=NOW) == 0
     assert equation(issue) == (1, 1, 0, 0, 0, 0)
 
 
@@ -383,12 +387,12 @@ def test_an_event_that_came_before_the_record_is_applied_with_it():
 def crashed(issue, tmp_path, *, answers=1, window=1, boot=None, now=NOW):
     claim = ledger.claim(issue, worker=spool.worker_name(tmp_path), now=now, routes=ROUTES)
     fields = {"boot": boot} if boot else {}
-    header = spool.Header(issue.pk, claim.batch, claim.attempt, claim.worker, window, claim.ids, **fields)
+    header = spool.SpoolHeader(issue.pk, claim.batch, claim.attempt, claim.worker, window, claim.ids, **fields)
     held = spool.SendSpool(tmp_path, header)
     for place in range(answers):
-        held.answer(spool.Answer(place, "accepted", "250"))
+        held.answer(spool.SpooledResult(place, "accepted", "250"))
     held.close()
-    [left] = spool.left_behind(tmp_path)
+    [left] = spool.find_orphaned(tmp_path)
     return claim, left
 
 
@@ -396,10 +400,10 @@ def test_after_a_crash_one_reader_is_uncertain_and_the_rest_waits(tmp_path):
     issue, _readers = make_sending_issue(readers=4)
     claim, left = crashed(issue, tmp_path)
 
-    assert ledger.settle(left, now=NOW) == 1
+    assert ledger.settle_spool(left, now=NOW) == 1
 
     assert equation(issue) == (1, 0, 0, 0, 1, 2)
-    [row] = ledger.uncertain(issue)
+    [row] = ledger.uncertain_deliveries(issue)
     assert row.subscription == claim.ids[1]
     assert row.message_id.endswith("@kabarlintas.example>")
     assert take(issue).ids == claim.ids[2:]
@@ -408,9 +412,9 @@ def test_after_a_crash_one_reader_is_uncertain_and_the_rest_waits(tmp_path):
 def test_settling_twice_changes_nothing(tmp_path):
     issue, _readers = make_sending_issue(readers=4)
     _claim, left = crashed(issue, tmp_path)
-    ledger.settle(left, now=NOW)
+    ledger.settle_spool(left, now=NOW)
 
-    assert ledger.settle(left, now=NOW) == 0
+    assert ledger.settle_spool(left, now=NOW) == 0
     assert equation(issue) == (1, 0, 0, 0, 1, 2)
 
 
@@ -418,7 +422,7 @@ def test_a_route_that_may_repeat_leaves_nobody_uncertain(tmp_path):
     issue, _readers = make_sending_issue(readers=4)
     _claim, left = crashed(issue, tmp_path, window=0)
 
-    ledger.settle(left, now=NOW)
+    ledger.settle_spool(left, now=NOW)
     assert equation(issue) == (1, 0, 0, 0, 0, 3)
 
 
@@ -426,7 +430,7 @@ def test_after_a_restart_of_the_host_all_unanswered_are_uncertain(tmp_path):
     issue, _readers = make_sending_issue(readers=4)
     _claim, left = crashed(issue, tmp_path, boot="before")
 
-    ledger.settle(left, now=NOW)
+    ledger.settle_spool(left, now=NOW)
     assert equation(issue) == (1, 0, 0, 0, 3, 0)
 
 
@@ -434,19 +438,19 @@ def test_an_expired_batch_is_not_claimed_until_its_spool_was_read(tmp_path):
     issue, _readers = make_sending_issue(readers=4)
     _claim, left = crashed(issue, tmp_path)
 
-    assert ledger.expire(now=after(seconds=61)) == 1
+    assert ledger.expire_leases(now=after(seconds=61)) == 1
     assert take(issue, now=after(hours=5)) is None
 
-    ledger.settle(left, now=after(hours=5))
+    ledger.settle_spool(left, now=after(hours=5))
     assert take(issue, now=after(hours=5)) is not None
 
 
 def test_a_crash_while_repeating_keeps_the_uncertain_one_from_another_repeat(tmp_path):
     issue, ids = make_uncertain(readers=3)
-    ledger.send_again(issue, ids, editor=None, now=NOW)
+    ledger.plan_resend(issue, ids, editor=None, now=NOW)
     _claim, left = crashed(issue, tmp_path, answers=1)
 
-    ledger.settle(left, now=NOW)
+    ledger.settle_spool(left, now=NOW)
 
     assert equation(issue) == (1, 0, 0, 0, 2, 0)
     assert take(issue).ids == ids[2:]
@@ -457,7 +461,7 @@ def test_a_claim_without_a_spool_never_began_on_the_same_boot():
     boot = spool.boot_id()[:8]
     take(issue, worker=f"host:1:{boot}:abcd")
 
-    [(batch, attempt)] = ledger.without_spool("abcd", now=after(seconds=61))
+    [(batch, attempt)] = ledger.claims_without_spool("abcd", now=after(seconds=61))
     assert ledger.settle_without_spool(batch, attempt, now=after(seconds=61)) == 0
     assert equation(issue) == (0, 0, 0, 0, 0, 2)
     assert take(issue) is not None
@@ -467,7 +471,7 @@ def test_a_claim_without_a_spool_from_before_a_restart_is_uncertain():
     issue, _readers = make_sending_issue(readers=2)
     take(issue, worker="host:1:earlier0:abcd")
 
-    [(batch, attempt)] = ledger.without_spool("abcd", now=after(seconds=61))
+    [(batch, attempt)] = ledger.claims_without_spool("abcd", now=after(seconds=61))
     assert ledger.settle_without_spool(batch, attempt, now=after(seconds=61)) == 2
     assert equation(issue) == (0, 0, 0, 0, 2, 0)
 
@@ -476,16 +480,16 @@ def test_a_live_claim_is_not_taken_for_one_without_a_spool():
     issue, _readers = make_sending_issue(readers=2)
     take(issue, worker="host:1:boot:abcd")
 
-    assert ledger.without_spool("abcd", now=after(seconds=59)) == []
+    assert ledger.claims_without_spool("abcd", now=after(seconds=59)) == []
 
 
 def test_the_readers_of_a_lost_host_are_uncertain():
     issue, _readers = make_sending_issue(readers=2)
     take(issue, worker="surabaya:1:boot:abcd")
 
-    assert ledger.settle_lost("surabaya", now=after(seconds=59)) == (0, 0)
-    assert ledger.settle_lost("jakarta", now=after(seconds=61)) == (0, 0)
-    assert ledger.settle_lost("surabaya", now=after(seconds=61)) == (1, 2)
+    assert ledger.settle_lost_host("surabaya", now=after(seconds=59)) == (0, 0)
+    assert ledger.settle_lost_host("jakarta", now=after(seconds=61)) == (0, 0)
+    assert ledger.settle_lost_host("surabaya", now=after(seconds=61)) == (1, 2)
     assert equation(issue) == (0, 0, 0, 0, 2, 0)
 
 
@@ -495,7 +499,7 @@ def test_a_lost_host_is_given_up_for_one_issue_and_goes_on_being_waited_for_by_a
     other, _readers = make_sending_issue(readers=3)
     take(other, worker="surabaya:2:boot:abcd")
 
-    assert ledger.settle_lost("surabaya", now=after(seconds=61), issue=first) == (1, 2)
+    assert ledger.settle_lost_host("surabaya", now=after(seconds=61), issue=first) == (1, 2)
     assert equation(first) == (0, 0, 0, 0, 2, 0)
     assert equation(other) == (0, 0, 0, 0, 0, 3)
 
@@ -508,7 +512,7 @@ def test_too_many_refusals_in_the_first_batch_pause_the_issue_with_a_reason():
     claim = take(issue)
     ledger.record(claim, [*entries(claim, "refused", only=claim.ids[:3]), *entries(claim, only=claim.ids[3:])], now=NOW)
 
-    assert ledger.judge(issue, now=NOW)
+    assert ledger.check_thresholds(issue, now=NOW)
 
     issue.refresh_from_db()
     assert issue.status == IssueStatus.PAUSED
@@ -521,18 +525,18 @@ def test_a_few_refusals_without_a_sample_do_not_pause():
     claim = take(issue)
     ledger.record(claim, [*entries(claim, "refused", only=claim.ids[:5]), *entries(claim, only=claim.ids[5:])], now=NOW)
 
-    assert not ledger.judge(issue, now=NOW)
+    assert not ledger.check_thresholds(issue, now=NOW)
 
 
 def test_what_an_editor_resumed_is_not_paused_again_for_the_same_refusals():
     issue, _readers = make_sending_issue(readers=60, first_batch=50)
     claim = take(issue)
     ledger.record(claim, entries(claim, "refused"), now=NOW)
-    assert ledger.judge(issue, now=NOW)
+    assert ledger.check_thresholds(issue, now=NOW)
 
     ledger.resume(issue, editor=make_editor(), now=after(minutes=1))
 
-    assert not ledger.judge(issue, now=after(minutes=1))
+    assert not ledger.check_thresholds(issue, now=after(minutes=1))
     assert take(issue, now=after(minutes=1)) is not None
 
 
@@ -542,7 +546,7 @@ def test_only_addresses_that_do_not_exist_count_as_addresses_refused():
     full = entries(claim, "refused", only=claim.ids[:10], code="552 5.2.2")
     ledger.record(claim, [*full, *entries(claim, only=claim.ids[10:])], now=NOW)
 
-    assert not ledger.judge(issue, now=NOW)
+    assert not ledger.check_thresholds(issue, now=NOW)
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("refused", "550 5.7.27"), ("deferred", "421 4.7.32")])
@@ -552,7 +556,7 @@ def test_s42_mail_turned_away_because_of_the_sender_pauses_the_issue_with_that_r
     turned_away = entries(claim, outcome, only=claim.ids[:4], code=code)
     ledger.record(claim, [*turned_away, *entries(claim, only=claim.ids[4:])], now=NOW)
 
-    assert ledger.judge(issue, now=NOW)
+    assert ledger.check_thresholds(issue, now=NOW)
 
     issue.refresh_from_db()
     assert issue.pause_reason == (
@@ -569,7 +573,7 @@ def test_bounces_reported_afterwards_count_as_addresses_refused(kind):
     for reader in readers[:3]:
         Event.objects.create(issue=issue.pk, subscription=reader.pk, kind=kind, occurred_at=NOW)
 
-    assert ledger.judge(issue, now=NOW)
+    assert ledger.check_thresholds(issue, now=NOW)
 
 
 def test_complaints_pause_the_issue():
@@ -579,7 +583,7 @@ def test_complaints_pause_the_issue():
     for reader in readers[:3]:
         Event.objects.create(issue=issue.pk, subscription=reader.pk, kind="complained", occurred_at=NOW)
 
-    assert ledger.judge(issue, now=NOW)
+    assert ledger.check_thresholds(issue, now=NOW)
 
 
 def test_an_issue_held_back_is_due_again_or_can_be_taken_back_to_edit():
@@ -591,7 +595,7 @@ def test_an_issue_held_back_is_due_again_or_can_be_taken_back_to_edit():
     assert (issue.status, issue.scheduled_at) == (IssueStatus.SCHEDULED, after(minutes=1))
 
     ledger.hold_back(issue, reason="Tidak ada pembaca", now=NOW)
-    ledger.take_back(issue, editor=None, now=NOW)
+    ledger.return_to_draft(issue, editor=None, now=NOW)
     issue.refresh_from_db()
     assert (issue.status, issue.approved_hash) == (IssueStatus.DRAFT, "")
 
@@ -601,7 +605,7 @@ def test_a_begun_issue_cannot_be_taken_back():
     ledger.pause(issue, reason="", editor=None, now=NOW)
 
     with pytest.raises(issues.WrongState):
-        ledger.take_back(issue, editor=None, now=NOW)
+        ledger.return_to_draft(issue, editor=None, now=NOW)
 
 
 def test_t67_each_arrow_is_audited():
@@ -629,10 +633,10 @@ def test_an_audience_may_be_those_who_got_an_issue_or_missed_it():
 
     issue, (siti, budi, ayu) = make_sending_issue(readers=3)
     claim = take(issue)
-    ledger.record(claim, [ledger.Entry(siti.pk, "accepted"), ledger.Entry(budi.pk, "refused")], now=NOW)
+    ledger.record(claim, [ledger.LedgerEntry(siti.pk, "accepted"), ledger.LedgerEntry(budi.pk, "refused")], now=NOW)
 
     def chosen(name):
-        return [reader.pk for reader in audience.receivers(issue.newsletter, {name: issue.pk})]
+        return [reader.pk for reader in audience.recipients(issue.newsletter, {name: issue.pk})]
 
     assert chosen("got_issue") == [siti.pk]
     assert chosen("missed_issue") == [budi.pk, ayu.pk]

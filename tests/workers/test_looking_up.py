@@ -24,7 +24,7 @@ from workers import ledger, routes
 from workers.ledger import look_ups
 from workers.models import Delivery, Outcome
 from workers.routes import anymail_merge, anymail_single, message_lookup
-from workers.routes.base import OWN_MESSAGE_IDS, REPEATED_KINDS, TRACED_KINDS
+from workers.routes.base import IDEMPOTENT_KINDS, LOOK_UP_KINDS, PROVIDER_MESSAGE_ID_KINDS
 from workers.sending import lifecycle, reconciliation
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +52,7 @@ def test_s64_a_route_cut_after_acceptance_doubles_nobody_names_all_and_settles_t
         for _wakening in range(6):
             lifecycle.send(issue.pk)
 
-        named = {row.subscription for row in ledger.uncertain(issue)}
+        named = {row.subscription for row in ledger.uncertain_deliveries(issue)}
         assert len(named) == 20
         assert sorted(api.recipients) == sorted(reader.subscriber.email for reader in people)
         late, api.events[:] = api.events[10:20], api.events[:10] + api.events[20:]
@@ -68,16 +68,16 @@ def test_s64_a_route_cut_after_acceptance_doubles_nobody_names_all_and_settles_t
 
 def test_readers_of_a_sender_that_died_are_asked_for_too(api, monkeypatch):
     issue, _people = make_sending_issue(readers=10)
-    answered = lifecycle.carrying.Run._answered
+    answered = lifecycle.claim_sender.ClaimSender._record_result
 
     def die(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lifecycle.carrying.Run, "_answered", die)
+    monkeypatch.setattr(lifecycle.claim_sender.ClaimSender, "_record_result", die)
     with pytest.raises(KeyboardInterrupt):
         lifecycle.send(issue.pk)
-    monkeypatch.setattr(lifecycle.carrying.Run, "_answered", answered)
-    assert lifecycle.settle_host(now=timezone.now()) == 10
+    monkeypatch.setattr(lifecycle.claim_sender.ClaimSender, "_record_result", answered)
+    assert lifecycle.settle_orphaned(now=timezone.now()) == 10
 
     pass_time(issue, 15)
 
@@ -160,7 +160,7 @@ def test_whom_an_editor_sends_to_again_is_not_asked_for(api):
     issue, people = make_sending_issue(readers=1)
     api.answer = lambda _call: "cut"
     lifecycle.send(issue.pk)
-    lifecycle.send_again(issue, [people[0].pk], editor=make_editor(), now=timezone.now())
+    lifecycle.resend(issue, [people[0].pk], editor=make_editor(), now=timezone.now())
 
     pass_time(issue, 30)
 
@@ -168,7 +168,7 @@ def test_whom_an_editor_sends_to_again_is_not_asked_for(api):
 
 
 def test_long_lists_of_events_are_read_page_by_page(api, monkeypatch):
-    monkeypatch.setattr(message_lookup, "PAGE", 4)
+    monkeypatch.setattr(message_lookup, "PAGE_SIZE", 4)
     issue, _people = make_sending_issue(readers=10)
     api.answer = lambda _call: "cut"
     lifecycle.send(issue.pk)
@@ -195,7 +195,7 @@ def test_the_progress_page_says_what_is_known_of_each(api, client):
 
 
 def test_another_account_of_the_provider_is_never_asked_nor_sent_by(settings, monkeypatch):
-    monkeypatch.setattr(anymail_single, "ASK_AGAIN_S", ())
+    monkeypatch.setattr(anymail_single, "RETRY_DELAYS_S", ())
     with one_by_one("resend") as other, one_by_one("resend") as ours:
         url = one_by_one_url("resend", ours).replace("key@", "ours@")
         settings.MAIL_ROUTES = [url]
@@ -207,25 +207,25 @@ def test_another_account_of_the_provider_is_never_asked_nor_sent_by(settings, mo
         settings.MAIL_ROUTES = [one_by_one_url("resend", other)]
         pass_time(issue, 60)
         assert equation(issue) == (0, 0, 0, 0, 2, 0)
-        assert {reconciliation.in_words(row) for row in Delivery.objects.all()} == {""}
+        assert {reconciliation.describe_look_up(row) for row in Delivery.objects.all()} == {""}
         settings.MAIL_ROUTES = [one_by_one_url("resend", other), url]
         pass_time(issue, 60)
 
         assert equation(issue) == (2, 0, 0, 0, 0, 0)
         assert other.calls == []
         assert len(ours.copies) == 2
-        for route in routes.all():
+        for route in routes.configured():
             route.close()
 
 
 def test_an_account_is_known_by_a_digest_that_gives_no_key_away(settings):
-    first = routes.make("resend-1", "resend://re_first@")
+    first = routes.from_url("resend-1", "resend://re_first@")
 
-    assert first.account == routes.make("resend-4", "resend://re_first@?threads=2").account
-    assert first.account != routes.make("resend-1", "resend://re_second@").account
+    assert first.account == routes.from_url("resend-4", "resend://re_first@?threads=2").account
+    assert first.account != routes.from_url("resend-1", "resend://re_second@").account
     digest = first.account
     settings.SECRET_KEY = "x" * 50
-    assert routes.make("resend-1", "resend://re_first@").account != digest
+    assert routes.from_url("resend-1", "resend://re_first@").account != digest
 
 
 def test_a_long_list_is_asked_for_only_as_long_as_there_is_time(settings):
@@ -241,16 +241,16 @@ def test_a_long_list_is_asked_for_only_as_long_as_there_is_time(settings):
 
 
 def test_every_kind_that_can_be_asked_has_a_way_to_ask():
-    assert {*message_lookup.ASK, *REPEATED_KINDS} == TRACED_KINDS
+    assert {*message_lookup.LOOK_UP_FUNCTIONS, *IDEMPOTENT_KINDS} == LOOK_UP_KINDS
     makes_them = {kind for kind, one in anymail_merge.PROVIDERS.items() if not one.keeps_message_ids}
-    assert makes_them == OWN_MESSAGE_IDS
+    assert makes_them == PROVIDER_MESSAGE_ID_KINDS
 
 
 def test_a_question_is_read_as_it_was_written():
-    text = look_ups.of("mailgun-1", "5e0c91d2a7b4", 12, 3)
+    text = look_ups.encode("mailgun-1", "5e0c91d2a7b4", 12, 3)
 
-    assert look_ups.read(text) == look_ups.Question("mailgun", "5e0c91d2a7b4", look_ups.mark(12, 3))
-    assert look_ups.of("mailgun-1", "", 12, 3) == ""
-    assert look_ups.of("smtp-1", "5e0c91d2a7b4", 12, 3) == ""
-    assert look_ups.read("<20261124.1@mg.example>") is None
+    assert look_ups.parse(text) == look_ups.LookUp("mailgun", "5e0c91d2a7b4", look_ups.make_mark(12, 3))
+    assert look_ups.encode("mailgun-1", "", 12, 3) == ""
+    assert look_ups.encode("smtp-1", "5e0c91d2a7b4", 12, 3) == ""
+    assert look_ups.parse("<20261124.1@mg.example>") is None
     assert Issue.objects.count() == 0

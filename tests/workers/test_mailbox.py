@@ -27,9 +27,9 @@ def catch(settings, *, to="siti@pembaca.example", subject="Halo Siti", html=HTML
     message.set_content("Halo\nhttps://kabarlintas.example/baca")
     if html:
         message.add_alternative(html, subtype="html")
-    route = routes.make("mailbox-1", "mailbox:")
+    route = routes.from_url("mailbox-1", "mailbox:")
     route.open()
-    letter = routes.Letter("redaksi@kabarlintas.example", to, message["Message-ID"], data=message.as_bytes())
+    letter = routes.OutgoingMessage("redaksi@kabarlintas.example", to, message["Message-ID"], data=message.as_bytes())
     assert route.send(letter).outcome == "accepted"
     return f"{number}@kabarlintas.example.eml"
 
@@ -117,7 +117,7 @@ def test_the_download_is_the_very_mail(client, settings):
 
     answer = client.get(f"/mailbox/{name}/download/")
 
-    assert answer.content == mailbox.read(name).source
+    assert answer.content == mailbox.open_message(name).source
     assert answer.headers["Content-Type"] == "message/rfc822"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
 

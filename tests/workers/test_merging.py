@@ -22,7 +22,7 @@ from workers import ledger, routes
 from workers.message import builder, merge_template
 from workers.models import Delivery, Outcome
 from workers.routes import anymail_merge
-from workers.routes.base import tick
+from workers.routes.base import boottime
 from workers.sending import lifecycle
 
 pytestmark = pytest.mark.django_db
@@ -44,14 +44,14 @@ def test_one_call_carries_all_readers_and_each_gets_what_smtp_would_bring(api):
 
     assert len(api.calls) == 1
     assert api.recipients == [reader.subscriber.email for reader in people]
-    mail = builder.compiled(make_words(issue.pk, subject="Autogate baru"), issue.newsletter)
-    known = builder.readers(reader.pk for reader in people)
+    mail = builder.compile_template(make_words(issue.pk, subject="Autogate baru"), issue.newsletter)
+    known = builder.load_recipients(reader.pk for reader in people)
     for copy, reader in zip(api.copies, people, strict=True):
-        message = builder.mail(mail, known[reader.pk])
+        message = builder.build_email(mail, known[reader.pk])
         assert (copy.subject, copy.text, copy.html) == (message.subject, message.body, message.alternatives[0].content)
         expected = {key.title(): value for key, value in message.extra_headers.items() if key != "Message-ID"}
         assert copy.headers == {**expected, "Reply-To": message.reply_to[0]}
-        assert tokens.read_event_mac(copy.metadata["warta"]) == (issue.pk, reader.id)
+        assert tokens.read_event_token(copy.metadata["warta"]) == (issue.pk, reader.id)
     assert equation(issue) == (3, 0, 0, 0, 0, 0)
     issue.refresh_from_db()
     assert issue.status == IssueStatus.SENT
@@ -81,16 +81,16 @@ def test_no_name_and_no_article_is_filled_in_by_the_provider(api):
 
     assert lifecycle.send(issue.pk) == len(HOSTILE)
 
-    mail = builder.of_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
-    known = builder.readers(reader.pk for reader in readers)
+    mail = builder.template_for_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
+    known = builder.load_recipients(reader.pk for reader in readers)
     for copy, reader in zip(api.copies, (known[reader.pk] for reader in readers), strict=True):
-        message = builder.mail(mail, reader)
+        message = builder.build_email(mail, reader)
         assert unescape(copy.html) == unescape(message.alternatives[0].content)
-        assert copy.text.replace(merge_template.JOINER, "") == message.body
-        assert copy.subject.replace(merge_template.JOINER, "") == strange
+        assert copy.text.replace(merge_template.WORD_JOINER, "") == message.body
+        assert copy.subject.replace(merge_template.WORD_JOINER, "") == strange
         assert "from the provider" not in copy.html + copy.text + copy.subject + copy.name
-        assert copy.name.replace(merge_template.JOINER, "") == builder.rfc5322.clean(reader.name)
-        assert f"/l/1/{tokens.hit(issue.pk, reader.id)}" in copy.html
+        assert copy.name.replace(merge_template.WORD_JOINER, "") == builder.rfc5322.clean(reader.name)
+        assert f"/l/1/{tokens.make_hit(issue.pk, reader.id)}" in copy.html
 
 
 def test_two_readers_with_one_address_never_share_a_call(api):
@@ -101,8 +101,10 @@ def test_two_readers_with_one_address_never_share_a_call(api):
     assert lifecycle.send(issue.pk) == 3
 
     assert len(api.calls) == 2
-    assert {tokens.read_event_mac(copy.metadata["warta"])[1] for copy in api.copies} == {siti.pk, budi.pk, _ayu.pk}
-    assert all(tokens.read_event_mac(copy.metadata["warta"])[1] == budi.pk for copy in api.copies if "P.ex" in copy.to)
+    assert {tokens.read_event_token(copy.metadata["warta"])[1] for copy in api.copies} == {siti.pk, budi.pk, _ayu.pk}
+    assert all(
+        tokens.read_event_token(copy.metadata["warta"])[1] == budi.pk for copy in api.copies if "P.ex" in copy.to
+    )
 
 
 # --- what may go wrong -----------------------------------------------------------------------------------------------
@@ -125,11 +127,11 @@ def test_s64_a_provider_that_takes_fewer_at_once_gets_half_and_nobody_twice(api)
 
 
 def test_what_a_provider_takes_at_once_grows_back_slowly():
-    route = anymail_merge.AnymailMerge("mailgun-1", "mailgun://key@mg.example?batch=100")
+    route = anymail_merge.AnymailMergeRoute("mailgun-1", "mailgun://key@mg.example?batch=100")
     route._smaller(100, 400, "too many recipients", lasting=True)
     sizes = []
     for call in range(1, 31):
-        route._learn([routes.Result("accepted")] * route.at_once)
+        route._learn([routes.SendResult("accepted")] * route.at_once)
         if call % 10 == 0:
             sizes.append(route.at_once)
 
@@ -224,14 +226,14 @@ def test_nobody_there_means_not_sent(settings):
 def test_s17_before_each_call_its_readers_are_asked_for(api, settings, monkeypatch):
     settings.MAIL_ROUTES = [mailgun_url(api, "&batch=2")]
     issue, people = make_sending_issue(readers=6)
-    ask = audience.still_allowed
+    ask = audience.no_longer_allowed
 
     def ask_after_one_left(ids):
         if len(api.calls) == 1:
             Subscription.objects.filter(pk=people[2].pk).update(status=SubscriptionStatus.UNSUBSCRIBED)
         return ask(ids)
 
-    monkeypatch.setattr(audience, "still_allowed", ask_after_one_left)
+    monkeypatch.setattr(audience, "no_longer_allowed", ask_after_one_left)
     assert lifecycle.send(issue.pk) == 5
 
     assert people[2].subscriber.email not in api.recipients
@@ -242,7 +244,7 @@ def test_s17_before_each_call_its_readers_are_asked_for(api, settings, monkeypat
 def test_t64_a_sender_that_dies_in_a_call_leaves_exactly_its_readers_uncertain(api, settings, monkeypatch):
     settings.MAIL_ROUTES = [mailgun_url(api, "&batch=2")]
     issue, people = make_sending_issue(readers=6)
-    send_many = anymail_merge.AnymailMerge.send_many
+    send_many = anymail_merge.AnymailMergeRoute.send_many
 
     def die_in_the_second(self, mailing, parts, *, deadline):
         results = send_many(self, mailing, parts, deadline=deadline)
@@ -250,25 +252,27 @@ def test_t64_a_sender_that_dies_in_a_call_leaves_exactly_its_readers_uncertain(a
             raise KeyboardInterrupt
         return results
 
-    monkeypatch.setattr(anymail_merge.AnymailMerge, "send_many", die_in_the_second)
+    monkeypatch.setattr(anymail_merge.AnymailMergeRoute, "send_many", die_in_the_second)
     with pytest.raises(KeyboardInterrupt):
         lifecycle.send(issue.pk)
-    monkeypatch.setattr(anymail_merge.AnymailMerge, "send_many", send_many)
-    assert lifecycle.settle_host(now=timezone.now()) == 2
+    monkeypatch.setattr(anymail_merge.AnymailMergeRoute, "send_many", send_many)
+    assert lifecycle.settle_orphaned(now=timezone.now()) == 2
     lifecycle.send(issue.pk)
 
-    assert [row.subscription for row in ledger.uncertain(issue)] == [people[2].pk, people[3].pk]
+    assert [row.subscription for row in ledger.uncertain_deliveries(issue)] == [people[2].pk, people[3].pk]
     assert api.recipients == [reader.subscriber.email for reader in people]
     assert equation(issue) == (4, 0, 0, 0, 2, 0)
 
 
 def test_nothing_is_called_after_the_deadline(api):
     route = routes.first()
-    mailing = merge_template.Mailing("Redaksi", "redaksi@kabarlintas.example", "", "Kabar", "Halo", "<p>Halo</p>", {})
-    siti = merge_template.Part("siti@p.example", "Siti", "<a@k.example>", "token")
+    mailing = merge_template.MergeMessage(
+        "Redaksi", "redaksi@kabarlintas.example", "", "Kabar", "Halo", "<p>Halo</p>", {}
+    )
+    siti = merge_template.MergeRecipient("siti@p.example", "Siti", "<a@k.example>", "token")
 
-    with pytest.raises(routes.TooLate):
-        route.send_many(mailing, [siti], deadline=tick() - 1)
+    with pytest.raises(routes.DeadlineExceeded):
+        route.send_many(mailing, [siti], deadline=boottime() - 1)
 
     assert api.calls == []
 
@@ -302,16 +306,16 @@ def test_each_provider_fills_in_the_same_copies(settings, kind):
         assert lifecycle.send(issue.pk) == len(HOSTILE)
 
     assert len(api.calls) == 1
-    mail = builder.of_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
-    known = builder.readers(reader.pk for reader in readers)
+    mail = builder.template_for_edition(Edition.objects.get(issue=issue, language="id"), issue.newsletter)
+    known = builder.load_recipients(reader.pk for reader in readers)
     for copy, reader in zip(api.copies, (known[reader.pk] for reader in readers), strict=True):
-        message = builder.mail(mail, reader)
+        message = builder.build_email(mail, reader)
         assert unescape(copy.html) == unescape(message.alternatives[0].content)
-        assert copy.text.replace(merge_template.JOINER, "") == message.body
+        assert copy.text.replace(merge_template.WORD_JOINER, "") == message.body
         assert "from the provider" not in copy.html + copy.text
         own = {key: value for key, value in message.extra_headers.items() if key != "Message-ID"}
         assert {**copy.headers, **own} == copy.headers
-        assert tokens.event_mac(issue.pk, reader.id) in str(copy.metadata)
+        assert tokens.make_event_token(issue.pk, reader.id) in str(copy.metadata)
     ours = [tokens.message_id(issue.pk, reader.pk, "kabarlintas.example") for reader in readers]
     kept = kind == "sendgrid"
     assert [copy.headers.get("Message-ID") for copy in api.copies] == (ours if kept else [None] * len(ours))

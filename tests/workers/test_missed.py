@@ -66,11 +66,11 @@ def test_everybody_who_may_get_mail_stands_in_one_place():
     make_reader(issue.newsletter)
     make_reader(issue.newsletter, status=SubscriptionStatus.PAUSED)
 
-    found = ledger.missed(issue)
+    found = ledger.count_missed(issue)
 
     assert (found.allowed, found.have, found.uncertain) == (6, 1, 1)
     assert (found.late, found.gave_up, found.returned, found.refused) == (1, 1, 1, 1)
-    assert found.adds_up
+    assert found.is_consistent
 
 
 def test_it_reaches_those_who_missed_it_and_nobody_else(sink):
@@ -101,12 +101,12 @@ def test_the_equation_adds_up_and_the_issue_keeps_the_moment_it_was_sent(sink):
     make_reader(issue.newsletter)
 
     follow(issue, "late", "gave_up", "returned")
-    on_the_way = ledger.equation(issue)
+    on_the_way = ledger.count_deliveries(issue)
     run_out(issue)
 
     issue.refresh_from_db()
-    told = ledger.equation(issue)
-    assert (on_the_way.audience, on_the_way.deferred, on_the_way.waiting, on_the_way.adds_up) == (6, 2, 1, True)
+    told = ledger.count_deliveries(issue)
+    assert (on_the_way.audience, on_the_way.deferred, on_the_way.waiting, on_the_way.is_consistent) == (6, 2, 1, True)
     assert (told.audience, told.accepted, told.refused, told.uncertain, told.skipped) == (6, 4, 1, 1, 0)
     assert (issue.status, issue.sent_at, issue.audience_count) == (IssueStatus.SENT, NOW, 6)
 
@@ -186,14 +186,14 @@ def test_an_issue_for_a_part_of_the_readers_follows_within_that_part_only():
     issue.refresh_from_db()
     make_reader(issue.newsletter, language="id")
 
-    assert ledger.missed(issue).late == 0
+    assert ledger.count_missed(issue).late == 0
 
 
 # --- whom a correction can be addressed to -----------------------------------------------------------------------------
 
 
 def receivers(issue, **audience_):
-    return set(audience.receivers(issue.newsletter, audience_))
+    return set(audience.recipients(issue.newsletter, audience_))
 
 
 def test_those_who_got_it_are_the_accepted_and_the_uncertain():
@@ -256,7 +256,7 @@ def test_only_who_is_really_sent_to_again_is_counted(monkeypatch):
         Delivery.objects.filter(subscription=people[SAID_NO].pk).update(outcome=Outcome.ACCEPTED)
         return iter([keys])
 
-    monkeypatch.setattr(import_module("workers.ledger.follow_up"), "parts", heard_meanwhile)
+    monkeypatch.setattr(import_module("workers.ledger.follow_up"), "batched", heard_meanwhile)
 
     assert follow(issue, "refused", "gave_up") == 1
 
@@ -297,7 +297,7 @@ def test_the_turn_is_taken_before_any_row_is_locked():
 @pytest.mark.usefixtures("_seen_turn")
 def test_a_claim_takes_its_turn_before_it_locks_a_batch():
     issue, _people = make_sending_issue(readers=1)
-    names = ledger.routes_of_mail_url()
+    names = ledger.register_routes()
 
     with CaptureQueriesContext(connection) as told:
         assert ledger.claim(issue, worker="host:1:boot:folder", now=NOW, routes=names)

@@ -144,13 +144,13 @@ def test_confirming_leads_to_a_welcome_with_ways_to_choose_and_leave(form, newsl
     outbox.send_due(now=NOW)
 
     message, text, html = next(one for one in (caught(0), caught(1)) if "Welcome" in one[0]["Subject"])
-    unsubscribe = f"http://127.0.0.1:8000/u/{tokens.unsubscribe(subscription.pk)}/"
+    unsubscribe = f"http://127.0.0.1:8000/u/{tokens.make_unsubscribe(subscription.pk)}/"
     assert message["Subject"] == "Welcome to Weekly summary"
     assert message["List-Unsubscribe"].replace(" ", "").replace("\n", "") == f"<{unsubscribe}>"
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     for part in (text, html):
         assert unsubscribe in part
-        assert f"/p/{tokens.preferences(subscription.pk)}/" in part
+        assert f"/p/{tokens.make_preferences(subscription.pk)}/" in part
         assert "We never ask for a password" in " ".join(part.split())
 
 
@@ -173,7 +173,7 @@ def test_who_is_subscribed_already_hears_so_in_the_mailbox_only(form, newsletter
 
     message, text, _html = caught()
     assert message["Subject"] == "You already receive Weekly summary"
-    assert f"/p/{tokens.preferences(siti.pk)}/" in text
+    assert f"/p/{tokens.make_preferences(siti.pk)}/" in text
 
 
 def test_an_invitation_leads_to_a_password(newsletter, client):
@@ -211,7 +211,7 @@ def test_a_notice_is_sent_once(form):
 
 def test_two_workers_never_send_the_same_notice(form, monkeypatch):
     ask(form)
-    deliver = Failing(routes.Result("accepted"))
+    deliver = Failing(routes.SendResult("accepted"))
 
     def another_worker_looks_meanwhile(message):
         assert outbox.send_due(now=NOW) == 0
@@ -228,7 +228,7 @@ def test_two_workers_never_send_the_same_notice(form, monkeypatch):
 
 def test_a_mail_server_that_is_away_is_asked_again_later_and_later(form, monkeypatch):
     ask(form)
-    away = Failing(routes.TryLater("no answer in time"))
+    away = Failing(routes.RouteUnavailable("no answer in time"))
     monkeypatch.setattr(outbox.routes, "deliver", away)
     moments = []
 
@@ -252,7 +252,7 @@ def test_what_came_of_a_mail_decides_what_follows(form, monkeypatch):
 
     for number, outcome in enumerate(outcomes):
         ask(form, email=f"siti{number}@pembaca.example")
-        monkeypatch.setattr(outbox.routes, "deliver", Failing(routes.Result(outcome, "550", "unknown user")))
+        monkeypatch.setattr(outbox.routes, "deliver", Failing(routes.SendResult(outcome, "550", "unknown user")))
         outbox.send_due(now=NOW)
 
     found = [(one.failed_at is not None, one.sent_at is not None) for one in Notice.objects.order_by("pk")]
@@ -281,14 +281,14 @@ def test_a_confirmation_that_comes_too_late_is_not_sent(form):
 def test_one_broken_notice_does_not_keep_the_others_waiting(form, newsletter, monkeypatch, caplog):
     ask(form, email="budi@pembaca.example")
     ask(form, email="siti@pembaca.example")
-    confirmation = outbox._WRITERS["confirmation"]
+    confirmation = outbox._BUILDERS["confirmation"]
 
     def broken_for_budi(notice, now):
         if notice.subscriber.email == "budi@pembaca.example":
             raise KeyError("broken")
         return confirmation(notice, now)
 
-    monkeypatch.setitem(outbox._WRITERS, "confirmation", broken_for_budi)
+    monkeypatch.setitem(outbox._BUILDERS, "confirmation", broken_for_budi)
 
     assert outbox.send_due(now=NOW) == 1
 

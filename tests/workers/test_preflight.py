@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 
 def blocking(issue) -> set[str]:
-    return {check.id for check in preflight.blocking(issue)}
+    return {check.id for check in preflight.blocking_checks(issue)}
 
 
 def ready_issue(**fields):
@@ -48,7 +48,7 @@ def test_a_sender_that_mail_cannot_carry_blocks():
 def test_a_newsletter_without_a_sender_blocks():
     issue = make_issue(make_newsletter(from_email=""))
 
-    assert "sender" in {check.id for check in preflight.blocking(issue)}
+    assert "sender" in {check.id for check in preflight.blocking_checks(issue)}
 
 
 def test_a_newsletter_without_a_postal_address_blocks():
@@ -69,7 +69,7 @@ def test_e16_the_finished_mail_is_measured_after_personalisation(monkeypatch, si
     monkeypatch.setattr(editions, "render", long)
 
     [check, *_more] = [
-        one for one in preflight.run(issue) if one.id == "E16" and not one.ok and "finished" in one.message
+        one for one in preflight.run_checks(issue) if one.id == "E16" and not one.ok and "finished" in one.message
     ]
     assert check.severity == severity
 
@@ -92,6 +92,6 @@ def test_e28_no_line_of_a_finished_copy_is_too_long():
     issue = make_issue(document=make_document(stories=12))
 
     for language in ("id", "en"):
-        assert {check.ok for check in preflight.run(issue) if check.id == "E28" and check.language == language} == {
-            True
-        }
+        assert {
+            check.ok for check in preflight.run_checks(issue) if check.id == "E28" and check.language == language
+        } == {True}

@@ -62,7 +62,7 @@ def test_everybody_who_writes_is_told_in_their_language(newsletter, monday):
     make_editor(newsletter, role=Role.WRITER, is_active=False)
     add_articles(newsletter, 9, monday=monday, english=3)
 
-    made = draft_ready.run(now=monday)
+    made = draft_ready.prepare_due(now=monday)
     sent = outbox.send_due(now=monday)
 
     assert (made, sent) == (1, 2)
@@ -82,7 +82,7 @@ def test_newsletter_without_a_sender_yet_still_tells_its_editors(newsletter, mon
     newsletter.save()
     add_articles(newsletter, 5, monday=monday)
 
-    draft_ready.run(now=monday)
+    draft_ready.prepare_due(now=monday)
 
     assert outbox.send_due(now=monday) == 1
     assert caught()[editor.email][0].startswith("Draft #1 is ready: 5 of 5")
@@ -93,7 +93,7 @@ def test_nobody_is_told_twice(newsletter, monday):
     add_articles(newsletter, 9, monday=monday)
 
     for minute in range(3):
-        draft_ready.run(now=monday + timedelta(minutes=minute))
+        draft_ready.prepare_due(now=monday + timedelta(minutes=minute))
 
     assert Notice.objects.count() == 1
 
@@ -103,7 +103,7 @@ def test_thin_week_is_said_once_and_nothing_is_made(newsletter, monday):
     add_articles(newsletter, 2, monday=monday)
 
     for minute in range(3):
-        draft_ready.run(now=monday + timedelta(minutes=minute))
+        draft_ready.prepare_due(now=monday + timedelta(minutes=minute))
     outbox.send_due(now=monday)
 
     assert not Issue.objects.exists()
@@ -119,8 +119,8 @@ def test_thin_week_is_said_once_and_nothing_is_made(newsletter, monday):
 def test_next_thin_week_is_said_again(newsletter, monday):
     make_editor(newsletter, role=Role.WRITER)
 
-    draft_ready.run(now=monday)
-    draft_ready.run(now=monday + timedelta(weeks=1))
+    draft_ready.prepare_due(now=monday)
+    draft_ready.prepare_due(now=monday + timedelta(weeks=1))
 
     assert Notice.objects.count() == 2
 
@@ -128,7 +128,7 @@ def test_next_thin_week_is_said_again(newsletter, monday):
 def test_draft_thrown_away_in_the_meantime_is_not_announced(newsletter, monday):
     make_editor(newsletter, role=Role.WRITER)
     add_articles(newsletter, 5, monday=monday)
-    draft_ready.run(now=monday)
+    draft_ready.prepare_due(now=monday)
 
     issues.delete(Issue.objects.get(), editor=None, now=monday)
 
@@ -144,10 +144,10 @@ def test_worker_that_falls_over_while_telling_leaves_no_draft_nobody_heard_of(ne
 
     monkeypatch.setattr(Notice.objects, "bulk_create", fall)
     with pytest.raises(OSError, match="full"):
-        draft_ready.run(now=monday)
+        draft_ready.prepare_due(now=monday)
 
     assert not Issue.objects.exists()
 
 
 def test_drafts_are_looked_after_every_minute():
-    assert schedule.table()["prepare drafts"]["schedule"] == timedelta(minutes=1)
+    assert schedule.beat_schedule()["prepare drafts"]["schedule"] == timedelta(minutes=1)

@@ -51,7 +51,7 @@ def test_s61_people_machines_and_unknown_are_three_figures(issue):
     count(issue, 2, 3, agent="proxy")
     count(issue, 2, 2, agent="unknown")
 
-    report = issue_figures.issue_report(issue)
+    report = issue_figures.build_report(issue)
 
     assert (report.clicks_people, report.clicks_scanners, report.clicks_unknown) == (10, 7, 2)
 
@@ -60,7 +60,7 @@ def test_opens_are_a_lower_bound_without_proxies(issue):
     count(issue, 0, 5, kind="opened", language="")
     count(issue, 0, 50, kind="opened", agent="proxy", language="")
 
-    assert issue_figures.issue_report(issue).opens_at_least == 5
+    assert issue_figures.build_report(issue).opens_at_least == 5
 
 
 def test_links_are_listed_the_most_clicked_first_those_without_clicks_too(issue):
@@ -70,7 +70,7 @@ def test_links_are_listed_the_most_clicked_first_those_without_clicks_too(issue)
     count(issue, 1, 3)
 
     rows = [
-        (row.number, row.clicks, row.scanners) for row in issue_figures.issue_report(issue).links if row.number <= 3
+        (row.number, row.clicks, row.scanners) for row in issue_figures.build_report(issue).links if row.number <= 3
     ]
 
     assert rows == [(2, 7, 9), (1, 3, 0), (3, 0, 0)]
@@ -79,7 +79,7 @@ def test_links_are_listed_the_most_clicked_first_those_without_clicks_too(issue)
 def test_an_amended_link_is_shown_with_where_it_leads_now(issue):
     Link.objects.filter(issue_key=issue.pk, number=1).update(amended_url="https://kabarlintas.example/betul")
 
-    (row,) = [row for row in issue_figures.links(issue) if row.number == 1]
+    (row,) = [row for row in issue_figures.count_link_clicks(issue) if row.number == 1]
 
     assert row.url == "https://kabarlintas.example/betul"
 
@@ -90,7 +90,7 @@ def test_hours_come_in_order_and_hold_people_only(issue):
     count(issue, 0, 4, kind="opened", language="")
     count(issue, 1, 99, hour=1, agent="scanner")
 
-    hours = issue_figures.issue_report(issue).hours
+    hours = issue_figures.build_report(issue).hours
 
     assert hours == [
         issue_figures.HourPoint(NOW, 8, 4),
@@ -103,7 +103,7 @@ def test_outcomes_come_from_the_ledger_and_statuses_from_events(issue):
     deliver(issue, 902, status="bounced")
     deliver(issue, 903)
 
-    report = issue_figures.issue_report(issue)
+    report = issue_figures.build_report(issue)
 
     assert (report.accepted, report.refused) == (2, 1)
     assert (report.delivered, report.bounced, report.complained) == (1, 1, 0)
@@ -112,17 +112,17 @@ def test_outcomes_come_from_the_ledger_and_statuses_from_events(issue):
 def test_who_left_by_a_link_in_this_issue_counts_once(issue):
     siti, budi, _charlie = Subscription.objects.order_by("pk")
     consent.withdraw(siti, now=NOW, issue_id=issue.pk)
-    consent.give_reason(siti, reason="too_often", now=NOW)
+    consent.record_reason(siti, reason="too_often", now=NOW)
     consent.withdraw(budi, now=NOW)
 
-    assert issue_figures.unsubscribed(issue) == 1
+    assert issue_figures.count_unsubscribed(issue) == 1
 
 
 def test_each_language_has_its_own_line(issue):
     count(issue, 1, 3)
     count(issue, 3, 2, language="en")
 
-    assert issue_figures.by_language(issue) == [
+    assert issue_figures.count_by_language(issue) == [
         issue_figures.LanguageRow("id", 2, 3),
         issue_figures.LanguageRow("en", 0, 2),
     ]
@@ -133,10 +133,10 @@ def test_readers_are_counted_only_where_single_readers_are_measured(issue):
     Subscription.objects.filter(pk__in=[siti.pk, budi.pk]).update(may_track=True)
     deliver(issue, siti.pk, first_clicked_at=NOW)
     deliver(issue, budi.pk)
-    together = issue_figures.issue_report(issue)
+    together = issue_figures.build_report(issue)
 
     issue.newsletter.tracking = Tracking.INDIVIDUAL
-    single = issue_figures.issue_report(issue)
+    single = issue_figures.build_report(issue)
 
     assert (together.readers_clicked, together.readers_measured) == (None, None)
     assert (single.readers_clicked, single.readers_measured) == (1, 2)

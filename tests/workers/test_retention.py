@@ -39,7 +39,7 @@ def left(model, **fields):
 def test_c09_events_are_kept_for_their_time_and_no_longer(kind, kept_for):
     old, young = make_event(kind, kept_for + A_MOMENT), make_event(kind, kept_for - A_MOMENT)
 
-    retention.run(now=NOW)
+    retention.apply_rules(now=NOW)
 
     assert list(Event.objects.values_list("pk", flat=True)) == [young.pk]
     assert old.pk != young.pk
@@ -51,7 +51,7 @@ def test_c09_pending_sign_ups_go_after_30_days():
     Subscription.objects.filter(pk=old.pk).update(requested_at=NOW - timedelta(days=31))
     Subscription.objects.filter(pk=young.pk).update(requested_at=NOW - timedelta(days=29))
 
-    retention.run(now=NOW)
+    retention.apply_rules(now=NOW)
 
     assert list(Subscription.objects.values_list("pk", flat=True)) == [young.pk]
 
@@ -59,38 +59,40 @@ def test_c09_pending_sign_ups_go_after_30_days():
 def test_c09_networks_of_consents_are_blanked_after_three_years_and_the_chain_verifies():
     siti = make_reader(make_newsletter())
     for years in (4, 2):
-        step = consent.Step(siti, "confirmed", ip="203.0.113.7", user_agent="Mozilla/5.0")
-        consent.append(step, now=NOW - timedelta(days=365 * years))
+        step = consent.EventData(siti, "confirmed", ip="203.0.113.7", user_agent="Mozilla/5.0")
+        consent.append_event(step, now=NOW - timedelta(days=365 * years))
 
-    retention.run(now=NOW)
+    retention.apply_rules(now=NOW)
 
     assert list(ConsentEvent.objects.order_by("pk").values_list("ip", flat=True)) == [None, "203.0.113.7"]
-    assert consent.verify() is None
+    assert consent.verify_chain() is None
 
 
 def test_c09_three_years_after_leaving_only_the_bare_proof_is_left():
     newsletter = make_newsletter()
     for years in (4, 1):
         reader = make_reader(newsletter)
-        step = consent.Step(reader, "confirmed", page_url="https://kabarlintas.example/a", user_agent="Mozilla/5.0")
-        consent.append(step, now=NOW - timedelta(days=365 * years))
+        step = consent.EventData(
+            reader, "confirmed", page_url="https://kabarlintas.example/a", user_agent="Mozilla/5.0"
+        )
+        consent.append_event(step, now=NOW - timedelta(days=365 * years))
         consent.withdraw(reader, now=NOW - timedelta(days=365 * years))
 
-    retention.run(now=NOW)
+    retention.apply_rules(now=NOW)
 
     confirmed = ConsentEvent.objects.filter(action="confirmed").order_by("pk")
     assert list(confirmed.values_list("page_url", "user_agent")) == [
         ("", ""),
         ("https://kabarlintas.example/a", "Mozilla/5.0"),
     ]
-    assert consent.verify() is None
+    assert consent.verify_chain() is None
 
 
 def test_c09_the_audit_log_is_kept_for_two_years():
     for days in (731, 729):
         AuditEntry.objects.create(action="issue-sent", subject="issue 1", occurred_at=NOW - timedelta(days=days))
 
-    retention.forget_audit(now=NOW)
+    retention.delete_audit_entries(now=NOW)
 
     assert left(AuditEntry) == 1
 
@@ -101,7 +103,7 @@ def test_settled_notices_go_after_30_days_waiting_ones_stay():
     Notice.objects.create(**old, failed_at=NOW)
     waiting = Notice.objects.create(**old)
 
-    retention.run(now=NOW)
+    retention.apply_rules(now=NOW)
 
     assert list(Notice.objects.values_list("pk", flat=True)) == [waiting.pk]
 
@@ -110,7 +112,7 @@ def test_notes_of_spools_that_are_long_gone_go():
     SpoolFile.objects.create(name="web1/1.hits", loaded_at=NOW - timedelta(days=31))
     SpoolFile.objects.create(name="web1/2.hits", loaded_at=NOW - timedelta(days=1))
 
-    retention.run(now=NOW)
+    retention.apply_rules(now=NOW)
 
     assert list(SpoolFile.objects.values_list("name", flat=True)) == ["web1/2.hits"]
 
@@ -118,12 +120,12 @@ def test_notes_of_spools_that_are_long_gone_go():
 def test_running_it_again_changes_nothing():
     make_event("opened", timedelta(days=40))
 
-    assert [retention.run(now=NOW), retention.run(now=NOW)] == [1, 0]
+    assert [retention.apply_rules(now=NOW), retention.apply_rules(now=NOW)] == [1, 0]
 
 
 def test_much_is_forgotten_in_pieces(monkeypatch):
-    monkeypatch.setattr(retention, "PIECE", 2)
+    monkeypatch.setattr(retention, "CHUNK_SIZE", 2)
     for _ in range(5):
         make_event("opened", timedelta(days=40))
 
-    assert retention.forget_hits(now=NOW) == 5
+    assert retention.delete_hits(now=NOW) == 5

@@ -24,14 +24,14 @@ from django.core.mail import EmailMultiAlternatives, send_mail
 from tests.workers.mailing import parse, smtp_server
 from workers import routes
 from workers.routes import base, mailbox, smtp_session
-from workers.routes.checks import every_route_can_be_made
+from workers.routes.checks import check_mail_url
 
 DATA = b"Subject: Kabar\r\nMessage-ID: <a1@kabarlintas.example>\r\n\r\nHalo\r\n.titik\r\n..dua\r\n"
 
 
-def make_letter(recipient: str = "siti@pembaca.example", **fields) -> routes.Letter:
+def make_letter(recipient: str = "siti@pembaca.example", **fields) -> routes.OutgoingMessage:
     given = {"sender": "redaksi@kabarlintas.example", "message_id": "<a1@kabarlintas.example>", "data": DATA}
-    return routes.Letter(recipient=recipient, **{**given, **fields})
+    return routes.OutgoingMessage(recipient=recipient, **{**given, **fields})
 
 
 # --- SMTP ------------------------------------------------------------------------------------------------------------
@@ -40,7 +40,7 @@ def make_letter(recipient: str = "siti@pembaca.example", **fields) -> routes.Let
 @contextmanager
 def smtp_route(sink=None, *, user: str = "", options: str = "", **server):
     with smtp_server(**server) as sink:
-        route = routes.make("smtp-1", f"smtp://{user}127.0.0.1:{sink.port}{options}")
+        route = routes.from_url("smtp-1", f"smtp://{user}127.0.0.1:{sink.port}{options}")
         try:
             yield route, sink
         finally:
@@ -99,7 +99,7 @@ def test_the_answer_to_the_body_counts(answer, outcome):
 def test_a_server_that_wants_less_says_so():
     with smtp_route() as (route, sink):
         sink.on_rcpt = lambda _address: "450 4.7.28 rate limited"
-        assert route.send(make_letter()) == routes.Result(
+        assert route.send(make_letter()) == routes.SendResult(
             "deferred", "450 4.7.28", "4.7.28 rate limited", slow_down=True
         )
 
@@ -111,7 +111,7 @@ def test_a_connection_cut_after_the_body_is_uncertain_and_the_next_letter_gets_a
         sink.on_data = lambda _data: None
         second = route.send(make_letter())
 
-    assert (first.outcome, first.trouble, second.outcome) == ("uncertain", True, "accepted")
+    assert (first.outcome, first.is_outage, second.outcome) == ("uncertain", True, "accepted")
 
 
 def test_a_kept_connection_that_went_stale_is_renewed_without_a_second_mail():
@@ -142,9 +142,9 @@ def test_a_server_that_is_closing_for_everybody_defers():
 def test_nobody_there_means_not_sent():
     with smtp_server() as sink:
         port = sink.port
-    route = routes.make("smtp-1", f"smtp://127.0.0.1:{port}")
+    route = routes.from_url("smtp-1", f"smtp://127.0.0.1:{port}")
 
-    with pytest.raises(routes.TryLater) as told:
+    with pytest.raises(routes.RouteUnavailable) as told:
         route.send(make_letter())
     assert "does not answer" in str(told.value)
 
@@ -153,15 +153,15 @@ def test_a_server_that_never_answers_times_out_as_not_sent():
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        route = routes.make("smtp-1", f"smtp://127.0.0.1:{silent.getsockname()[1]}?timeout=0.2")
-        with pytest.raises(routes.TryLater):
+        route = routes.from_url("smtp-1", f"smtp://127.0.0.1:{silent.getsockname()[1]}?timeout=0.2")
+        with pytest.raises(routes.RouteUnavailable):
             route.send(make_letter())
 
 
 def test_a_refused_sender_is_no_fault_of_the_reader():
     with smtp_route() as (route, sink):
         sink.on_mail = lambda _address: "553 5.7.1 sender not allowed"
-        with pytest.raises(routes.Refused) as told:
+        with pytest.raises(routes.AccountRefused) as told:
             route.send(make_letter())
 
     assert "553 5.7.1" in str(told.value)
@@ -169,8 +169,8 @@ def test_a_refused_sender_is_no_fault_of_the_reader():
 
 def test_nothing_is_written_after_the_deadline():
     with smtp_route() as (route, sink):
-        with pytest.raises(routes.TooLate):
-            route.send(make_letter(), deadline=base.tick() - 1)
+        with pytest.raises(routes.DeadlineExceeded):
+            route.send(make_letter(), deadline=base.boottime() - 1)
         assert sink.received == []
         assert route.send(make_letter()).outcome == "accepted"
 
@@ -179,8 +179,8 @@ def test_the_deadline_counts_up_to_the_body():
     with smtp_route() as (route, sink):
         moment = {}
         sink.on_rcpt = lambda _address: moment.setdefault("wait", threading.Event().wait(0.3)) and None
-        with pytest.raises(routes.TooLate):
-            route.send(make_letter(), deadline=base.tick() + 0.2)
+        with pytest.raises(routes.DeadlineExceeded):
+            route.send(make_letter(), deadline=base.boottime() + 0.2)
 
     assert sink.received == []
 
@@ -194,7 +194,7 @@ def test_the_deadline_counts_up_to_the_body():
     ],
 )
 def test_leading_dots_are_doubled(data, wire):
-    assert smtp_session.stuffed(data) == wire
+    assert smtp_session.dot_stuff(data) == wire
 
 
 # --- TLS and login ---------------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ def test_tls_is_used_where_it_is_offered(certificate):
 def test_required_tls_wants_a_certificate_that_is_trusted(certificate):
     context, file = certificate
     with smtp_route(tls_context=context, options="?tls=required") as (route, sink):
-        with pytest.raises(routes.Refused) as told:
+        with pytest.raises(routes.AccountRefused) as told:
             route.send(make_letter())
         assert "certificate" in str(told.value)
     with smtp_route(tls_context=context, options=f"?tls=required&ca={file}") as (route, sink):
@@ -246,7 +246,7 @@ def test_required_tls_wants_a_certificate_that_is_trusted(certificate):
 
 
 def test_required_tls_that_is_not_offered_sends_nothing():
-    with smtp_route(options="?tls=required") as (route, sink), pytest.raises(routes.Refused):
+    with smtp_route(options="?tls=required") as (route, sink), pytest.raises(routes.AccountRefused):
         route.send(make_letter())
 
 
@@ -258,7 +258,7 @@ def test_a_wrong_password_is_refused_and_a_right_one_logs_in(certificate):
     with smtp_route(user="warta:rahasia@", **settings) as (route, sink):
         assert route.send(make_letter()).outcome == "accepted"
     with smtp_route(user="warta:salah@", **settings) as (route, sink):
-        with pytest.raises(routes.Refused) as told:
+        with pytest.raises(routes.AccountRefused) as told:
             route.send(make_letter())
         assert "535" in str(told.value)
         assert "salah" not in str(told.value)
@@ -285,7 +285,7 @@ def test_a_wrong_password_is_refused_and_a_right_one_logs_in(certificate):
 )
 def test_a_wrong_mail_url_is_named_without_its_secret(url):
     with pytest.raises(ImproperlyConfigured) as told:
-        routes.make("x-1", url)
+        routes.from_url("x-1", url)
 
     assert str(told.value).startswith("MAIL_URL: ")
     assert "geheim" not in str(told.value)
@@ -294,7 +294,7 @@ def test_a_wrong_mail_url_is_named_without_its_secret(url):
 def test_no_start_with_a_route_that_cannot_be_made(settings):
     settings.MAIL_ROUTES = ["mailbox:", "mailgun://key@", "smtp://mail.example"]
 
-    [error] = every_route_can_be_made(None)
+    [error] = check_mail_url(None)
 
     assert (error.id, error.msg) == ("workers.E004", "MAIL_URL: mailgun names no domain.")
     assert error.hint == "Write mailgun://KEY@your.domain."
@@ -303,16 +303,16 @@ def test_no_start_with_a_route_that_cannot_be_made(settings):
 def test_routes_come_in_the_order_of_mail_url(settings):
     settings.MAIL_ROUTES = ["smtp://mail.example", "mailbox:"]
 
-    assert [route.name for route in routes.all()] == ["smtp-1", "mailbox-2"]
+    assert [route.name for route in routes.configured()] == ["smtp-1", "mailbox-2"]
     assert routes.first().kind == "smtp"
-    assert routes.by_name("mailbox-2") is routes.all()[1]
+    assert routes.by_name("mailbox-2") is routes.configured()[1]
 
 
 # --- mailbox ---------------------------------------------------------------------------------------------------------
 
 
 def test_caught_mail_is_one_whole_file_named_after_its_message_id(settings):
-    route = routes.make("mailbox-1", "mailbox:")
+    route = routes.from_url("mailbox-1", "mailbox:")
     route.open()
 
     route.send(make_letter())
@@ -332,7 +332,7 @@ def test_no_message_id_leaves_the_folder(settings, message_id):
 
 
 def test_caught_mail_is_listed_newest_first_and_read():
-    route = routes.make("mailbox-1", "mailbox:")
+    route = routes.from_url("mailbox-1", "mailbox:")
     route.open()
     for number, name in enumerate(("Siti", "Budi"), start=1):
         message = EmailMultiAlternatives(
@@ -346,15 +346,15 @@ def test_caught_mail_is_listed_newest_first_and_read():
     assert {mail.to_address for mail in listed} == {"Siti@p.example", "Budi@p.example"}
     assert [mail.subject for mail in mailbox.messages(to="budi")] == ["Kabar Budi"]
     assert mailbox.count() == 2
-    opened = mailbox.read("m1@k.example.eml")
+    opened = mailbox.open_message("m1@k.example.eml")
     assert (opened.text.strip(), opened.html.strip()) == ("Halo", "<p>Halo é</p>")
     assert ("Subject", "Kabar Siti") in opened.headers
 
 
 @pytest.mark.parametrize("name", ["../secret_key", "x.eml", "..eml", "a/b.eml", ""])
 def test_only_caught_mail_is_read(name):
-    with pytest.raises(mailbox.NoSuchMail):
-        mailbox.read(name)
+    with pytest.raises(mailbox.NoSuchMessage):
+        mailbox.open_message(name)
 
 
 # --- single mails ----------------------------------------------------------------------------------------------------
@@ -369,7 +369,7 @@ def test_a_single_mail_takes_the_next_route_when_the_first_does_not_answer(setti
 
     assert result.outcome == "accepted"
     [caught] = mailbox.messages()
-    assert (caught.to_address, mailbox.read(caught.name).text.strip()) == ("siti@p.example", "Halo é")
+    assert (caught.to_address, mailbox.open_message(caught.name).text.strip()) == ("siti@p.example", "Halo é")
 
 
 def test_djangos_own_mails_leave_by_our_routes_one_for_each_recipient(settings):
@@ -433,7 +433,7 @@ def postmark():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    route = routes.make("postmark-1", f"postmark://token@?api_url=http://127.0.0.1:{server.server_port}/&timeout=2")
+    route = routes.from_url("postmark-1", f"postmark://token@?api_url=http://127.0.0.1:{server.server_port}/&timeout=2")
     try:
         yield route, Handler
     finally:
@@ -443,7 +443,7 @@ def postmark():
         server.server_close()
 
 
-def make_message(recipient: str = "Siti <siti@pembaca.example>") -> routes.Letter:
+def make_message(recipient: str = "Siti <siti@pembaca.example>") -> routes.OutgoingMessage:
     message = EmailMultiAlternatives("Kabar", "Halo", "Redaksi <redaksi@kabarlintas.example>", [recipient])
     message.attach_alternative("<p>Halo</p>", "text/html")
     message.metadata = {"warta": "token"}
@@ -512,13 +512,13 @@ def test_s64_each_answer_of_an_api_has_one_meaning(answer, outcome):
 def test_how_long_an_answer_asks_us_to_wait(monkeypatch, headers, seconds):
     monkeypatch.setattr(base.time, "time", lambda: 1000.0)
 
-    assert base.asked_wait_s(headers) == seconds
+    assert base.parse_retry_after(headers) == seconds
 
 
 def test_a_rate_window_may_be_named_by_its_end(monkeypatch):
     monkeypatch.setattr(base.time, "time", lambda: 1_790_000_000.0)
 
-    assert base.asked_wait_s({"X-RateLimit-Reset": "1790000045"}) == 45
+    assert base.parse_retry_after({"X-RateLimit-Reset": "1790000045"}) == 45
 
 
 def test_a_429_slows_down_and_a_500_counts_as_trouble():
@@ -526,8 +526,8 @@ def test_a_429_slows_down_and_a_500_counts_as_trouble():
         api.answers[:] = [(429, {}, {"Retry-After": "30"}), (500, {})]
         throttled, broken = route.send(make_message()), route.send(make_message())
 
-    assert (throttled.slow_down, throttled.trouble, throttled.retry_after_s) == (True, False, 30)
-    assert (broken.slow_down, broken.trouble) == (False, True)
+    assert (throttled.slow_down, throttled.is_outage, throttled.retry_after_s) == (True, False, 30)
+    assert (broken.slow_down, broken.is_outage) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -541,7 +541,7 @@ def test_a_429_slows_down_and_a_500_counts_as_trouble():
 def test_what_is_our_own_fault_is_refused_for_everybody(answer):
     with postmark() as (route, api):
         api.answers[:] = [answer]
-        with pytest.raises(routes.Refused) as told:
+        with pytest.raises(routes.AccountRefused) as told:
             route.send(make_message())
     assert answer[1]["Message"][:8] in str(told.value)
 
@@ -550,7 +550,7 @@ def test_a_strange_refusal_that_comes_twice_is_no_readers_fault():
     with postmark() as (route, api):
         api.answers[:] = [(422, {"ErrorCode": 999, "Message": "Something new"})] * 2
         assert route.send(make_message()).outcome == "deferred"
-        with pytest.raises(routes.Refused):
+        with pytest.raises(routes.AccountRefused):
             route.send(make_message())
 
 
@@ -558,7 +558,7 @@ def test_an_api_that_cannot_be_reached_has_sent_nothing():
     with postmark() as (route, api):
         pass
 
-    with pytest.raises(routes.TryLater):
+    with pytest.raises(routes.RouteUnavailable):
         route.send(make_message())
 
 
@@ -566,8 +566,8 @@ def test_an_api_whose_certificate_is_not_trusted_has_sent_nothing(certificate):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_greet_with, args=(listener, certificate[0]))
         thread.start()
-        route = routes.make("x-1", f"postmark://token@?api_url=https://127.0.0.1:{listener.getsockname()[1]}/")
-        with pytest.raises(routes.TryLater):
+        route = routes.from_url("x-1", f"postmark://token@?api_url=https://127.0.0.1:{listener.getsockname()[1]}/")
+        with pytest.raises(routes.RouteUnavailable):
             route.send(make_message())
         thread.join()
         route.close()
@@ -613,7 +613,7 @@ def any_api():
 )  # fmt: skip
 def test_every_provider_is_given_the_headers_the_token_and_both_bodies(url):
     with any_api() as (address, seen):
-        route = routes.make("x-1", f"{url}?api_url={address}")
+        route = routes.from_url("x-1", f"{url}?api_url={address}")
         result = route.send(make_message())
         route.close()
 

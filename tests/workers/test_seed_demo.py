@@ -47,7 +47,7 @@ LEFT_BEHIND = (
 def seed(live_server, settings, monkeypatch, capsys):
     """The command against a site that runs, with few readers."""
     settings.SITE_URL, settings.SITE_HOST, settings.EMBEDDED = live_server.url, "localhost", True
-    monkeypatch.setattr(history, "READERS", 60)
+    monkeypatch.setattr(history, "READER_COUNT", 60)
 
     def run(*args: str) -> str:
         call_command("seed_demo", *args)
@@ -61,18 +61,18 @@ def test_the_seed_comes_whole_and_a_second_run_changes_nothing(seed, settings):
     said = seed()
 
     assert re.search(r"admin@kabarlintas\.example with the password \S{16}$", said, re.MULTILINE)
-    assert Article.objects.filter(image__isnull=False).count() == len(stories.everything())
+    assert Article.objects.filter(image__isnull=False).count() == len(stories.all_stories())
     sent = Issue.objects.filter(status=IssueStatus.SENT)
     assert sent.count() == 4
     assert all(issue.sent_at < timezone.now() and issue.accepted_count > 10 for issue in sent)
-    assert all(ledger.equation(issue).adds_up for issue in sent)
+    assert all(ledger.count_deliveries(issue).is_consistent for issue in sent)
     _a_draft_was_prepared(Issue.objects.get(status=IssueStatus.DRAFT))
-    assert issue_figures.issue_report(sent.order_by("pk").first()).bounced == 3
+    assert issue_figures.build_report(sent.order_by("pk").first()).bounced == 3
     assert sum(issue.click_count for issue in sent) > 0
 
     assert Subscriber.objects.count() == 60
     assert not Subscriber.objects.exclude(email__regex=r"@((\w+\.example)|(example\.(com|net|org)))$").exists()
-    assert consent.verify() is None
+    assert consent.verify_chain() is None
     wordings = ConsentText.objects.values_list("newsletter__slug", "purpose", "language", "button").order_by("pk")
     assert set(wordings) == {
         ("ringkasan-mingguan", "newsletter", "id", "Berlangganan"),
@@ -97,8 +97,8 @@ def test_the_seed_comes_whole_and_a_second_run_changes_nothing(seed, settings):
     assert {model.__name__: model.objects.count() for model in LEFT_BEHIND if model.objects.exists()} == {}
     assert list(Editor.objects.values_list("email", flat=True)) == ["admin@kabarlintas.example"]
     assert [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()] == []
-    assert consent.verify() is None
-    assert database_triggers.missing(connection) == frozenset()
+    assert consent.verify_chain() is None
+    assert database_triggers.missing_triggers(connection) == frozenset()
     assert "nothing to do" in seed("--remove")
 
 
@@ -111,8 +111,10 @@ def _a_draft_was_prepared(draft: Issue) -> None:
     assert [block.kind for block in document.blocks] == ["text", "lead", "story", "story", "story", "story"]
     assert document.envelopes["id"].subject == "Paspor elektronik atau biasa: mana yang Anda butuhkan?"
     assert all(40 <= len(envelope.preheader) <= 100 for envelope in document.envelopes.values())
-    assert preflight.blocking(draft) == []
-    found = preparation.survey(draft.newsletter, preparation.read(draft.newsletter.draft_rule), draft=draft)
+    assert preflight.blocking_checks(draft) == []
+    found = preparation.select_articles(
+        draft.newsletter, preparation.parse_rule(draft.newsletter.draft_rule), draft=draft
+    )
     assert (len(found.picks), len(found.new)) == (5, 6)
 
 
@@ -152,7 +154,7 @@ def test_removing_the_demo_leaves_what_is_real_and_its_consent_proven(seed):
     assert list(Issue.objects.all()) == [issue]
     assert Subscription.objects.get().subscriber.email == "sungguhan@pembaca.example"
     assert list(ConsentEvent.objects.values_list("action", flat=True)) == ["requested", "confirmed"]
-    assert consent.verify() is None
+    assert consent.verify_chain() is None
     assert list(Editor.objects.values_list("email", flat=True)) == ["nyata@kabar.example"]
 
 
@@ -165,7 +167,7 @@ def test_a_seed_that_was_interrupted_starts_over(seed, monkeypatch):
         patched.setattr(history._History, "_rules", power_cut)
         with pytest.raises(CommandError, match="Listrik padam"):
             seed()
-    assert removal.is_there()
+    assert removal.exists()
     assert not removal.is_complete()
 
     said = seed()
@@ -212,7 +214,7 @@ def test_a_broken_chain_is_not_sealed_over(now):
 
 
 def test_invented_people_have_addresses_that_are_nobodys():
-    invented = list(subscribers.invented(400, chance=random.Random(1)))
+    invented = list(subscribers.invent(400, chance=random.Random(1)))
 
     assert len({person.email for person in invented}) == 400
     assert all(re.fullmatch(r"[a-z]+(\.[a-z]+)+@(example\.(com|net|org)|\w+\.example)", one.email) for one in invented)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def always_ask(monkeypatch):
     """Ask before every message instead of every 250 ms, so that tests need no waiting."""
-    monkeypatch.setattr(claim_sender, "ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(claim_sender, "RECHECK_INTERVAL_S", 0.0)
 
 
 # --- a good day ------------------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def test_t64_a_connection_cut_after_the_body_names_one_reader_and_is_never_repea
     lifecycle.send(issue.pk)
     lifecycle.send(issue.pk)
 
-    assert [row.subscription for row in ledger.uncertain(issue)] == [budi.pk]
+    assert [row.subscription for row in ledger.uncertain_deliveries(issue)] == [budi.pk]
     assert sink.recipients.count(budi.subscriber.email) == 1
     assert equation(issue) == (2, 0, 0, 0, 1, 0)
     issue.refresh_from_db()
@@ -150,7 +150,7 @@ def test_t64_an_editors_click_sends_once_more_with_the_same_message_id(sink):
     lifecycle.send(issue.pk)
     sink.on_data = lambda _data: None
 
-    assert lifecycle.send_again(issue, [siti.pk], editor=make_editor(), now=timezone.now()) == 1
+    assert lifecycle.resend(issue, [siti.pk], editor=make_editor(), now=timezone.now()) == 1
     assert lifecycle.dispatch(now=timezone.now()) == [issue.pk]
     lifecycle.send(issue.pk)
 
@@ -163,7 +163,7 @@ def test_whom_a_mail_service_puts_off_when_a_sent_issue_is_sent_again_gets_it_la
     issue, (siti,) = make_sending_issue(readers=1)
     sink.on_data = lambda _data: "cut"
     lifecycle.send(issue.pk)
-    lifecycle.send_again(issue, [siti.pk], editor=make_editor(), now=timezone.now())
+    lifecycle.resend(issue, [siti.pk], editor=make_editor(), now=timezone.now())
     sink.on_data = lambda _data: "450 4.5.0 Come back later"
     lifecycle.send(issue.pk)
     assert equation(issue) == (0, 0, 1, 0, 0, 0)
@@ -239,14 +239,14 @@ def test_a_provider_that_refuses_us_pauses_the_issue_in_words(sink):
 
 def test_s17_who_leaves_in_mid_send_gets_nothing(sink, always_ask, monkeypatch):
     issue, people = make_sending_issue(readers=10)
-    ask = audience.still_allowed
+    ask = audience.no_longer_allowed
 
     def after_the_last_one_left(ids):
         if len(sink.received) == 2:
             Subscription.objects.filter(pk=people[-1].pk).update(status=SubscriptionStatus.UNSUBSCRIBED)
         return ask(ids)
 
-    monkeypatch.setattr(audience, "still_allowed", after_the_last_one_left)
+    monkeypatch.setattr(audience, "no_longer_allowed", after_the_last_one_left)
     lifecycle.send(issue.pk)
 
     assert len(sink.received) == 9
@@ -258,8 +258,8 @@ def test_s17_who_leaves_in_mid_send_gets_nothing(sink, always_ask, monkeypatch):
 def test_s17_before_each_call_of_an_api_the_reader_is_asked_for(monkeypatch):
     issue, people = make_sending_issue(readers=3)
     asked = []
-    ask = audience.still_allowed
-    monkeypatch.setattr(audience, "still_allowed", lambda ids: asked.append(list(ids)) or ask(ids))
+    ask = audience.no_longer_allowed
+    monkeypatch.setattr(audience, "no_longer_allowed", lambda ids: asked.append(list(ids)) or ask(ids))
     route = routes.first()
     monkeypatch.setattr(type(route), "capabilities", routes.Capabilities(window=0, asks_before_each=True))
 
@@ -270,18 +270,18 @@ def test_s17_before_each_call_of_an_api_the_reader_is_asked_for(monkeypatch):
 
 def test_t65_a_pause_in_mid_send_stops_it_and_resuming_sends_the_rest(sink, always_ask, monkeypatch):
     issue, people = make_sending_issue(readers=10)
-    goes = ledger.goes
+    goes = ledger.sendable_scope
 
     def pause_after_three(issue_id):
         if len(sink.received) == 3 and goes(issue_id) == "all":
             ledger.pause(issue, reason="Salah tautan", editor=None, now=NOW)
         return goes(issue_id)
 
-    monkeypatch.setattr(ledger, "goes", pause_after_three)
+    monkeypatch.setattr(ledger, "sendable_scope", pause_after_three)
     lifecycle.send(issue.pk)
 
     assert equation(issue) == (3, 0, 0, 0, 0, 7)
-    monkeypatch.setattr(ledger, "goes", goes)
+    monkeypatch.setattr(ledger, "sendable_scope", goes)
     ledger.resume(issue, editor=None, now=NOW)
     lifecycle.send(issue.pk)
     assert sink.recipients == [reader.subscriber.email for reader in people]
@@ -290,41 +290,41 @@ def test_t65_a_pause_in_mid_send_stops_it_and_resuming_sends_the_rest(sink, alwa
 
 def test_a_lost_lease_sends_nothing_more_and_leaves_the_answers_to_be_settled(sink, always_ask, monkeypatch):
     issue, _people = make_sending_issue(readers=5)
-    real_tick, extend = claim_sender.tick, ledger.extend
-    monkeypatch.setattr(claim_sender, "tick", lambda: real_tick() + len(sink.received) * ledger.LEASE_S / 2)
+    real_tick, extend = claim_sender.boottime, ledger.extend_lease
+    monkeypatch.setattr(claim_sender, "boottime", lambda: real_tick() + len(sink.received) * ledger.LEASE_S / 2)
 
     def too_late(claim, *, now):
         if sink.received:
-            ledger.expire(now=now + timedelta(minutes=2))
+            ledger.expire_leases(now=now + timedelta(minutes=2))
         return extend(claim, now=now)
 
-    monkeypatch.setattr(ledger, "extend", too_late)
+    monkeypatch.setattr(ledger, "extend_lease", too_late)
     lifecycle.send(issue.pk)
     sent = len(sink.received)
 
     assert sent == 1
     assert Delivery.objects.count() == 0
-    assert lifecycle.settle_host(now=timezone.now()) == 0
+    assert lifecycle.settle_orphaned(now=timezone.now()) == 0
     assert equation(issue) == (1, 0, 0, 0, 0, 4)
 
 
 def test_an_error_of_ours_in_mid_send_loses_nobody(sink, monkeypatch):
     issue, people = make_sending_issue(readers=4)
-    fill = claim_sender.wire.fill
+    fill = claim_sender.builder.render
 
     def break_at_the_third(mail, reader, **rest):
         if reader.id == people[2].pk:
             raise RuntimeError("broken")
         return fill(mail, reader, **rest)
 
-    monkeypatch.setattr(claim_sender.wire, "fill", break_at_the_third)
+    monkeypatch.setattr(claim_sender.builder, "render", break_at_the_third)
     with pytest.raises(RuntimeError):
         lifecycle.send(issue.pk)
-    monkeypatch.setattr(claim_sender.wire, "fill", fill)
+    monkeypatch.setattr(claim_sender.builder, "render", fill)
 
     issue.refresh_from_db()
     assert issue.status == IssueStatus.PAUSED
-    assert lifecycle.settle_host(now=timezone.now()) == 0
+    assert lifecycle.settle_orphaned(now=timezone.now()) == 0
     ledger.resume(issue, editor=None, now=timezone.now())
     lifecycle.send(issue.pk)
     assert equation(issue) == (4, 0, 0, 0, 0, 0)
@@ -333,7 +333,7 @@ def test_an_error_of_ours_in_mid_send_loses_nobody(sink, monkeypatch):
 
 def test_an_error_while_a_message_is_under_way_names_its_reader_uncertain(sink, monkeypatch):
     issue, people = make_sending_issue(readers=3)
-    send = smtp.Smtp.send
+    send = smtp.SmtpRoute.send
 
     def die_after_the_second(self, letter, *, deadline):
         result = send(self, letter, deadline=deadline)
@@ -341,21 +341,21 @@ def test_an_error_while_a_message_is_under_way_names_its_reader_uncertain(sink, 
             raise KeyboardInterrupt
         return result
 
-    monkeypatch.setattr(smtp.Smtp, "send", die_after_the_second)
+    monkeypatch.setattr(smtp.SmtpRoute, "send", die_after_the_second)
     with pytest.raises(KeyboardInterrupt):
         lifecycle.send(issue.pk)
 
-    assert lifecycle.settle_host(now=timezone.now()) == 1
-    assert [row.subscription for row in ledger.uncertain(issue)] == [people[1].pk]
+    assert lifecycle.settle_orphaned(now=timezone.now()) == 1
+    assert [row.subscription for row in ledger.uncertain_deliveries(issue)] == [people[1].pk]
     assert equation(issue) == (1, 0, 0, 0, 1, 1)
 
 
 def test_a_spool_that_cannot_be_settled_keeps_no_other_waiting(sink, monkeypatch):
-    settle, here = ledger.settle, []
+    settle, here = ledger.settle_spool, []
     for _number in range(2):
         issue, _people = make_sending_issue(readers=2)
         claim = ledger.claim(issue, worker="host:1:boot:folder", now=timezone.now())
-        header = spool.Header(issue.pk, claim.batch, claim.attempt, claim.worker, 1, claim.ids)
+        header = spool.SpoolHeader(issue.pk, claim.batch, claim.attempt, claim.worker, 1, claim.ids)
         spool.SendSpool(Path(settings.SEND_SPOOL), header).close()
         here.append((issue, claim.batch))
 
@@ -364,12 +364,12 @@ def test_a_spool_that_cannot_be_settled_keeps_no_other_waiting(sink, monkeypatch
             raise RuntimeError("broken")
         return settle(left, **rest)
 
-    monkeypatch.setattr(ledger, "settle", break_at_the_first)
-    assert lifecycle.settle_host(now=timezone.now()) == 1
+    monkeypatch.setattr(ledger, "settle_spool", break_at_the_first)
+    assert lifecycle.settle_orphaned(now=timezone.now()) == 1
     assert equation(here[1][0]) == (0, 0, 0, 0, 1, 1)
 
-    monkeypatch.setattr(ledger, "settle", settle)
-    assert lifecycle.settle_host(now=timezone.now()) == 1
+    monkeypatch.setattr(ledger, "settle_spool", settle)
+    assert lifecycle.settle_orphaned(now=timezone.now()) == 1
     assert equation(here[0][0]) == (0, 0, 0, 0, 1, 1)
 
 
@@ -400,14 +400,14 @@ def test_wake_ups_are_shared_between_issues_and_never_more_than_free_slots(setti
 
     assert sorted(lifecycle.dispatch(now=NOW)) == sorted([first.pk, second.pk])
 
-    lifecycle.pace.register([("mailbox-1", "mailbox", 0)])
+    lifecycle.rate_limit.register([("mailbox-1", "mailbox", 0)])
     ledger.claim(first, worker="a:1:b:c", now=NOW, routes=["mailbox-1"])
     assert lifecycle.dispatch(now=NOW) == [second.pk]
 
 
 def test_no_wake_up_for_the_rest_while_the_first_small_batch_is_under_way():
     issue, _people = make_sending_issue(readers=5, first_batch=2)
-    lifecycle.pace.register([("mailbox-1", "mailbox", 0)])
+    lifecycle.rate_limit.register([("mailbox-1", "mailbox", 0)])
     ledger.claim(issue, worker="a:1:b:c", now=NOW, routes=["mailbox-1"])
 
     assert lifecycle.dispatch(now=NOW) == []
@@ -436,8 +436,8 @@ def test_a_due_issue_is_frozen_checked_planned_and_sent():
     [caught] = mailbox.messages()
     assert caught.subject == "Autogate baru dan izin tinggal daring"
     assert Link.objects.filter(issue=issue).exists()
-    html = mailbox.read(caught.name).html
-    assert f"/l/1/{tokens.hit(issue.pk, 0)}" in html
+    html = mailbox.open_message(caught.name).html
+    assert f"/l/1/{tokens.make_hit(issue.pk, 0)}" in html
     assert "⟦" not in html
 
 
@@ -467,14 +467,14 @@ def test_an_issue_that_changed_after_approval_is_held_back():
 def test_a_broken_issue_is_held_back_and_the_next_begins(monkeypatch):
     broken, whole = make_scheduled_issue(), make_scheduled_issue()
     make_reader(whole.newsletter)
-    check = preflight.run
+    check = preflight.run_checks
 
     def break_at_the_first(issue):
         if issue.pk == broken.pk:
             raise RuntimeError("broken")
         return check(issue)
 
-    monkeypatch.setattr(preflight, "run", break_at_the_first)
+    monkeypatch.setattr(preflight, "run_checks", break_at_the_first)
 
     assert lifecycle.begin_due(now=NOW) == [whole.pk]
     broken.refresh_from_db()
@@ -500,7 +500,7 @@ def test_an_issue_that_was_stopped_and_edited_is_frozen_anew():
     issue = issues.save(issue, document, version=issue.version, editor=None, now=later)
     issue = issues.approve(issue, editor=None, now=later)
     issue = issues.schedule(issue, at=later, editor=None, now=later)
-    link_checker.keep(issue, {}, now=later)
+    link_checker.store_results(issue, {}, now=later)
 
     assert lifecycle.begin_due(now=later + timedelta(seconds=1)) == [issue.pk]
 

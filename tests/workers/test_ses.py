@@ -82,7 +82,7 @@ def test_s12_an_issue_arrives_at_ses_with_everything_a_reader_needs(ses):
 
     lifecycle.send(issue.pk)
 
-    told = ledger.equation(issue)
+    told = ledger.count_deliveries(issue)
     assert (told.accepted, told.uncertain, told.refused) == (3, 0, 0)
     sent = {message["destinations"][0]: parse(message["raw_data"].encode()) for message in ses.messages}
     assert sorted(sent) == sorted(reader.subscriber.email for reader in people)
@@ -101,7 +101,7 @@ def test_s12_an_issue_arrives_at_ses_with_everything_a_reader_needs(ses):
 
 def test_t41_the_event_that_comes_back_finds_its_reader(ses, client, settings, monkeypatch):
     settings.SES_TOPICS, settings.WEBHOOK_SECRETS, settings.WEBHOOK_KEYS = [test_sns.TOPIC], {}, {}
-    sns.forget_certificates()
+    sns.clear_certificate_cache()
     monkeypatch.setattr(http_client, "fetch", test_sns.Net().fetch)
     issue, people = make_sending_issue(readers=2)
     ses.verify(issue.newsletter.from_email.partition("@")[2])
@@ -125,9 +125,9 @@ def test_a_sender_that_ses_does_not_know_stops_the_route_and_loses_nobody(ses):
 
     lifecycle.send(issue.pk)
 
-    told = ledger.equation(issue)
+    told = ledger.count_deliveries(issue)
     assert (told.accepted, told.uncertain, told.audience) == (0, 0, 3)
-    assert told.adds_up
+    assert told.is_consistent
     assert ses.messages == []
 
 
@@ -167,14 +167,14 @@ def test_t64_amazons_client_does_not_repeat_a_call_without_an_answer(settings):
         routes.first().close()
 
     assert len(calls) == 1
-    assert ledger.equation(issue).uncertain == 1
+    assert ledger.count_deliveries(issue).uncertain == 1
 
 
 def test_without_amazons_client_the_remedy_is_named(monkeypatch, settings):
     monkeypatch.setattr(anymail_single, "find_spec", lambda _name: None)
 
     with pytest.raises(ImproperlyConfigured, match=r"^MAIL_URL: ses needs boto3.*requirements-ses\.txt"):
-        routes.make("ses-1", f"ses://{KEYS}@eu-west-1")
+        routes.from_url("ses-1", f"ses://{KEYS}@eu-west-1")
 
 
 def test_without_amazons_client_nothing_starts(monkeypatch, settings):

@@ -34,7 +34,7 @@ def provider(settings, kind, options=""):
 @pytest.fixture
 def at_once(monkeypatch):
     """Repeat a call without an answer without waiting."""
-    monkeypatch.setattr(anymail_single, "ASK_AGAIN_S", (0.0, 0.0))
+    monkeypatch.setattr(anymail_single, "RETRY_DELAYS_S", (0.0, 0.0))
 
 
 def nth(n, answer):
@@ -118,7 +118,7 @@ def test_postmark_is_asked_for_each_uncertain_reader(settings):
         issue, people = make_sending_issue(readers=2)
         api.answer = nth(1, "cut")
         send_one_claim(issue)
-        assert [row.subscription for row in ledger.uncertain(issue)] == [people[0].pk]
+        assert [row.subscription for row in ledger.uncertain_deliveries(issue)] == [people[0].pk]
         lifecycle.recover(now=timezone.now() + timedelta(seconds=15))
 
     assert len(api.looks) == 1
@@ -130,7 +130,7 @@ def test_a_provider_without_metadata_gets_the_token_as_its_only_tag(settings):
         issue, people = make_sending_issue(readers=1)
         lifecycle.send(issue.pk)
 
-    assert [tokens.read_event_mac(tag) for tag in api.copies[0].tags] == [(issue.pk, people[0].pk)]
+    assert [tokens.read_event_token(tag) for tag in api.copies[0].tags] == [(issue.pk, people[0].pk)]
 
 
 @pytest.mark.parametrize("kind", ["mailersend", "mandrill", "postmark"])
@@ -175,20 +175,20 @@ def test_a_slow_provider_has_as_many_calls_under_way_as_allowed(settings):
 def test_t64_a_sender_that_dies_names_no_more_readers_than_were_under_way(settings, monkeypatch):
     with provider(settings, "brevo", "&threads=3") as api:
         issue, people = make_sending_issue(readers=12)
-        answered = lifecycle.carrying.Run._answered
+        answered = lifecycle.claim_sender.ClaimSender._record_result
 
         def die_after_four(self, *args):
             if len(self.entries) == 4:
                 raise KeyboardInterrupt
             answered(self, *args)
 
-        monkeypatch.setattr(lifecycle.carrying.Run, "_answered", die_after_four)
+        monkeypatch.setattr(lifecycle.claim_sender.ClaimSender, "_record_result", die_after_four)
         with pytest.raises(KeyboardInterrupt):
             lifecycle.send(issue.pk)
         routes.first().close()
-        monkeypatch.setattr(lifecycle.carrying.Run, "_answered", answered)
+        monkeypatch.setattr(lifecycle.claim_sender.ClaimSender, "_record_result", answered)
         reached = len(api.copies)
-        assert lifecycle.settle_host(now=timezone.now()) == 3
+        assert lifecycle.settle_orphaned(now=timezone.now()) == 3
         lifecycle.send(issue.pk)
 
     assert 4 < reached <= 7
@@ -196,7 +196,7 @@ def test_t64_a_sender_that_dies_names_no_more_readers_than_were_under_way(settin
     assert set(api.recipients) | {
         reader.subscriber.email
         for reader in people
-        if reader.pk in {row.subscription for row in ledger.uncertain(issue)}
+        if reader.pk in {row.subscription for row in ledger.uncertain_deliveries(issue)}
     } == {reader.subscriber.email for reader in people}
     assert equation(issue) == (9, 0, 0, 0, 3, 0)
 
@@ -207,7 +207,7 @@ def test_an_error_after_a_letter_left_makes_its_reader_uncertain_and_sends_no_se
     with provider(settings, "brevo", "&threads=3") as api:
         issue, people = make_sending_issue(readers=6)
         route, calls = routes.first(), count(1)
-        place, name = (lifecycle.carrying.Run, "_answered") if where == "answer" else (route, "begin")
+        place, name = (lifecycle.claim_sender.ClaimSender, "_record_result") if where == "answer" else (route, "begin")
         real = getattr(place, name)
 
         def fail_once(*args, **options):
@@ -222,7 +222,7 @@ def test_an_error_after_a_letter_left_makes_its_reader_uncertain_and_sends_no_se
             lifecycle.send(issue.pk)
         route.close()
         reached = set(api.recipients)
-        settled = lifecycle.settle_host(now=timezone.now())
+        settled = lifecycle.settle_orphaned(now=timezone.now())
         told = {row.subscription for row in Delivery.objects.all()}
         lifecycle.send(issue.pk)
 
@@ -272,8 +272,8 @@ def test_a_repeated_call_that_is_put_off_leaves_the_first_uncertain(settings, at
 def test_a_provider_who_let_us_wait_is_not_asked_again_at_once(settings, at_once, monkeypatch):
     with provider(settings, "resend", "&threads=1") as api:
         issue, _people = make_sending_issue(readers=1)
-        real = base.tick
-        monkeypatch.setattr(base, "tick", lambda: real() + 21 * len(api.calls))
+        real = base.boottime
+        monkeypatch.setattr(base, "boottime", lambda: real() + 21 * len(api.calls))
         api.answer = lambda _call: "cut"
         send_one_claim(issue)
 
@@ -294,7 +294,7 @@ def unanswered(api, issue):
     """All calls of the issue go unanswered."""
     lifecycle.send(issue.pk)
     api.answer = lambda _call: None
-    return ledger.uncertain(issue)
+    return ledger.uncertain_deliveries(issue)
 
 
 @pytest.mark.parametrize(("answer", "copies_then"), [("cut", 1), ("reset", 0)])

@@ -59,22 +59,22 @@ class Net:
 
     def fetch(self, url, **_):
         self.asked.append(url)
-        page = self.pages.get(url, http_client.Gone("there is no page"))
+        page = self.pages.get(url, http_client.PageGone("there is no page"))
         if isinstance(page, Exception):
             raise page
         if isinstance(page, str):
-            return http_client.Fetched(page, body=certificate())
-        return http_client.Fetched(url, body=page)
+            return http_client.FetchResult(page, body=certificate())
+        return http_client.FetchResult(url, body=page)
 
 
 @pytest.fixture(autouse=True)
 def net(settings, monkeypatch):
     settings.SES_TOPICS, settings.WEBHOOK_SECRETS, settings.WEBHOOK_KEYS = [TOPIC], {}, {}
-    sns.forget_certificates()
+    sns.clear_certificate_cache()
     found = Net()
     monkeypatch.setattr(http_client, "fetch", found.fetch)
     yield found
-    sns.forget_certificates()
+    sns.clear_certificate_cache()
 
 
 def said(name: str, token: str) -> str:
@@ -247,7 +247,7 @@ def test_t41_a_certificate_that_is_not_one_of_sns_proves_nothing(client, siti, t
 
 def test_t41_a_weak_key_a_page_that_is_no_certificate_and_one_that_moved_prove_nothing(client, siti, token, net):
     weak = key("weak", 1024)
-    for page in (certificate(signer=weak), b"<html>", "https://evil.example/other.pem", http_client.Gone("gone")):
+    for page in (certificate(signer=weak), b"<html>", "https://evil.example/other.pem", http_client.PageGone("gone")):
         net.pages[CERTIFICATE] = page
         by = weak if page and isinstance(page, bytes) and page.startswith(b"-----") else key()
         assert post(client, signed(message(said("complaint", token)), by=by)).status_code == 400
@@ -263,7 +263,7 @@ def test_the_certificate_is_fetched_once(client, siti, token, net):
 
 
 def test_when_the_certificate_cannot_be_reached_amazon_comes_again(client, siti, token, net):
-    net.pages[CERTIFICATE] = http_client.TryLater("The site cannot be reached just now.")
+    net.pages[CERTIFICATE] = http_client.TemporaryFetchError("The site cannot be reached just now.")
     content = signed(message(said("complaint", token)))
 
     assert post(client, content).status_code == 503
@@ -343,7 +343,7 @@ def test_the_end_of_a_subscription_is_an_error_in_the_log(client, caplog):
 
 
 def test_t43_a_complaint_without_our_token_changes_nothing(client, issue, siti):
-    for forged in ("", "siti", tokens.unsubscribe(siti.pk, issue.pk)):
+    for forged in ("", "siti", tokens.make_unsubscribe(siti.pk, issue.pk)):
         assert post(client, signed(message(said("complaint", forged), MessageId=forged or "x"))).status_code == 200
 
     assert Event.objects.count() == 0

@@ -116,7 +116,7 @@ def test_one_post_amends_the_link_and_says_so_in_the_archive(client):
 
     assert answer.url == f"/studio/issues/{issue.pk}/correct/"
     assert Link.objects.get(issue=issue, number=1).target == RIGHT
-    assert f"From about {round(loader.TARGETS_FRESH_S)} seconds on" in said_after(client, answer)
+    assert f"From about {round(loader.TARGETS_MAX_AGE_S)} seconds on" in said_after(client, answer)
     archive = client.get(f"/archive/2026/{issue.slug}/", {"lang": "id"}).content.decode()
     assert "Ralat: tautan sempat menuju daftar 2024." in archive
     assert AuditEntry.objects.get(action="link-amended").actor == ayu
@@ -217,7 +217,7 @@ def test_the_address_is_tried_by_a_worker_and_its_answer_is_a_tip(client, monkey
     place = f"/studio/issues/{issue.pk}/correct/answer/"
 
     waits = client.post(f"/studio/issues/{issue.pk}/correct/", fields).content.decode()
-    assert slow_checks.due(now=AFTER) == [issue.pk]
+    assert slow_checks.due_issues(now=AFTER) == [issue.pk]
     slow_checks.check(issue.pk, now=AFTER)
     fine = client.get(place, {"url": RIGHT}).content.decode()
 
@@ -233,10 +233,10 @@ def test_an_address_that_does_not_answer_can_still_be_taken(client, monkeypatch)
     log_in(client, issue)
 
     def gone(url, **_):
-        raise http_client.Gone("This page is not there.")
+        raise http_client.PageGone("This page is not there.")
 
-    monkeypatch.setattr(http_client, "try_link", gone)
-    link_checker.ask_about(issue, RIGHT, now=AFTER)
+    monkeypatch.setattr(http_client, "check_link", gone)
+    link_checker.request_url_check(issue, RIGHT, now=AFTER)
     slow_checks.check(issue.pk, now=AFTER)
 
     said = client.get(f"/studio/issues/{issue.pk}/correct/answer/", {"url": RIGHT}).content.decode()
@@ -250,14 +250,14 @@ def test_an_address_that_does_not_answer_can_still_be_taken(client, monkeypatch)
 def test_a_look_at_an_issue_that_is_out_asks_for_that_address_only(client, monkeypatch):
     issue, _people = out()
     tried = []
-    monkeypatch.setattr(http_client, "try_link", lambda url, **_: tried.append(url) or url)
-    link_checker.ask_about(issue, RIGHT, now=AFTER)
+    monkeypatch.setattr(http_client, "check_link", lambda url, **_: tried.append(url) or url)
+    link_checker.request_url_check(issue, RIGHT, now=AFTER)
 
     slow_checks.check(issue.pk, now=AFTER)
-    link_checker.ask_about(Issue.objects.get(pk=issue.pk), RIGHT, now=AFTER + timedelta(minutes=1))
+    link_checker.request_url_check(Issue.objects.get(pk=issue.pk), RIGHT, now=AFTER + timedelta(minutes=1))
 
     assert tried == [RIGHT]
-    assert slow_checks.due(now=AFTER + timedelta(minutes=1)) == []
+    assert slow_checks.due_issues(now=AFTER + timedelta(minutes=1)) == []
 
 
 # --- whom to write to ------------------------------------------------------------------------------------------------
@@ -470,24 +470,24 @@ def test_a_note_is_sent_now_and_takes_no_other_issues_time(client):
     send(client, issue, words_id="Ralat.", who="everybody")
     draft = Issue.objects.exclude(pk=issue.pk).get()
     regular = make_issue(issue.newsletter)
-    slot = timing.slot(regular, now=AFTER).moment
+    slot = timing.propose_slot(regular, now=AFTER).moment
 
     review = html.document_fromstring(client.get(f"/studio/issues/{draft.pk}/review/").content.decode())
     Issue.objects.filter(pk=draft.pk).update(status=IssueStatus.SCHEDULED, scheduled_at=slot)
 
     assert review.xpath("//input[@name='when'][@checked]/@value") == ["now"]
-    assert timing.slot(regular, now=AFTER).moment == slot
+    assert timing.propose_slot(regular, now=AFTER).moment == slot
 
 
 def test_the_hour_of_a_correction_is_no_rhythm():
     newsletter = make_newsletter()
     for days in (14, 7):
         make_sent(newsletter, days=-days)
-    before = timing.slot(make_issue(newsletter), now=AFTER).moment
+    before = timing.propose_slot(make_issue(newsletter), now=AFTER).moment
     note = make_sent(newsletter, days=-1)
     Issue.objects.filter(pk=note.pk).update(audience={"got_issue": 1}, scheduled_at=NOW - timedelta(days=1, hours=-3))
 
-    assert timing.slot(make_issue(newsletter), now=AFTER).moment == before
+    assert timing.propose_slot(make_issue(newsletter), now=AFTER).moment == before
 
 
 def test_words_that_look_like_markup_are_previewed_as_typed(client):
@@ -556,11 +556,11 @@ def test_a_fact_is_put_right_once_however_often_the_button_is_pressed(client):
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
 def test_pressed_thrice_at_once_one_mail_is_drafted():
     issue, _people = out()
-    note = notes.note(issue, {"id": "Ralat."}, numbers=[1], editor=None, now=AFTER)
+    note = notes.create_note(issue, {"id": "Ralat."}, numbers=[1], editor=None, now=AFTER)
 
     def write(_turn):
         try:
-            return corrections.write(note, editor=None, now=AFTER).pk
+            return corrections.draft_mail(note, editor=None, now=AFTER).pk
         finally:
             connection.close()
 

@@ -15,7 +15,7 @@ from tests.workers.mailing import make_sending_issue
 from workers import ledger
 from workers.models import Batch, BatchStatus, Route
 from workers.studio.progress import delays
-from workers.studio.progress.sending_status import Flight
+from workers.studio.progress.sending_status import SendingStatus
 from workers.throttling import domains, rate_limit
 
 pytestmark = pytest.mark.django_db
@@ -46,12 +46,12 @@ def take(issue, *, now=NOW):
 
 
 def record(claim, code, outcome="deferred", *, now=NOW, detail=""):
-    ledger.record(claim, [ledger.Entry(reader, outcome, code, detail) for reader in claim.ids], now=now)
+    ledger.record(claim, [ledger.LedgerEntry(reader, outcome, code, detail) for reader in claim.ids], now=now)
 
 
 def said(issue, *, now=NOW):
     issue.refresh_from_db()
-    found = delays.of(issue, deferred=ledger.equation(issue).deferred, now=now)
+    found = delays.delays_for(issue, deferred=ledger.count_deliveries(issue).deferred, now=now)
     return [delay.words.replace("\u00a0", " ") for delay in found]
 
 
@@ -66,16 +66,16 @@ def test_an_issue_that_goes_well_waits_for_nothing():
 
 def test_a_slow_mail_service_is_named_with_how_many_wait_until_when():
     issue = make_issue_for(*(f"reader{number}@gmail.com" for number in range(121)), "budi@p.example")
-    domains.slow_down(ROUTE, domains.Slowed("gmail", 20.0, "421 4.7.28 unusual rate"), now=NOW)
+    domains.slow_down(ROUTE, domains.SlowDownRequest("gmail", 20.0, "421 4.7.28 unusual rate"), now=NOW)
     for _ in range(3):
         if claim := take(issue):
             record(claim, "250", "accepted")
 
     # a minute of rest, then ten a second
     assert said(issue) == ["Gmail asks us to slow down; 121 readers follow until about 07:02 WIB."]
-    [delay] = delays.of(issue, deferred=0, now=NOW)
+    [delay] = delays.delays_for(issue, deferred=0, now=NOW)
     assert delay.answer == "421 4.7.28 unusual rate"
-    pace_said = Flight(issue, after(1)).pace.replace("\u00a0", " ")
+    pace_said = SendingStatus(issue, after(1)).pace.replace("\u00a0", " ")
     assert pace_said.endswith("about 1 min left, done about 07:01 WIB"), "the estimate waits for them too"
 
 
@@ -83,8 +83,8 @@ def test_deferred_readers_are_told_by_cause_with_their_next_try():
     issue = make_issue_for("siti@p.example", "budi@p.example", "ayu@p.example")
     claim = take(issue)
     siti, budi, ayu = claim.ids
-    full = [ledger.Entry(reader, "deferred", "452 4.2.2", "full") for reader in (siti, budi)]
-    ledger.record(claim, [*full, ledger.Entry(ayu, "deferred", "450", "greylisted")], now=NOW)
+    full = [ledger.LedgerEntry(reader, "deferred", "452 4.2.2", "full") for reader in (siti, budi)]
+    ledger.record(claim, [*full, ledger.LedgerEntry(ayu, "deferred", "450", "greylisted")], now=NOW)
 
     newcomer = "1 reader: their mail service asks every new sender to come back"
     assert said(issue) == [
@@ -92,13 +92,13 @@ def test_deferred_readers_are_told_by_cause_with_their_next_try():
         f"{newcomer}. Tried again by itself, the next time by 07:06 WIB.",
     ]
 
-    ledger.follow_up(now=after(330))
+    ledger.plan_retries(now=after(330))
     assert f"{newcomer}. Being tried again." in said(issue, now=after(330))
 
 
 def test_a_provider_that_is_away_is_said_with_the_next_try_and_who_does_it_instead():
     issue = make_issue_for("siti@gmail.com")
-    rate_limit.failed(ROUTE, error="The mail server does not answer", now=NOW, at_once=True)
+    rate_limit.record_failure(ROUTE, error="The mail server does not answer", now=NOW, at_once=True)
     assert said(issue) == ["mailbox-1 does not take our mail at the moment. Next try 07:01 WIB; nobody is lost."]
 
     Route.objects.create(name="smtp-2", kind="smtp", priority=1)
@@ -129,7 +129,7 @@ def test_nobody_who_works_is_said_after_half_a_minute():
 
     claim = take(issue, now=after(35))
     assert said(issue, now=after(36)) == []
-    ledger.record(claim, [ledger.Entry(claim.ids[0], "accepted")], now=after(40))
+    ledger.record(claim, [ledger.LedgerEntry(claim.ids[0], "accepted")], now=after(40))
     assert said(issue, now=after(69)) == []
     assert said(issue, now=after(100)) == [words.format("1 min")]
 
@@ -145,7 +145,7 @@ def test_an_issue_that_was_paused_for_long_is_not_called_neglected():
 def test_readers_who_are_due_again_after_an_hour_do_not_look_neglected_at_once():
     issue = make_issue_for("siti@gmail.com")
     record(take(issue), "452 4.2.2")
-    ledger.follow_up(now=after(3600))
+    ledger.plan_retries(now=after(3600))
 
     assert not any("No worker" in words for words in said(issue, now=after(3601)))
     assert any("No worker" in words for words in said(issue, now=after(3631)))
@@ -164,13 +164,13 @@ def test_workers_that_are_busy_elsewhere_are_no_fault(settings):
 def test_a_worker_that_is_gone_is_named_with_the_remedy():
     issue = make_issue_for("siti@gmail.com", "budi@gmail.com")
     take(issue)
-    ledger.expire(now=after(61))
+    ledger.expire_leases(now=after(61))
 
-    [delay] = delays.of(issue, deferred=0, now=after(61))
+    [delay] = delays.delays_for(issue, deferred=0, now=after(61))
 
     assert delay.words == "A worker on surabaya stopped in the middle. 2 readers wait until its notes are read there."
     assert (delay.lost_host, delay.readers) == ("surabaya", 2)
-    assert delay.needs_a_person
+    assert delay.needs_attention
 
 
 def test_a_full_disk_under_the_spool_is_said(monkeypatch, settings, tmp_path):
@@ -193,7 +193,9 @@ def test_what_is_paused_or_over_says_nothing_here():
 
 def test_the_page_tells_it_and_shows_hostile_answers_inert(client):
     issue = make_issue_for("siti@gmail.com", "budi@p.example")
-    domains.slow_down(ROUTE, domains.Slowed("gmail", 20.0, "421 <script>alert(1)</script>"), now=timezone.now())
+    domains.slow_down(
+        ROUTE, domains.SlowDownRequest("gmail", 20.0, "421 <script>alert(1)</script>"), now=timezone.now()
+    )
     record(take(issue, now=timezone.now()), "250", "accepted", now=timezone.now())
     client.force_login(make_editor(issue.newsletter, role=Role.PUBLISHER))
 

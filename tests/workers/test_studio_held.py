@@ -38,7 +38,7 @@ def storm(monkeypatch):
     Batch.objects.filter(pk=batch.pk).update(accepted=12, route="postmark-1", status="done")
     make_editor(issue.newsletter, role=Role.ADMINISTRATOR)
     told = [
-        provider_events.Report(
+        provider_events.EventReport(
             issue.pk,
             reader.pk,
             provider_events.COMPLAINED if number < 4 else provider_events.BOUNCED,
@@ -92,7 +92,7 @@ def test_t44_looking_and_being_asked_changes_nothing(client, storm, decision):
 
     assert f'name="decision" value="{decision}"' in html
     assert client.get(reverse("issue-held-decide", args=[storm[0].pk])).status_code == 405
-    assert (provider_events.held_back(storm[0]), left()) == (7, 2)
+    assert (provider_events.count_held(storm[0]), left()) == (7, 2)
 
 
 def test_t44_let_it_take_effect(client, storm):
@@ -101,7 +101,7 @@ def test_t44_let_it_take_effect(client, storm):
 
     decide(client, issue, "apply")
 
-    assert (provider_events.held_back(issue), left()) == (0, 4)
+    assert (provider_events.count_held(issue), left()) == (0, 4)
     readers = Subscription.objects.filter(pk__in=[reader.pk for reader in people[:9]])
     assert readers.filter(subscriber__suppressed_for="bounced").count() == 5
     assert readers.filter(subscriber__suppressed_for="complained").count() == 4
@@ -115,7 +115,7 @@ def test_t44_leave_it_out(client, storm):
 
     decide(client, issue, "leave-out")
 
-    assert (provider_events.held_back(issue), left()) == (0, 2)
+    assert (provider_events.count_held(issue), left()) == (0, 2)
     assert Subscription.objects.filter(subscriber__suppressed_at__isnull=False).count() == 2
     assert Delivery.objects.filter(issue=issue, status="complained").count() == 2
     assert Delivery.objects.filter(issue=issue, status="").count() == 10
@@ -127,7 +127,7 @@ def test_what_was_left_out_does_not_come_back_with_a_repeat(client, storm):
     log_in(client, issue)
     decide(client, issue, "leave-out")
     again = [
-        provider_events.Report(issue.pk, reader.pk, provider_events.BOUNCED, NOW, f"event-{number}")
+        provider_events.EventReport(issue.pk, reader.pk, provider_events.BOUNCED, NOW, f"event-{number}")
         for number, reader in enumerate(people[:9])
     ]
 
@@ -138,13 +138,13 @@ def test_what_was_left_out_does_not_come_back_with_a_repeat(client, storm):
 def test_a_decision_is_about_what_was_seen(client, storm):
     issue, people = storm
     log_in(client, issue)
-    more = provider_events.Report(issue.pk, people[9].pk, provider_events.COMPLAINED, NOW, "event-10")
+    more = provider_events.EventReport(issue.pk, people[9].pk, provider_events.COMPLAINED, NOW, "event-10")
     provider_events.record([more], now=NOW)
 
     answer = decide(client, issue, "apply", seen=7)
 
     assert answer.url == reverse("issue-held", args=[issue.pk])
-    assert (provider_events.held_back(issue), left()) == (8, 2)
+    assert (provider_events.count_held(issue), left()) == (8, 2)
     assert not AuditEntry.objects.filter(action="events-applied").exists()
 
 
@@ -153,7 +153,7 @@ def test_a_decision_that_is_none_changes_nothing(client, storm, decision):
     log_in(client, storm[0])
 
     assert decide(client, storm[0], decision).status_code in {302, 400}
-    assert provider_events.held_back(storm[0]) == 7
+    assert provider_events.count_held(storm[0]) == 7
 
 
 @pytest.mark.parametrize("role", [Role.WRITER, Role.EDITOR, Role.PUBLISHER])
@@ -162,7 +162,7 @@ def test_only_administrators_look_and_decide(client, storm, role):
 
     assert page(client, storm[0]).status_code == 403
     assert decide(client, storm[0], "apply").status_code == 403
-    assert provider_events.held_back(storm[0]) == 7
+    assert provider_events.count_held(storm[0]) == 7
 
 
 def test_another_newsletters_administrator_finds_nothing(client, storm):
@@ -195,7 +195,7 @@ def test_who_may_not_decide_is_told_who_does(client, storm):
 
     assert "An administrator decides." in html
     assert reverse("issue-held", args=[storm[0].pk]) not in html
-    assert [need for need in dashboard.needs_of(editor, [storm[0].newsletter]) if "held" in need.url] == []
+    assert [need for need in dashboard.list_action_items(editor, [storm[0].newsletter]) if "held" in need.url] == []
 
 
 def test_the_alert_leads_there_and_is_not_sent_after_the_decision(storm):
@@ -204,23 +204,23 @@ def test_the_alert_leads_there_and_is_not_sent_after_the_decision(storm):
 
     assert outbox._alert(notice, NOW).values["url"].endswith(reverse("issue-held", args=[issue.pk]))
 
-    provider_events.leave_out(issue, seen=7, editor=None, now=NOW)
-    with pytest.raises(outbox.NotNeeded):
+    provider_events.dismiss(issue, seen=7, editor=None, now=NOW)
+    with pytest.raises(outbox.NoticeObsolete):
         outbox._alert(notice, NOW)
 
 
 def test_a_second_storm_after_the_decision_is_told_once_more(storm):
     issue, people = storm
-    provider_events.leave_out(issue, seen=7, editor=None, now=NOW)
+    provider_events.dismiss(issue, seen=7, editor=None, now=NOW)
     later = NOW + datetime.timedelta(minutes=1)
     told = [
-        provider_events.Report(issue.pk, reader.pk, provider_events.COMPLAINED, later, f"later-{number}")
+        provider_events.EventReport(issue.pk, reader.pk, provider_events.COMPLAINED, later, f"later-{number}")
         for number, reader in enumerate(people[9:])
     ]
 
     provider_events.record(told, now=later)
 
-    assert provider_events.held_back(issue) == 1
+    assert provider_events.count_held(issue) == 1
     assert Notice.objects.filter(payload__storm=issue.pk).count() == 2
 
 
@@ -240,24 +240,24 @@ def test_a_page_without_anything_held_says_so(client):
 
 
 def test_many_released_events_take_effect_piece_by_piece(storm, monkeypatch):
-    monkeypatch.setattr("workers.provider_events.consequences.PIECE", 3)
-    provider_events.apply(storm[0], seen=7, editor=None, now=NOW)
+    monkeypatch.setattr("workers.provider_events.consequences.CHUNK_SIZE", 3)
+    provider_events.release(storm[0], seen=7, editor=None, now=NOW)
 
-    assert provider_events.go_on(now=NOW, most_s=0) == 3
-    assert provider_events.go_on(now=NOW) == 4
+    assert provider_events.apply_released(now=NOW, most_s=0) == 3
+    assert provider_events.apply_released(now=NOW) == 4
     assert left() == 4
 
 
 def test_t44_a_flood_of_unsubscriptions_at_the_provider_waits_too(client, storm):
     issue, people = storm
     told = [
-        provider_events.Report(issue.pk, reader.pk, provider_events.LEFT, NOW, f"left-{number}")
+        provider_events.EventReport(issue.pk, reader.pk, provider_events.UNSUBSCRIBED, NOW, f"left-{number}")
         for number, reader in enumerate(people[9:])
     ]
     provider_events.record(told, now=NOW)
     log_in(client, issue)
 
-    assert (provider_events.held_back(issue), left()) == (10, 2)
+    assert (provider_events.count_held(issue), left()) == (10, 2)
     assert "3 unsubscriptions: they count" in page(client, issue, "?decide=apply").content.decode()
     decide(client, issue, "apply", seen=10)
     assert left() == 7

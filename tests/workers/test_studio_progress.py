@@ -17,7 +17,7 @@ from tests.workers.mailing import make_sending_issue
 from workers import ledger
 from workers.models import Batch, BatchStatus, Delivery, Outcome
 from workers.studio.progress import sending_status
-from workers.studio.progress.sending_status import Flight
+from workers.studio.progress.sending_status import SendingStatus
 from workers.throttling import rate_limit
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +79,7 @@ def test_hundred_per_cent_only_when_nobody_waits():
     issue, people = make_sending_issue(readers=400)
     record(issue, people[:399], Outcome.ACCEPTED)
 
-    assert Flight(issue, NOW).percent == 99
+    assert SendingStatus(issue, NOW).percent == 99
 
 
 def test_rate_and_estimate_come_from_the_last_minute():
@@ -88,7 +88,7 @@ def test_rate_and_estimate_come_from_the_last_minute():
     Issue.objects.filter(pk=issue.pk).update(started_at=NOW - timedelta(minutes=10))
     issue.refresh_from_db()
 
-    says = Flight(issue, NOW + timedelta(minutes=1)).pace
+    says = SendingStatus(issue, NOW + timedelta(minutes=1)).pace
 
     assert says == "2 a second · about 2\u00a0min left, done about 07:02\u00a0WIB"
 
@@ -96,7 +96,7 @@ def test_rate_and_estimate_come_from_the_last_minute():
 def test_nothing_is_said_of_a_rate_before_there_is_one():
     issue, _people = make_sending_issue()
 
-    assert Flight(issue, NOW + timedelta(seconds=1)).pace == ""
+    assert SendingStatus(issue, NOW + timedelta(seconds=1)).pace == ""
 
 
 def test_the_first_small_batch_has_its_line(client):
@@ -326,7 +326,7 @@ def stranded():
     issue, _people = make_sending_issue(readers=2)
     begun = NOW - timedelta(minutes=5)
     ledger.claim(issue, worker="surabaya:1:boot:spool", now=begun, routes=["mailbox-1"])
-    ledger.expire(now=NOW)
+    ledger.expire_leases(now=NOW)
     return issue
 
 
@@ -340,7 +340,7 @@ def test_who_waits_for_a_lost_machine_is_asked_about_first(client, stranded):
     assert "Go on without the notes of surabaya?" in asked
     assert "2 readers will be uncertain and named below" in asked
     assert "&amp;lost=surabaya" in re.search(r'hx-get="([^"]*)"', asked)[1]
-    assert ledger.equation(stranded).waiting == 2
+    assert ledger.count_deliveries(stranded).waiting == 2
 
 
 def test_going_on_without_its_notes_names_its_readers_and_is_written_down(client, stranded):
@@ -350,7 +350,7 @@ def test_going_on_without_its_notes_names_its_readers_and_is_written_down(client
 
     assert "It goes on. 2 readers are uncertain and named below." in page
     assert page.count('name="reader"') == 2
-    assert ledger.equation(stranded).uncertain == 2
+    assert ledger.count_deliveries(stranded).uncertain == 2
     [entry] = AuditEntry.objects.filter(action="host-given-up")
     assert (entry.actor, entry.detail) == (editor, {"host": "surabaya", "readers": 2, "version": 2})
 
@@ -361,7 +361,7 @@ def test_no_other_machine_is_given_up(client, stranded, host):
 
     page = client.post(to("without-notes", stranded), {"host": host}, follow=True).content.decode()
 
-    assert ledger.equation(stranded).uncertain == 0
+    assert ledger.count_deliveries(stranded).uncertain == 0
     assert "Nothing waits for that machine any more." in page
 
 
@@ -373,7 +373,7 @@ def test_a_machine_that_still_sends_is_never_given_up(client):
 
     client.post(to("without-notes", issue), {"host": "surabaya"})
 
-    assert ledger.equation(issue).uncertain == 0
+    assert ledger.count_deliveries(issue).uncertain == 0
 
 
 def test_who_may_not_send_decides_nothing_about_a_lost_machine(client, stranded):
@@ -406,7 +406,7 @@ def test_a_look_at_a_step_does_nothing(client, name):
 
 
 def test_no_uncertain_reader_is_left_untold(client, monkeypatch):
-    monkeypatch.setattr(sending_status, "SHOWN", 2)
+    monkeypatch.setattr(sending_status, "MAX_UNCERTAIN_SHOWN", 2)
     issue, people = make_sending_issue(readers=5)
     record(issue, people, Outcome.UNCERTAIN)
     Delivery.objects.filter(subscription=people[0].pk).update(due_at=NOW)
@@ -513,7 +513,7 @@ def test_a_writer_sees_the_uncertain_but_no_button(client):
     ("name", "masked"), [("Sari Wulandari", "Sa•• Wu•••••••"), ("Bo", "Bo••"), ("", ""), ("<b>x", "<b••")]
 )
 def test_masked_names(name, masked):
-    assert sending_status.masked_name(name) == masked
+    assert sending_status.mask_name(name) == masked
 
 
 def test_t70_hostile_names_and_reasons_are_inert(client):
@@ -537,4 +537,4 @@ def test_issues_do_not_share_their_figures():
     second = issues.create(letter, editor=None, now=NOW)
     make_reader(letter)
 
-    assert Flight(second, NOW).equation == ledger.Equation()
+    assert SendingStatus(second, NOW).equation == ledger.DeliveryCounts()

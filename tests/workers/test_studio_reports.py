@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from newsletter.models import AuditEntry, Issue, IssueStatus, Link, Role, Tracking
 from subscribers.studio import timeline
-from subscribers.studio.timeline import Span
+from subscribers.studio.timeline import TimelineQuery
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
 from workers import ledger
@@ -213,14 +213,14 @@ def test_without_clicks_there_is_no_chart(client):
     ],
 )
 def test_the_axis_has_round_numbers(highest, steps):
-    assert charts.nice_steps(highest) == steps
+    assert charts.nice_ticks(highest) == steps
 
 
 def test_a_line_runs_from_the_left_to_the_right_edge():
     chart = charts.line_chart([("This issue", [0, 10])], title="Clicks", labels=[(0, "0 h"), (1, "1 h")])
 
     assert chart.lines[0].path == "M56 228L936 32"
-    assert [mark.at for mark in chart.below] == [56, 936]
+    assert [mark.at for mark in chart.x_ticks] == [56, 936]
 
 
 def test_two_labels_never_stand_on_each_other():
@@ -285,8 +285,8 @@ def test_t51_the_export_has_no_formulas_and_is_recorded(client):
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"])
 def test_t51_cells_that_could_be_formulas(start):
-    assert results.safe_cell(f"{start}1+1") == f"'{start}1+1"
-    assert results.safe_cell(f"a{start}1+1") == f"a{start}1+1"
+    assert results.escape_formula(f"{start}1+1") == f"'{start}1+1"
+    assert results.escape_formula(f"a{start}1+1") == f"a{start}1+1"
 
 
 # --- on a reader's timeline ------------------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ def test_a_reader_s_mail_is_told_by_outcome_and_report(fields, title):
     issue, people = sent_issue()
     deliver(issue, people[0], **fields)
 
-    entries, _older = timeline.of(Span([people[0]]), kind=timeline.MAIL)
+    entries, _older = timeline.load_entries(TimelineQuery([people[0]]), kind=timeline.MAIL)
 
     assert [entry.title for entry in entries] == [title]
 
@@ -341,7 +341,7 @@ def test_c05_clicks_are_shown_only_while_measurement_is_agreed_to(tracking, agre
     siti = make_reader(issue.newsletter, may_track=agreed)
     click(issue, siti)
 
-    entries, _older = timeline.of(Span([siti]), kind=timeline.CLICK)
+    entries, _older = timeline.load_entries(TimelineQuery([siti]), kind=timeline.CLICK)
 
     assert [entry.title for entry in entries] == shown
 

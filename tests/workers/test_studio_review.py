@@ -40,7 +40,7 @@ def clock(monkeypatch):
 def checked(monkeypatch):
     """Which checks the preflight finds; all is well unless a test says otherwise."""
     found = list(ALL_WELL)
-    monkeypatch.setattr(preflight, "run", lambda issue, now=None: list(found))
+    monkeypatch.setattr(preflight, "run_checks", lambda issue, now=None: list(found))
     return found
 
 
@@ -102,7 +102,7 @@ def test_t65_sentence_button_equation_and_plan_name_one_figure(client, letter, c
 
     page = client.get(to("review", issue))
     client.post(to("schedule", issue), fields(page, when="now"))
-    link_checker.keep(issue, {}, now=NOW + timedelta(minutes=2))
+    link_checker.store_results(issue, {}, now=NOW + timedelta(minutes=2))
     begin()
 
     html = page.content.decode()
@@ -113,7 +113,7 @@ def test_t65_sentence_button_equation_and_plan_name_one_figure(client, letter, c
     assert '<dd><span class="op">=</span>5</dd>' in html
     assert "3 in Indonesian, 2 in English" in html
     assert sum(batch.size for batch in Batch.objects.filter(issue=issue)) == 5
-    assert ledger.equation(issue).audience == 5
+    assert ledger.count_deliveries(issue).audience == 5
 
 
 def test_the_sentence_says_who_when_in_what_and_who_not(client, letter, checked):
@@ -174,7 +174,7 @@ def test_a_reader_of_a_language_without_edition_counts_in_the_first_one(letter):
     make_reader(letter, language="fr")
     make_reader(letter, language="en")
 
-    shares = decision.readers(make_issue(letter)).shares
+    shares = decision.audience_equation(make_issue(letter)).shares
 
     assert [(share.language, share.count) for share in shares] == [("id", 1), ("en", 1)]
 
@@ -184,7 +184,7 @@ def test_readers_an_editor_stopped_are_a_term_of_the_equation(letter):
     stopped = make_reader(letter)
     suppression.suppress(stopped.subscriber.email_key, reason=SuppressionReason.MANUAL, now=NOW)
 
-    readers = decision.readers(make_issue(letter))
+    readers = decision.audience_equation(make_issue(letter))
 
     assert (readers.confirmed, readers.count) == (2, 1)
     assert (1, "stopped by an editor") in readers.terms()
@@ -256,14 +256,14 @@ def test_without_a_rhythm_the_next_morning_at_eight_is_proposed(client, letter, 
 def test_the_usual_time_is_the_last_one_a_rhythm_later(letter):
     sent_issue(letter, scheduled_at=NOW - timedelta(days=3))
 
-    assert timing.slot(make_issue(letter), now=NOW) == timing.Slot(NOW + timedelta(days=4), is_usual=True)
+    assert timing.propose_slot(make_issue(letter), now=NOW) == timing.Slot(NOW + timedelta(days=4), is_usual=True)
 
 
 def test_a_daily_letter_goes_out_every_day(letter):
     sent_issue(letter, scheduled_at=NOW - timedelta(days=2))
     sent_issue(letter, scheduled_at=NOW - timedelta(days=1))
 
-    assert timing.slot(make_issue(letter), now=NOW + timedelta(minutes=1)).moment == NOW + timedelta(days=1)
+    assert timing.propose_slot(make_issue(letter), now=NOW + timedelta(minutes=1)).moment == NOW + timedelta(days=1)
 
 
 def test_the_usual_hour_stays_on_the_clock_when_clocks_change():
@@ -271,7 +271,7 @@ def test_the_usual_hour_stays_on_the_clock_when_clocks_change():
     before = datetime(2026, 10, 20, 6, 0, tzinfo=UTC)  # 07:00 in summer time
     sent_issue(london, scheduled_at=before)
 
-    slot = timing.slot(make_issue(london), now=before + timedelta(days=1))
+    slot = timing.propose_slot(make_issue(london), now=before + timedelta(days=1))
 
     assert slot.moment.astimezone(UTC) == datetime(2026, 10, 27, 7, 0, tzinfo=UTC)  # 07:00 in winter time
 
@@ -375,7 +375,7 @@ def test_a_time_chosen_by_htmx_runs_no_check_and_names_the_time(client, letter, 
     make_reader(letter)
     issue = make_issue(letter)
     log_in(client, letter)
-    monkeypatch.setattr(preflight, "run", lambda *args, **kwargs: pytest.fail("too slow for a click"))
+    monkeypatch.setattr(preflight, "run_checks", lambda *args, **kwargs: pytest.fail("too slow for a click"))
 
     answer = client.get(
         to("review", issue) + "?when=at&on=2026-11-27&at=09:00", headers={"HX-Request": "true", "HX-Target": "verdict"}
@@ -486,7 +486,7 @@ def test_an_article_that_changed_is_named_and_wants_an_answer(client, letter):
         guid="a", url="https://kabarlintas.example/id/autogate-1", title="Autogate dibuka", language="id"
     )
     document = make_document(stories=1)
-    document.blocks[0].article, document.blocks[0].seen = article.pk, {"id": issues.seen_now(article)}
+    document.blocks[0].article, document.blocks[0].seen = article.pk, {"id": issues.snapshot_article(article)}
     issue = make_issue(letter, document=document)
     Article.objects.filter(pk=article.pk).update(title="Autogate ditunda", state="gone")
     log_in(client, letter)
@@ -539,7 +539,7 @@ def test_t65_an_unusual_number_must_be_typed(client, letter, checked, before, mu
 def test_t65_a_great_number_must_be_typed_or_approved_by_a_second_person(
     client, letter, checked, monkeypatch, four_eyes, must
 ):
-    monkeypatch.setattr(decision, "MANY", 6)
+    monkeypatch.setattr(decision, "LARGE_AUDIENCE", 6)
     type(letter).objects.update(four_eyes=four_eyes)
     for _ in range(6):
         make_reader(letter)
@@ -570,9 +570,9 @@ def test_the_typed_number_lets_it_go(client, letter, checked, typed):
 
 @pytest.mark.parametrize(("typed", "meant"), [("11,026", 11026), ("11.026", 11026), ("11 026", 11026), ("", None)])
 def test_a_number_may_be_typed_with_separators(typed, meant):
-    from workers.studio.review.forms import WholeNumber
+    from workers.studio.review.forms import CountField
 
-    assert WholeNumber(required=False).clean(typed) == meant
+    assert CountField(required=False).clean(typed) == meant
 
 
 def test_readers_who_came_while_the_page_was_open_want_a_second_look(client, letter, checked):
@@ -855,7 +855,7 @@ def test_by_htmx_only_the_test_box_comes_back(client, letter, checked):
 
 
 def test_the_providers_refusal_is_shown_as_it_is(client, letter, checked, monkeypatch):
-    said = [test_mail.Result("ayu@kabarlintas.example", "id", False, "554", "Sender <b>rejected</b>")]
+    said = [test_mail.MailTestResult("ayu@kabarlintas.example", "id", False, "554", "Sender <b>rejected</b>")]
     monkeypatch.setattr(test_mail, "send", lambda *args, **kwargs: said)
     issue = make_issue(letter)
     log_in(client, letter)
@@ -1028,7 +1028,7 @@ def test_each_language_says_how_many_of_the_blocks_it_has(letter):
 
 
 def test_every_kind_of_block_has_a_name_on_the_page(client, letter, checked):
-    document = content.Document(blocks=[kind() for kind in content.KINDS.values()])
+    document = content.Document(blocks=[kind() for kind in content.BLOCK_TYPES.values()])
     log_in(client, letter)
 
     page = client.get(to("review", make_issue(letter, document=document)))
@@ -1061,10 +1061,10 @@ def test_a_note_to_a_few_is_no_measure_for_the_next_issue(letter):
 def test_the_issue_is_compared_with_the_last_one(letter):
     last = sent_issue(letter, 10982)
     document = make_document(stories=2)
-    document.blocks.append(content.Notice(words={"id": content.TextWords(heading="Awas penipuan")}))
+    document.blocks.append(content.Callout(words={"id": content.TextWords(heading="Awas penipuan")}))
     issue = make_issue(letter, document=document)
 
-    rows = last_issue_comparison.comparisons(issue, last, count=11026)
+    rows = last_issue_comparison.compare(issue, last, count=11026)
 
     assert (rows[0].before, rows[0].now) == ("10,982", "11,026")
     assert (rows[2].before, rows[2].now, rows[2].why) == ("3", "3", "new: Notice")

@@ -35,11 +35,11 @@ def change(issue, edit):
 
 
 def test_an_issue_that_was_never_tested_says_so():
-    assert changes_since_test.tested(make_issue(), editor=None).said == "No test was sent."
+    assert changes_since_test.compare(make_issue(), editor=None).said == "No test was sent."
 
 
 def test_nothing_changed_since_the_test(ayu):
-    state = changes_since_test.tested(issue_tested(ayu), editor=ayu)
+    state = changes_since_test.compare(issue_tested(ayu), editor=ayu)
 
     assert (state.is_current, state.said, state.changes) == (True, "Tested as it is.", ())
 
@@ -54,7 +54,7 @@ def test_links_words_and_blocks_are_counted_and_named(ayu):
         document.blocks.append(content.Text(id="bnew", words={"id": content.TextWords(heading="Salam")}))
         document.envelopes["id"].subject = "Autogate baru dan paspor daring"
 
-    state = changes_since_test.tested(change(issue, edit), editor=ayu)
+    state = changes_since_test.compare(change(issue, edit), editor=ayu)
 
     assert state.said == "2 links, 3 texts and 1 new block changed since your test."
     assert [(one.kind, one.title, one.words) for one in state.changes] == [
@@ -75,7 +75,7 @@ def test_a_figure_that_changed_is_shown_as_it_was_and_is(ayu):
     def edit(document):
         document.blocks[0].words["id"].summary = "<p>Kuota 220 pemohon tiap Sabtu.</p>"
 
-    [found] = changes_since_test.tested(change(issue, edit), editor=ayu).changes
+    [found] = changes_since_test.compare(change(issue, edit), editor=ayu).changes
 
     assert (found.title, found.language, found.words) == (
         "Imigrasi buka jalur autogate ke-1",
@@ -91,7 +91,7 @@ def test_a_block_taken_out_and_a_new_order_are_named(ayu):
         del document.blocks[0]
         document.blocks.reverse()
 
-    state = changes_since_test.tested(change(issue, edit), editor=ayu)
+    state = changes_since_test.compare(change(issue, edit), editor=ayu)
 
     assert state.said == "1 removed block and the order changed since your test."
 
@@ -102,19 +102,21 @@ def test_a_picture_that_was_exchanged_is_named(ayu):
     def edit(document):
         document.blocks[0].picture = content.Picture(media=1, path="images/a.png", width=1072, height=536)
 
-    assert changes_since_test.tested(change(issue, edit), editor=ayu).said == "1 picture changed since your test."
+    assert changes_since_test.compare(change(issue, edit), editor=ayu).said == "1 picture changed since your test."
 
 
 def test_every_kind_of_block_can_be_compared(ayu):
     document = make_document(stories=0)
     document.blocks = [
         content.Faq(
-            words={"id": content.FaqWords(questions=[content.Question(question="Siapa?", answer="<p>WNI</p>")])}
+            words={"id": content.FaqWords(questions=[content.FaqEntry(question="Siapa?", answer="<p>WNI</p>")])}
         ),
-        content.Event(starts_at="2026-12-01T09:00", words={"id": content.EventWords(headline="Loket Sabtu")}),
+        content.CalendarEvent(
+            starts_at="2026-12-01T09:00", words={"id": content.CalendarEventWords(headline="Loket Sabtu")}
+        ),
         content.Image(is_decorative=True, words={"id": content.ImageWords(caption="Bandara")}),
         content.Video(words={"id": content.VideoWords(headline="Cara", url="https://v.example/1")}),
-        content.Notice(tone="info", words={"id": content.TextWords(heading="Awas")}),
+        content.Callout(tone="info", words={"id": content.TextWords(heading="Awas")}),
         content.Divider(),
     ]
     issue = issue_tested(ayu, document=document)
@@ -127,7 +129,7 @@ def test_every_kind_of_block_can_be_compared(ayu):
         video.words["id"].url = "https://v.example/2"
         notice.tone = "scam"
 
-    state = changes_since_test.tested(change(issue, edit), editor=ayu)
+    state = changes_since_test.compare(change(issue, edit), editor=ayu)
 
     assert [(one.kind, one.title) for one in state.changes] == [
         ("text", "Siapa?"),
@@ -141,7 +143,7 @@ def test_every_kind_of_block_can_be_compared(ayu):
 def test_another_editors_test_is_not_called_mine(ayu):
     issue = change(issue_tested(ayu), lambda document: document.blocks.pop())
 
-    assert changes_since_test.tested(issue, editor=make_editor()).said == "1 removed block changed since the test."
+    assert changes_since_test.compare(issue, editor=make_editor()).said == "1 removed block changed since the test."
 
 
 def test_settings_that_changed_count_as_a_change(ayu):
@@ -149,7 +151,7 @@ def test_settings_that_changed_count_as_a_change(ayu):
     issue.newsletter.postal_address = "Jl. Baru No. 2, Jakarta"
     issue.newsletter.save()
 
-    state = changes_since_test.tested(Issue.objects.select_related("newsletter").get(pk=issue.pk), editor=ayu)
+    state = changes_since_test.compare(Issue.objects.select_related("newsletter").get(pk=issue.pk), editor=ayu)
 
     assert (state.is_current, state.said) == (False, "The settings changed since your test.")
 
@@ -159,7 +161,7 @@ def test_an_undo_back_to_what_was_tested_needs_no_new_test(ayu):
 
     back = issues.undo(issue, version=issue.version, editor=None, now=LATER)
 
-    assert changes_since_test.tested(back, editor=ayu).is_current
+    assert changes_since_test.compare(back, editor=ayu).is_current
 
 
 def test_a_test_after_an_undo_is_compared_with_what_was_on_the_screen(ayu):
@@ -168,14 +170,14 @@ def test_a_test_after_an_undo_is_compared_with_what_was_on_the_screen(ayu):
     test_mail.send(issue, to=[ayu.email], editor=ayu, now=LATER)
     issue = issues.redo(Issue.objects.get(pk=issue.pk), version=issue.version, editor=None, now=LATER)
 
-    assert changes_since_test.tested(issue, editor=ayu).said == "1 removed block changed since your test."
+    assert changes_since_test.compare(issue, editor=ayu).said == "1 removed block changed since your test."
 
 
 def test_where_the_tested_version_is_gone_from_the_history_something_changed(ayu):
     issue = change(issue_tested(ayu), lambda document: document.blocks.pop())
     issue.revisions.all().delete()
 
-    assert changes_since_test.tested(issue, editor=ayu).said == "Something changed since your test."
+    assert changes_since_test.compare(issue, editor=ayu).said == "Something changed since your test."
 
 
 def test_tests_from_before_the_log_knew_more_are_told_by_their_version():
@@ -183,7 +185,7 @@ def test_tests_from_before_the_log_knew_more_are_told_by_their_version():
     Issue.objects.filter(pk=issue.pk).update(tested_at=NOW, tested_version=issue.version)
     AuditEntry.objects.create(action="issue-tested", subject=f"issue {issue.pk}", detail={"mails": 2}, occurred_at=NOW)
 
-    assert changes_since_test.tested(Issue.objects.get(pk=issue.pk), editor=None).is_current
+    assert changes_since_test.compare(Issue.objects.get(pk=issue.pk), editor=None).is_current
 
 
 @pytest.mark.parametrize(
@@ -197,4 +199,4 @@ def test_tests_from_before_the_log_knew_more_are_told_by_their_version():
     ],
 )
 def test_a_small_change_is_told_in_words(old, new, words):
-    assert changes_since_test.became(old, new) == words
+    assert changes_since_test.describe_change(old, new) == words

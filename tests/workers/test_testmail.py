@@ -83,7 +83,7 @@ def test_an_inbox_still_shows_the_preheader_first(sink):
 def test_without_its_marks_a_test_is_what_readers_get():
     issue = make_issue()
 
-    marked = test_mail.marked(issue, "en", now=NOW)
+    marked = test_mail.mark_as_test(issue, "en", now=NOW)
 
     banner = marked.html[marked.html.index('<div lang="en" dir="auto" role="note"') :].partition("\n")[0] + "\n"
     plain = marked.html.replace(banner, "").replace("?warta=test", "")
@@ -98,7 +98,7 @@ def test_links_to_the_publisher_are_marked_and_all_others_as_they_are(settings):
     words.summary = '<p><a href="https://imigrasi.example/visa">The office</a> says so.</p>'
     issue = make_issue(document=document)
 
-    marked = test_mail.marked(issue, "en", now=NOW)
+    marked = test_mail.mark_as_test(issue, "en", now=NOW)
 
     links = html.document_fromstring(marked.html).xpath("//a/@href")
     assert "https://www.kabarlintas.example/a?b=1&c=2&warta=test#d" in links
@@ -137,7 +137,7 @@ def test_the_editor_sees_her_name_where_readers_see_theirs(sink):
 def test_a_hostile_name_or_number_stays_words(sink):
     newsletter = make_newsletter(brand="<script>alert(1)</script>", time_zone="Asia/Makassar")
 
-    marked = test_mail.marked(make_issue(newsletter), "id", now=NOW)
+    marked = test_mail.mark_as_test(make_issue(newsletter), "id", now=NOW)
 
     assert "<script" not in marked.html
 
@@ -177,7 +177,7 @@ def test_more_tests_than_a_person_needs_are_refused_for_a_while(sink):
         action="issue-tested", actor=ayu, subject="issue 1", detail={"mails": 59}, occurred_at=NOW
     )
 
-    with pytest.raises(test_mail.TooMany, match="You sent 59 test mails within ten minutes"):
+    with pytest.raises(test_mail.TooManyTests, match="You sent 59 test mails within ten minutes"):
         test_mail.send(issue, to=[ayu.email], editor=ayu, now=NOW)
 
     assert sink.recipients == []

@@ -52,7 +52,7 @@ def write(folder, *hits, name="1-99"):
     file = folder / f"{name}.hits"
     with file.open("ab") as handle:
         for one in hits:
-            handle.write(spool.frame(one.pack()))
+            handle.write(spool.encode_record(one.pack()))
     return file
 
 
@@ -74,7 +74,7 @@ def tallies():
 def test_hits_become_counts_by_hour_link_language_and_agent(issue, tmp_path):
     write(tmp_path, hit(issue), hit(issue, after_s=60), hit(issue, link=3, agent_class="scanner"))
 
-    loaded = loader.drain(tmp_path, now=NOW)
+    loaded = loader.load_spool(tmp_path, now=NOW)
 
     assert loaded == 3
     assert tallies() == [(1, "id", "clicked", "human", 2), (3, "en", "clicked", "scanner", 1)]
@@ -84,9 +84,9 @@ def test_hits_become_counts_by_hour_link_language_and_agent(issue, tmp_path):
 
 def test_later_hits_add_to_the_same_hour(issue, tmp_path):
     write(tmp_path, hit(issue), name="1-99")
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
     write(tmp_path, hit(issue), hit(issue), name="2-99")
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
 
     assert tallies() == [(1, "id", "clicked", "human", 3)]
 
@@ -95,14 +95,14 @@ def test_a_file_that_is_still_written_to_is_loaded_but_kept(issue, tmp_path):
     file = write(tmp_path, hit(issue))
     with file.open("ab") as writer:
         fcntl.flock(writer, fcntl.LOCK_EX)
-        loader.drain(tmp_path, now=NOW)
+        loader.load_spool(tmp_path, now=NOW)
         assert file.exists()
-        writer.write(spool.frame(hit(issue).pack()))
+        writer.write(spool.encode_record(hit(issue).pack()))
         writer.flush()
-        loader.drain(tmp_path, now=NOW)
+        loader.load_spool(tmp_path, now=NOW)
 
     assert tallies() == [(1, "id", "clicked", "human", 2)]
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
     assert not file.exists()
     assert not SpoolFile.objects.exists()
 
@@ -111,7 +111,7 @@ def test_draining_again_counts_nothing_twice(issue, tmp_path, monkeypatch):
     monkeypatch.setattr(loader, "_delete", lambda file: None)
     write(tmp_path, hit(issue), hit(issue))
 
-    loaded = [loader.drain(tmp_path, now=NOW) for _ in range(3)]
+    loaded = [loader.load_spool(tmp_path, now=NOW) for _ in range(3)]
 
     assert loaded == [2, 0, 0]
     assert tallies() == [(1, "id", "clicked", "human", 2)]
@@ -119,19 +119,19 @@ def test_draining_again_counts_nothing_twice(issue, tmp_path, monkeypatch):
 
 def test_a_crash_before_the_commit_loses_and_doubles_nothing(issue, tmp_path, monkeypatch):
     write(tmp_path, hit(issue), hit(issue))
-    load = loader.load
+    load = loader.store_hits
 
     def load_then_die(hits):
         load(hits)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loader, "load", load_then_die)
+    monkeypatch.setattr(loader, "store_hits", load_then_die)
     with pytest.raises(KeyboardInterrupt):
-        loader.drain(tmp_path, now=NOW)
+        loader.load_spool(tmp_path, now=NOW)
     monkeypatch.undo()
     assert tallies() == []
 
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
 
     assert tallies() == [(1, "id", "clicked", "human", 2)]
 
@@ -144,16 +144,16 @@ def test_every_truncation_of_a_file_counts_its_whole_records_once(issue, tmp_pat
     for length in range(0, len(content) + 1, 7):
         Tally.objects.all().delete()
         (tmp_path / "1-99.hits").write_bytes(content[:length])
-        loader.drain(tmp_path, now=NOW)
+        loader.load_spool(tmp_path, now=NOW)
         assert sum(Tally.objects.values_list("count", flat=True)) == length // record
         assert not list(tmp_path.glob("*.hits"))
 
 
 def test_a_file_cut_in_several_readings_counts_each_hit_once(issue, tmp_path, monkeypatch):
-    monkeypatch.setattr(loader, "RECORDS_AT_ONCE", 2)
+    monkeypatch.setattr(loader, "RECORDS_PER_LOAD", 2)
     write(tmp_path, *[hit(issue)] * 5)
 
-    assert loader.drain(tmp_path, now=NOW) == 5
+    assert loader.load_spool(tmp_path, now=NOW) == 5
 
     assert tallies() == [(1, "id", "clicked", "human", 5)]
 
@@ -162,7 +162,7 @@ def test_hits_of_unknown_issues_and_links_are_left_out(issue, tmp_path):
     foreign = loader.Hit(kind="clicked", issue=issue.pk + 1, link=1, occurred_at=NOW)
     write(tmp_path, foreign, hit(issue, link=77), hit(issue, link=0, kind="opened"))
 
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
 
     assert tallies() == [(0, "", "opened", "human", 1)]
 
@@ -170,10 +170,10 @@ def test_hits_of_unknown_issues_and_links_are_left_out(issue, tmp_path):
 def test_records_of_another_release_stop_nothing(issue, tmp_path):
     file = write(tmp_path, hit(issue))
     with file.open("ab") as handle:
-        handle.write(spool.frame(b"\xff"))
-        handle.write(spool.frame(hit(issue).pack()))
+        handle.write(spool.encode_record(b"\xff"))
+        handle.write(spool.encode_record(hit(issue).pack()))
 
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
 
     assert tallies() == [(1, "id", "clicked", "human", 2)]
 
@@ -183,7 +183,7 @@ def test_c05_a_reader_who_agreed_is_measured(measured, tmp_path):
     delivery = deliver(measured, siti.pk)
     write(tmp_path, hit(measured, subscription=siti.pk, agent=PHONE, network="203.0.113.0/24", after_s=3))
 
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
 
     event = Event.objects.get()
     assert (event.kind, event.subscription, event.link, event.agent_class) == ("clicked", siti.pk, 1, "human")
@@ -198,7 +198,7 @@ def test_c05_a_hit_of_a_reader_who_no_longer_agrees_is_not_stored(measured, tmp_
     siti.may_track = False
     siti.save()
 
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
 
     assert not Event.objects.exists()
     assert tallies() == []
@@ -208,7 +208,7 @@ def test_c05_individual_hits_of_a_newsletter_that_now_counts_together_are_not_st
     siti = make_reader(issue.newsletter, may_track=True)
     write(tmp_path, hit(issue, subscription=siti.pk, agent=PHONE))
 
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
 
     assert not Event.objects.exists()
 
@@ -218,11 +218,11 @@ def test_s62_a_burst_of_clicks_was_a_machine_the_first_one_too(measured, tmp_pat
     delivery = deliver(measured, siti.pk)
     fields = {"subscription": siti.pk, "agent": PHONE}
     write(tmp_path, hit(measured, link=1, **fields), hit(measured, link=2, after_s=0.7, **fields), name="1-99")
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
     write(tmp_path, hit(measured, link=3, after_s=1.4, **fields), name="2-99")
     write(tmp_path, hit(measured, link=4, after_s=900, **fields), name="3-99")
 
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
 
     classes = Event.objects.order_by("occurred_at").values_list("link", "agent_class")
     assert list(classes) == [(1, "scanner"), (2, "scanner"), (3, "scanner"), (4, "human")]
@@ -239,7 +239,7 @@ def test_s62_two_links_read_quickly_are_a_person(measured, tmp_path):
         tmp_path, *[hit(measured, link=link, after_s=at, **fields) for link, at in [(1, 0), (2, 0.5), (1, 1), (2, 9)]]
     )
 
-    loader.drain(tmp_path, now=NOW)
+    loader.load_spool(tmp_path, now=NOW)
 
     assert set(Event.objects.values_list("agent_class", flat=True)) == {"human"}
 
@@ -264,16 +264,20 @@ def test_s62_two_links_read_quickly_are_a_person(measured, tmp_path):
     ],
 )
 def test_agents_are_told_apart_by_what_they_call_themselves(agent, kind):
-    assert loader.agent_class(agent) == kind
+    assert loader.classify_agent(agent) == kind
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_break_the_reading_of_a_record(payload):
-    assert len(loader._readable([payload])) <= 1
+    assert len(loader._parse_hits([payload])) <= 1
 
 
 def test_only_one_drain_loads_a_folder(tmp_path):
-    with drain.only_one(tmp_path), pytest.raises(CommandError, match="Another drain"), drain.only_one(tmp_path):
+    with (
+        drain.single_instance(tmp_path),
+        pytest.raises(CommandError, match="Another drain"),
+        drain.single_instance(tmp_path),
+    ):
         pass
 
 

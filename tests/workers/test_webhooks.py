@@ -101,7 +101,7 @@ def test_t40_what_one_provider_signed_opens_no_other_door(client, siti, token, p
 @pytest.mark.parametrize("provider", ["sendgrid", "resend", "mailersend", "mandrill"])
 def test_t40_an_altered_body_is_refused(client, issue, siti, token, provider):
     budi = make_reader(issue.newsletter)
-    other = tokens.event_mac(issue.pk, budi.pk)
+    other = tokens.make_event_token(issue.pk, budi.pk)
     post = COMPLAINTS[provider](token, at=clock()).altered(token.encode(), other.encode())
 
     assert post.send(client).status_code == 400
@@ -112,7 +112,7 @@ def test_t40_mailgun_signs_no_body_so_its_token_counts_once_whatever_is_said_und
     post = posting.mailgun(token, at=clock())
     post.send(client)
     budi = make_reader(issue.newsletter)
-    other = post.altered(token.encode(), tokens.event_mac(issue.pk, budi.pk).encode())
+    other = post.altered(token.encode(), tokens.make_event_token(issue.pk, budi.pk).encode())
 
     assert other.send(client).status_code == 200
     assert other.altered(b"complained", b"unsubscribed").send(client).status_code == 200
@@ -162,7 +162,13 @@ def test_t40_a_repeated_post_changes_nothing(client, siti, token, provider):
 
 @pytest.mark.parametrize("provider", ALL)
 def test_t43_a_complaint_for_somebody_without_our_token_changes_nothing(client, siti, issue, token, provider):
-    for forged in ["", "siti", tokens.unsubscribe(siti.pk, issue.pk), tokens.hit(issue.pk, siti.pk), token[:-1] + "A"]:
+    for forged in [
+        "",
+        "siti",
+        tokens.make_unsubscribe(siti.pk, issue.pk),
+        tokens.make_hit(issue.pk, siti.pk),
+        token[:-1] + "A",
+    ]:
         if forged == token:
             continue
         assert COMPLAINTS[provider](forged, at=clock()).send(client).status_code == 200
@@ -195,7 +201,7 @@ def test_t42_no_start_with_a_provider_and_no_secret(settings, provider):
     found = [error for error in run_checks() if error.id == "workers.E001"]
 
     assert len(found) == 1
-    assert found[0].msg.startswith(providers.missing(providers.ALL[provider]) + ": not set")
+    assert found[0].msg.startswith(providers.missing_settings(providers.PROVIDERS[provider]) + ": not set")
 
 
 def test_t42_with_its_secret_a_provider_starts(settings):
@@ -249,7 +255,7 @@ def test_get_and_head_are_harmless(client, provider, issue):
 @pytest.mark.parametrize("provider", ["postmark", "sendgrid", "mandrill"])
 def test_a_post_of_several_megabytes_is_not_read(client, token, provider):
     post = COMPLAINTS[provider](token, at=clock())
-    most = providers.ALL[provider].most_bytes
+    most = providers.PROVIDERS[provider].most_bytes
 
     assert replace(post, body=b" " * (most + 1)).send(client).status_code == 413
 

@@ -19,7 +19,7 @@ from tests.workers.mailing import HTML, TEXT, make_words, parse
 from workers.message import builder, header_fields
 from workers.routes import smtp_session
 
-SITI = builder.Reader(
+SITI = builder.Recipient(
     1234,
     "siti@pembaca.example",
     "Siti Rahma",
@@ -44,13 +44,13 @@ def make_sender(**fields) -> Newsletter:
 
 
 def make_copy(
-    reader: builder.Reader = SITI, *, eight_bit: bool = False, sender: Newsletter | None = None, **words
-) -> builder.Copy:
-    compiled = builder.compiled(make_words(**words), sender or make_sender(), eight_bit=eight_bit)
-    return builder.fill(compiled, reader, now=NOW)
+    reader: builder.Recipient = SITI, *, eight_bit: bool = False, sender: Newsletter | None = None, **words
+) -> builder.RenderedMessage:
+    compiled = builder.compile_template(make_words(**words), sender or make_sender(), eight_bit=eight_bit)
+    return builder.render(compiled, reader, now=NOW)
 
 
-def headers_of(copy: builder.Copy) -> bytes:
+def headers_of(copy: builder.RenderedMessage) -> bytes:
     return copy.data.partition(b"\r\n\r\n")[0]
 
 
@@ -117,7 +117,7 @@ def test_s04_subjects_come_back_as_they_were(words):
     "name", ["Siti Rahma", "Rahma, Siti", 'Siti "Ti" R.', "siti@rumah", "Sítí 🌺", "مريم", "=?utf-8?q?X?=", "Budi\\"]
 )
 def test_s04_display_names_come_back_as_they_were(name):
-    copy = make_copy(builder.Reader(1, "siti@pembaca.example", name), sender=make_sender(from_name=name))
+    copy = make_copy(builder.Recipient(1, "siti@pembaca.example", name), sender=make_sender(from_name=name))
 
     message = parse(copy.data)
     for header in ("To", "From"):
@@ -126,7 +126,7 @@ def test_s04_display_names_come_back_as_they_were(name):
 
 
 def test_s05_the_domain_travels_in_idna_and_no_address_is_encoded():
-    copy = make_copy(builder.Reader(1, "siti@bücher.example", "Sítí"))
+    copy = make_copy(builder.Recipient(1, "siti@bücher.example", "Sítí"))
 
     assert copy.recipient == "siti@xn--bcher-kva.example"
     assert b"<siti@xn--bcher-kva.example>" in copy.data
@@ -136,10 +136,10 @@ def test_s05_the_domain_travels_in_idna_and_no_address_is_encoded():
     "email", ["dé@example.net", "a b@example.net", "a@b@example.net", "siti", "a>b@example.net", ""]
 )
 def test_s05_what_mail_cannot_carry_is_not_sendable(email):
-    compiled = builder.compiled(make_words(), make_sender())
+    compiled = builder.compile_template(make_words(), make_sender())
 
     with pytest.raises(header_fields.Unsendable):
-        builder.fill(compiled, builder.Reader(1, email), now=NOW)
+        builder.render(compiled, builder.Recipient(1, email), now=NOW)
 
 
 @pytest.mark.parametrize("field", ["title", "from_name", "list_id", "slug"])
@@ -151,7 +151,7 @@ def test_s06_no_word_of_an_editor_starts_a_header(field):
 
 
 def test_s06_no_word_of_a_reader_or_subject_starts_a_header():
-    siti = builder.Reader(1, "siti@pembaca.example", "Siti\r\nBcc: budi@lain.example")
+    siti = builder.Recipient(1, "siti@pembaca.example", "Siti\r\nBcc: budi@lain.example")
 
     message = parse(make_copy(siti, subject="Kabar\nBcc: budi@lain.example").data)
 
@@ -237,18 +237,18 @@ def test_s30_bounces_come_back_to_an_address_that_names_the_delivery(settings):
     local, _at, domain = make_copy().sender.rpartition("@")
 
     assert (domain, len(local) <= 64) == ("in.kabarlintas.example", True)
-    assert tokens.read_event_mac(local.removeprefix("bounce+")) == (7, 1234)
+    assert tokens.read_event_token(local.removeprefix("bounce+")) == (7, 1234)
 
 
 def test_s05_letters_beyond_ascii_before_the_at_are_refused_in_words():
     with pytest.raises(header_fields.Unsendable, match="SMTPUTF8"):
-        make_copy(builder.Reader(1, "dé@pembaca.example"))
+        make_copy(builder.Recipient(1, "dé@pembaca.example"))
 
 
 # --- bodies ----------------------------------------------------------------------------------------------------------
 
 
-def body(copy: builder.Copy, kind: str) -> str:
+def body(copy: builder.RenderedMessage, kind: str) -> str:
     return parse(copy.data).get_body(preferencelist=(kind,)).get_content().replace("\r\n", "\n").rstrip("\n")
 
 
@@ -256,8 +256,8 @@ def body(copy: builder.Copy, kind: str) -> str:
 def test_the_bodies_say_what_a_plain_filling_says(eight_bit):
     copy = make_copy(eight_bit=eight_bit)
 
-    values = {"hit": tokens.hit(7, 0), "u": tokens.unsubscribe(1234, 7), "p": tokens.preferences(1234)}
-    own = builder.why(builder.compiled(make_words(), make_sender()), SITI)[0]
+    values = {"hit": tokens.make_hit(7, 0), "u": tokens.make_unsubscribe(1234, 7), "p": tokens.make_preferences(1234)}
+    own = builder.subscription_reason(builder.compile_template(make_words(), make_sender()), SITI)[0]
     assert body(copy, "plain") == slots.fill(slots.split(TEXT.rstrip("\n")), {**values, "why": own})
     assert body(copy, "html") == slots.fill(slots.split(HTML.rstrip("\n")), {**values, "why": own})
 
@@ -274,11 +274,13 @@ GREETING = "Halo {field}, <b>apa</b> kabar?"
 
 def greeted(name: str, *, kind: str, eight_bit: bool = False) -> str:
     words = make_words(
-        text=GREETING.format(field=slots.field("name", "Sahabat & kawan")),
-        html=GREETING.format(field=slots.field("name", "Sahabat &amp; kawan")),
+        text=GREETING.format(field=slots.format_field("name", "Sahabat & kawan")),
+        html=GREETING.format(field=slots.format_field("name", "Sahabat &amp; kawan")),
     )
-    reader = builder.Reader(5, "siti@pembaca.example", name, NOW)
-    return body(builder.fill(builder.compiled(words, make_sender(), eight_bit=eight_bit), reader, now=NOW), kind)
+    reader = builder.Recipient(5, "siti@pembaca.example", name, NOW)
+    return body(
+        builder.render(builder.compile_template(words, make_sender(), eight_bit=eight_bit), reader, now=NOW), kind
+    )
 
 
 @pytest.mark.parametrize("eight_bit", [False, True])
@@ -303,11 +305,13 @@ def test_t24_a_readers_name_stands_in_a_mail_exactly_as_it_is(name, text, html, 
 
 
 def test_providers_get_the_same_name():
-    words = make_words(text=f"Halo {slots.field('name', 'kawan')}", html=f"<p>Halo {slots.field('name', 'kawan')}</p>")
-    compiled = builder.compiled(words, make_sender())
+    words = make_words(
+        text=f"Halo {slots.format_field('name', 'kawan')}", html=f"<p>Halo {slots.format_field('name', 'kawan')}</p>"
+    )
+    compiled = builder.compile_template(words, make_sender())
 
-    named = builder.mail(compiled, builder.Reader(5, "siti@pembaca.example", "A & B", NOW))
-    unnamed = builder.mail(compiled, builder.Reader(5, "siti@pembaca.example", "", NOW))
+    named = builder.build_email(compiled, builder.Recipient(5, "siti@pembaca.example", "A & B", NOW))
+    unnamed = builder.build_email(compiled, builder.Recipient(5, "siti@pembaca.example", "", NOW))
 
     assert (named.body, named.alternatives[0][0]) == ("Halo A & B", "<p>Halo A &amp; B</p>")
     assert (unnamed.body, unnamed.alternatives[0][0]) == ("Halo kawan", "<p>Halo kawan</p>")
@@ -331,8 +335,14 @@ hostile = st.sampled_from(
 names = st.one_of(hostile, st.text(max_size=60))
 lines = st.lists(
     st.one_of(
-        st.sampled_from([".", "..", ".titik", "=", "⟦why⟧.", "⟦u⟧.", slots.field("name", "") + ".", "From x"]),
-        st.sampled_from([slots.field("name", "kawan"), slots.field("name", ""), f"Halo {slots.field('name', '.')}"]),
+        st.sampled_from([".", "..", ".titik", "=", "⟦why⟧.", "⟦u⟧.", slots.format_field("name", "") + ".", "From x"]),
+        st.sampled_from(
+            [
+                slots.format_field("name", "kawan"),
+                slots.format_field("name", ""),
+                f"Halo {slots.format_field('name', '.')}",
+            ]
+        ),
         st.text(st.characters(exclude_characters="\r\n\x00⟦⟧", exclude_categories=("Cs", "Cc")), max_size=120),
     )
 ).map("\n".join)
@@ -351,13 +361,13 @@ def unstuffed(data: bytes) -> bytes:
 def test_wire_bytes_parse_back_to_what_django_would_have_sent(name, subject, before, after, eight_bit, stuffed):
     template = f"{before}\n.titik ⟦u⟧ {after}⟦why⟧⟦p⟧\n{before}"
     words = make_words(text=template, html=template, subject=subject)
-    compiled = builder.compiled(words, make_sender(), eight_bit=eight_bit, stuffed=stuffed)
-    reader = builder.Reader(5, "budi@pembaca.example", name, NOW)
+    compiled = builder.compile_template(words, make_sender(), eight_bit=eight_bit, stuffed=stuffed)
+    reader = builder.Recipient(5, "budi@pembaca.example", name, NOW)
 
-    copy = builder.fill(compiled, reader, now=NOW)
+    copy = builder.render(compiled, reader, now=NOW)
 
     data = unstuffed(copy.data) if copy.stuffed else copy.data
-    message, plain = parse(data), builder.mail(compiled, reader)
+    message, plain = parse(data), builder.build_email(compiled, reader)
     expected = parse(plain.message().as_bytes())
     assert max(map(len, data.split(b"\r\n"))) <= 998
     assert b"\n" not in data.replace(b"\r\n", b"")
@@ -381,23 +391,25 @@ def unfolded(message, header: str) -> list[str]:
 @given(name=names, text=lines, eight_bit=st.booleans())
 def test_bytes_stuffed_beforehand_are_those_stuffed_at_last(name, text, eight_bit):
     words = make_words(text=text, html=f"{text}\n.")
-    reader = builder.Reader(5, "budi@pembaca.example", name, NOW)
+    reader = builder.Recipient(5, "budi@pembaca.example", name, NOW)
 
     beforehand, plain = (
-        builder.fill(builder.compiled(words, make_sender(), eight_bit=eight_bit, stuffed=stuffed), reader, now=NOW)
+        builder.render(
+            builder.compile_template(words, make_sender(), eight_bit=eight_bit, stuffed=stuffed), reader, now=NOW
+        )
         for stuffed in (True, False)
     )
 
-    assert smtp_session.stuffed(plain.data) == (
-        beforehand.data if beforehand.stuffed else smtp_session.stuffed(beforehand.data)
+    assert smtp_session.dot_stuff(plain.data) == (
+        beforehand.data if beforehand.stuffed else smtp_session.dot_stuff(beforehand.data)
     )
 
 
 def test_an_ordinary_mail_is_stuffed_beforehand():
-    template = f".titik\n{slots.field('name', 'kawan')}.\n⟦why⟧"
+    template = f".titik\n{slots.format_field('name', 'kawan')}.\n⟦why⟧"
     words = make_words(text=template, html=template)
 
-    assert builder.compiled(words, make_sender(), eight_bit=True, stuffed=True).stuffed
+    assert builder.compile_template(words, make_sender(), eight_bit=True, stuffed=True).stuffed
 
 
 @pytest.mark.parametrize(
@@ -411,23 +423,23 @@ def test_an_ordinary_mail_is_stuffed_beforehand():
 )
 def test_c05_only_readers_who_agreed_get_a_token_of_their_own(tracking, may_track, needs_consent, owner):
     sender = make_sender(tracking=tracking, tracking_needs_consent=needs_consent)
-    reader = builder.Reader(1234, "siti@pembaca.example", may_track=may_track)
+    reader = builder.Recipient(1234, "siti@pembaca.example", may_track=may_track)
 
-    token = builder.hit(builder.compiled(make_words(), sender), reader)
+    token = builder.hit_token(builder.compile_template(make_words(), sender), reader)
 
     assert tokens.read_hit(token) == (7, owner)
 
 
 def test_a_message_for_an_api_says_the_same():
-    compiled = builder.compiled(make_words(), make_sender(title="Ringkasan – é"))
+    compiled = builder.compile_template(make_words(), make_sender(title="Ringkasan – é"))
 
-    message = builder.mail(compiled, SITI)
+    message = builder.build_email(compiled, SITI)
 
-    copy = builder.fill(compiled, SITI, now=NOW)
+    copy = builder.render(compiled, SITI, now=NOW)
     assert message.body.rstrip() == body(copy, "plain")
     assert message.alternatives[0][0].rstrip() == body(copy, "html")
     assert message.to == ["Siti Rahma <siti@pembaca.example>"]
     assert message.extra_headers["Message-ID"] == copy.message_id
     assert message.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert all(value.isascii() and "\n" not in value for value in message.extra_headers.values())
-    assert tokens.read_event_mac(message.metadata["warta"]) == (7, 1234)
+    assert tokens.read_event_token(message.metadata["warta"]) == (7, 1234)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 
-class Count:
+class MailCounter:
     """Everything that was taken, for all connections."""
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class Count:
         self.marks: list[tuple[int, str]] = []
         """In order; one is due when so many were taken."""
         self.sessions: set[Connection] = set()
-        self.is_still = False
+        self.is_paused = False
         self.tell: Callable[[object], None] = lambda _told: None
 
     def take(self, copies: Iterable[tuple[str, str]]) -> str:
@@ -30,12 +30,12 @@ class Count:
         if not self.marks or self.marks[0][0] > self.messages:
             return ""
         _count, where = self.marks.pop(0)
-        self.is_still = True
+        self.is_paused = True
         self.tell({"mark": self.messages, "where": where})
         return where
 
     def go_on(self) -> None:
-        self.is_still = False
+        self.is_paused = False
         for session in list(self.sessions):
             session.go_on()
 
@@ -45,14 +45,14 @@ class Connection(asyncio.Protocol, ABC):
 
     greeting = b""
 
-    def __init__(self, count: Count) -> None:
+    def __init__(self, count: MailCounter) -> None:
         self.count = count
         self.waiting = bytearray()
-        self.unsaid = b""
+        self.pending_reply = b""
         self.is_cut = self.is_gone = False
 
     @abstractmethod
-    def go_further(self) -> bool:
+    def process_next(self) -> bool:
         """Take the next piece of `waiting`; False while none is whole."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -75,10 +75,10 @@ class Connection(asyncio.Protocol, ABC):
             self.count.sessions.discard(self)
             self.transport.abort()
             return
-        if self.unsaid and not self.count.is_still:
-            self.transport.write(self.unsaid)
-            self.unsaid = b""
-        while not self.count.is_still and self.go_further():
+        if self.pending_reply and not self.count.is_paused:
+            self.transport.write(self.pending_reply)
+            self.pending_reply = b""
+        while not self.count.is_paused and self.process_next():
             pass
-        if self.is_gone and not self.count.is_still:
+        if self.is_gone and not self.count.is_paused:
             self.count.sessions.discard(self)

@@ -20,27 +20,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from workers.crash_test.counter import Connection, Count
-from workers.crash_test.provider_api import Calls
+from workers.crash_test.counter import Connection, MailCounter
+from workers.crash_test.provider_api import ApiConnection
 
-END = b"\r\n.\r\n"
+END_OF_DATA = b"\r\n.\r\n"
 RECIPIENT = re.compile(rb"RCPT TO:\s*<([^>]*)>", re.IGNORECASE)
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
-TAKEN = b"250 2.0.0 ok\r\n"
+OK_REPLY = b"250 2.0.0 ok\r\n"
 REPLIES = {b"EHLO": b"250-sink\r\n250 8BITMIME\r\n", b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
 
 
-class Session(Connection):
+class SmtpConnection(Connection):
     """Enough of RFC 5321 for a client that behaves and dies."""
 
     greeting = b"220 sink ready\r\n"
 
-    def __init__(self, count: Count) -> None:
+    def __init__(self, count: MailCounter) -> None:
         super().__init__(count)
         self.recipient = ""
         self.is_body = False
 
-    def go_further(self) -> bool:
+    def process_next(self) -> bool:
         return self._body() if self.is_body else self._command()
 
     def _command(self) -> bool:
@@ -59,22 +59,22 @@ class Session(Connection):
 
     def _body(self) -> bool:
         """Nobody may send on before our answer, for we offer no PIPELINING: the end is at the end."""
-        if not self.waiting.endswith(END):
+        if not self.waiting.endswith(END_OF_DATA):
             return False
         found = MESSAGE_ID.search(bytes(self.waiting[:4096]))
         where = self.count.take([(self.recipient, found[1].decode() if found else "")])
         self.waiting, self.is_body, self.is_cut = bytearray(), False, where == "cut"
         if where == "before":
-            self.unsaid = TAKEN
+            self.pending_reply = OK_REPLY
         elif where != "cut":
-            self.transport.write(TAKEN)
+            self.transport.write(OK_REPLY)
         return True
 
 
-class Control(asyncio.Protocol):
+class ControlConnection(asyncio.Protocol):
     """The line by which orders come in."""
 
-    def __init__(self, count: Count) -> None:
+    def __init__(self, count: MailCounter) -> None:
         self.count = count
         self.waiting = b""
 
@@ -102,9 +102,13 @@ class Control(asyncio.Protocol):
 
 
 async def serve() -> None:
-    count, loop = Count(), asyncio.get_running_loop()
+    count, loop = MailCounter(), asyncio.get_running_loop()
     events: dict[str, list[Any]] = {}
-    kinds = {"mail": lambda: Session(count), "api": lambda: Calls(count, events), "orders": lambda: Control(count)}
+    kinds = {
+        "mail": lambda: SmtpConnection(count),
+        "api": lambda: ApiConnection(count, events),
+        "orders": lambda: ControlConnection(count),
+    }
     servers = {name: await loop.create_server(kind, "127.0.0.1", 0) for name, kind in kinds.items()}
     ports = {name: server.sockets[0].getsockname()[1] for name, server in servers.items()}
     sys.stdout.write(json.dumps(ports) + "\n")
@@ -123,14 +127,14 @@ class Ports(NamedTuple):
     orders: int
 
 
-class Mark(NamedTuple):
+class PausePoint(NamedTuple):
     taken: int
     where: str
     """before, after or cut."""
 
 
 @contextmanager
-def started() -> Iterator[Ports]:
+def start() -> Iterator[Ports]:
     """A running sink; it ends with this context, or with this process."""
     command = [sys.executable, "-m", "workers.crash_test.counting_server"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
@@ -141,28 +145,28 @@ def started() -> Iterator[Ports]:
         process.communicate()
 
 
-class Orders:
+class ControlClient:
     """A connection to a sink's port for orders."""
 
     def __init__(self, port: int) -> None:
         self._line = socket.create_connection(("127.0.0.1", port), timeout=10)
         self._waiting = b""
 
-    def stand_still_at(self, marks: Mapping[int, str]) -> None:
+    def pause_at(self, marks: Mapping[int, str]) -> None:
         """At these counts: "before" or "after" the answer, or "cut" instead of it."""
         self._say({"marks": marks})
 
     def go_on(self) -> None:
         self._say({"go": True})
 
-    def stands_at(self, *, seconds: float) -> Mark | None:
+    def wait_for_pause(self, *, seconds: float) -> PausePoint | None:
         """Where it stands still, or None if it does not within `seconds`."""
         self._line.settimeout(seconds)
         try:
             told = self._told()
         except TimeoutError:
             return None
-        return Mark(int(told["mark"]), str(told["where"]))
+        return PausePoint(int(told["mark"]), str(told["where"]))
 
     def report(self) -> dict[str, Any]:
         """Messages, Message-IDs and recipients with their counts."""

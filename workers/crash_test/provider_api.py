@@ -13,22 +13,22 @@ from email.utils import parseaddr
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from workers.crash_test.counter import Connection, Count
+from workers.crash_test.counter import Connection, MailCounter
 
 HEAD_END = b"\r\n\r\n"
 LENGTH = re.compile(rb"^content-length:\s*(\d+)", re.MULTILINE | re.IGNORECASE)
 BOUNDARY = re.compile(rb"boundary=\"?([^\";\r\n]+)", re.IGNORECASE)
-NAME = re.compile(rb'name="([^"]*)"')
+FIELD_NAME = re.compile(rb'name="([^"]*)"')
 
 
-class Calls(Connection):
+class ApiConnection(Connection):
     """One connection. `events` is what the provider remembers, by tag, for all connections."""
 
-    def __init__(self, count: Count, events: MutableMapping[str, list[Any]]) -> None:
+    def __init__(self, count: MailCounter, events: MutableMapping[str, list[Any]]) -> None:
         super().__init__(count)
         self.events = events
 
-    def go_further(self) -> bool:
+    def process_next(self) -> bool:
         head, found, _rest = self.waiting.partition(HEAD_END)
         if not found:
             return False
@@ -39,9 +39,9 @@ class Calls(Connection):
         del self.waiting[: len(head) + len(HEAD_END) + length]
         verb, target, _version = bytes(head).split(b"\r\n", 1)[0].decode().split(" ")
         if verb == "POST":
-            self._take(_fields(bytes(head), body))
+            self._take(_parse_form(bytes(head), body))
         else:
-            self.transport.write(_answer(self._tell(target)))
+            self.transport.write(_build_response(self._tell(target)))
         return True
 
     def _take(self, fields: Mapping[str, list[str]]) -> None:
@@ -55,10 +55,10 @@ class Calls(Connection):
                 event = {"event": "accepted", "recipient": address, "user-variables": {"warta": token}}
                 self.events.setdefault(tag, []).append(event)
         where = self.count.take(copies)
-        answer = _answer({"id": f"<{self.count.messages}@provider>", "message": "Queued. Thank you."})
+        answer = _build_response({"id": f"<{self.count.messages}@provider>", "message": "Queued. Thank you."})
         self.is_cut = where == "cut"
         if where == "before":
-            self.unsaid = answer
+            self.pending_reply = answer
         elif where != "cut":
             self.transport.write(answer)
 
@@ -72,13 +72,13 @@ class Calls(Connection):
         return {"items": found, "paging": {"next": f"http://127.0.0.1:{port}{parts.path}?{after}"}}
 
 
-def _answer(said: Mapping[str, Any]) -> bytes:
+def _build_response(said: Mapping[str, Any]) -> bytes:
     body = json.dumps(said).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
-def _fields(head: bytes, body: bytes) -> dict[str, list[str]]:
+def _parse_form(head: bytes, body: bytes) -> dict[str, list[str]]:
     """The fields of a form, as multipart/form-data or as a query."""
     boundary = BOUNDARY.search(head)
     if boundary is None:
@@ -86,6 +86,6 @@ def _fields(head: bytes, body: bytes) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for part in body.split(b"--" + boundary[1])[1:-1]:
         named, _end, value = part.partition(HEAD_END)
-        if name := NAME.search(named):
+        if name := FIELD_NAME.search(named):
             found.setdefault(name[1].decode(), []).append(value.removesuffix(b"\r\n").decode(errors="replace"))
     return found

@@ -10,18 +10,18 @@ from subscribers.models import Subscriber, Subscription, SubscriptionStatus
 
 LANGUAGE = "id"
 SENTENCE = "Mulai Senin, pemegang paspor elektronik melintas dalam <strong>kurang dari 30 detik</strong>. "
-A_LOAD = 5_000
+BULK_SIZE = 5_000
 
 
-def address(number: int) -> str:
+def reader_address(number: int) -> str:
     return f"n{number}@pembaca.example"
 
 
-def scheduled(*, readers: int, now: datetime) -> Issue:
+def schedule_issue(*, readers: int, now: datetime) -> Issue:
     """An approved issue that is due now, for `readers` confirmed readers."""
     newsletter = _newsletter()
-    for start in range(0, readers, A_LOAD):
-        _readers(newsletter, range(start, min(start + A_LOAD, readers)), now=now)
+    for start in range(0, readers, BULK_SIZE):
+        _readers(newsletter, range(start, min(start + BULK_SIZE, readers)), now=now)
     issue = issues.create(newsletter, editor=None, now=now)
     issue = issues.save(issue, _document(), version=issue.version, editor=None, now=now)
     issue = issues.approve(issue, editor=None, now=now)
@@ -45,7 +45,7 @@ def _newsletter() -> Newsletter:
 def _readers(newsletter: Newsletter, numbers: range, *, now: datetime) -> None:
     confirmed = now - timedelta(days=30)
     people = Subscriber.objects.bulk_create(
-        [Subscriber(email=address(number), email_key=address(number)) for number in numbers]
+        [Subscriber(email=reader_address(number), email_key=reader_address(number)) for number in numbers]
     )
     Subscription.objects.bulk_create(
         Subscription(

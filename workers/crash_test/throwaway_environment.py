@@ -17,7 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "PGPASSFILE", "PGSSLMODE")
+KEPT_VARIABLES = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TZ",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "PGPASSFILE",
+    "PGSSLMODE",
+)
 REDIS_NUMBERS = range(15, 0, -1)
 
 
@@ -26,7 +37,7 @@ class CannotPrepare(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class ThrowawayEnvironment:
     """Where a crash test runs: `environment` is all that its processes know."""
 
     folder: Path
@@ -36,17 +47,17 @@ class Place:
     environment: dict[str, str]
 
 
-A_CALL = 20
+READERS_PER_CALL = 20
 """Readers by one call of the provider: few, so that there are many calls to cut."""
 
 
-def way_out(route: str, *, mail: int, api: int) -> dict[str, str]:
+def route_variables(route: str, *, mail: int, api: int) -> dict[str, str]:
     """Environment of a site that sends by SMTP, or by the calls of a merge provider, to these ports of this machine."""
     if route == "smtp":
         return {"MAIL_URL": f"smtp://127.0.0.1:{mail}?tls=off"}
     secret = secrets.token_urlsafe(24)
     return {
-        "MAIL_URL": f"mailgun://key@tahan.example?api_url=http://127.0.0.1:{api}/v3&batch={A_CALL}",
+        "MAIL_URL": f"mailgun://key@tahan.example?api_url=http://127.0.0.1:{api}/v3&batch={READERS_PER_CALL}",
         "SITE_URL": "https://tahan.example",
         "WEBHOOK_SECRET": f"uji:{secret}",
         "MAILGUN_WEBHOOK_SIGNING_KEY": secret,
@@ -54,11 +65,11 @@ def way_out(route: str, *, mail: int, api: int) -> dict[str, str]:
 
 
 @contextmanager
-def made(*, database_url: str, broker_url: str) -> Iterator[Place]:
+def create(*, database_url: str, broker_url: str) -> Iterator[ThrowawayEnvironment]:
     """Raises CannotPrepare."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warta-crash-")))
-        variables = {name: os.environ[name] for name in KEPT if name in os.environ}
+        variables = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         variables |= {
             "DJANGO_SETTINGS_MODULE": "newsletter.settings",
             "VAR_DIR": str(folder),
@@ -77,7 +88,7 @@ def made(*, database_url: str, broker_url: str) -> Iterator[Place]:
         elif broker_url.startswith("redis:"):
             broker = "Redis"
             variables["BROKER_URL"] = stack.enter_context(_redis(broker_url))
-        yield Place(folder, database, broker, variables)
+        yield ThrowawayEnvironment(folder, database, broker, variables)
 
 
 # --- databases -------------------------------------------------------------------------------------------------------
@@ -116,15 +127,15 @@ def _execute(url: str, sql: str) -> None:
 def _rabbitmq(url: str) -> Iterator[str]:
     """A virtual host by rabbitmqctl, which has to run on this machine."""
     name, parts = f"warta-crash-{secrets.token_hex(5)}", urlsplit(url)
-    control("add_vhost", name)
+    run_rabbitmqctl("add_vhost", name)
     try:
-        control("set_permissions", "-p", name, parts.username or "guest", ".*", ".*", ".*")
+        run_rabbitmqctl("set_permissions", "-p", name, parts.username or "guest", ".*", ".*", ".*")
         yield urlunsplit(parts._replace(path=f"/{name}"))
     finally:
-        control("delete_vhost", name)
+        run_rabbitmqctl("delete_vhost", name)
 
 
-def control(*words: str) -> None:
+def run_rabbitmqctl(*words: str) -> None:
     """One order to RabbitMQ. Raises CannotPrepare."""
     command = shutil.which("rabbitmqctl") or shutil.which("rabbitmqctl", path="/usr/sbin:/sbin")
     if command is None:

@@ -17,20 +17,20 @@ from newsletter.models import AuditEntry, Issue, IssueStatus
 from subscribers.models import Subscription
 from workers import ledger
 from workers.crash_test import throwaway_environment
-from workers.crash_test.counting_server import Mark, Orders
-from workers.crash_test.worker_processes import Crew
+from workers.crash_test.counting_server import ControlClient, PausePoint
+from workers.crash_test.worker_processes import WorkerProcesses
 from workers.models import Batch, BatchStatus, Delivery, Outcome
 
-TURN_S = 0.25
+POLL_S = 0.25
 SETTLED_WITHIN_S = 120.0
 LOOKED_UP_WITHIN_S = 75.0
 """The provider is asked ten and thirty seconds after, and after a minute; what it has not by then stays uncertain here."""
-WHERE = ("before", "after", "cut")
-CLOCKS = ("prompt", "second prompt")
+PAUSE_KINDS = ("before", "after", "cut")
+BEAT_WORKERS = ("prompt", "second prompt")
 """Two schedulers at once: the issue must begin once all the same."""
-BAR = 24
+BAR_WIDTH = 24
 UNSETTLED = (BatchStatus.CLAIMED, BatchStatus.UNCERTAIN, BatchStatus.WAITING)
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,16 @@ class Verdict:
         return self.lost == 0 and self.doubled == 0
 
 
-class Broken(Exception):
+class TrialFailed(Exception):
     """The trial came to no end; the message says where it stands."""
 
 
 class Trial:
     """A running send with people who pull plugs."""
 
-    def __init__(self, issue: Issue, crew: Crew, orders: Orders, *, chance: random.Random, say: Say) -> None:
+    def __init__(
+        self, issue: Issue, crew: WorkerProcesses, orders: ControlClient, *, chance: random.Random, say: PrintLine
+    ) -> None:
         self.issue, self.crew, self.orders = issue, crew, orders
         self._chance, self._say = chance, say
         self.kills = self.arrived = 0
@@ -68,20 +70,20 @@ class Trial:
         """Raises Broken if the issue is not sent and settled in time."""
         edge = max(1, readers // 50)
         marks = self._chance.sample(range(edge, readers - edge), kills)
-        self.orders.stand_still_at({mark: self._chance.choice(WHERE) for mark in marks})
+        self.orders.pause_at({mark: self._chance.choice(PAUSE_KINDS) for mark in marks})
         self._readers = readers
         self.crew.start()
         until = time.monotonic() + within_s
         while (status := self._status()) == IssueStatus.SENDING or status == IssueStatus.SCHEDULED:
             if time.monotonic() > until:
-                raise Broken(f"Not sent within {within_s:.0f} s: {self._standing()}")
-            if (mark := self.orders.stands_at(seconds=TURN_S)) is not None:
+                raise TrialFailed(f"Not sent within {within_s:.0f} s: {self._standing()}")
+            if (mark := self.orders.wait_for_pause(seconds=POLL_S)) is not None:
                 self._kill(mark)
                 self.orders.go_on()
             self.crew.start()
         if status != IssueStatus.SENT:
             reason = Issue.objects.get(pk=self.issue.pk).pause_reason
-            raise Broken(f"The issue is “{status}” instead of sent. {reason}")
+            raise TrialFailed(f"The issue is “{status}” instead of sent. {reason}")
         self._settle()
         self._ask_around()
         return self._verdict(readers)
@@ -90,12 +92,12 @@ class Trial:
         return Issue.objects.values_list("status", flat=True).get(pk=self.issue.pk)
 
     def _standing(self) -> str:
-        told = ledger.equation(self.issue)
+        told = ledger.count_deliveries(self.issue)
         return ", ".join(f"{count} {name}" for name, count in asdict(told).items())
 
     # --- pulling plugs ---
 
-    def _kill(self, mark: Mark) -> None:
+    def _kill(self, mark: PausePoint) -> None:
         if mark.where == "cut":
             self._pulled(mark.taken, "the connection cut after they took it, instead of an answer")
             return
@@ -110,7 +112,7 @@ class Trial:
 
     def _pulled(self, count: int, said: str) -> None:
         self.kills += 1
-        self._say(f"{bar(count, self._readers)} {count:>9,} taken   {said}")
+        self._say(f"{progress_bar(count, self._readers)} {count:>9,} taken   {said}")
 
     def _kill_sender(self) -> str:
         holders = Batch.objects.filter(issue=self.issue.pk, status=BatchStatus.CLAIMED).values_list("worker", flat=True)
@@ -124,7 +126,7 @@ class Trial:
         return "kill -9 of the bulk worker with all its processes" if self.crew.kill("bulk") else ""
 
     def _kill_clock(self) -> str:
-        name = self._chance.choice(CLOCKS)
+        name = self._chance.choice(BEAT_WORKERS)
         return f"kill -9 of the {name} worker with its clock" if self.crew.kill(name) else ""
 
     def _lose_messages(self) -> str:
@@ -133,7 +135,7 @@ class Trial:
             _flush_redis(settings.BROKER_URL)
             return "every message thrown away and every connection cut, at Redis"
         if scheme in {"amqp", "pyamqp"}:
-            _renew_vhost(settings.BROKER_URL)
+            _recreate_vhost(settings.BROKER_URL)
             return "the virtual host deleted with its queues and connections, and made anew, at RabbitMQ"
         for file in Path(settings.BROKER_DIR, "messages").glob("*.msg"):
             file.unlink(missing_ok=True)
@@ -155,9 +157,9 @@ class Trial:
         until = time.monotonic() + SETTLED_WITHIN_S
         while Batch.objects.filter(issue=self.issue.pk, status__in=UNSETTLED).exists():
             if time.monotonic() > until:
-                raise Broken(f"Not settled within {SETTLED_WITHIN_S:.0f} s: {self._standing()}")
+                raise TrialFailed(f"Not settled within {SETTLED_WITHIN_S:.0f} s: {self._standing()}")
             self.crew.start()
-            time.sleep(TURN_S)
+            time.sleep(POLL_S)
 
     def _ask_around(self) -> None:
         """Give a provider that can be asked the time to answer for those who are uncertain."""
@@ -165,15 +167,15 @@ class Trial:
         waiting = Delivery.objects.filter(issue=self.issue.pk, outcome=Outcome.UNCERTAIN, provider_id__startswith="?")
         while waiting.exists() and time.monotonic() < until:
             self.crew.start()
-            time.sleep(TURN_S)
+            time.sleep(POLL_S)
 
     def _verdict(self, readers: int) -> Verdict:
-        told = ledger.equation(self.issue)
-        if not told.adds_up or told.audience != readers or told.waiting:
-            raise Broken(f"The ledger does not add up: {self._standing()}")
+        told = ledger.count_deliveries(self.issue)
+        if not told.is_consistent or told.audience != readers or told.waiting:
+            raise TrialFailed(f"The ledger does not add up: {self._standing()}")
         begun = AuditEntry.objects.filter(action="issue-begun", subject=f"issue {self.issue.pk}").count()
         if begun != 1:
-            raise Broken(f"The issue began {begun} times instead of once.")
+            raise TrialFailed(f"The issue began {begun} times instead of once.")
         taken = Counter({str(who): int(times) for who, times in self.orders.report()["recipients"].items()})
         addresses = dict(Subscription.objects.values_list("pk", "subscriber__email"))
         outcomes = dict(Delivery.objects.filter(issue=self.issue.pk).values_list("subscription", "outcome"))
@@ -197,9 +199,9 @@ class Trial:
         return rows.exclude(outcome=Outcome.UNCERTAIN).count()
 
 
-def bar(count: int, total: int) -> str:
-    done = BAR * count // total
-    return "█" * done + "░" * (BAR - done)
+def progress_bar(count: int, total: int) -> str:
+    done = BAR_WIDTH * count // total
+    return "█" * done + "░" * (BAR_WIDTH - done)
 
 
 def _flush_redis(url: str) -> None:
@@ -214,12 +216,12 @@ def _flush_redis(url: str) -> None:
                 client.client_kill_filter(_id=row["id"])
 
 
-def _renew_vhost(url: str) -> None:
+def _recreate_vhost(url: str) -> None:
     parts = urlsplit(url)
     name = parts.path.strip("/")
-    throwaway_environment.control("delete_vhost", name)
-    throwaway_environment.control("add_vhost", name)
-    throwaway_environment.control("set_permissions", "-p", name, parts.username or "guest", ".*", ".*", ".*")
+    throwaway_environment.run_rabbitmqctl("delete_vhost", name)
+    throwaway_environment.run_rabbitmqctl("add_vhost", name)
+    throwaway_environment.run_rabbitmqctl("set_permissions", "-p", name, parts.username or "guest", ".*", ".*", ".*")
 
 
 def close_connections() -> None:

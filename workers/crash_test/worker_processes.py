@@ -13,11 +13,11 @@ from pathlib import Path
 from workers import supervisor
 
 
-class Crew:
+class WorkerProcesses:
     """Worker processes by name, each the leader of a group of its own."""
 
     def __init__(self, parts: Mapping[str, tuple[str, ...]], *, environment: Mapping[str, str], log: Path) -> None:
-        self._parts, self._environment, self._log = parts, {**environment, supervisor.SUPERVISED: "1"}, log
+        self._parts, self._environment, self._log = parts, {**environment, supervisor.SUPERVISED_ENV: "1"}, log
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:

@@ -27,16 +27,16 @@ class Canvas:
         self.draw = ImageDraw.Draw(self.image)
 
     def box(self, x: float, y: float, w: float, h: float, fill: str, *, round: float = 0) -> None:
-        self.draw.rounded_rectangle(_scaled(x, y, x + w, y + h), radius=round * SCALE, fill=fill)
+        self.draw.rounded_rectangle(_scale(x, y, x + w, y + h), radius=round * SCALE, fill=fill)
 
     def disc(self, x: float, y: float, r: float, fill: str) -> None:
-        self.draw.ellipse(_scaled(x - r, y - r, x + r, y + r), fill=fill)
+        self.draw.ellipse(_scale(x - r, y - r, x + r, y + r), fill=fill)
 
     def ring(self, x: float, y: float, r: float, colour: str, *, width: float = 10) -> None:
-        self.draw.ellipse(_scaled(x - r, y - r, x + r, y + r), outline=colour, width=round(width * SCALE))
+        self.draw.ellipse(_scale(x - r, y - r, x + r, y + r), outline=colour, width=round(width * SCALE))
 
     def oval(self, x: float, y: float, rx: float, ry: float, colour: str, *, width: float = 8) -> None:
-        self.draw.ellipse(_scaled(x - rx, y - ry, x + rx, y + ry), outline=colour, width=round(width * SCALE))
+        self.draw.ellipse(_scale(x - rx, y - ry, x + rx, y + ry), outline=colour, width=round(width * SCALE))
 
     def line(self, points: Sequence[Point], colour: str, *, width: float = 10) -> None:
         flat = [(x * SCALE, y * SCALE) for x, y in points]
@@ -48,7 +48,7 @@ class Canvas:
         self.draw.polygon([(x * SCALE, y * SCALE) for x, y in points], fill=fill)
 
     def arc(self, x: float, y: float, r: float, start: float, end: float, colour: str, *, width: float = 10) -> None:
-        self.draw.arc(_scaled(x - r, y - r, x + r, y + r), start, end, fill=colour, width=round(width * SCALE))
+        self.draw.arc(_scale(x - r, y - r, x + r, y + r), start, end, fill=colour, width=round(width * SCALE))
 
     def png(self) -> bytes:
         out = io.BytesIO()
@@ -56,12 +56,12 @@ class Canvas:
         return out.getvalue()
 
 
-def _scaled(*numbers: float) -> tuple[float, float, float, float]:
+def _scale(*numbers: float) -> tuple[float, float, float, float]:
     a, b, c, d = (number * SCALE for number in numbers)
     return a, b, c, d
 
 
-def _turned(points: Sequence[Point], x: float, y: float, degrees: float, size: float = 1) -> list[Point]:
+def _rotate(points: Sequence[Point], x: float, y: float, degrees: float, size: float = 1) -> list[Point]:
     c, s = math.cos(math.radians(degrees)) * size, math.sin(math.radians(degrees)) * size
     return [(x + px * c - py * s, y + px * s + py * c) for px, py in points]
 
@@ -71,7 +71,7 @@ def _plane(canvas: Canvas, x: float, y: float, *, degrees: float = -20, size: fl
     wings = [[(20, -6), (-34, -86), (-58, -86), (-24, -6)], [(20, 6), (-34, 86), (-58, 86), (-24, 6)]]
     tail = [[(-70, -5), (-96, -36), (-108, -36), (-92, -4)], [(-70, 5), (-96, 36), (-108, 36), (-92, 4)]]
     for part in (body, *wings, *tail):
-        canvas.shape(_turned(part, x, y, degrees, size), fill)
+        canvas.shape(_rotate(part, x, y, degrees, size), fill)
 
 
 def _person(canvas: Canvas, x: float, ground: float, *, tall: float, fill: str, skin: str = "#C98F6B") -> None:
@@ -256,7 +256,7 @@ SCENES: dict[str, Callable[[Canvas], None]] = {
 
 
 @lru_cache(maxsize=1)
-def logo() -> bytes:
+def draw_logo() -> bytes:
     """The letters K and L on nothing, as a publication's logo."""
     size, unit = (320, 176), 8 * SCALE
     image = Image.new("RGBA", (size[0] * SCALE, size[1] * SCALE), (0, 0, 0, 0))
@@ -273,7 +273,7 @@ def logo() -> bytes:
 
 
 @lru_cache(maxsize=len(SCENES))
-def png(name: str) -> bytes:
+def draw_png(name: str) -> bytes:
     """The picture of that name. Raises KeyError."""
     scene = SCENES[name]
     canvas = Canvas(SAND)

@@ -37,16 +37,16 @@ from subscribers.models import (
 from workers import provider_events, routes, spool
 from workers.demo import stories, subscribers
 from workers.demo.publication import Publication
-from workers.demo.subscribers import Person
+from workers.demo.subscribers import InventedReader
 from workers.models import AgentClass, Delivery, Outcome, Route
 from workers.reporting import issue_figures
 from workers.sending import lifecycle
 from workers.tracking import loader
 
-READERS = 400
+READER_COUNT = 400
 LENGTH = timedelta(days=182)
-A_WHILE = timedelta(days=7)
-EARLY = timedelta(days=4)
+CONSENT_MARGIN = timedelta(days=7)
+DRAFT_LEAD_TIME = timedelta(days=4)
 """Weekly issues are begun so long before they leave; what was published since is new for the next one."""
 BROWSERS = (
     "Mozilla/5.0 (Linux; Android 15; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36",
@@ -78,7 +78,7 @@ INTROS = {
 
 
 @dataclass(frozen=True)
-class Step:
+class HistoryStep:
     at: datetime
     what: Callable[[datetime], None]
 
@@ -87,14 +87,14 @@ def replay(made: Publication, *, now: datetime, tell: Callable[[str], object]) -
     """Everything that happened until `now`, oldest first."""
     chance = random.Random(182)  # noqa: S311 (invented people, the same ones each time)
     story = _History(made, chance, now=now, tell=tell)
-    with _discarding():
+    with _discard_mail():
         for step in sorted(story.steps(), key=lambda step: step.at):
             step.what(step.at)
         story.finish()
 
 
 @contextlib.contextmanager
-def _discarding() -> Iterator[None]:
+def _discard_mail() -> Iterator[None]:
     """All mail of this process goes nowhere; the mailbox stays empty."""
     usual = settings.MAIL_ROUTES
     settings.MAIL_ROUTES = ["discard:"]
@@ -102,11 +102,11 @@ def _discarding() -> Iterator[None]:
         yield
     finally:
         settings.MAIL_ROUTES = usual
-        Route.objects.exclude(name__in=[route.name for route in routes.all()]).filter(kind="discard").delete()
+        Route.objects.exclude(name__in=[route.name for route in routes.configured()]).filter(kind="discard").delete()
 
 
 @contextlib.contextmanager
-def _clock_at(moment: datetime) -> Iterator[None]:
+def _freeze_clock(moment: datetime) -> Iterator[None]:
     """Operations that read the clock themselves find it standing at `moment`."""
     usual = timezone.now
     timezone.now = lambda: moment
@@ -121,29 +121,29 @@ class _History:
         self, made: Publication, chance: random.Random, *, now: datetime, tell: Callable[[str], object]
     ) -> None:
         self.made, self.chance, self.now, self.tell = made, chance, now, tell
-        self.start = stories.start(now=now)
+        self.start = stories.first_day(now=now)
         self.texts = {(text.newsletter_id, text.purpose, text.language): text for text in ConsentText.objects.all()}
-        self.waiting: list[tuple[datetime, Person]] = []
+        self.waiting: list[tuple[datetime, InventedReader]] = []
         self.used: set[int] = set()
 
     # --- who does what when
 
-    def steps(self) -> Iterable[Step]:
+    def steps(self) -> Iterable[HistoryStep]:
         yield from self._joining()
-        tuesday = _tuesdays(self.now)
+        tuesday = _latest_tuesday(self.now)
         for number in range(3):
-            yield Step(tuesday - timedelta(weeks=2 - number), self._weekly(number))
-        yield Step(tuesday - timedelta(days=5), self._rules)
+            yield HistoryStep(tuesday - timedelta(weeks=2 - number), self._weekly(number))
+        yield HistoryStep(tuesday - timedelta(days=5), self._rules)
 
-    def _joining(self) -> Iterable[Step]:
+    def _joining(self) -> Iterable[HistoryStep]:
         """Sign-ups over half a year, more of them the larger the publication is."""
         days = LENGTH.total_seconds() / 86_400
-        for person in subscribers.invented(READERS, chance=self.chance):
+        for person in subscribers.invent(READER_COUNT, chance=self.chance):
             ago = days * (1 - self.chance.random() ** 0.35) + 0.3
             at = self.now - timedelta(days=ago, seconds=self.chance.randrange(20_000))
-            yield Step(at, self._sign_up(person))
+            yield HistoryStep(at, self._sign_up(person))
 
-    def _sign_up(self, person: Person) -> Callable[[datetime], None]:
+    def _sign_up(self, person: InventedReader) -> Callable[[datetime], None]:
         def what(at: datetime) -> None:
             self.waiting.append((at, person))
 
@@ -158,10 +158,10 @@ class _History:
                 self._one(person, at=at)
         self.waiting.clear()
 
-    def _one(self, person: Person, *, at: datetime) -> None:
+    def _one(self, person: InventedReader, *, at: datetime) -> None:
         request = self._accept(person, at=at)
         signup.admit_due(now=at + timedelta(seconds=1))
-        _as_sent(Notice.objects.filter(request=request, kind=NoticeKind.CONFIRMATION), at=at + timedelta(seconds=2))
+        _mark_sent(Notice.objects.filter(request=request, kind=NoticeKind.CONFIRMATION), at=at + timedelta(seconds=2))
         Subscriber.objects.filter(email_key=person.email).update(name=person.name)
         if self.chance.random() < 0.06 and at > self.now - timedelta(days=25):
             return  # never confirmed; older ones are forgotten by now
@@ -170,13 +170,13 @@ class _History:
         confirmed = consent.confirm(
             request, now=min(confirmed_at, self.now), ip=request.ip, user_agent=request.user_agent
         )
-        _as_sent(Notice.objects.filter(request=request, kind=NoticeKind.WELCOME), at=confirmed_at)
+        _mark_sent(Notice.objects.filter(request=request, kind=NoticeKind.WELCOME), at=confirmed_at)
         if self.chance.random() < 0.04:
             later = min(self.now - timedelta(hours=1), confirmed_at + timedelta(days=self.chance.randrange(3, 40)))
             if later > confirmed_at:
                 consent.withdraw(confirmed[0], now=later, ip=request.ip, user_agent=request.user_agent)
 
-    def _accept(self, person: Person, *, at: datetime) -> SignupRequest:
+    def _accept(self, person: InventedReader, *, at: datetime) -> SignupRequest:
         made, chance = self.made, self.chance
         wanted = [made.weekly] if chance.random() < 0.62 else [made.weekly, made.rules]
         agreed = [self.texts[newsletter.pk, Purpose.NEWSLETTER, person.language] for newsletter in wanted]
@@ -200,7 +200,7 @@ class _History:
 
     def _weekly(self, number: int) -> Callable[[datetime], None]:
         def what(at: datetime) -> None:
-            begun = at - EARLY
+            begun = at - DRAFT_LEAD_TIME
             chosen = self._fresh(before=begun, most=2)  # so that some are left for a visitor to try
             self._issue(self.made.weekly, chosen, INTROS["weekly"][number], begun=begun, at=at)
 
@@ -230,7 +230,7 @@ class _History:
         self.admit()
         issue = self.written(newsletter, chosen, intro, at=begun)
         issue = issues.approve(issue, editor=self.made.publisher, now=at - timedelta(hours=15))
-        with _clock_at(at):
+        with _freeze_clock(at):
             editions.freeze(issue, now=at)
             with transaction.atomic():  # whole, so that no worker of a running site takes a part of it
                 issue = issues.schedule(issue, at=at, editor=self.made.publisher, now=at)
@@ -279,12 +279,16 @@ class _History:
         for reader in readers:
             kind = provider_events.BOUNCED if reader in bounced else provider_events.DELIVERED
             if kind == provider_events.BOUNCED or self.chance.random() < 0.7:  # some servers take mail and say nothing
-                told.append(_report(issue, reader, kind, at=at + timedelta(seconds=self.chance.randrange(2, 900))))
+                told.append(
+                    _build_report(issue, reader, kind, at=at + timedelta(seconds=self.chance.randrange(2, 900)))
+                )
         with transaction.atomic():
             provider_events.record(told, now=at + timedelta(minutes=15))
             for reader in complained:
                 moment = at + timedelta(hours=3)
-                provider_events.record([_report(issue, reader, provider_events.COMPLAINED, at=moment)], now=moment)
+                provider_events.record(
+                    [_build_report(issue, reader, provider_events.COMPLAINED, at=moment)], now=moment
+                )
             for reader in leaving:
                 one = Subscription.objects.get(pk=reader)
                 consent.withdraw(one, now=at + timedelta(hours=self.chance.randrange(1, 40)), issue_id=issue.pk)
@@ -295,9 +299,9 @@ class _History:
         folder = Path(settings.TRACKING_SPOOL)
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         new = folder / f"{issue.pk:020d}-demo.new"
-        new.write_bytes(b"".join(spool.frame(hit.pack()) for hit in hits))
-        new.rename(new.with_suffix(loader.SUFFIX))
-        loader.drain(folder, now=at + timedelta(days=2))
+        new.write_bytes(b"".join(spool.encode_record(hit.pack()) for hit in hits))
+        new.rename(new.with_suffix(loader.HIT_FILE_SUFFIX))
+        loader.load_spool(folder, now=at + timedelta(days=2))
         issue_figures.recount_issue(issue)
 
     def _reactions(self, issue: Issue, *, at: datetime) -> Iterator[loader.Hit]:
@@ -344,22 +348,24 @@ class _History:
         SavedBlock.objects.create(
             newsletter=self.made.weekly, name="Sapaan", content=greeting, created_by=self.made.publisher
         )
-        draft = preparation.start(self.made.weekly, editor=None, now=self.now)
+        draft = preparation.create_first_draft(self.made.weekly, editor=None, now=self.now)
         self.tell(f"Prepared draft of “{self.made.weekly.title}” #{draft.number}, {draft.articles.count()} articles")
         for issue in Issue.objects.filter(newsletter__is_demo=True, status=IssueStatus.SENT):
             issue_figures.recount_issue(issue)
 
 
-def _as_sent(notices: QuerySet[Notice], *, at: datetime) -> None:
+def _mark_sent(notices: QuerySet[Notice], *, at: datetime) -> None:
     """Single mails that went nowhere: the invented reader got them, the mailbox did not."""
     for notice in notices.select_related("request__form", "newsletter"):
         Notice.objects.filter(pk=notice.pk).update(sent_at=at, attempts=1)
         if notice.kind == NoticeKind.CONFIRMATION and notice.request is not None:
             domain = notice.newsletter.from_email.rpartition("@")[2] if notice.newsletter else settings.SITE_HOST
-            consent.confirmation_sent(notice.request, message_id=tokens.notice_message_id(notice.pk, domain), now=at)
+            consent.record_confirmation_sent(
+                notice.request, message_id=tokens.notice_message_id(notice.pk, domain), now=at
+            )
 
 
-def _tuesdays(now: datetime) -> datetime:
+def _latest_tuesday(now: datetime) -> datetime:
     """The latest Tuesday, seven in the morning in Jakarta, that is at least a day old."""
     local = timezone.localtime(now - timedelta(days=1), stories.ZONE)
     day = local - timedelta(days=(local.weekday() - 1) % 7)
@@ -367,9 +373,9 @@ def _tuesdays(now: datetime) -> datetime:
     return tuesday if tuesday <= local else tuesday - timedelta(weeks=1)
 
 
-def _report(issue: Issue, reader: int, kind: str, *, at: datetime) -> provider_events.Report:
+def _build_report(issue: Issue, reader: int, kind: str, *, at: datetime) -> provider_events.EventReport:
     is_gone = kind == provider_events.BOUNCED
-    return provider_events.Report(
+    return provider_events.EventReport(
         issue=issue.pk,
         subscription=reader,
         kind=kind,

@@ -36,7 +36,7 @@ NEWSLETTERS: tuple[dict[str, object], ...] = (
         },
         "tracking": Tracking.AGGREGATE,
         "cadence": Cadence(days=(1,), at=time(7), days_before=1, prepared_at=time(9)).to_json(),
-        "draft_rule": preparation.Rule().to_json(),
+        "draft_rule": preparation.DraftRule().to_json(),
     },
     {
         "slug": "perubahan-aturan",
@@ -89,30 +89,30 @@ class Publication:
     """Of the administrator; "" if the account is in use."""
 
 
-def make(*, now: datetime, texts_from: datetime) -> Publication:
+def create(*, now: datetime, texts_from: datetime) -> Publication:
     """Newsletters, people, consent texts (valid from `texts_from`), form and sources."""
     weekly, rules = (
-        Newsletter.objects.create(**_common(str(own["slug"])), **own, created_at=now) for own in NEWSLETTERS
+        Newsletter.objects.create(**_common_fields(str(own["slug"])), **own, created_at=now) for own in NEWSLETTERS
     )
-    password = _administrator()
-    publisher = _editors(weekly, rules)
+    password = _create_administrator()
+    publisher = _create_editors(weekly, rules)
     for newsletter in (weekly, rules):
-        _consent_texts(newsletter, now=texts_from)
+        _publish_consent_texts(newsletter, now=texts_from)
         for path in ("/demo/feed.xml", "/demo/en/feed.xml"):
             Source.objects.create(newsletter=newsletter, url=settings.SITE_URL + path)
-    form = SignupForm.objects.create(slug=views.FORM, texts=FORM_TEXTS, asks_measurement=True)
+    form = SignupForm.objects.create(slug=views.FORM_SLUG, texts=FORM_TEXTS, asks_measurement=True)
     form.newsletters.set([weekly, rules])
     return Publication(weekly, rules, form, publisher, password)
 
 
-def _consent_texts(newsletter: Newsletter, *, now: datetime) -> None:
-    for purpose in consent.purposes(newsletter):
+def _publish_consent_texts(newsletter: Newsletter, *, now: datetime) -> None:
+    for purpose in consent.required_purposes(newsletter):
         for language in newsletter.languages:
             text = CONSENT[purpose][language].format(title=newsletter.title_in(language))
             consent.publish_text(newsletter, purpose, language, text=text, button=BUTTONS[language], now=now)
 
 
-def _common(slug: str) -> dict[str, object]:
+def _common_fields(slug: str) -> dict[str, object]:
     return {
         "brand": stories.BRAND,
         "languages": list(stories.LANGUAGES),
@@ -128,7 +128,7 @@ def _common(slug: str) -> dict[str, object]:
     }
 
 
-def _administrator() -> str:
+def _create_administrator() -> str:
     """The administrator's new password; "" where somebody has logged in with one before."""
     password = secrets.token_urlsafe(12)
     known = Editor.objects.filter(email=ADMINISTRATOR).first()
@@ -142,7 +142,7 @@ def _administrator() -> str:
     return password
 
 
-def _editors(*newsletters: Newsletter) -> Editor:
+def _create_editors(*newsletters: Newsletter) -> Editor:
     """One editor for each other role, without a password: an administrator gives them one. The publisher comes back."""
     for name, full_name, role, language in EDITORS:
         editor = Editor.objects.filter(email=f"{name}@{DOMAIN}").first() or Editor.objects.create_user(

@@ -15,18 +15,18 @@ from subscribers.models import Notice, SignupForm, SignupRequest, Subscriber, Su
 from workers.demo import publication, views
 from workers.models import Event
 
-SEEDED = "demo-seeded"
-REMOVED = "demo-removed"
-NO_DEMO = "no-demo"
+SEEDED_ACTION = "demo-seeded"
+REMOVED_ACTION = "demo-removed"
+OPT_OUT_FILE = "no-demo"
 """A file in VAR_DIR that says: the demo was removed on purpose, so the next start does not make it again."""
 
 
-def is_there() -> bool:
+def exists() -> bool:
     return Newsletter.objects.filter(is_demo=True).exists()
 
 
 def is_complete() -> bool:
-    return is_there() and AuditEntry.objects.filter(action=SEEDED, newsletter__is_demo=True).exists()
+    return exists() and AuditEntry.objects.filter(action=SEEDED_ACTION, newsletter__is_demo=True).exists()
 
 
 def remove(*, now: datetime, tell: Callable[[str], object]) -> None:
@@ -38,14 +38,14 @@ def remove(*, now: datetime, tell: Callable[[str], object]) -> None:
         issues = list(Issue.objects.filter(newsletter__in=newsletters).values_list("pk", flat=True))
         Event.objects.filter(issue__in=issues).delete()
         Link.objects.filter(issue_key__in=issues).delete()
-        tell(f"{consent.take_out(newsletters)} consent events")
+        tell(f"{consent.delete_demo_consent(newsletters)} consent events")
         AuditEntry.objects.filter(newsletter__in=newsletters).delete()
-        SignupForm.objects.filter(slug=views.FORM).delete()
+        SignupForm.objects.filter(slug=views.FORM_SLUG).delete()
         newsletters.delete()
         tell(f"2 newsletters with {len(issues)} issues")
         files = _remove_articles(tell)
         _remove_editors(tell)
-        AuditEntry.objects.create(action=REMOVED, subject="demo data", occurred_at=now)
+        AuditEntry.objects.create(action=REMOVED_ACTION, subject="demo data", occurred_at=now)
     for file in files:
         file.file.storage.delete(file.file.name or "")
 
@@ -61,7 +61,7 @@ def _remove_readers(newsletters: QuerySet[Newsletter]) -> int:
     requests.delete()
     subscriptions.delete()
     gone = readers.exclude(pk__in=Subscription.objects.values("subscriber"))
-    hashes = [value for pk in gone.values_list("pk", flat=True) for value in suppression.hashes(addresses[pk])]
+    hashes = [value for pk in gone.values_list("pk", flat=True) for value in suppression.email_hashes(addresses[pk])]
     for start in range(0, len(hashes), 500):
         Suppression.objects.filter(email_hash__in=hashes[start : start + 500]).delete()
     count = gone.count()

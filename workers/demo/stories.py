@@ -15,14 +15,14 @@ from django.utils.safestring import SafeString
 
 from newsletter.models import Newsletter
 
-TEXTS = Path(__file__).parent / "texts"
+TEXTS_DIR = Path(__file__).parent / "texts"
 BRAND = "Kabar Lintas"
 LANGUAGES = ("id", "en")
 ZONE = ZoneInfo("Asia/Jakarta")
 
 
 @dataclass(frozen=True)
-class Story:
+class DemoStory:
     slug: str
     language: str
     title: str
@@ -65,43 +65,44 @@ def _paragraph(text: str) -> SafeString:
 
 
 @cache
-def everything() -> tuple[Story, ...]:
+def all_stories() -> tuple[DemoStory, ...]:
     """All stories, the newest first."""
-    originals = {name: _parts(name, "id") for name in _names("id")}
-    twins = {name: _parts(name, "en") for name in _names("en")}
+    originals = {name: _read_text(name, "id") for name in _list_slugs("id")}
+    twins = {name: _read_text(name, "en") for name in _list_slugs("en")}
     english = {parts["twin"]: slug for slug, parts in twins.items()}
     found = [
-        _story(slug, "id", parts, {"en": english[slug]} if slug in english else {}) for slug, parts in originals.items()
+        _build_story(slug, "id", parts, {"en": english[slug]} if slug in english else {})
+        for slug, parts in originals.items()
     ]
     for slug, parts in twins.items():
         shared = {name: originals[parts["twin"]][name] for name in ("picture", "days")}
-        found.append(_story(slug, "en", {**shared, **parts}, {"id": parts["twin"]}))
+        found.append(_build_story(slug, "en", {**shared, **parts}, {"id": parts["twin"]}))
     return tuple(sorted(found, key=lambda story: (story.days, story.slug)))
 
 
-def _names(language: str) -> list[str]:
-    return sorted(file.name.partition(".")[0] for file in TEXTS.glob(f"*.{language}.txt"))
+def _list_slugs(language: str) -> list[str]:
+    return sorted(file.name.partition(".")[0] for file in TEXTS_DIR.glob(f"*.{language}.txt"))
 
 
-def _parts(slug: str, language: str) -> dict[str, str]:
-    head, _, body = (TEXTS / f"{slug}.{language}.txt").read_text(encoding="utf-8").partition("\n\n")
+def _read_text(slug: str, language: str) -> dict[str, str]:
+    head, _, body = (TEXTS_DIR / f"{slug}.{language}.txt").read_text(encoding="utf-8").partition("\n\n")
     return {**dict(line.split(": ", 1) for line in head.splitlines()), "body": body.strip()}
 
 
-def _story(slug: str, language: str, parts: dict[str, str], twins: dict[str, str]) -> Story:
+def _build_story(slug: str, language: str, parts: dict[str, str], twins: dict[str, str]) -> DemoStory:
     names = ("title", "summary", "section", "author", "picture", "alt", "body")
-    return Story(slug=slug, language=language, days=int(parts["days"]), twins=twins, **{n: parts[n] for n in names})
+    return DemoStory(slug=slug, language=language, days=int(parts["days"]), twins=twins, **{n: parts[n] for n in names})
 
 
-def in_language(language: str) -> list[Story]:
-    return [story for story in everything() if story.language == language]
+def in_language(language: str) -> list[DemoStory]:
+    return [story for story in all_stories() if story.language == language]
 
 
-def find(slug: str, language: str) -> Story | None:
+def find(slug: str, language: str) -> DemoStory | None:
     return next((story for story in in_language(language) if story.slug == slug), None)
 
 
-def start(*, now: datetime) -> datetime:
+def first_day(*, now: datetime) -> datetime:
     """The first day of the demo, kept with its newsletters; before there are any, today."""
     first = Newsletter.objects.filter(is_demo=True).order_by("pk").first()
     return first.created_at if first else now

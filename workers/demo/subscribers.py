@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 DOMAINS = ("example.com", "example.net", "example.org", "surel.example", "kotak.example", "post.example")
-FIRST = [
+FIRST_NAMES = [
     "Siti",
     "Budi",
     "Dewi",
@@ -68,7 +68,7 @@ FIRST = [
     "Laila",
     "Hasan",
 ]
-LAST = [
+LAST_NAMES = [
     "Santoso",
     "Wijaya",
     "Lestari",
@@ -110,7 +110,7 @@ LAST = [
     "Yuliana",
     "Pertiwi",
 ]
-FOREIGN_FIRST = [
+FOREIGN_FIRST_NAMES = [
     "Anna",
     "James",
     "Marie",
@@ -142,7 +142,7 @@ FOREIGN_FIRST = [
     "Laura",
     "Peter",
 ]
-FOREIGN_LAST = [
+FOREIGN_LAST_NAMES = [
     "Müller",
     "Smith",
     "Dubois",
@@ -177,26 +177,26 @@ FOREIGN_LAST = [
 
 
 @dataclass(frozen=True)
-class Person:
+class InventedReader:
     name: str
     email: str
     language: str
 
 
-def invented(count: int, *, chance: random.Random) -> Iterator[Person]:
+def invent(count: int, *, chance: random.Random) -> Iterator[InventedReader]:
     """`count` different people, about three in four of them Indonesian."""
     seen: set[str] = set()
     while len(seen) < count:
         is_foreign = chance.random() < 0.24
-        first, last = (FOREIGN_FIRST, FOREIGN_LAST) if is_foreign else (FIRST, LAST)
+        first, last = (FOREIGN_FIRST_NAMES, FOREIGN_LAST_NAMES) if is_foreign else (FIRST_NAMES, LAST_NAMES)
         name = f"{chance.choice(first)} {chance.choice(last)}"
-        email = f"{_letters(name)}@{chance.choice(DOMAINS)}"
+        email = f"{_email_local_part(name)}@{chance.choice(DOMAINS)}"
         if email not in seen:
             seen.add(email)
             speaks_english = chance.random() < (0.85 if is_foreign else 0.06)
-            yield Person(name, email, "en" if speaks_english else "id")
+            yield InventedReader(name, email, "en" if speaks_english else "id")
 
 
-def _letters(name: str) -> str:
+def _email_local_part(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
     return ".".join("".join(filter(str.isalpha, word)) for word in plain.split())

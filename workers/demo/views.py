@@ -17,12 +17,12 @@ from newsletter.models import Newsletter
 from subscribers import signup
 from subscribers.models import SignupForm
 from workers.demo import drawings, stories
-from workers.demo.stories import Story
+from workers.demo.stories import DemoStory
 
-FORM = "artikel"
-A_DAY = 24 * 3600
-NAMES = {"id": "Bahasa Indonesia", "en": "English"}
-ABOUT = {
+FORM_SLUG = "artikel"
+DAY_S = 24 * 3600
+LANGUAGE_NAMES = {"id": "Bahasa Indonesia", "en": "English"}
+SITE_DESCRIPTIONS = {
     "id": "Kabar imigrasi yang dapat Anda pakai: paspor, visa, izin tinggal, dan layanan di perbatasan.",
     "en": "Immigration news you can use: passports, visas, stay permits and services at the border.",
 }
@@ -30,19 +30,19 @@ ABOUT = {
 
 @login_not_required
 @require_safe
-def front(request: HttpRequest, language: str = "id") -> HttpResponse:
-    start = stories.start(now=timezone.now())
-    shown = [_shown(story, start=start) for story in stories.in_language(language)]
-    links = [{"language": code, "url": settings.SITE_URL + _front(code)} for code in stories.LANGUAGES]
+def front_page(request: HttpRequest, language: str = "id") -> HttpResponse:
+    start = stories.first_day(now=timezone.now())
+    shown = [_story_context(story, start=start) for story in stories.in_language(language)]
+    links = [{"language": code, "url": settings.SITE_URL + _front_page_path(code)} for code in stories.LANGUAGES]
     context = {
         "lead": shown[0],
         "others": shown[1:],
-        "about": ABOUT[language],
-        "canonical": _front(language),
+        "about": SITE_DESCRIPTIONS[language],
+        "canonical": _front_page_path(language),
         "alternates": links,
-        "linked_data": _publisher(),
+        "linked_data": _publisher_json_ld(),
     }
-    return _page(request, "demo/front.html", language, context)
+    return _render_page(request, "demo/front.html", language, context)
 
 
 @login_not_required
@@ -51,37 +51,46 @@ def article(request: HttpRequest, slug: str, language: str = "id") -> HttpRespon
     story = stories.find(slug, language)
     if story is None:
         raise Http404
-    shown = _shown(story, start=stories.start(now=timezone.now()))
+    shown = _story_context(story, start=stories.first_day(now=timezone.now()))
     versions = [story, *(twin for code, name in story.twins.items() if (twin := stories.find(name, code)))]
     context = {
         **shown,
-        "linked_data": _linked_data(story, shown),
+        "linked_data": _article_json_ld(story, shown),
         "canonical": story.path,
         "alternates": [{"language": version.language, "url": settings.SITE_URL + version.path} for version in versions],
-        "box": _box(story),
+        "box": _signup_box(story),
         "more": [one for one in stories.in_language(language) if one.section == story.section and one != story][:3],
     }
-    return _page(request, "demo/article.html", language, context)
+    return _render_page(request, "demo/article.html", language, context)
 
 
-def _page(request: HttpRequest, template: str, language: str, context: dict[str, Any]) -> HttpResponse:
+def _render_page(request: HttpRequest, template: str, language: str, context: dict[str, Any]) -> HttpResponse:
     """The page in its own language, whatever the visitor's browser asks for."""
     other = "en" if language == "id" else "id"
     twins = {link["language"]: link["url"] for link in context["alternates"]}
-    switch = {"language": other, "name": NAMES[other], "url": twins.get(other, settings.SITE_URL + _front(other))}
+    switch = {
+        "language": other,
+        "name": LANGUAGE_NAMES[other],
+        "url": twins.get(other, settings.SITE_URL + _front_page_path(other)),
+    }
     newsletter = Newsletter.objects.filter(is_demo=True).order_by("pk").first()
-    site = {"brand": stories.BRAND, "front": _front(language), "feed": f"{_front(language)}feed.xml", "switch": switch}
+    site = {
+        "brand": stories.BRAND,
+        "front": _front_page_path(language),
+        "feed": f"{_front_page_path(language)}feed.xml",
+        "switch": switch,
+    }
     with translation.override(language):
         response = render(request, template, {**site, "newsletter": newsletter, "language": language, **context})
     response.headers["Content-Language"] = language
     return response
 
 
-def _front(language: str) -> str:
+def _front_page_path(language: str) -> str:
     return "/demo/" if language == "id" else f"/demo/{language}/"
 
 
-def _shown(story: Story, *, start: Any) -> dict[str, Any]:
+def _story_context(story: DemoStory, *, start: Any) -> dict[str, Any]:
     return {
         "story": story,
         "published": story.published_at(start),
@@ -93,7 +102,7 @@ def _shown(story: Story, *, start: Any) -> dict[str, Any]:
     }
 
 
-def _linked_data(story: Story, shown: dict[str, Any]) -> dict[str, Any]:
+def _article_json_ld(story: DemoStory, shown: dict[str, Any]) -> dict[str, Any]:
     """The article as schema.org says it."""
     return {
         "@context": "https://schema.org",
@@ -112,7 +121,7 @@ def _linked_data(story: Story, shown: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _publisher() -> dict[str, Any]:
+def _publisher_json_ld() -> dict[str, Any]:
     """Whose site it is, as schema.org says it."""
     return {
         "@context": "https://schema.org",
@@ -129,28 +138,28 @@ def _publisher() -> dict[str, Any]:
     }
 
 
-def _box(story: Story) -> dict[str, Any] | None:
+def _signup_box(story: DemoStory) -> dict[str, Any] | None:
     """The sign-up box below the article; nothing while there is no form yet."""
-    form = SignupForm.objects.filter(slug=FORM, is_active=True).first() or signup.hosted_form()
+    form = SignupForm.objects.filter(slug=FORM_SLUG, is_active=True).first() or signup.hosted_form()
     if form is None:
         return None
-    return signup.box(form, language=story.language, page_url=settings.SITE_URL + story.path)
+    return signup.box_context(form, language=story.language, page_url=settings.SITE_URL + story.path)
 
 
-def _version(request: HttpRequest, language: str = "id") -> str:
-    start = stories.start(now=timezone.now())
-    return f'"{language}-{start:%Y%m%d}-{len(stories.everything())}"'
+def _feed_etag(request: HttpRequest, language: str = "id") -> str:
+    start = stories.first_day(now=timezone.now())
+    return f'"{language}-{start:%Y%m%d}-{len(stories.all_stories())}"'
 
 
 @login_not_required
 @require_safe
-@etag(_version)
+@etag(_feed_etag)
 def feed(request: HttpRequest, language: str = "id") -> HttpResponse:
-    start = stories.start(now=timezone.now())
+    start = stories.first_day(now=timezone.now())
     out = Rss201rev2Feed(
         title=stories.BRAND,
-        link=settings.SITE_URL + _front(language),
-        description=ABOUT[language],
+        link=settings.SITE_URL + _front_page_path(language),
+        description=SITE_DESCRIPTIONS[language],
         language=language,
         feed_url=settings.SITE_URL + request.path,
     )
@@ -172,8 +181,8 @@ def feed(request: HttpRequest, language: str = "id") -> HttpResponse:
 @login_not_required
 @require_safe
 def logo(request: HttpRequest) -> HttpResponse:
-    response = HttpResponse(drawings.logo(), content_type="image/png")
-    response.headers["Cache-Control"] = f"public, max-age={A_DAY}"
+    response = HttpResponse(drawings.draw_logo(), content_type="image/png")
+    response.headers["Cache-Control"] = f"public, max-age={DAY_S}"
     return response
 
 
@@ -181,8 +190,8 @@ def logo(request: HttpRequest) -> HttpResponse:
 @require_safe
 def picture(request: HttpRequest, name: str) -> HttpResponse:
     try:
-        response = HttpResponse(drawings.png(name), content_type="image/png")
+        response = HttpResponse(drawings.draw_png(name), content_type="image/png")
     except KeyError:
         raise Http404 from None
-    response.headers["Cache-Control"] = f"public, max-age={A_DAY}"
+    response.headers["Cache-Control"] = f"public, max-age={DAY_S}"
     return response

@@ -14,10 +14,10 @@ from django.core.management import call_command
 
 from newsletter.fetching import http_client
 
-PROBE = http_client.Limits(connect_s=2, total_s=5)
+PROBE_LIMITS = http_client.FetchLimits(connect_s=2, total_s=5)
 
 
-class PortTaken(Exception):
+class PortInUse(Exception):
     """Something else answers at our address; the message says what to do."""
 
 
@@ -25,26 +25,26 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
-class _Quiet(WSGIRequestHandler):
+class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
 
 
 @contextlib.contextmanager
-def answering() -> Iterator[bool]:
+def ensure_running() -> Iterator[bool]:
     """Pages below `/demo/` answer inside this block; True if a server of our own gives the answers."""
-    if _answers():
+    if _is_running():
         yield False
         return
     site = urlsplit(settings.SITE_URL)
     port = site.port or 80
-    _prepare()
+    _collect_static()
     from django.core.wsgi import get_wsgi_application
 
     try:
-        server = make_server(site.hostname or "", port, get_wsgi_application(), _Server, _Quiet)
+        server = make_server(site.hostname or "", port, get_wsgi_application(), _Server, _QuietHandler)
     except OSError as error:
-        raise PortTaken(f"Port {port} is taken by another program. Stop it, or choose another: PORT=8001") from error
+        raise PortInUse(f"Port {port} is taken by another program. Stop it, or choose another: PORT=8001") from error
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -55,14 +55,14 @@ def answering() -> Iterator[bool]:
         thread.join()
 
 
-def _answers() -> bool:
+def _is_running() -> bool:
     try:
-        return b"<rss" in http_client.fetch(f"{settings.SITE_URL}/demo/feed.xml", limits=PROBE).body
-    except (http_client.Refused, http_client.TryLater):
+        return b"<rss" in http_client.fetch(f"{settings.SITE_URL}/demo/feed.xml", limits=PROBE_LIMITS).body
+    except (http_client.PermanentFetchError, http_client.TemporaryFetchError):
         return False
 
 
-def _prepare() -> None:
+def _collect_static() -> None:
     """Pages name their stylesheets by digest, so those must have been collected."""
     if not settings.TESTING and not (settings.STATIC_ROOT / "staticfiles.json").exists():
         call_command("collectstatic", interactive=False, verbosity=0)

@@ -7,53 +7,68 @@ Each arrow is one conditional UPDATE. The counts of outcomes stand on the batche
 writes or raises the deliveries, so that `equation` adds up at any moment. Nothing here talks to a network.
 """
 
-from workers.ledger.claiming import claim, claimable, extend, goes, routes_of_mail_url
-from workers.ledger.counts import equation, uncertain
-from workers.ledger.entries import LEASE_S, Changed, Claim, Entry, Equation, LeaseLost, Word
+from workers.ledger.claiming import claim, claimable_batches, extend_lease, register_routes, sendable_scope
+from workers.ledger.counts import count_deliveries, uncertain_deliveries
+from workers.ledger.entries import (
+    LEASE_S,
+    ChangedSinceApproval,
+    Claim,
+    DeliveryCounts,
+    LeaseLost,
+    LedgerEntry,
+    StatusSummary,
+)
 from workers.ledger.follow_up import KINDS as MISSED_KINDS
-from workers.ledger.follow_up import Missed, NobodyMissed, missed, send_to_missed
+from workers.ledger.follow_up import MissedCounts, NobodyMissed, count_missed, send_to_missed
 from workers.ledger.ids import BATCH_SIZE, pack, unpack
-from workers.ledger.planning import begin, follow_up, plan, send_again
-from workers.ledger.recording import answer, hear, record
-from workers.ledger.settling import NO_ANSWER, expire, settle, settle_lost, settle_without_spool, without_spool
+from workers.ledger.planning import begin, plan, plan_resend, plan_retries
+from workers.ledger.recording import apply_events, record, resolve_uncertain
+from workers.ledger.settling import (
+    NO_ANSWER,
+    claims_without_spool,
+    expire_leases,
+    settle_lost_host,
+    settle_spool,
+    settle_without_spool,
+)
 from workers.ledger.transitions import (
-    LEAST_SAMPLE,
+    MIN_SAMPLE,
     cancel,
+    check_thresholds,
     finish,
     hold_back,
-    judge,
+    last_resumed_at,
     pause,
     postpone,
     resume,
-    resumed_at,
-    take_back,
+    return_to_draft,
 )
 
 __all__ = [
-    "answer",
+    "resolve_uncertain",
     "BATCH_SIZE",
     "begin",
     "cancel",
-    "Changed",
+    "ChangedSinceApproval",
     "Claim",
     "claim",
-    "claimable",
-    "Entry",
-    "equation",
-    "Equation",
-    "expire",
-    "extend",
+    "claimable_batches",
+    "LedgerEntry",
+    "count_deliveries",
+    "DeliveryCounts",
+    "expire_leases",
+    "extend_lease",
     "finish",
-    "follow_up",
-    "goes",
-    "hear",
+    "plan_retries",
+    "sendable_scope",
+    "apply_events",
     "hold_back",
-    "judge",
+    "check_thresholds",
     "LEASE_S",
     "LeaseLost",
-    "LEAST_SAMPLE",
-    "Missed",
-    "missed",
+    "MIN_SAMPLE",
+    "MissedCounts",
+    "count_missed",
     "MISSED_KINDS",
     "NO_ANSWER",
     "NobodyMissed",
@@ -63,16 +78,16 @@ __all__ = [
     "postpone",
     "record",
     "resume",
-    "resumed_at",
-    "routes_of_mail_url",
-    "send_again",
+    "last_resumed_at",
+    "register_routes",
+    "plan_resend",
     "send_to_missed",
-    "settle",
-    "settle_lost",
+    "settle_spool",
+    "settle_lost_host",
     "settle_without_spool",
-    "take_back",
-    "uncertain",
+    "return_to_draft",
+    "uncertain_deliveries",
     "unpack",
-    "without_spool",
-    "Word",
+    "claims_without_spool",
+    "StatusSummary",
 ]

@@ -14,16 +14,16 @@ from newsletter.models import Issue, IssueStatus
 from subscribers import audience
 from workers import routes as ways
 from workers.ledger import locks
-from workers.ledger.entries import LEASE_S, Claim, Entry, LeaseLost
+from workers.ledger.entries import LEASE_S, Claim, LeaseLost, LedgerEntry
 from workers.ledger.ids import BATCH_SIZE, pack, unpack
 from workers.ledger.planning import add_batch
-from workers.ledger.recording import REPEATABLE, held, rows_of, write
+from workers.ledger.recording import RETRYABLE, claimed_batch, deliveries_in, write_deliveries
 from workers.models import Batch, BatchStatus, Outcome
-from workers.routes.base import tick
+from workers.routes.base import boottime
 from workers.throttling import domains, rate_limit
 
 
-def claimable(issue_id: int, *, now: datetime) -> QuerySet[Batch]:
+def claimable_batches(issue_id: int, *, now: datetime) -> QuerySet[Batch]:
     """Batches that may be claimed now, if the issue goes: all, or only the first small ones until those are done.
 
     Those whose readers wait for their lane are not among them until then.
@@ -34,7 +34,7 @@ def claimable(issue_id: int, *, now: datetime) -> QuerySet[Batch]:
     return waiting.filter(is_first=True) if firsts.exists() else waiting
 
 
-def goes(issue_id: int) -> str:
+def sendable_scope(issue_id: int) -> str:
     """ "all", "again" (only what an editor asked to send again) or "" — what of this issue may leave now."""
     status = Issue.objects.filter(pk=issue_id).values_list("status", flat=True).first()
     return {IssueStatus.SENDING: "all", IssueStatus.SENT: "again"}.get(IssueStatus(status), "") if status else ""
@@ -56,61 +56,65 @@ def claim(
     workers. Whoever has left or was suppressed since the plan is out already, recorded as skipped; whoever's mail
     service goes slower is in a batch that follows later. None when nothing may be sent now.
     """
-    started = tick()
-    usable = routes_of_mail_url() if routes is None else routes
-    while claimable(issue.pk, now=now).exists() and (goes_now := goes(issue.pk)):
+    started = boottime()
+    usable = register_routes() if routes is None else routes
+    while claimable_batches(issue.pk, now=now).exists() and (goes_now := sendable_scope(issue.pk)):
         with transaction.atomic():
-            locks.beside(issue.pk)  # whom we skip below is written down
-            batch = _next(issue.pk, again_only=goes_now == "again", now=now)
+            locks.acquire_shared(issue.pk)  # whom we skip below is written down
+            batch = _lock_next_batch(issue.pk, again_only=goes_now == "again", now=now)
             if batch is None:
                 return None
-            ids = _to_send(batch, now=now)
+            ids = _still_to_send(batch, now=now)
             if not ids:
                 Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.DONE, sent_at=now)
                 continue
-            grant = rate_limit.take(usable, want=min(most, BATCH_SIZE, len(ids)), now=now)
+            grant = rate_limit.acquire(usable, want=min(most, BATCH_SIZE, len(ids)), now=now)
             if grant is None:
                 return None
-            choice = domains.Choice(ids[: grant.most], {})
+            choice = domains.Selection(ids[: grant.most], {})
             if grant.has_lanes:
-                choice = domains.choose(grant.route, ids, most=grant.most, now=now, lane=batch.lane)
-                rate_limit.not_used(grant, grant.most - len(choice.ours))
-                ids = _hold_back(batch, ids, choice, now=now)
-            if choice.ours:
-                return _hold(batch, ids, choice, grant, worker=worker, now=now, lease_s=lease_s, started=started)
+                choice = domains.select_sendable(grant.route, ids, most=grant.most, now=now, lane=batch.lane)
+                rate_limit.release_grant(grant, grant.most - len(choice.selected))
+                ids = _defer_limited(batch, ids, choice, now=now)
+            if choice.selected:
+                return _mark_claimed(
+                    batch, ids, choice, grant, worker=worker, now=now, lease_s=lease_s, started=started
+                )
     return None
 
 
-def routes_of_mail_url() -> list[str]:
+def register_routes() -> list[str]:
     """Names of the configured routes, best first; makes sure that each has its row."""
-    configured = ways.all()
+    configured = ways.configured()
     rate_limit.register((route.name, route.kind, route.rate) for route in configured)
     return [route.name for route in configured]
 
 
-def _next(issue_id: int, *, again_only: bool, now: datetime) -> Batch | None:
-    waiting = claimable(issue_id, now=now)
+def _lock_next_batch(issue_id: int, *, again_only: bool, now: datetime) -> Batch | None:
+    waiting = claimable_batches(issue_id, now=now)
     if again_only:
         waiting = waiting.filter(is_retry=True)
     return waiting.select_for_update(skip_locked=True).order_by("number").first()
 
 
-def _to_send(batch: Batch, *, now: datetime) -> list[int]:
+def _still_to_send(batch: Batch, *, now: datetime) -> list[int]:
     """Who of the batch is still to get it. Writes down as skipped who may not any more."""
     ids = unpack(batch.reader_ids)
-    rows = rows_of(batch, ids)
+    rows = deliveries_in(batch, ids)
     if batch.is_retry:
-        open_ids = set(rows.filter(outcome__in=REPEATABLE).values_list("subscription", flat=True))
+        open_ids = set(rows.filter(outcome__in=RETRYABLE).values_list("subscription", flat=True))
         left = [reader for reader in ids if reader in open_ids]
     else:
         done = set(rows.values_list("subscription", flat=True))
         left = [reader for reader in ids if reader not in done]
-    barred = audience.still_allowed(left)
-    write(batch, [Entry(reader, Outcome.SKIPPED, reason) for reader, reason in barred.items()], now=now)
+    barred = audience.no_longer_allowed(left)
+    write_deliveries(
+        batch, [LedgerEntry(reader, Outcome.SKIPPED, reason) for reader, reason in barred.items()], now=now
+    )
     return [reader for reader in left if reader not in barred]
 
 
-def _hold_back(batch: Batch, ids: Sequence[int], choice: domains.Choice, *, now: datetime) -> list[int]:
+def _defer_limited(batch: Batch, ids: Sequence[int], choice: domains.Selection, *, now: datetime) -> list[int]:
     """Take out of the batch whom their lanes hold back: they follow in batches of their own. Returns who stays.
 
     Where all of one lane's readers are all that is left, the batch itself waits, with its brethren of that lane.
@@ -122,7 +126,7 @@ def _hold_back(batch: Batch, ids: Sequence[int], choice: domains.Choice, *, now:
     waiting = dict(choice.held)
     if not stay:
         lane, (readers, opens) = waiting.popitem()
-        _keep(batch, readers, lane=lane, due_at=opens)
+        _set_subscribers(batch, readers, lane=lane, due_at=opens)
         # Whoever is just being claimed waits for the route that we hold, so we must not wait for them.
         same = Batch.objects.select_for_update(skip_locked=True).filter(
             issue=batch.issue_id, status=BatchStatus.WAITING, lane=lane, due_at__lte=now
@@ -132,17 +136,17 @@ def _hold_back(batch: Batch, ids: Sequence[int], choice: domains.Choice, *, now:
         add_batch(batch.issue_id, batch.edition_id, readers, is_retry=batch.is_retry, lane=lane, due_at=opens)
     left = [reader for reader in ids if reader not in moved]
     if stay:
-        _keep(batch, stay)
+        _set_subscribers(batch, stay)
         if not left:
             Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.DONE, sent_at=now)
         batch.reader_ids = pack(stay)
     return left
 
 
-def _hold(
+def _mark_claimed(
     batch: Batch,
     ids: Sequence[int],
-    choice: domains.Choice,
+    choice: domains.Selection,
     grant: rate_limit.Grant,
     *,
     worker: str,
@@ -150,7 +154,7 @@ def _hold(
     lease_s: float,
     started: float,
 ) -> Claim:
-    rest = ids[len(choice.ours) :]
+    rest = ids[len(choice.selected) :]
     if rest:
         _split(batch, rest)
     Batch.objects.filter(pk=batch.pk, status=BatchStatus.WAITING).update(
@@ -168,7 +172,7 @@ def _hold(
         attempt=batch.attempt + 1,
         worker=worker,
         route=grant.route,
-        ids=tuple(choice.ours),
+        ids=tuple(choice.selected),
         deadline=started + lease_s,
         lease_s=lease_s,
         interval_s=grant.interval_s,
@@ -181,19 +185,19 @@ def _split(batch: Batch, rest: Sequence[int]) -> None:
     """Move `rest`, who have no delivery of this batch yet, into a batch of their own."""
     moved = set(rest)
     add_batch(batch.issue_id, batch.edition_id, rest, is_first=batch.is_first, is_retry=batch.is_retry, lane=batch.lane)
-    _keep(batch, [reader for reader in unpack(batch.reader_ids) if reader not in moved])
+    _set_subscribers(batch, [reader for reader in unpack(batch.reader_ids) if reader not in moved])
 
 
-def _keep(batch: Batch, readers: Sequence[int], **fields: Any) -> None:
+def _set_subscribers(batch: Batch, readers: Sequence[int], **fields: Any) -> None:
     """Make the batch one of `readers`."""
     plan = {"reader_ids": pack(readers), "size": len(readers), "first_id": readers[0], "last_id": readers[-1]}
     Batch.objects.filter(pk=batch.pk).update(**plan, **fields)
 
 
-def extend(claim: Claim, *, now: datetime) -> Claim:
+def extend_lease(claim: Claim, *, now: datetime) -> Claim:
     """Hold the batch for another lease from now. Raises LeaseLost."""
-    started = tick()
+    started = boottime()
     until = now + timedelta(seconds=claim.lease_s)
-    if not held(claim).update(lease_expires_at=until):
+    if not claimed_batch(claim).update(lease_expires_at=until):
         raise LeaseLost(f"Batch {claim.batch} attempt {claim.attempt}")
     return replace(claim, deadline=started + claim.lease_s)

@@ -13,7 +13,7 @@ class LeaseLost(Exception):
     """The batch is not ours any more; the spool decides what became of its readers."""
 
 
-class Changed(Exception):
+class ChangedSinceApproval(Exception):
     """What was approved is not what would be sent."""
 
 
@@ -37,7 +37,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """What became of one reader's copy."""
 
     subscription: int
@@ -49,7 +49,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class StatusSummary:
     """What all events say about a delivery."""
 
     status: str
@@ -58,12 +58,12 @@ class Word:
     code: str = ""
     """The bounce's, as is `detail`."""
     detail: str = ""
-    has_left: bool = True
+    was_sent: bool = True
     """Not if all that is told is that the provider itself did not send it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Equation:
+class DeliveryCounts:
     """audience = accepted + refused + deferred + skipped + uncertain + waiting."""
 
     audience: int = 0
@@ -80,5 +80,5 @@ class Equation:
         return self.accepted + self.refused + self.skipped
 
     @property
-    def adds_up(self) -> bool:
+    def is_consistent(self) -> bool:
         return self.audience == self.settled + self.deferred + self.uncertain + self.waiting and self.waiting >= 0

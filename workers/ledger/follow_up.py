@@ -21,8 +21,8 @@ from newsletter import issues
 from newsletter.models import Edition, Editor, Issue, IssueStatus
 from subscribers import audience
 from workers.ledger import locks
-from workers.ledger.counts import HAVE
-from workers.ledger.ids import parts
+from workers.ledger.counts import RECEIVED_OUTCOMES
+from workers.ledger.ids import batched
 from workers.ledger.planning import add_batch
 from workers.ledger.recording import move_counts
 from workers.models import Delivery, Outcome
@@ -38,7 +38,7 @@ class NobodyMissed(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
+class MissedCounts:
     """Everybody who may get mail now, by what they have of an issue:
 
     allowed = have + uncertain + late + gave_up + returned + refused + waiting.
@@ -62,35 +62,35 @@ class Missed:
         return sum(int(getattr(self, kind)) for kind in KINDS if kind in kinds)
 
     @property
-    def adds_up(self) -> bool:
+    def is_consistent(self) -> bool:
         return self.allowed == self.have + self.uncertain + self.of(KINDS) + self.waiting
 
 
-def missed(issue: Issue) -> Missed:
+def count_missed(issue: Issue) -> MissedCounts:
     """Where everybody stands whom the issue is for, as they are now. Raises audience.UnknownFilter."""
-    counts: dict[str, int] = _rows(issue).aggregate(
+    counts: dict[str, int] = _sendable_deliveries(issue).aggregate(
         have=Count("pk", filter=Q(outcome=Outcome.ACCEPTED)),
         uncertain=Count("pk", filter=Q(outcome=Outcome.UNCERTAIN)),
         waiting=Count("pk", filter=Q(outcome=Outcome.DEFERRED)),
-        returned=Count("pk", filter=WANTED[RETURNED]),
-        gave_up=Count("pk", filter=WANTED[GAVE_UP]),
-        refused=Count("pk", filter=WANTED[REFUSED]),
+        returned=Count("pk", filter=MISSED_FILTERS[RETURNED]),
+        gave_up=Count("pk", filter=MISSED_FILTERS[GAVE_UP]),
+        refused=Count("pk", filter=MISSED_FILTERS[REFUSED]),
     )
     allowed = audience.for_issue(issue).count()
-    return Missed(allowed=allowed, late=allowed - sum(counts.values()), **counts)
+    return MissedCounts(allowed=allowed, late=allowed - sum(counts.values()), **counts)
 
 
-_PUT_OFF = Q(attempts__gt=1) & ~Q(code__startswith="5")
+_GAVE_UP_FILTER = Q(attempts__gt=1) & ~Q(code__startswith="5")
 """Refused after it had been tried again and again, and not by a plain no in the end."""
-WANTED = {
+MISSED_FILTERS = {
     RETURNED: Q(outcome=Outcome.SKIPPED),
-    GAVE_UP: Q(outcome=Outcome.REFUSED) & _PUT_OFF,
-    REFUSED: Q(outcome=Outcome.REFUSED) & ~_PUT_OFF,
+    GAVE_UP: Q(outcome=Outcome.REFUSED) & _GAVE_UP_FILTER,
+    REFUSED: Q(outcome=Outcome.REFUSED) & ~_GAVE_UP_FILTER,
 }
 """Rows of readers who did not get it, by kind."""
 
 
-def _rows(issue: Issue) -> QuerySet[Delivery]:
+def _sendable_deliveries(issue: Issue) -> QuerySet[Delivery]:
     """Deliveries of those who may get mail now."""
     return Delivery.objects.filter(issue=issue.pk, subscription__in=audience.for_issue(issue).order_by().values("pk"))
 
@@ -101,13 +101,13 @@ def send_to_missed(issue: Issue, kinds: Collection[str], *, editor: Editor | Non
     Nobody who has it, or may have it, is among them. Raises issues.WrongState, NobodyMissed.
     """
     with transaction.atomic():
-        locks.alone(issue.pk)
+        locks.acquire_exclusive(issue.pk)
         here = Issue.objects.select_for_update(of=("self",)).select_related("newsletter").get(pk=issue.pk)
         moved = Issue.objects.filter(pk=issue.pk, status=IssueStatus.SENT)
         if not moved.update(status=IssueStatus.SENDING, pause_reason=""):
-            raise issues.wrong_state(issue)
+            raise issues.wrong_state_error(issue)
         late = _add_late(here) if LATE in kinds else 0
-        again = _open_again(here, kinds, now=now)
+        again = _reopen(here, kinds, now=now)
         if not late + again:
             raise NobodyMissed(f"Nobody of {sorted(kinds)} missed issue {issue.pk}")
         issues.audit("issue-sent-to-missed", here, editor=editor, now=now, late=late, again=again)
@@ -130,24 +130,24 @@ def _add_late(issue: Issue) -> int:
     for reader, language in new.order_by("pk").values_list("pk", "language"):
         chosen[editions.get(language, default)].append(reader)
     for edition, ids in chosen.items():
-        for part in parts(ids):
+        for part in batched(ids):
             add_batch(issue.pk, edition, part)
     return sum(map(len, chosen.values()))
 
 
-def _open_again(issue: Issue, kinds: Collection[str], *, now: datetime) -> int:
+def _reopen(issue: Issue, kinds: Collection[str], *, now: datetime) -> int:
     """Refused and left-out rows become deferred ones that are due: what follows deferred readers follows them.
 
     Returns how many; who has it by now is not among them.
     """
-    wanted = [rows for kind, rows in WANTED.items() if kind in kinds]
+    wanted = [rows for kind, rows in MISSED_FILTERS.items() if kind in kinds]
     if not wanted:
         return 0
-    ids = list(_rows(issue).filter(reduce(or_, wanted)).order_by("pk").values_list("pk", flat=True))
+    ids = list(_sendable_deliveries(issue).filter(reduce(or_, wanted)).order_by("pk").values_list("pk", flat=True))
     moves: Counter[tuple[int, str, str]] = Counter()
-    for part in parts(ids):
+    for part in batched(ids):
         rows = Delivery.objects.select_for_update().filter(pk__in=part)
-        still = list(rows.exclude(outcome__in=HAVE).values_list("pk", "batch", "outcome"))
+        still = list(rows.exclude(outcome__in=RECEIVED_OUTCOMES).values_list("pk", "batch", "outcome"))
         moves.update((batch, outcome, str(Outcome.DEFERRED)) for _pk, batch, outcome in still)
         Delivery.objects.filter(pk__in=[pk for pk, _batch, _outcome in still]).update(
             outcome=Outcome.DEFERRED, due_at=now, attempts=0

@@ -11,16 +11,16 @@ BATCH_SIZE = 500
 
 
 def pack(ids: Iterable[int]) -> bytes:
-    return _little(array("q", ids)).tobytes()
+    return _to_little_endian(array("q", ids)).tobytes()
 
 
 def unpack(raw: bytes | memoryview) -> array[int]:
     ids = array("q")
     ids.frombytes(bytes(raw))
-    return _little(ids)
+    return _to_little_endian(ids)
 
 
-def _little(ids: array[int]) -> array[int]:
+def _to_little_endian(ids: array[int]) -> array[int]:
     if sys.byteorder == "big":
         ids.byteswap()
     return ids
@@ -29,5 +29,5 @@ def _little(ids: array[int]) -> array[int]:
 Part = TypeVar("Part")
 
 
-def parts(ids: Sequence[Part]) -> Iterator[Sequence[Part]]:
+def batched(ids: Sequence[Part]) -> Iterator[Sequence[Part]]:
     return (ids[start : start + BATCH_SIZE] for start in range(0, len(ids), BATCH_SIZE))

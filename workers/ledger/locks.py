@@ -12,12 +12,12 @@ from django.db import connection
 NAMESPACE = 0x57415254
 
 
-def alone(issue_id: int) -> None:
+def acquire_exclusive(issue_id: int) -> None:
     """Nobody else hears events or writes outcomes of this issue until the transaction ends."""
     _lock("pg_advisory_xact_lock", issue_id)
 
 
-def beside(issue_id: int) -> None:
+def acquire_shared(issue_id: int) -> None:
     """Nobody hears events of this issue until the transaction ends; others may write outcomes."""
     _lock("pg_advisory_xact_lock_shared", issue_id)
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, replace
 
-from workers.routes.base import TRACED_KINDS
+from workers.routes.base import LOOK_UP_KINDS
 
-MARKS = 256
+MARK_COUNT = 256
 """Providers keep only so many different marks, so that calls share these; a look reads each reader's own token."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class LookUp:
     kind: str
     account: str
     mark: str
@@ -26,26 +26,26 @@ class Question:
         return f"?{self.kind}/{self.account}/{self.mark}/{self.asked}"
 
     @property
-    def next(self) -> Question:
+    def next(self) -> LookUp:
         return replace(self, asked=self.asked + 1)
 
 
-def mark(batch: int, attempt: int) -> str:
+def make_mark(batch: int, attempt: int) -> str:
     """What each call of this claim bears: known before it leaves, and after a crash without any answer."""
-    return f"warta-{zlib.crc32(f'{batch}-{attempt}'.encode()) % MARKS:02x}"
+    return f"warta-{zlib.crc32(f'{batch}-{attempt}'.encode()) % MARK_COUNT:02x}"
 
 
-def of(route: str, account: str, batch: int, attempt: int) -> str:
+def encode(route: str, account: str, batch: int, attempt: int) -> str:
     """The question about a call of this claim; "" where nobody can be asked, or nobody knows which account sent it.
 
     `route` is the name of the route, `account` its `base.account_of`.
     """
     kind = route.rpartition("-")[0]
-    return str(Question(kind, account, mark(batch, attempt))) if account and kind in TRACED_KINDS else ""
+    return str(LookUp(kind, account, make_mark(batch, attempt))) if account and kind in LOOK_UP_KINDS else ""
 
 
-def read(text: str) -> Question | None:
+def parse(text: str) -> LookUp | None:
     parts = text.removeprefix("?").split("/")
     if not text.startswith("?") or len(parts) != 4 or not parts[3].isdigit():
         return None
-    return Question(parts[0], parts[1], parts[2], int(parts[3]))
+    return LookUp(parts[0], parts[1], parts[2], int(parts[3]))

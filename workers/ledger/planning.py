@@ -17,13 +17,13 @@ from newsletter import issues
 from newsletter.models import Edition, Editor, Issue, IssueStatus
 from subscribers import audience
 from subscribers.models import Subscription
-from workers.ledger.entries import Changed
-from workers.ledger.ids import BATCH_SIZE, pack, parts
+from workers.ledger.entries import ChangedSinceApproval
+from workers.ledger.ids import BATCH_SIZE, batched, pack
 from workers.models import Batch, Delivery, Outcome
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 50
+BATCHES_PER_INSERT = 50
 """Batches written by one statement: the plan of a million readers must not stand in memory as a whole."""
 
 
@@ -38,7 +38,7 @@ def plan(issue: Issue, *, now: datetime) -> int:
         if planned.exists():
             return planned.filter(is_retry=False).aggregate(readers=Sum("size"))["readers"] or 0
         readers, batches = 0, _batches(issue)
-        while few := list(islice(batches, AT_ONCE)):
+        while few := list(islice(batches, BATCHES_PER_INSERT)):
             Batch.objects.bulk_create(few)
             readers += sum(batch.size for batch in few)
         Issue.objects.filter(pk=issue.pk).update(audience_count=readers)
@@ -54,7 +54,7 @@ def _batches(issue: Issue) -> Iterator[Batch]:
     first: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
     rest: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
     number = 0
-    for place, (reader, language) in enumerate(_stream(audience.for_issue(issue))):
+    for place, (reader, language) in enumerate(_stream_subscribers(audience.for_issue(issue))):
         edition = editions.get(language, default)
         if place < alone:
             first[edition].append(reader)
@@ -71,7 +71,7 @@ def _batches(issue: Issue) -> Iterator[Batch]:
             yield make_batch(issue, edition, number + alone, waiting)
     number = 0
     for edition, waiting in first.items():
-        for part in parts(waiting):
+        for part in batched(waiting):
             number += 1
             yield make_batch(issue, edition, number, part, is_first=True)
 
@@ -89,7 +89,7 @@ def make_batch(issue: Issue, edition: int, number: int, ids: Sequence[int], **fi
     )
 
 
-def _stream(readers: QuerySet[Subscription]) -> Iterator[tuple[int, str]]:
+def _stream_subscribers(readers: QuerySet[Subscription]) -> Iterator[tuple[int, str]]:
     """(id, language) by a server-side cursor: one million readers without one object each."""
     sql, parameters = readers.order_by("pk").values_list("pk", "language").query.sql_with_params()
     with connection.chunked_cursor() as cursor:
@@ -112,11 +112,11 @@ def begin(issue: Issue, *, now: datetime) -> int:
     """
     with transaction.atomic():
         here = Issue.objects.select_for_update(of=("self",)).select_related("newsletter").get(pk=issue.pk)
-        if here.status == IssueStatus.SCHEDULED and here.approved_hash != issues.digest(here):
-            raise Changed(f"Issue {issue.pk} is not what was approved")
+        if here.status == IssueStatus.SCHEDULED and here.approved_hash != issues.approval_digest(here):
+            raise ChangedSinceApproval(f"Issue {issue.pk} is not what was approved")
         due = Issue.objects.filter(pk=issue.pk, status=IssueStatus.SCHEDULED, scheduled_at__lte=now)
         if not due.update(status=IssueStatus.SENDING, started_at=now, pause_reason=""):
-            raise issues.wrong_state(issue)
+            raise issues.wrong_state_error(issue)
         readers = plan(here, now=now)
         issues.audit("issue-begun", here, editor=here.scheduled_by, now=now, readers=readers)
     logger.info("issue begun", extra={"issue": issue.pk, "readers": readers})
@@ -141,7 +141,7 @@ def add_batch(issue_id: int, edition_id: int, ids: Sequence[int], **fields: Any)
             return
 
 
-def follow_up(*, now: datetime, most: int = 5000) -> int:
+def plan_retries(*, now: datetime, most: int = 5000) -> int:
     """Put deferred readers whose time has come into batches of their own. Returns how many.
 
     Of a sent issue too: an editor may have sent again to somebody whose mail service then put it off.
@@ -150,10 +150,10 @@ def follow_up(*, now: datetime, most: int = 5000) -> int:
         due = Delivery.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             outcome=Outcome.DEFERRED, due_at__lte=now, issue__status__in=[IssueStatus.SENDING, IssueStatus.SENT]
         )
-        return _plan_again(due.order_by("issue", "subscription")[:most], due_at=None, now=now)
+        return _plan_retry_batches(due.order_by("issue", "subscription")[:most], due_at=None, now=now)
 
 
-def send_again(issue: Issue, subscription_ids: Iterable[int], *, editor: Editor | None, now: datetime) -> int:
+def plan_resend(issue: Issue, subscription_ids: Iterable[int], *, editor: Editor | None, now: datetime) -> int:
     """Let the uncertain among these readers be sent to once more, by an editor's decision. Returns how many.
 
     Their Message-ID stays the same. Asked again before the first repeat is recorded, it changes nothing.
@@ -167,13 +167,13 @@ def send_again(issue: Issue, subscription_ids: Iterable[int], *, editor: Editor 
             issue__status__in=[IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT],
         )
         rows = list(asked.order_by("subscription").values_list("subscription", flat=True))
-        readers = _plan_again(asked.order_by("issue", "subscription"), due_at=now, now=now)
+        readers = _plan_retry_batches(asked.order_by("issue", "subscription"), due_at=now, now=now)
         if readers:
             issues.audit("issue-sent-again", issue, editor=editor, now=now, readers=rows)
     return readers
 
 
-def _plan_again(deliveries: Iterable[Delivery], *, due_at: datetime | None, now: datetime) -> int:
+def _plan_retry_batches(deliveries: Iterable[Delivery], *, due_at: datetime | None, now: datetime) -> int:
     """Batches that repeat, one edition each. `due_at` marks deliveries that are in one."""
     groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     chosen = list(deliveries)
@@ -181,7 +181,7 @@ def _plan_again(deliveries: Iterable[Delivery], *, due_at: datetime | None, now:
     for row in chosen:
         groups[row.issue_id, editions[row.batch_id]].append(row.subscription)
     for (issue_id, edition_id), ids in groups.items():
-        for part in parts(sorted(ids)):
+        for part in batched(sorted(ids)):
             add_batch(issue_id, edition_id, part, is_retry=True, sent_at=now)
     Delivery.objects.filter(pk__in=[row.pk for row in chosen]).update(due_at=due_at)
     return len(chosen)

@@ -13,17 +13,17 @@ from typing import Any
 
 from django.db import connection
 
-from workers.ledger.entries import Word
+from workers.ledger.entries import StatusSummary
 from workers.models import EVENT_STATUS, STATUS_RANK, Delivery, DeliveryStatus, Event
 
 COLUMNS = ("kind", "occurred_at", "code", "detail")
-NOTHING = Word(DeliveryStatus.NONE)
-NEVER_LEFT = "rejected"
+NO_STATUS = StatusSummary(DeliveryStatus.NONE)
+REJECTED_BY_PROVIDER = "rejected"
 """The code of an event by which the provider itself refused a mail: no mail service was asked."""
 _GONE = frozenset({"bounced", "held_bounced", "due_bounced"})
 
 
-def of(issue_id: int, ids: Collection[int]) -> dict[int, Word]:
+def load_summaries(issue_id: int, ids: Collection[int]) -> dict[int, StatusSummary]:
     """What is reported of these readers so far; who has no event is not in it."""
     if not ids:
         return {}
@@ -36,10 +36,10 @@ def of(issue_id: int, ids: Collection[int]) -> dict[int, Word]:
     for reader, kind, moment, code, detail in events.values_list("subscription", *COLUMNS):
         if reader in wanted:
             found[reader].append((kind, moment, code, detail))
-    return {reader: word(rows) for reader, rows in found.items()}
+    return {reader: summarize(rows) for reader, rows in found.items()}
 
 
-def word(events: Iterable[tuple[str, datetime, str, str]]) -> Word:
+def summarize(events: Iterable[tuple[str, datetime, str, str]]) -> StatusSummary:
     """One word from (kind, moment, code, detail) of all events: the highest status, the first delivery, the last bounce.
 
     A mailbox that is gone says more than one that is full.
@@ -48,7 +48,7 @@ def word(events: Iterable[tuple[str, datetime, str, str]]) -> Word:
     bounce: tuple[bool, datetime, str, str] | None = None
     for kind, moment, code, detail in events:
         said = EVENT_STATUS[kind]
-        has_left = has_left or code != NEVER_LEFT
+        has_left = has_left or code != REJECTED_BY_PROVIDER
         status = max(status, said, key=STATUS_RANK.__getitem__)
         if said == DeliveryStatus.DELIVERED:
             delivered_at = min(moment, delivered_at or moment)
@@ -56,10 +56,10 @@ def word(events: Iterable[tuple[str, datetime, str, str]]) -> Word:
             one = (kind in _GONE, moment, code, detail)
             bounce = max(one, bounce or one)
     code, detail = bounce[2:] if bounce else ("", "")
-    return Word(status, delivered_at, bounce is not None, code, detail, has_left)
+    return StatusSummary(status, delivered_at, bounce is not None, code, detail, has_left)
 
 
-def note(issue_id: int, words: Mapping[int, Word], *, may_lower: bool = False) -> int:
+def update_deliveries(issue_id: int, words: Mapping[int, StatusSummary], *, may_lower: bool = False) -> int:
     """Write the words on the deliveries that exist; a status is only raised, unless `may_lower`. Returns how many changed.
 
     A bounce brings its own answer, which takes the place of the one that accepted the mail.
@@ -70,20 +70,20 @@ def note(issue_id: int, words: Mapping[int, Word], *, may_lower: bool = False) -
     columns = ("status", "code", "detail", "delivered_at")
     changed = []
     for reader, *was in rows.order_by("subscription").values_list("subscription", *columns):
-        now = _after(tuple(was), words[reader], may_lower=may_lower)
+        now = _merge(tuple(was), words[reader], may_lower=may_lower)
         if now != tuple(was):
             changed.append((*now, issue_id, reader))
     _update(changed)
     return len(changed)
 
 
-def set_back(issue_id: int, readers: Collection[int]) -> int:
+def recompute(issue_id: int, readers: Collection[int]) -> int:
     """Some events of these readers count no more: say of their deliveries what the others tell."""
-    words = of(issue_id, readers)
-    return note(issue_id, {reader: words.get(reader, NOTHING) for reader in readers}, may_lower=True)
+    words = load_summaries(issue_id, readers)
+    return update_deliveries(issue_id, {reader: words.get(reader, NO_STATUS) for reader in readers}, may_lower=True)
 
 
-def _after(was: tuple[Any, ...], said: Word, *, may_lower: bool) -> tuple[Any, ...]:
+def _merge(was: tuple[Any, ...], said: StatusSummary, *, may_lower: bool) -> tuple[Any, ...]:
     status, code, detail, delivered_at = was
     if may_lower or STATUS_RANK[DeliveryStatus(said.status)] > STATUS_RANK[DeliveryStatus(status)]:
         status = said.status

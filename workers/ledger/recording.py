@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from workers.ledger import locks, provider_status
-from workers.ledger.entries import Claim, Entry, LeaseLost, Word
+from workers.ledger.entries import Claim, LeaseLost, LedgerEntry, StatusSummary
 from workers.ledger.ids import pack
 from workers.models import Batch, BatchStatus, Delivery, Outcome
 from workers.throttling import failure_reasons
@@ -22,14 +22,14 @@ from workers.throttling import failure_reasons
 logger = logging.getLogger(__name__)
 
 
-REPEATABLE = (Outcome.DEFERRED, Outcome.UNCERTAIN)
+RETRYABLE = (Outcome.DEFERRED, Outcome.UNCERTAIN)
 
 
-def held(claim: Claim) -> QuerySet[Batch]:
+def claimed_batch(claim: Claim) -> QuerySet[Batch]:
     return Batch.objects.filter(pk=claim.batch, worker=claim.worker, attempt=claim.attempt, status=BatchStatus.CLAIMED)
 
 
-def rows_of(batch: Batch, ids: Sequence[int]) -> QuerySet[Delivery]:
+def deliveries_in(batch: Batch, ids: Sequence[int]) -> QuerySet[Delivery]:
     """Deliveries of the issue that may be of these ids (ascending): a range is much cheaper than 500 numbers.
 
     Planned ids lie close together; those of a batch that repeats may lie anywhere.
@@ -40,7 +40,7 @@ def rows_of(batch: Batch, ids: Sequence[int]) -> QuerySet[Delivery]:
     return rows.filter(subscription__range=(ids[0], ids[-1]))
 
 
-def record(claim: Claim, results: Iterable[Entry], *, now: datetime) -> None:
+def record(claim: Claim, results: Iterable[LedgerEntry], *, now: datetime) -> None:
     """Write down what became of the claimed readers and close the batch; who has no result goes back to waiting.
 
     One transaction. Raises LeaseLost, and writes nothing, if the batch is not ours any more.
@@ -49,17 +49,17 @@ def record(claim: Claim, results: Iterable[Entry], *, now: datetime) -> None:
     answered = {entry.subscription for entry in entries}
     rest = [reader for reader in claim.ids if reader not in answered]
     with transaction.atomic():
-        locks.beside(claim.issue)
-        batch = held(claim).select_for_update().first()
+        locks.acquire_shared(claim.issue)
+        batch = claimed_batch(claim).select_for_update().first()
         if batch is None:
             raise LeaseLost(f"Batch {claim.batch} attempt {claim.attempt}")
-        write(batch, entries, now=now)
-        close(batch, rest, now=now)
+        write_deliveries(batch, entries, now=now)
+        close_batch(batch, rest, now=now)
     counts = dict(Counter(str(entry.outcome) for entry in entries))
     logger.info("batch recorded", extra={"issue": claim.issue, "batch": claim.batch, "waiting": len(rest), **counts})
 
 
-def close(batch: Batch, rest: Sequence[int], *, now: datetime) -> None:
+def close_batch(batch: Batch, rest: Sequence[int], *, now: datetime) -> None:
     """To done, or back to waiting with `rest`. A batch that repeats keeps only those who are still to be sent to."""
     fields: dict[str, Any] = {"status": BatchStatus.WAITING if rest else BatchStatus.DONE}
     if rest and batch.is_retry:
@@ -67,25 +67,25 @@ def close(batch: Batch, rest: Sequence[int], *, now: datetime) -> None:
     Batch.objects.filter(pk=batch.pk).update(lease_expires_at=None, sent_at=now, **fields)
 
 
-def write(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
+def write_deliveries(batch: Batch, entries: Sequence[LedgerEntry], *, now: datetime) -> None:
     """Insert who is new, raise who was deferred or uncertain, and move the counts accordingly."""
     if not entries:
         return
     ids = sorted(entry.subscription for entry in entries)
-    early = provider_status.of(batch.issue_id, ids)
-    known = _known(batch, ids)
-    entries = [_with_proof(entry, early) for entry in entries]
+    early = provider_status.load_summaries(batch.issue_id, ids)
+    known = _lock_existing(batch, ids)
+    entries = [_apply_early_status(entry, early) for entry in entries]
     fresh = [entry for entry in entries if entry.subscription not in known]
     _insert(batch, fresh, now=now)
-    _count(batch.pk, Counter(str(entry.outcome) for entry in fresh))
+    _add_counts(batch.pk, Counter(str(entry.outcome) for entry in fresh))
     again = [entry for entry in entries if entry.subscription in known]
-    _raise(batch.issue_id, [(known[entry.subscription], entry) for entry in again], now=now)
-    provider_status.note(batch.issue_id, early)
+    _update_existing(batch.issue_id, [(known[entry.subscription], entry) for entry in again], now=now)
+    provider_status.update_deliveries(batch.issue_id, early)
 
 
-def _known(batch: Batch, ids: Sequence[int]) -> dict[int, Delivery]:
+def _lock_existing(batch: Batch, ids: Sequence[int]) -> dict[int, Delivery]:
     """The rows that these readers have already, locked."""
-    there = set(rows_of(batch, ids).values_list("subscription", flat=True)).intersection(ids)
+    there = set(deliveries_in(batch, ids).values_list("subscription", flat=True)).intersection(ids)
     if not there:
         return {}
     rows = Delivery.objects.select_for_update().filter(issue=batch.issue_id, subscription__in=sorted(there))
@@ -93,22 +93,22 @@ def _known(batch: Batch, ids: Sequence[int]) -> dict[int, Delivery]:
     return {row.subscription: row for row in rows.order_by("subscription").only(*columns)}
 
 
-def _with_proof(entry: Entry, early: Mapping[int, Word]) -> Entry:
+def _apply_early_status(entry: LedgerEntry, early: Mapping[int, StatusSummary]) -> LedgerEntry:
     """What was reported of a mail before we could write it down tells whether it left."""
     if entry.outcome == Outcome.UNCERTAIN and entry.subscription in early:
-        return replace(entry, outcome=_proven(early[entry.subscription]))
+        return replace(entry, outcome=_outcome_from_status(early[entry.subscription]))
     return entry
 
 
-def _proven(word: Word | None) -> Outcome:
+def _outcome_from_status(word: StatusSummary | None) -> Outcome:
     """Whatever is reported of a mail, it did leave; unless that is all: that the provider did not send it."""
-    return Outcome.ACCEPTED if word is None or word.has_left else Outcome.REFUSED
+    return Outcome.ACCEPTED if word is None or word.was_sent else Outcome.REFUSED
 
 
 COLUMNS = "issue_id, subscription, batch_id, outcome, status, message_id, provider_id, code, detail, attempts, due_at, sent_at"
 
 
-def _insert(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
+def _insert(batch: Batch, entries: Sequence[LedgerEntry], *, now: datetime) -> None:
     """All rows by one statement. The constraint stands guard: a reader who has a row already stops everything.
 
     To PostgreSQL as one document: writing eight arrays of 500 costs the driver ten times as much.
@@ -132,9 +132,9 @@ def _insert(batch: Batch, entries: Sequence[Entry], *, now: datetime) -> None:
         cursor.executemany(sql, [(batch.issue_id, row[0], batch.pk, *row[1:]) for row in rows])
 
 
-def _row(entry: Entry, *, now: datetime, attempts: int = 1) -> tuple[Any, ...]:
+def _row(entry: LedgerEntry, *, now: datetime, attempts: int = 1) -> tuple[Any, ...]:
     """subscription, outcome, message id, provider's id, code, detail, due, sent."""
-    due = now + timedelta(seconds=_waits(entry)[attempts - 1]) if entry.outcome == Outcome.DEFERRED else None
+    due = now + timedelta(seconds=_retry_delays(entry)[attempts - 1]) if entry.outcome == Outcome.DEFERRED else None
     sent = now if entry.outcome in {Outcome.ACCEPTED, Outcome.UNCERTAIN} else None
     adapt = connection.ops.adapt_datetimefield_value
     return (
@@ -149,19 +149,19 @@ def _row(entry: Entry, *, now: datetime, attempts: int = 1) -> tuple[Any, ...]:
     )
 
 
-def _waits(entry: Entry) -> tuple[int, ...]:
+def _retry_delays(entry: LedgerEntry) -> tuple[int, ...]:
     """How long a deferred reader waits, by attempts made; after the last the answer counts as a refusal."""
-    return failure_reasons.of(entry.code, entry.detail).retry_s
+    return failure_reasons.classify(entry.code, entry.detail).retry_s
 
 
-def _raise(issue_id: int, pairs: Sequence[tuple[Delivery, Entry]], *, now: datetime) -> None:
+def _update_existing(issue_id: int, pairs: Sequence[tuple[Delivery, LedgerEntry]], *, now: datetime) -> None:
     """Give deferred and uncertain readers their new outcome; every other row stays as it is."""
     rows, moves = [], Counter[tuple[int, str, str]]()
     for row, entry in pairs:
-        if row.outcome not in REPEATABLE:
+        if row.outcome not in RETRYABLE:
             continue
         made = row.attempts + (entry.outcome != Outcome.SKIPPED)
-        if entry.outcome == Outcome.DEFERRED and made > len(_waits(entry)):
+        if entry.outcome == Outcome.DEFERRED and made > len(_retry_delays(entry)):
             entry = replace(entry, outcome=Outcome.REFUSED)
         if entry.outcome == Outcome.SKIPPED and row.outcome == Outcome.UNCERTAIN:
             entry = replace(entry, outcome=Outcome.UNCERTAIN)  # the first copy may still have arrived
@@ -196,7 +196,7 @@ def _update(rows: Sequence[tuple[Any, ...]]) -> None:
         cursor.executemany(sql, rows)
 
 
-def _count(batch_id: int, counts: Mapping[str, int]) -> None:
+def _add_counts(batch_id: int, counts: Mapping[str, int]) -> None:
     if counts:
         Batch.objects.filter(pk=batch_id).update(**{name: F(name) + number for name, number in counts.items()})
 
@@ -211,18 +211,18 @@ def move_counts(moves: Mapping[tuple[int, str, str], int]) -> None:
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-def hear(issue_id: int, readers: Collection[int], *, now: datetime) -> None:
+def apply_events(issue_id: int, readers: Collection[int], *, now: datetime) -> None:
     """Events of these readers have been stored: settle who was uncertain, and raise what is known of their copies.
 
     The transaction holds the issue's turn (`turns.alone`).
     """
-    words = provider_status.of(issue_id, readers)
+    words = provider_status.load_summaries(issue_id, readers)
     if Delivery.objects.filter(issue=issue_id, outcome=Outcome.UNCERTAIN).exists():
-        answer(issue_id, {reader: _proven(words.get(reader)) for reader in readers}, now=now)
-    provider_status.note(issue_id, words)
+        resolve_uncertain(issue_id, {reader: _outcome_from_status(words.get(reader)) for reader in readers}, now=now)
+    provider_status.update_deliveries(issue_id, words)
 
 
-def answer(issue_id: int, outcomes: Mapping[int, str], *, now: datetime) -> int:
+def resolve_uncertain(issue_id: int, outcomes: Mapping[int, str], *, now: datetime) -> int:
     """Settle uncertain readers by what a provider's event or a look-up says: accepted or refused. Returns how many."""
     with transaction.atomic():
         rows = Delivery.objects.select_for_update().filter(

@@ -13,12 +13,12 @@ from newsletter.models import Issue
 from subscribers import tokens
 from workers import spool
 from workers.ledger import locks, look_ups
-from workers.ledger.entries import Entry
+from workers.ledger.entries import LedgerEntry
 from workers.ledger.ids import unpack
-from workers.ledger.recording import close, rows_of, write
+from workers.ledger.recording import close_batch, deliveries_in, write_deliveries
 from workers.message import header_fields
 from workers.models import Batch, BatchStatus, Outcome
-from workers.routes.base import OWN_MESSAGE_IDS
+from workers.routes.base import PROVIDER_MESSAGE_ID_KINDS
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 NO_ANSWER = "No answer was recorded before the sender stopped."
 
 
-def expire(*, now: datetime) -> int:
+def expire_leases(*, now: datetime) -> int:
     """Batches whose lease is over become uncertain: nobody may claim them until their spool has been read."""
     over = Batch.objects.filter(status=BatchStatus.CLAIMED, lease_expires_at__lt=now)
     expired = over.update(status=BatchStatus.UNCERTAIN)
@@ -35,14 +35,14 @@ def expire(*, now: datetime) -> int:
     return expired
 
 
-def settle(left: spool.Left, *, now: datetime) -> int:
+def settle_spool(left: spool.OrphanedSpool, *, now: datetime) -> int:
     """Write down what a spool without a holder tells. Returns how many readers are uncertain for it.
 
     Answered readers get their delivery, those whose message was under way become uncertain, the others wait again.
     After a restart of the host answers may be missing: then all unanswered are uncertain.
     """
     with transaction.atomic():
-        _take_turn(left.batch)
+        _lock_issue(left.batch)
         batch = _unsettled().select_for_update().filter(pk=left.batch, attempt=left.attempt).first()
         if batch is None:
             return 0
@@ -50,41 +50,41 @@ def settle(left: spool.Left, *, now: datetime) -> int:
         entries = [_entry(ids[answer.position], answer) for answer in left.answers if answer.position < len(ids)]
         open_ids = _unanswered(batch, ids, entries)
         window = len(open_ids) if left.window is None else left.window
-        uncertain = _name_uncertain(batch, open_ids[:window], account=left.header.account if left.header else "")
-        write(batch, entries + uncertain, now=now)
-        close(batch, open_ids[window:], now=now)
+        uncertain = _uncertain_entries(batch, open_ids[:window], account=left.header.account if left.header else "")
+        write_deliveries(batch, entries + uncertain, now=now)
+        close_batch(batch, open_ids[window:], now=now)
     logger.warning("batch settled", extra={"issue": batch.issue_id, "batch": batch.pk, "uncertain": len(uncertain)})
     return len(uncertain)
 
 
-def _take_turn(batch_id: int) -> None:
+def _lock_issue(batch_id: int) -> None:
     """Before the batch is locked: events of its issue are heard before or after, not meanwhile."""
     for issue in Batch.objects.filter(pk=batch_id).values_list("issue_id", flat=True):
-        locks.beside(issue)
+        locks.acquire_shared(issue)
 
 
-def _entry(reader: int, answer: spool.Answer) -> Entry:
-    return Entry(reader, answer.outcome, answer.code, answer.detail, answer.provider_id, answer.message_id)
+def _entry(reader: int, answer: spool.SpooledResult) -> LedgerEntry:
+    return LedgerEntry(reader, answer.outcome, answer.code, answer.detail, answer.provider_id, answer.message_id)
 
 
 def _unsettled() -> QuerySet[Batch]:
     return Batch.objects.filter(status__in=[BatchStatus.CLAIMED, BatchStatus.UNCERTAIN])
 
 
-def _unanswered(batch: Batch, ids: Sequence[int], entries: Iterable[Entry]) -> list[int]:
+def _unanswered(batch: Batch, ids: Sequence[int], entries: Iterable[LedgerEntry]) -> list[int]:
     answered = {entry.subscription for entry in entries}
     if not batch.is_retry:
-        answered |= set(rows_of(batch, ids).values_list("subscription", flat=True))
+        answered |= set(deliveries_in(batch, ids).values_list("subscription", flat=True))
     return [reader for reader in ids if reader not in answered]
 
 
-def _name_uncertain(batch: Batch, ids: Iterable[int], *, account: str = "") -> list[Entry]:
+def _uncertain_entries(batch: Batch, ids: Iterable[int], *, account: str = "") -> list[LedgerEntry]:
     """`account` is the provider's that was used; without a spool nobody knows which, so that none is asked."""
-    has_ours = batch.route.rpartition("-")[0] not in OWN_MESSAGE_IDS
+    has_ours = batch.route.rpartition("-")[0] not in PROVIDER_MESSAGE_ID_KINDS
     domain = header_fields.domain_of(batch.issue.newsletter.from_email)
-    question = look_ups.of(batch.route, account, batch.pk, batch.attempt)
+    question = look_ups.encode(batch.route, account, batch.pk, batch.attempt)
     return [
-        Entry(
+        LedgerEntry(
             reader,
             Outcome.UNCERTAIN,
             detail=NO_ANSWER,
@@ -95,7 +95,7 @@ def _name_uncertain(batch: Batch, ids: Iterable[int], *, account: str = "") -> l
     ]
 
 
-def without_spool(folder_id: str, *, now: datetime) -> list[tuple[int, int]]:
+def claims_without_spool(folder_id: str, *, now: datetime) -> list[tuple[int, int]]:
     """(batch, attempt) of claims under this spool folder whose lease is over."""
     ours = _unsettled().filter(worker__endswith=f":{folder_id}", lease_expires_at__lt=now)
     return list(ours.values_list("pk", "attempt"))
@@ -110,19 +110,19 @@ def settle_without_spool(
     holder who makes one confirms its claim after that and before the first message, so one of the two sees the other.
     """
     with transaction.atomic():
-        _take_turn(batch_id)
+        _lock_issue(batch_id)
         batch = _unsettled().select_for_update().filter(pk=batch_id, attempt=attempt).first()
         if batch is None or unless():
             return 0
         open_ids = _unanswered(batch, unpack(batch.reader_ids), ())
         is_same_boot = f":{spool.boot_id()[:8]}:" in batch.worker
-        uncertain = [] if is_same_boot else _name_uncertain(batch, open_ids)
-        write(batch, uncertain, now=now)
-        close(batch, open_ids if is_same_boot else [], now=now)
+        uncertain = [] if is_same_boot else _uncertain_entries(batch, open_ids)
+        write_deliveries(batch, uncertain, now=now)
+        close_batch(batch, open_ids if is_same_boot else [], now=now)
     return len(uncertain)
 
 
-def settle_lost(host: str, *, now: datetime, issue: Issue | None = None) -> tuple[int, int]:
+def settle_lost_host(host: str, *, now: datetime, issue: Issue | None = None) -> tuple[int, int]:
     """A host that will not come back: all unanswered readers of its claims are uncertain. (batches, readers)
 
     Its claims of `issue` only, where one is given.
@@ -135,12 +135,12 @@ def settle_lost(host: str, *, now: datetime, issue: Issue | None = None) -> tupl
         lost = lost.filter(issue=issue)
     for pk in lost.values_list("pk", flat=True):
         with transaction.atomic():
-            _take_turn(pk)
+            _lock_issue(pk)
             batch = _unsettled().select_for_update().filter(pk=pk).first()
             if batch is None:
                 continue
-            uncertain = _name_uncertain(batch, _unanswered(batch, unpack(batch.reader_ids), ()))
-            write(batch, uncertain, now=now)
-            close(batch, [], now=now)
+            uncertain = _uncertain_entries(batch, _unanswered(batch, unpack(batch.reader_ids), ()))
+            write_deliveries(batch, uncertain, now=now)
+            close_batch(batch, [], now=now)
             batches, readers = batches + 1, readers + len(uncertain)
     return batches, readers

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import issues
 from newsletter.models import AuditEntry, Editor, Issue, IssueStatus
-from workers.ledger.counts import equation
+from workers.ledger.counts import count_deliveries
 from workers.models import Batch, BatchStatus, Delivery, DeliveryStatus, Event, Outcome
 from workers.notifications import editor_alerts
 from workers.throttling import failure_reasons
@@ -24,11 +24,11 @@ from workers.throttling import failure_reasons
 logger = logging.getLogger(__name__)
 
 
-LEAST_SAMPLE = 100
-LEAST_REFUSED, MOST_REFUSED = 3, 0.01
-MOST_READ = 2000
+MIN_SAMPLE = 100
+MIN_REFUSED_COUNT, MAX_REFUSED_SHARE = 3, 0.01
+MAX_REASONS_READ = 2000
 """Refused or deferred readers whose reasons are looked at."""
-LEAST_COMPLAINTS, MOST_COMPLAINTS = 3, 0.001
+MIN_COMPLAINT_COUNT, MAX_COMPLAINT_SHARE = 3, 0.001
 
 
 def pause(issue: Issue, *, reason: str, editor: Editor | None, now: datetime) -> None:
@@ -39,7 +39,7 @@ def pause(issue: Issue, *, reason: str, editor: Editor | None, now: datetime) ->
     with transaction.atomic():
         _move(issue, (IssueStatus.SENDING,), IssueStatus.PAUSED, "issue-paused", editor, now, pause_reason=reason[:300])
         if editor is None:
-            editor_alerts.tell(issue.newsletter, {"paused": issue.pk}, now=now, roles=editor_alerts.MAY_SEND)
+            editor_alerts.queue_alert(issue.newsletter, {"paused": issue.pk}, now=now, roles=editor_alerts.SENDER_ROLES)
 
 
 def hold_back(issue: Issue, *, reason: str, now: datetime) -> None:
@@ -47,7 +47,7 @@ def hold_back(issue: Issue, *, reason: str, now: datetime) -> None:
     fields = {"pause_reason": reason[:300]}
     with transaction.atomic():
         _move(issue, (IssueStatus.SCHEDULED,), IssueStatus.PAUSED, "issue-held-back", None, now, **fields)
-        editor_alerts.tell(issue.newsletter, {"paused": issue.pk}, now=now, roles=editor_alerts.MAY_SEND)
+        editor_alerts.queue_alert(issue.newsletter, {"paused": issue.pk}, now=now, roles=editor_alerts.SENDER_ROLES)
 
 
 def resume(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
@@ -62,16 +62,16 @@ def postpone(issue: Issue, *, at: datetime, editor: Editor | None, now: datetime
     """paused -> scheduled for `at`, an issue of which nothing was sent. Raises issues.WrongState once it has begun."""
     with transaction.atomic():
         if Issue.objects.filter(pk=issue.pk, started_at__isnull=False).exists():
-            raise issues.wrong_state(issue)
+            raise issues.wrong_state_error(issue)
         times = {"scheduled_at": at, "scheduled_by": editor, "pause_reason": ""}
         _move(issue, (IssueStatus.PAUSED,), IssueStatus.SCHEDULED, "issue-scheduled", editor, now, **times)
 
 
-def take_back(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
+def return_to_draft(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
     """paused -> draft, to edit an issue of which nothing was sent. Raises issues.WrongState once it has begun."""
     with transaction.atomic():
         if Issue.objects.filter(pk=issue.pk, started_at__isnull=False).exists():
-            raise issues.wrong_state(issue)
+            raise issues.wrong_state_error(issue)
         approval = {"approved_hash": "", "approved_by": None, "approved_at": None}
         times = {"scheduled_at": None, "scheduled_by": None, "pause_reason": ""}
         _move(issue, (IssueStatus.PAUSED,), IssueStatus.DRAFT, "issue-stopped", editor, now, **approval, **times)
@@ -93,7 +93,7 @@ def _move(
 ) -> None:
     with transaction.atomic():
         if not Issue.objects.filter(pk=issue.pk, status__in=starts).update(status=status, **fields):
-            raise issues.wrong_state(issue)
+            raise issues.wrong_state_error(issue)
         issues.audit(action, issue, editor=editor, now=now)
     logger.info("issue moved", extra={"issue": issue.pk, "status": str(status)})
 
@@ -105,7 +105,7 @@ def finish(issue: Issue, *, now: datetime) -> bool:
     """
     if Batch.objects.filter(issue=issue.pk).exclude(status=BatchStatus.DONE).exists():
         return False
-    told = equation(issue)
+    told = count_deliveries(issue)
     if told.deferred or told.waiting:
         return False
     with transaction.atomic():
@@ -118,12 +118,12 @@ def finish(issue: Issue, *, now: datetime) -> bool:
     return True
 
 
-def judge(issue: Issue, *, now: datetime) -> bool:
+def check_thresholds(issue: Issue, *, now: datetime) -> bool:
     """Pause the issue if too many addresses refuse it or too many readers complain. True if it was paused.
 
     Batches from before an editor's resume do not count again.
     """
-    reason = _verdict(issue)
+    reason = _exceeded_threshold(issue)
     if not reason:
         return False
     try:
@@ -134,20 +134,22 @@ def judge(issue: Issue, *, now: datetime) -> bool:
     return True
 
 
-def _verdict(issue: Issue) -> str:
+def _exceeded_threshold(issue: Issue) -> str:
     """Why the issue should stop, in the newsletter's language; "" if it may go on."""
-    since = resumed_at(issue)
+    since = last_resumed_at(issue)
     batches = Batch.objects.filter(issue=issue.pk)
     counts = (batches.filter(sent_at__gt=since) if since else batches).aggregate(
         **{name: Sum(name, default=0) for name in ("accepted", "refused", "deferred")}
     )
     tried = counts["accepted"] + counts["refused"]
     with translation.override(issue.newsletter.default_language):
-        is_sample = tried + counts["deferred"] >= LEAST_SAMPLE or _firsts_done(issue)
-        if is_sample and (reason := _against_addresses(issue, counts, since) or _against_us(issue, counts, since)):
+        is_sample = tried + counts["deferred"] >= MIN_SAMPLE or _is_first_batch_done(issue)
+        if is_sample and (
+            reason := _bad_address_reason(issue, counts, since) or _sender_fault_reason(issue, counts, since)
+        ):
             return reason
         complaints = _reported(issue, DeliveryStatus.COMPLAINED, since)
-        if complaints >= LEAST_COMPLAINTS and complaints > tried * MOST_COMPLAINTS:
+        if complaints >= MIN_COMPLAINT_COUNT and complaints > tried * MAX_COMPLAINT_SHARE:
             return _("%(complaints)s readers of %(tried)s have reported this mail as unwanted.") % {
                 "complaints": complaints,
                 "tried": tried,
@@ -156,15 +158,15 @@ def _verdict(issue: Issue) -> str:
 
 
 def _is_too_many(count: int, whole: int) -> bool:
-    return count >= LEAST_REFUSED and count > whole * MOST_REFUSED
+    return count >= MIN_REFUSED_COUNT and count > whole * MAX_REFUSED_SHARE
 
 
-def _against_addresses(issue: Issue, counts: Mapping[str, int], since: datetime | None) -> str:
+def _bad_address_reason(issue: Issue, counts: Mapping[str, int], since: datetime | None) -> str:
     """Addresses that do not exist, told by the answer or by a bounce afterwards: the list is bad."""
     bounced, tried = _reported(issue, DeliveryStatus.BOUNCED, since), counts["accepted"] + counts["refused"]
     if not _is_too_many(counts["refused"] + bounced, tried):
         return ""
-    found = _causes(issue, Outcome.REFUSED, counts["refused"], since)
+    found = _count_reasons(issue, Outcome.REFUSED, counts["refused"], since)
     gone = bounced + sum(number for cause, number in found.items() if cause.fault == "address")
     if not _is_too_many(gone, tried):
         return ""
@@ -174,13 +176,13 @@ def _against_addresses(issue: Issue, counts: Mapping[str, int], since: datetime 
     }
 
 
-def _against_us(issue: Issue, counts: Mapping[str, int], since: datetime | None) -> str:
+def _sender_fault_reason(issue: Issue, counts: Mapping[str, int], since: datetime | None) -> str:
     """Mail turned away, for good or for now, for what is ours to put right: no reader's address is at fault."""
     tried = sum(counts.values())
     if not _is_too_many(counts["refused"] + counts["deferred"], tried):
         return ""
-    found = _causes(issue, Outcome.REFUSED, counts["refused"], since)
-    found += _causes(issue, Outcome.DEFERRED, counts["deferred"], since)
+    found = _count_reasons(issue, Outcome.REFUSED, counts["refused"], since)
+    found += _count_reasons(issue, Outcome.DEFERRED, counts["deferred"], since)
     ours = Counter({cause: number for cause, number in found.items() if cause.fault == "sender"})
     if not _is_too_many(ours.total(), tried):
         return ""
@@ -191,17 +193,21 @@ def _against_us(issue: Issue, counts: Mapping[str, int], since: datetime | None)
     }
 
 
-def _causes(issue: Issue, outcome: Outcome, number: int, since: datetime | None) -> Counter[failure_reasons.Cause]:
+def _count_reasons(
+    issue: Issue, outcome: Outcome, number: int, since: datetime | None
+) -> Counter[failure_reasons.FailureReason]:
     """How many of `number` readers have which cause; of very many, as some of them tell."""
     rows = Delivery.objects.filter(issue=issue.pk, outcome=outcome)
     if since:
         rows = rows.filter(batch__sent_at__gt=since)
-    told = Counter(failure_reasons.of(*row, outcome=outcome) for row in rows.values_list("code", "detail")[:MOST_READ])
+    told = Counter(
+        failure_reasons.classify(*row, outcome=outcome) for row in rows.values_list("code", "detail")[:MAX_REASONS_READ]
+    )
     share = number / told.total() if told else 0.0
     return Counter({cause: round(count * share) for cause, count in told.items()})
 
 
-def _firsts_done(issue: Issue) -> bool:
+def _is_first_batch_done(issue: Issue) -> bool:
     """The first small batch is a sample by itself, and this is the moment to judge it."""
     firsts = Batch.objects.filter(issue=issue.pk, is_first=True)
     rest = Batch.objects.filter(issue=issue.pk, is_first=False, is_retry=False)
@@ -216,7 +222,7 @@ def _reported(issue: Issue, status: DeliveryStatus, since: datetime | None) -> i
     return events.values("subscription").distinct().count()
 
 
-def resumed_at(issue: Issue) -> datetime | None:
+def last_resumed_at(issue: Issue) -> datetime | None:
     """When an editor last let it go on."""
     entries = AuditEntry.objects.filter(subject=f"issue {issue.pk}", action="issue-resumed")
     return entries.order_by("-occurred_at").values_list("occurred_at", flat=True).first()

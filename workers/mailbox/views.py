@@ -20,13 +20,13 @@ View = Callable[..., HttpResponse]
 
 PER_PAGE = 50
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
-MAIL_POLICY = (
+MESSAGE_CSP = (
     "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; "
     f"form-action 'none'; base-uri 'none'; frame-ancestors 'self'; sandbox {SANDBOX}"
 )
 
 
-def local(view: View) -> View:
+def local_only(view: View) -> View:
     """404 unless mail is caught here and the visitor sits at this machine, without a proxy in between."""
 
     @login_not_required
@@ -34,14 +34,14 @@ def local(view: View) -> View:
     @require_safe
     @wraps(view)
     def shown(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
-        if not settings.EMBEDDED or not _is_here(request):
+        if not settings.EMBEDDED or not _is_loopback(request):
             raise Http404
         return view(request, *args, **kwargs)
 
     return shown
 
 
-def _is_here(request: HttpRequest) -> bool:
+def _is_loopback(request: HttpRequest) -> bool:
     if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
         return False
     try:
@@ -50,15 +50,15 @@ def _is_here(request: HttpRequest) -> bool:
         return False
 
 
-def _opened(name: str) -> mailbox.Opened:
+def _read_or_404(name: str) -> mailbox.OpenedMessage:
     try:
-        return mailbox.read(name)
-    except mailbox.NoSuchMail:
+        return mailbox.open_message(name)
+    except mailbox.NoSuchMessage:
         raise Http404 from None
 
 
-@local
-def mails(request: HttpRequest) -> HttpResponse:
+@local_only
+def message_list(request: HttpRequest) -> HttpResponse:
     """Newest first; `?to=` keeps those to addresses that contain it."""
     to = request.GET.get("to", "").strip()
     page = request.GET.get("page", "1")
@@ -73,31 +73,31 @@ def mails(request: HttpRequest) -> HttpResponse:
     return render(request, "mailbox/list.html", context)
 
 
-@local
-def mail(request: HttpRequest, name: str) -> HttpResponse:
-    context = {"mail": _opened(name), "sandbox": SANDBOX}
+@local_only
+def message_detail(request: HttpRequest, name: str) -> HttpResponse:
+    context = {"mail": _read_or_404(name), "sandbox": SANDBOX}
     return render(request, "mailbox/mail.html", context)
 
 
-@local
+@local_only
 @xframe_options_sameorigin
-def html(request: HttpRequest, name: str) -> HttpResponse:
+def message_html(request: HttpRequest, name: str) -> HttpResponse:
     """The HTML part by itself, with a policy that allows nothing but its pictures and styles."""
-    opened = _opened(name)
+    opened = _read_or_404(name)
     if not opened.html:
         raise Http404
     # Its links are to open in place of the whole page, not inside the frame.
     framed = opened.html.replace("<head>", '<head><base target="_top">', 1)
     response = HttpResponse(framed)
-    response["Content-Security-Policy"] = MAIL_POLICY
+    response["Content-Security-Policy"] = MESSAGE_CSP
     response["Referrer-Policy"] = "no-referrer"
     return response
 
 
-@local
-def download(request: HttpRequest, name: str) -> HttpResponse:
+@local_only
+def download_message(request: HttpRequest, name: str) -> HttpResponse:
     """The very bytes that would have been sent."""
-    opened = _opened(name)
+    opened = _read_or_404(name)
     response = HttpResponse(opened.source, content_type="message/rfc822")
     response["Content-Disposition"] = f'attachment; filename="{opened.caught.name}"'
     return response

@@ -29,14 +29,14 @@ from subscribers import audience, tokens
 from subscribers.models import LegalBasis, Subscription
 from workers.message import header_fields, segments
 
-LONGEST_NAME = 60
+MAX_NAME_LENGTH = 60
 """Characters. Whoever fills in more wants to be read, not greeted: such a name is not put into words."""
-_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_BIDI_MARKS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Marks that turn the direction of what stands around them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class MessageContent:
     """What a mail says, with slots: an `Edition`, or a rendering that is only tested."""
 
     issue: int
@@ -47,7 +47,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Recipient:
     """What the wire needs to know about the reader of a copy."""
 
     id: int
@@ -60,7 +60,7 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class RenderedMessage:
     """One reader's message, ready to leave."""
 
     sender: str
@@ -73,8 +73,8 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
-    words: Words
+class MessageTemplate:
+    words: MessageContent
     newsletter: Newsletter
     domain: str
     sender: str
@@ -102,11 +102,13 @@ class Compiled:
 
 # --- compiling -------------------------------------------------------------------------------------------------------
 
-_cache: dict[object, Compiled] = {}
-MOST_CACHED = 24
+_cache: dict[object, MessageTemplate] = {}
+MAX_CACHED = 24
 
 
-def of_edition(edition: Edition, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False) -> Compiled:
+def template_for_edition(
+    edition: Edition, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False
+) -> MessageTemplate:
     """The edition's pieces, compiled at most once in this process."""
     key = (
         edition.pk,
@@ -116,14 +118,16 @@ def of_edition(edition: Edition, newsletter: Newsletter, *, eight_bit: bool = Fa
         (settings.SITE_URL, settings.INBOUND_DOMAIN, settings.SECRET_KEY),
     )
     if key not in _cache:
-        while len(_cache) >= MOST_CACHED:
+        while len(_cache) >= MAX_CACHED:
             _cache.pop(next(iter(_cache)), None)
-        words = Words(edition.issue_id, edition.language, edition.subject, edition.html, edition.text)
-        _cache[key] = compiled(words, newsletter, eight_bit=eight_bit, stuffed=stuffed)
+        words = MessageContent(edition.issue_id, edition.language, edition.subject, edition.html, edition.text)
+        _cache[key] = compile_template(words, newsletter, eight_bit=eight_bit, stuffed=stuffed)
     return _cache[key]
 
 
-def compiled(words: Words, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False) -> Compiled:
+def compile_template(
+    words: MessageContent, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False
+) -> MessageTemplate:
     """Encode everything that is the same for all readers.
 
     Bodies are 8-bit where the route takes it and no line is too long, else quoted-printable with each slot on a line of
@@ -131,15 +135,15 @@ def compiled(words: Words, newsletter: Newsletter, *, eight_bit: bool = False, s
     Raises slots.UnknownSlot.
     """
     bodies = (slots.split(_newlines(words.text)), slots.split(_newlines(words.html)))
-    quoted = not eight_bit or any(segments.longest_line(body) > segments.LONGEST_LINE for body in bodies)
+    quoted = not eight_bit or any(segments.longest_line_length(body) > segments.MAX_LINE_LENGTH for body in bodies)
     headers = _headers(words, newsletter)
-    chain = segments.Chain()
+    chain = segments.SegmentBuilder()
     _write_headers(chain, words, newsletter, headers)
     segments.write_bodies(chain, bodies, quoted=quoted, language=words.language)
-    stuffed = stuffed and segments.can_be_stuffed(chain)
+    stuffed = stuffed and segments.can_dot_stuff(chain)
     if stuffed:
-        segments.stuff(chain)
-    return Compiled(
+        segments.dot_stuff(chain)
+    return MessageTemplate(
         words=words,
         newsletter=newsletter,
         domain=header_fields.domain_of(newsletter.from_email),
@@ -151,11 +155,11 @@ def compiled(words: Words, newsletter: Newsletter, *, eight_bit: bool = False, s
         headers=headers,
         pattern=tuple(part for piece in chain.pieces for part in (piece, b""))[:-1],
         values_of=itemgetter(*chain.names),
-        fields=tuple({name.removesuffix(segments.AT_START): None for name in chain.names if ":" in name}),
-        at_start=segments.at_start(chain),
+        fields=tuple({name.removesuffix(segments.LINE_START_SUFFIX): None for name in chain.names if ":" in name}),
+        at_start=segments.line_start_names(chain),
         quoted=quoted,
         stuffed=stuffed,
-        shared_hit=tokens.hit(words.issue, 0),
+        shared_hit=tokens.make_hit(words.issue, 0),
         bodies=bodies,
     )
 
@@ -164,7 +168,7 @@ def _newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _headers(words: Words, newsletter: Newsletter) -> tuple[tuple[str, slots.Segments], ...]:
+def _headers(words: MessageContent, newsletter: Newsletter) -> tuple[tuple[str, slots.Segments], ...]:
     contact = header_fields.ascii_address(newsletter.reply_to or newsletter.from_email)
     found = [
         ("List-Id", list_id(newsletter)),
@@ -184,7 +188,7 @@ def _headers(words: Words, newsletter: Newsletter) -> tuple[tuple[str, slots.Seg
 
 def _list_unsubscribe() -> str:
     """The one-click address first (RFC 8058); by mail too where we receive any."""
-    token = slots.slot("u")
+    token = slots.format_slot("u")
     by_web = f"<{settings.SITE_URL}/u/{token}/>"
     if not settings.INBOUND_DOMAIN:
         return by_web
@@ -198,14 +202,17 @@ def list_id(newsletter: Newsletter) -> str:
     return named if len(named) + len("List-Id: ") <= 255 else bare
 
 
-def feedback_id(words: Words, newsletter: Newsletter) -> str:
+def feedback_id(words: MessageContent, newsletter: Newsletter) -> str:
     """campaign:newsletter:kind:sender, where the sender is 5 to 15 signs that never change (S-22)."""
     host = re.sub(r"[^a-z0-9]", "", settings.SITE_HOST.lower().removeprefix("www.").removeprefix("newsletter."))
     return f"{words.issue}:{re.sub('[^a-z0-9-]', '-', newsletter.slug)[:40]}:issue:{(host + 'warta')[:15] if len(host) < 5 else host[:15]}"
 
 
 def _write_headers(
-    chain: segments.Chain, words: Words, newsletter: Newsletter, headers: Iterable[tuple[str, slots.Segments]]
+    chain: segments.SegmentBuilder,
+    words: MessageContent,
+    newsletter: Newsletter,
+    headers: Iterable[tuple[str, slots.Segments]],
 ) -> None:
     chain.add(f"From: {header_fields.mailbox(newsletter.from_name, newsletter.from_email, taken=6)}\r\nTo: ")
     chain.slot("to")
@@ -224,20 +231,22 @@ def _write_headers(
 # --- filling ---------------------------------------------------------------------------------------------------------
 
 
-def fill(mail: Compiled, reader: Reader, *, now: datetime, own: tokens.Own | None = None) -> Copy:
+def render(
+    mail: MessageTemplate, reader: Recipient, *, now: datetime, own: tokens.SubscriberTokens | None = None
+) -> RenderedMessage:
     """One reader's copy. `own` is the reader's part of `tokens.of_readers`, where that was asked for. Raises Unsendable."""
     recipient = header_fields.ascii_address(reader.email)
     issue = mail.words.issue
-    own = own or tokens.of_readers(issue, [reader.id])[reader.id]
+    own = own or tokens.make_for_subscribers(issue, [reader.id])[reader.id]
     message_id = tokens.message_id(issue, reader.id, mail.domain)
-    why_plain, why_html = _why_encoded(why(mail, reader), mail.quoted)
+    why_plain, why_html = _encode_reason(subscription_reason(mail, reader), mail.quoted)
     values = {
-        "to": header_fields.named(reader.name, recipient, taken=4).encode(),
-        "date": date(now),
+        "to": header_fields.name_addr(reader.name, recipient, taken=4).encode(),
+        "date": date_header(now),
         "message_id": message_id.encode(),
         "u": own.unsubscribe.encode(),
         "p": own.preferences.encode(),
-        "hit": (own.hit if _may_know(mail, reader) else mail.shared_hit).encode(),
+        "hit": (own.hit if _may_track(mail, reader) else mail.shared_hit).encode(),
         "why_plain": why_plain,
         "why_html": why_html,
     }
@@ -245,47 +254,49 @@ def fill(mail: Compiled, reader: Reader, *, now: datetime, own: tokens.Own | Non
         values.update(_fields(mail, reader))
     if mail.stuffed:
         for name in mail.at_start:
-            values[name + segments.AT_START] = segments.doubled(values[name])
+            values[name + segments.LINE_START_SUFFIX] = segments.dot_stuff_value(values[name])
     parts = list(mail.pattern)
     parts[1::2] = mail.values_of(values)
     sender = f"bounce+{own.event}@{mail.inbound}" if mail.inbound else mail.sender
-    return Copy(sender, recipient, message_id, b"".join(parts), mail.stuffed)
+    return RenderedMessage(sender, recipient, message_id, b"".join(parts), mail.stuffed)
 
 
-def _fields(mail: Compiled, reader: Reader) -> dict[str, bytes]:
+def _fields(mail: MessageTemplate, reader: Recipient) -> dict[str, bytes]:
     """The reader's own words for each merge field, or those that stand in for them."""
-    name, found = called(reader), {}
+    name, found = greeting_name(reader), {}
     for key in mail.fields:
         field, _mark, kind = key.rpartition("_")
         fallback = _fallback(field)
         found[key] = (
-            _written(escape(name) if kind == "html" else name, mail.quoted) if name else _encoded(fallback, mail.quoted)
+            _encode(escape(name) if kind == "html" else name, mail.quoted)
+            if name
+            else _encode_cached(fallback, mail.quoted)
         )
     return found
 
 
 @lru_cache(maxsize=1024)
 def _fallback(field: str) -> str:
-    parted = slots.parted(field)
+    parted = slots.split_field(field)
     return parted[1] if parted else ""
 
 
-def called(reader: Reader) -> str:
+def greeting_name(reader: Recipient) -> str:
     """What to call a reader in a sentence; "" where only the fallback will do."""
-    name = header_fields.clean(_TURNING.sub("", reader.name)) if reader.name else ""
-    return name if len(name) <= LONGEST_NAME else ""
+    name = header_fields.clean(_BIDI_MARKS.sub("", reader.name)) if reader.name else ""
+    return name if len(name) <= MAX_NAME_LENGTH else ""
 
 
-def mail(wire: Compiled, reader: Reader) -> EmailMultiAlternatives:
+def build_email(wire: MessageTemplate, reader: Recipient) -> EmailMultiAlternatives:
     """The same copy as a message for a provider's API, with a token that its events must bring back."""
     recipient = header_fields.ascii_address(reader.email)
-    why_text, why_html = why(wire, reader)
+    why_text, why_html = subscription_reason(wire, reader)
     values = {
-        "u": tokens.unsubscribe(reader.id, wire.words.issue),
-        "p": tokens.preferences(reader.id),
-        "hit": hit(wire, reader),
+        "u": tokens.make_unsubscribe(reader.id, wire.words.issue),
+        "p": tokens.make_preferences(reader.id),
+        "hit": hit_token(wire, reader),
     }
-    name = called(reader)
+    name = greeting_name(reader)
     own = ({"why": why_text, "name": name}, {"why": why_html, "name": escape(name)})
     text, html = (slots.fill(body, {**values, **words}) for body, words in zip(wire.bodies, own, strict=True))
     headers = {name: slots.fill(value, values).replace("\r\n", "") for name, value in wire.headers}
@@ -294,33 +305,33 @@ def mail(wire: Compiled, reader: Reader) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives(
         subject=header_fields.clean(wire.words.subject),
         body=text,
-        from_email=_shown(newsletter.from_name, newsletter.from_email),
-        to=[_shown(reader.name, recipient)],
+        from_email=_display_address(newsletter.from_name, newsletter.from_email),
+        to=[_display_address(reader.name, recipient)],
         reply_to=[header_fields.ascii_address(newsletter.reply_to)] if newsletter.reply_to else None,
         headers=headers,
     )
     message.attach_alternative(html, "text/html")
-    message.metadata = {"warta": tokens.event_mac(wire.words.issue, reader.id)}  # type: ignore[attr-defined]
+    message.metadata = {"warta": tokens.make_event_token(wire.words.issue, reader.id)}  # type: ignore[attr-defined]
     return message
 
 
-def _shown(name: str, email: str) -> str:
+def _display_address(name: str, email: str) -> str:
     return str(Address(display_name=header_fields.clean(name), addr_spec=header_fields.ascii_address(email)))
 
 
-def sender(mail: Compiled, reader: Reader) -> str:
+def envelope_sender(mail: MessageTemplate, reader: Recipient) -> str:
     """Where bounces go: an address that says whose mail it was (VERP), where we receive mail; else the sender's."""
     if mail.inbound:
-        return f"bounce+{tokens.event_mac(mail.words.issue, reader.id)}@{mail.inbound}"
+        return f"bounce+{tokens.make_event_token(mail.words.issue, reader.id)}@{mail.inbound}"
     return mail.sender
 
 
-def hit(mail: Compiled, reader: Reader) -> str:
+def hit_token(mail: MessageTemplate, reader: Recipient) -> str:
     """Everybody shares one token, unless readers are measured one by one and this one agreed."""
-    return tokens.hit(mail.words.issue, reader.id) if _may_know(mail, reader) else mail.shared_hit
+    return tokens.make_hit(mail.words.issue, reader.id) if _may_track(mail, reader) else mail.shared_hit
 
 
-def _may_know(mail: Compiled, reader: Reader) -> bool:
+def _may_track(mail: MessageTemplate, reader: Recipient) -> bool:
     newsletter = mail.newsletter
     agrees = reader.may_track or not newsletter.tracking_needs_consent
     return agrees and newsletter.tracking == Tracking.INDIVIDUAL
@@ -331,27 +342,27 @@ def _date(second: int) -> bytes:
     return format_datetime(datetime.fromtimestamp(second, tz=timezone.get_default_timezone())).encode()
 
 
-def date(now: datetime) -> bytes:
+def date_header(now: datetime) -> bytes:
     return _date(int(now.timestamp()))
 
 
-def _written(words: str, quoted: bool) -> bytes:
+def _encode(words: str, quoted: bool) -> bytes:
     return segments.quoted_printable(words, goes_on=True) if quoted else words.encode()
 
 
-_encoded = lru_cache(maxsize=4096)(_written)
+_encode_cached = lru_cache(maxsize=4096)(_encode)
 
 
 @lru_cache(maxsize=4096)
-def _why_encoded(sentences: tuple[str, str], quoted: bool) -> tuple[bytes, bytes]:
+def _encode_reason(sentences: tuple[str, str], quoted: bool) -> tuple[bytes, bytes]:
     plain, html = sentences
-    return _written(plain, quoted), _written(html, quoted)
+    return _encode(plain, quoted), _encode(html, quoted)
 
 
-def why(mail: Compiled, reader: Reader) -> tuple[str, str]:
+def subscription_reason(mail: MessageTemplate, reader: Recipient) -> tuple[str, str]:
     """The sentence that says why this mail came and since when, as text and as HTML, in the edition's language."""
     since = reader.confirmed_at.astimezone(mail.zone).date().isoformat() if reader.confirmed_at else ""
-    return _why(
+    return _reason(
         mail.words.language,
         mail.title,
         mail.brand,
@@ -367,7 +378,7 @@ def _site(url: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _why(language: str, title: str, brand: str, basis: str, site: str, since: str) -> tuple[str, str]:
+def _reason(language: str, title: str, brand: str, basis: str, site: str, since: str) -> tuple[str, str]:
     with translation.override(language):
         day = formats.date_format(datetime.fromisoformat(since), "j F Y") if since else ""
         words = {"title": title, "brand": brand, "site": site, "date": day}
@@ -390,9 +401,9 @@ def _sentence(basis: str, *, site: str, since: str) -> str:
 # --- readers ---------------------------------------------------------------------------------------------------------
 
 
-def readers(subscription_ids: Iterable[int]) -> Mapping[int, Reader]:
+def load_recipients(subscription_ids: Iterable[int]) -> Mapping[int, Recipient]:
     """What the wire needs of these subscriptions, in one query."""
-    rows = Subscription.objects.filter(pk__in=audience.among(subscription_ids)).values_list(
+    rows = Subscription.objects.filter(pk__in=audience.ids_subquery(subscription_ids)).values_list(
         "pk", "subscriber__email", "subscriber__name", "confirmed_at", "source_url", "legal_basis", "may_track"
     )
-    return {row[0]: Reader(*row) for row in rows}
+    return {row[0]: Recipient(*row) for row in rows}

@@ -28,7 +28,7 @@ def unstructured(words: str, *, taken: int) -> str:
     words = clean(words)
     if not words.isascii() or "=?" in words:
         return encoded_words(words, taken=taken)
-    return _folded(words, taken=taken)
+    return _fold(words, taken=taken)
 
 
 def phrase(words: str, *, taken: int) -> str:
@@ -43,10 +43,10 @@ def phrase(words: str, *, taken: int) -> str:
 
 def mailbox(name: str, email: str, *, taken: int) -> str:
     """`name <email>` as it stands in a header, folded before the address where the line would be long."""
-    return named(name, ascii_address(email), taken=taken)
+    return name_addr(name, ascii_address(email), taken=taken)
 
 
-def named(name: str, address: str, *, taken: int) -> str:
+def name_addr(name: str, address: str, *, taken: int) -> str:
     name = clean(name) if name else ""
     if not name:
         return address
@@ -68,7 +68,7 @@ def encoded_words(words: str, *, taken: int) -> str:
     return "\r\n ".join(f"=?utf-8?b?{binascii.b2a_base64(line, newline=False).decode()}?=" for line in lines)
 
 
-def _folded(words: str, *, taken: int) -> str:
+def _fold(words: str, *, taken: int) -> str:
     """ASCII words with a fold before a space wherever a line would pass 76."""
     lines, current = [], ""
     for word in words.split(" "):

@@ -10,14 +10,14 @@ import hashlib
 
 from newsletter.rendering import mjml, slots
 
-LONGEST_LINE = 900
+MAX_LINE_LENGTH = 900
 """SMTP allows 998 bytes; some relays count differently."""
-LONGEST_SLOT = {"hit": 40, "u": 60, "p": 60, "why": 400, "name": mjml.LONGEST_FIELD}
-AT_START = "^"
+MAX_SLOT_LENGTHS = {"hit": 40, "u": 60, "p": 60, "why": 400, "name": mjml.MAX_FIELD_BYTES}
+LINE_START_SUFFIX = "^"
 """Ends the name of a slot at the start of a line whose value may begin with a dot."""
 
 
-class Chain:
+class SegmentBuilder:
     """Bytes and slots in turn."""
 
     def __init__(self) -> None:
@@ -41,7 +41,9 @@ class Chain:
 # --- bodies ----------------------------------------------------------------------------------------------------------
 
 
-def write_bodies(chain: Chain, bodies: tuple[slots.Segments, slots.Segments], *, quoted: bool, language: str) -> None:
+def write_bodies(
+    chain: SegmentBuilder, bodies: tuple[slots.Segments, slots.Segments], *, quoted: bool, language: str
+) -> None:
     """multipart/alternative, the plainest first (RFC 2046 section 5.1.4)."""
     inside = "".join(part for body in bodies for part in body.static)
     boundary = f"=_warta_{hashlib.sha256(inside.encode()).hexdigest()[:24]}"
@@ -55,14 +57,14 @@ def write_bodies(chain: Chain, bodies: tuple[slots.Segments, slots.Segments], *,
     chain.add(f"--{boundary}--\r\n")
 
 
-def _write_plain(chain: Chain, body: slots.Segments, *, kind: str) -> None:
+def _write_plain(chain: SegmentBuilder, body: slots.Segments, *, kind: str) -> None:
     chain.add(body.static[0].replace("\n", "\r\n"))
     for name, static in zip(body.slots, body.static[1:], strict=True):
         chain.slot(f"{name}_{kind}" if name == "why" or ":" in name else name)
         chain.add(static.replace("\n", "\r\n"))
 
 
-def _write_quoted(chain: Chain, body: slots.Segments, *, kind: str) -> None:
+def _write_quoted(chain: SegmentBuilder, body: slots.Segments, *, kind: str) -> None:
     """Each slot stands between soft line breaks, so that no value can make a line too long."""
     chain.add(quoted_printable(body.static[0], goes_on=bool(body.slots)))
     last = len(body.slots) - 1
@@ -82,16 +84,16 @@ def quoted_printable(text: str, *, goes_on: bool = False) -> bytes:
     return encoded[:-1] if goes_on else encoded
 
 
-def longest_line(body: slots.Segments) -> int:
+def longest_line_length(body: slots.Segments) -> int:
     """Bytes of the longest line, with each slot at its longest."""
-    stand_ins = {name: "x" * size for name, size in LONGEST_SLOT.items()}
+    stand_ins = {name: "x" * size for name, size in MAX_SLOT_LENGTHS.items()}
     return max(len(line.encode()) for line in slots.fill(body, stand_ins).split("\n"))
 
 
 # --- as SMTP carries it (RFC 5321 section 4.5.2) ---------------------------------------------------------------------
 
 
-def can_be_stuffed(chain: Chain) -> bool:
+def can_dot_stuff(chain: SegmentBuilder) -> bool:
     """Not where a value that may be empty decides whether the dot after it starts a line."""
     return not any(
         _starts_a_line(chain, place) and _may_be_empty(name) and chain.pieces[place + 1][:1] in {b"", b"."}
@@ -99,36 +101,38 @@ def can_be_stuffed(chain: Chain) -> bool:
     )
 
 
-def stuff(chain: Chain) -> None:
+def dot_stuff(chain: SegmentBuilder) -> None:
     """Double every dot that starts a line, and end with the mark; slots at such a place get names of their own."""
     starts = [_starts_a_line(chain, place) for place in range(len(chain.names))]
     chain.names = [
-        name + AT_START if at_start and _is_words(name) else name
+        name + LINE_START_SUFFIX if at_start and _is_free_text(name) else name
         for name, at_start in zip(chain.names, starts, strict=True)
     ]
     chain.pieces = [piece.replace(b"\r\n.", b"\r\n..") for piece in chain.pieces]
     chain.pieces[-1] += b".\r\n"
 
 
-def at_start(chain: Chain) -> tuple[str, ...]:
-    return tuple({name.removesuffix(AT_START): None for name in chain.names if name.endswith(AT_START)})
+def line_start_names(chain: SegmentBuilder) -> tuple[str, ...]:
+    return tuple(
+        {name.removesuffix(LINE_START_SUFFIX): None for name in chain.names if name.endswith(LINE_START_SUFFIX)}
+    )
 
 
-def doubled(value: bytes) -> bytes:
+def dot_stuff_value(value: bytes) -> bytes:
     """A value that stands at the start of a line."""
     value = value.replace(b"\r\n.", b"\r\n..")
     return b"." + value if value.startswith(b".") else value
 
 
-def _starts_a_line(chain: Chain, place: int) -> bool:
+def _starts_a_line(chain: SegmentBuilder, place: int) -> bool:
     return chain.pieces[place].endswith(b"\r\n")
 
 
-def _is_words(name: str) -> bool:
+def _is_free_text(name: str) -> bool:
     """Tokens, dates and addresses never begin with a dot."""
     return name.startswith("why") or ":" in name
 
 
 def _may_be_empty(name: str) -> bool:
-    parted = slots.parted(name.rpartition("_")[0]) if ":" in name else None
+    parted = slots.split_field(name.rpartition("_")[0]) if ":" in name else None
     return parted is not None and not parted[1]

@@ -10,12 +10,12 @@ from subscribers.models import Notice, NoticeKind
 from workers.notifications import editor_alerts
 
 
-def run(*, now: datetime) -> int:
+def prepare_due(*, now: datetime) -> int:
     """Prepare what is due, and tell everybody who writes for the newsletter; how many drafts were made."""
-    return preparation.prepare_due(now=now, tell=partial(_tell, now=now))
+    return preparation.prepare_due(now=now, tell=partial(_alert_editors, now=now))
 
 
-def _tell(outcome: preparation.Outcome, *, now: datetime) -> None:
+def _alert_editors(outcome: preparation.PreparationResult, *, now: datetime) -> None:
     payload: dict[str, object] = {"picked": outcome.picked, "new": outcome.new}
     if outcome.issue is not None:
         payload["draft"] = outcome.issue.pk
@@ -25,4 +25,4 @@ def _tell(outcome: preparation.Outcome, *, now: datetime) -> None:
         if said.exists():
             return
         payload |= {"thin": outcome.newsletter.pk, "slot": slot}
-    editor_alerts.tell(outcome.newsletter, payload, now=now)
+    editor_alerts.queue_alert(outcome.newsletter, payload, now=now)

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from newsletter.models import Membership, Newsletter, Role
-from newsletter.roles import ACTIONS, Action
+from newsletter.roles import ROLE_ACTIONS, Action
 from subscribers.models import Notice, NoticeKind
 
-MAY_SEND = tuple(role for role, actions in ACTIONS.items() if Action.SEND in actions)
+SENDER_ROLES = tuple(role for role, actions in ROLE_ACTIONS.items() if Action.SEND in actions)
 
 
-def tell(
+def queue_alert(
     newsletter: Newsletter, payload: Mapping[str, object], *, now: datetime, roles: Collection[str] = Role.values
 ) -> int:
     """One mail to everybody with one of `roles`, in their language. Returns how many.

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
 """How long a claimed notice is left alone: longer than any attempt takes."""
-WAITS = (
+RETRY_DELAYS = (
     timedelta(seconds=30),
     timedelta(minutes=2),
     timedelta(minutes=10),
@@ -49,12 +49,12 @@ WAITS = (
 """Before each further attempt; after the last one the notice has failed."""
 
 
-class NotNeeded(Exception):
+class NoticeObsolete(Exception):
     """What the notice was about has changed in the meantime; nobody is to be mailed."""
 
 
 @dataclass(frozen=True)
-class Mail:
+class NoticeMail:
     """One notice in words, ready to be built."""
 
     to: str
@@ -96,12 +96,12 @@ def _claim(notice: Notice, *, now: datetime) -> bool:
 
 def _send(notice: Notice, *, now: datetime) -> bool:
     try:
-        message = build(notice, now=now)
+        message = build_message(notice, now=now)
         result = routes.deliver(message)
-    except NotNeeded as reason:
+    except NoticeObsolete as reason:
         _fail(notice, str(reason), now=now)
         return False
-    except (routes.TryLater, routes.Refused) as problem:
+    except (routes.RouteUnavailable, routes.AccountRefused) as problem:
         _try_later(notice, str(problem), now=now)
         return False
     if result.outcome == "deferred":
@@ -119,15 +119,15 @@ def _done(notice: Notice, message: EmailMultiAlternatives, *, uncertain: bool, n
     error = "The mail server gave no answer; the mail may have left." if uncertain else ""
     Notice.objects.filter(pk=notice.pk).update(sent_at=now, error=error)
     if notice.kind == NoticeKind.CONFIRMATION and notice.request is not None:
-        consent.confirmation_sent(notice.request, message_id=message.extra_headers["Message-ID"], now=now)
+        consent.record_confirmation_sent(notice.request, message_id=message.extra_headers["Message-ID"], now=now)
     logger.info("notice sent", extra={"notice": notice.pk, "kind": notice.kind})
 
 
 def _try_later(notice: Notice, why: str, *, now: datetime) -> None:
-    if notice.attempts > len(WAITS):
+    if notice.attempts > len(RETRY_DELAYS):
         _fail(notice, why, now=now)
         return
-    due_at = now + WAITS[max(notice.attempts, 1) - 1]
+    due_at = now + RETRY_DELAYS[max(notice.attempts, 1) - 1]
     Notice.objects.filter(pk=notice.pk, sent_at__isnull=True).update(due_at=due_at, error=why[:200])
     logger.warning("notice waits for another attempt", extra={"notice": notice.pk, "attempts": notice.attempts})
 
@@ -140,14 +140,16 @@ def _fail(notice: Notice, why: str, *, now: datetime) -> None:
 # --- building --------------------------------------------------------------------------------------------------------
 
 
-def build(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
+def build_message(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
     """The mail in the notice's language, HTML with its text twin. Raises NotNeeded."""
     with translation.override(notice.language):
-        mail = _WRITERS[notice.kind](notice, now)
-        frame = frame_values(mail.newsletter, notice.language)
+        mail = _BUILDERS[notice.kind](notice, now)
+        frame = layout_context(mail.newsletter, notice.language)
         values = {**frame, **mail.values, "subject": mail.subject, "language": notice.language}
         text = plaintext.tidy(loader.render_to_string(f"mail/notices/{mail.template}.txt", values))
-        html = mjml.to_html(mjml.Source(loader.render_to_string(f"mail/notices/{mail.template}.mjml", values), (), ""))
+        html = mjml.to_html(
+            mjml.MjmlSource(loader.render_to_string(f"mail/notices/{mail.template}.mjml", values), (), "")
+        )
     sender, domain = _sender(mail.newsletter)
     message = EmailMultiAlternatives(
         mail.subject,
@@ -172,18 +174,18 @@ def _sender(newsletter: Newsletter | None) -> tuple[str, str]:
     return formataddr((name, email)), email.rpartition("@")[2]
 
 
-def frame_values(newsletter: Newsletter | None, language: str) -> dict[str, Any]:
+def layout_context(newsletter: Newsletter | None, language: str) -> dict[str, Any]:
     """What stands around the words of each notice, in the look of the issues."""
-    direction = mjml.direction(language)
+    direction = mjml.text_direction(language)
     return {
         "brand": newsletter.brand if newsletter else "Warta",
         "sender": (newsletter.from_name or newsletter.brand) if newsletter else "Warta",
         "from_email": _sender(newsletter)[0].rpartition("<")[2].rstrip(">"),
         "postal_address": " ".join(newsletter.postal_address.split()) if newsletter else "",
         "privacy_url": editions.privacy_url(newsletter) if newsletter else "",
-        "palette": colours.palette(newsletter.accent if newsletter else "#0E5A55"),
+        "palette": colours.build_palette(newsletter.accent if newsletter else "#0E5A55"),
         "c": editions.COLOURS,
-        "sans": editions.SANS,
+        "sans": editions.SANS_FONTS,
         "direction": direction,
         "start": "right" if direction == "rtl" else "left",
     }
@@ -196,27 +198,27 @@ def _reader(notice: Notice) -> str:
     """The address of a reader who may still be written to. Raises NotNeeded."""
     subscriber = notice.subscriber
     if subscriber is None or subscriber.erased_at is not None:
-        raise NotNeeded("The reader is gone.")
+        raise NoticeObsolete("The reader is gone.")
     if suppression.is_suppressed(subscriber.email_key):
-        raise NotNeeded("The address is suppressed.")
+        raise NoticeObsolete("The address is suppressed.")
     return subscriber.email
 
 
 def _newsletter(notice: Notice) -> Newsletter:
     if notice.newsletter is None:
-        raise NotNeeded("The newsletter is gone.")
+        raise NoticeObsolete("The newsletter is gone.")
     return notice.newsletter
 
 
-def _confirmation(notice: Notice, now: datetime) -> Mail:
+def _confirmation(notice: Notice, now: datetime) -> NoticeMail:
     request, newsletter = notice.request, _newsletter(notice)
     if request is None or request.confirmed_at is not None or now >= signup.link_expires_at(request):
-        raise NotNeeded("There is nothing left to confirm.")
+        raise NoticeObsolete("There is nothing left to confirm.")
     waiting = Subscription.objects.filter(
         pk__in=notice.payload.get("subscriptions", []), status=SubscriptionStatus.PENDING
     )
     if not waiting.exists():
-        raise NotNeeded("There is nothing left to confirm.")
+        raise NoticeObsolete("There is nothing left to confirm.")
     values = {
         "titles": [one.newsletter.title_in(notice.language) for one in waiting.select_related("newsletter")],
         "url": signup.confirm_url(request),
@@ -226,39 +228,39 @@ def _confirmation(notice: Notice, now: datetime) -> Mail:
         "zone": newsletter.zone,
     }
     subject = signup.confirmation_subject(newsletter, notice.language)
-    return Mail(_reader(notice), newsletter, subject, "confirmation", values, {})
+    return NoticeMail(_reader(notice), newsletter, subject, "confirmation", values, {})
 
 
-def _welcome(notice: Notice, now: datetime) -> Mail:
+def _welcome(notice: Notice, now: datetime) -> NoticeMail:
     newsletter = _newsletter(notice)
     subscription = Subscription.objects.filter(pk=notice.payload.get("subscription")).first()
     if subscription is None or subscription.status != SubscriptionStatus.SUBSCRIBED:
-        raise NotNeeded("The reader has left in the meantime.")
+        raise NoticeObsolete("The reader has left in the meantime.")
     values = {
         "title": newsletter.title_in(notice.language),
         "description": newsletter.description_in(notice.language),
         "latest": latest_issue(newsletter, notice.language),
-        **_choices(subscription),
+        **_preference_urls(subscription),
     }
     headers = {
         "List-Unsubscribe": f"<{values['unsubscribe_url']}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
     subject = _("Welcome to %(title)s") % {"title": values["title"]}
-    return Mail(_reader(notice), newsletter, subject, "welcome", values, headers)
+    return NoticeMail(_reader(notice), newsletter, subject, "welcome", values, headers)
 
 
-def _already_subscribed(notice: Notice, now: datetime) -> Mail:
+def _already_subscribed(notice: Notice, now: datetime) -> NoticeMail:
     newsletter, email = _newsletter(notice), _reader(notice)
     subscription = Subscription.objects.filter(subscriber=notice.subscriber, newsletter=newsletter).first()
     if subscription is None:
-        raise NotNeeded("The subscription is gone.")
-    values = {"title": newsletter.title_in(notice.language), **_choices(subscription)}
+        raise NoticeObsolete("The subscription is gone.")
+    values = {"title": newsletter.title_in(notice.language), **_preference_urls(subscription)}
     subject = _("You already receive %(title)s") % {"title": values["title"]}
-    return Mail(email, newsletter, subject, "already_subscribed", values, {})
+    return NoticeMail(email, newsletter, subject, "already_subscribed", values, {})
 
 
-def _invitation(notice: Notice, now: datetime) -> Mail:
+def _invitation(notice: Notice, now: datetime) -> NoticeMail:
     editor = _editor(notice)
     key = {"uidb36": user_pk_to_url_str(editor), "key": default_token_generator.make_token(editor)}
     values = {
@@ -269,10 +271,10 @@ def _invitation(notice: Notice, now: datetime) -> Mail:
     }
     brand = notice.newsletter.brand if notice.newsletter else "Warta"
     subject = _("Your invitation to the studio of %(brand)s") % {"brand": brand}
-    return Mail(editor.email, notice.newsletter, subject, "invitation", values, {})
+    return NoticeMail(editor.email, notice.newsletter, subject, "invitation", values, {})
 
 
-def _alert(notice: Notice, now: datetime) -> Mail:
+def _alert(notice: Notice, now: datetime) -> NoticeMail:
     """Something an editor should know: `payload` names the issue, as "storm", "paused" or "draft", or a "thin" week."""
     if "draft" in notice.payload:
         return _draft(notice)
@@ -281,11 +283,11 @@ def _alert(notice: Notice, now: datetime) -> Mail:
     editor = _editor(notice)
     issue = Issue.objects.filter(pk=notice.payload.get("storm") or notice.payload.get("paused")).first()
     if issue is None:
-        raise NotNeeded("The issue is gone.")
+        raise NoticeObsolete("The issue is gone.")
     if "paused" in notice.payload and issue.status != IssueStatus.PAUSED:
-        raise NotNeeded("Somebody has decided already.")
+        raise NoticeObsolete("Somebody has decided already.")
     if "storm" in notice.payload and not Event.objects.filter(issue=issue.pk, kind__in=HELD_KINDS).exists():
-        raise NotNeeded("Somebody has decided already.")
+        raise NoticeObsolete("Somebody has decided already.")
     number = {"title": issue.newsletter.title_in(notice.language), "number": issue.number}
     if "storm" in notice.payload:
         subject = _("Unusually many bounces or complaints: %(title)s, issue %(number)s") % number
@@ -298,15 +300,15 @@ def _alert(notice: Notice, now: datetime) -> Mail:
         "url": settings.SITE_URL
         + reverse("issue-held" if "storm" in notice.payload else "issue-progress", args=[issue.pk]),
     }
-    return Mail(editor.email, issue.newsletter, subject, "alert", values, {})
+    return NoticeMail(editor.email, issue.newsletter, subject, "alert", values, {})
 
 
-def _draft(notice: Notice) -> Mail:
+def _draft(notice: Notice) -> NoticeMail:
     """A draft was prepared; `payload` has its figures at that moment."""
     editor, newsletter = _editor(notice), _newsletter(notice)
-    issue = newsletter.issues.kept().filter(pk=notice.payload["draft"], status__in=EDITABLE).first()
+    issue = newsletter.issues.not_deleted().filter(pk=notice.payload["draft"], status__in=EDITABLE).first()
     if issue is None:
-        raise NotNeeded("The draft is gone, or on its way already.")
+        raise NoticeObsolete("The draft is gone, or on its way already.")
     figures = {"number": issue.number, "picked": notice.payload["picked"], "new": notice.payload["new"]}
     ready = ngettext(
         "Draft #%(number)s is ready: %(picked)s of %(new)s new article picked by your rule",
@@ -316,31 +318,31 @@ def _draft(notice: Notice) -> Mail:
     lacks = [
         ngettext("%(count)s needs a version in %(language)s", "%(count)s need a version in %(language)s", count)
         % {"count": count, "language": get_language_info(language)["name_translated"]}
-        for language, count in preparation.lacking(issue).items()
+        for language, count in preparation.missing_translations(issue).items()
     ]
     told = content.parse(issue.content).blocks
     first = newsletter.default_language
-    rule = preparation.read(newsletter.draft_rule)
+    rule = preparation.parse_rule(newsletter.draft_rule)
     values = {
         "name": editor.get_short_name(),
         "lacks": lacks,
-        "rule": preparation.in_words(rule) if rule else "",
-        "headlines": [block.words[first].headline for block in told if isinstance(block, content.FromArticle)],
+        "rule": preparation.describe_rule(rule) if rule else "",
+        "headlines": [block.words[first].headline for block in told if isinstance(block, content.ArticleBlock)],
         "first": first,
         "slot": issue.prepared_for,
         "zone": newsletter.zone,
         "url": settings.SITE_URL + reverse("issue-compose", args=[issue.pk]),
     }
     subject = "; ".join([ready % figures, *lacks])
-    return Mail(editor.email, newsletter, subject, "draft", values, {})
+    return NoticeMail(editor.email, newsletter, subject, "draft", values, {})
 
 
-def _thin_week(notice: Notice) -> Mail:
+def _thin_week(notice: Notice) -> NoticeMail:
     """There were too few articles for a draft."""
     editor, newsletter = _editor(notice), _newsletter(notice)
-    rule, slot = preparation.read(newsletter.draft_rule), datetime.fromisoformat(notice.payload["slot"])
-    if rule is None or newsletter.issues.kept().filter(prepared_for=slot).exists():
-        raise NotNeeded("There is a draft after all.")
+    rule, slot = preparation.parse_rule(newsletter.draft_rule), datetime.fromisoformat(notice.payload["slot"])
+    if rule is None or newsletter.issues.not_deleted().filter(prepared_for=slot).exists():
+        raise NoticeObsolete("There is a draft after all.")
     values = {
         "name": editor.get_short_name(),
         "picked": notice.payload["picked"],
@@ -350,16 +352,16 @@ def _thin_week(notice: Notice) -> Mail:
         "url": f"{settings.SITE_URL}{reverse('article-list')}?newsletter={newsletter.slug}",
     }
     subject = _("No draft for %(title)s: too few new articles") % {"title": newsletter.title_in(notice.language)}
-    return Mail(editor.email, newsletter, subject, "thin_week", values, {})
+    return NoticeMail(editor.email, newsletter, subject, "thin_week", values, {})
 
 
 def _editor(notice: Notice) -> Editor:
     if notice.editor is None or not notice.editor.is_active:
-        raise NotNeeded("The editor is gone.")
+        raise NoticeObsolete("The editor is gone.")
     return notice.editor
 
 
-_WRITERS: dict[str, Callable[[Notice, datetime], Mail]] = {
+_BUILDERS: dict[str, Callable[[Notice, datetime], NoticeMail]] = {
     NoticeKind.CONFIRMATION: _confirmation,
     NoticeKind.WELCOME: _welcome,
     NoticeKind.ALREADY_SUBSCRIBED: _already_subscribed,
@@ -368,9 +370,9 @@ _WRITERS: dict[str, Callable[[Notice, datetime], Mail]] = {
 }
 
 
-def _choices(subscription: Subscription) -> dict[str, str]:
-    preferences = reverse("preferences", args=[tokens.preferences(subscription.pk)])
-    unsubscribe = reverse("unsubscribe", args=[tokens.unsubscribe(subscription.pk)])
+def _preference_urls(subscription: Subscription) -> dict[str, str]:
+    preferences = reverse("preferences", args=[tokens.make_preferences(subscription.pk)])
+    unsubscribe = reverse("unsubscribe", args=[tokens.make_unsubscribe(subscription.pk)])
     return {
         "preferences_url": settings.SITE_URL + preferences,
         "unsubscribe_url": settings.SITE_URL + unsubscribe,

@@ -4,21 +4,21 @@ Events come late, twice and in any order, and anybody can post a forged one. So 
 token, each is stored once, a status is only ever raised, and too many at once wait for a person (T-40 to T-45).
 """
 
-from workers.provider_events.consequences import go_on
+from workers.provider_events.consequences import apply_released
 from workers.provider_events.parsing import (
     BLOCKED,
     BOUNCED,
     COMPLAINED,
     DEFERRED,
     DELIVERED,
-    LEFT,
-    METADATA,
+    METADATA_KEY,
     SOFT_BOUNCED,
-    Report,
-    kind_of,
-    read,
+    UNSUBSCRIBED,
+    EventReport,
+    event_kind,
+    parse_event,
 )
-from workers.provider_events.quarantine import HeldBack, apply, held_back, held_of, leave_out
+from workers.provider_events.quarantine import HeldEvents, count_held, dismiss, held_events, release
 from workers.provider_events.recording import receive, record
 
 __all__ = [
@@ -27,18 +27,18 @@ __all__ = [
     "COMPLAINED",
     "DEFERRED",
     "DELIVERED",
-    "HeldBack",
-    "LEFT",
-    "METADATA",
-    "Report",
+    "HeldEvents",
+    "UNSUBSCRIBED",
+    "METADATA_KEY",
+    "EventReport",
     "SOFT_BOUNCED",
-    "apply",
-    "go_on",
-    "held_back",
-    "held_of",
-    "kind_of",
-    "leave_out",
-    "read",
+    "release",
+    "apply_released",
+    "count_held",
+    "held_events",
+    "event_kind",
+    "dismiss",
+    "parse_event",
     "receive",
     "record",
 ]

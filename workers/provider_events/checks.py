@@ -15,17 +15,17 @@ from workers.provider_events import providers
 
 
 @register()
-def events_need_a_secret(app_configs: object, **_: object) -> list[CheckMessage]:
+def check_webhook_secrets(app_configs: object, **_: object) -> list[CheckMessage]:
     kinds = {urlsplit(route).scheme for route in settings.MAIL_ROUTES}
-    used = [provider for kind, provider in sorted(providers.ALL.items()) if kind in kinds]
-    errors: list[CheckMessage] = [_missing(one) for one in used if providers.missing(one)]
+    used = [provider for kind, provider in sorted(providers.PROVIDERS.items()) if kind in kinds]
+    errors: list[CheckMessage] = [_missing(one) for one in used if providers.missing_settings(one)]
     errors += [
         Error(
             f"{one.key}: what it holds is no key of {one.kind}.",
             hint="Copy the key once more from the provider's page of webhooks.",
             id="workers.E002",
         )
-        for one in providers.ALL.values()
+        for one in providers.PROVIDERS.values()
         if not _is_readable(one)
     ]
     if "ses" in kinds and find_spec("boto3") is None:
@@ -35,7 +35,7 @@ def events_need_a_secret(app_configs: object, **_: object) -> list[CheckMessage]
 
 
 def _missing(provider: providers.Provider) -> Error:
-    names = providers.missing(provider)
+    names = providers.missing_settings(provider)
     fact = f"{names}: not set, but {provider.kind} reports bounces and complaints, which anybody could forge then."
     if provider.kind == "ses":
         remedy = "Name the SNS topics that SES reports to, such as SES_TOPICS=arn:aws:sns:eu-west-1:123456789012:warta."
@@ -47,7 +47,7 @@ def _missing(provider: providers.Provider) -> Error:
 
 
 def _is_readable(provider: providers.Provider) -> bool:
-    key = providers.key_of(provider)
+    key = providers.signing_key(provider)
     try:
         if key and provider.kind == "sendgrid":
             load_der_public_key(base64.b64decode(key))

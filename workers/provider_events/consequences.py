@@ -11,39 +11,39 @@ from django.db import transaction
 from subscribers import consent, suppression
 from subscribers.models import Subscription, SuppressionReason
 from workers.models import Delivery, Event
-from workers.provider_events.parsing import BOUNCED, COMPLAINED, DELIVERED, LEFT, SOFT_BOUNCED, Report
+from workers.provider_events.parsing import BOUNCED, COMPLAINED, DELIVERED, SOFT_BOUNCED, UNSUBSCRIBED, EventReport
 
 SOFT_BOUNCES = 5
 SOFT_PERIOD = timedelta(days=14)
-SERIOUS = (BOUNCED, COMPLAINED, LEFT)
-DUE = "due_"
+SERIOUS_KINDS = (BOUNCED, COMPLAINED, UNSUBSCRIBED)
+DUE_PREFIX = "due_"
 """Before the kind of an event that a person has let take effect, until it has."""
-PIECE = 100
+CHUNK_SIZE = 100
 
 
-def follow(reports: Sequence[Report], *, now: datetime) -> None:
+def apply(reports: Sequence[EventReport], *, now: datetime) -> None:
     """Let events take effect; inside the transaction that stored them."""
-    serious = [report for report in reports if report.kind in (*SERIOUS, SOFT_BOUNCED)]
+    serious = [report for report in reports if report.kind in (*SERIOUS_KINDS, SOFT_BOUNCED)]
     if not serious:
         return
-    consent.lock()  # before any reader's row: who unsubscribes locks in this order too
+    consent.lock_chain()  # before any reader's row: who unsubscribes locks in this order too
     readers = Subscription.objects.select_related("subscriber").in_bulk({report.subscription for report in serious})
     for report in serious:
         if subscription := readers.get(report.subscription):
-            _follow_one(report.kind, subscription, report.issue, detail=report.code, now=now)
+            _apply_one(report.kind, subscription, report.issue, detail=report.code, now=now)
 
 
-def _follow_one(kind: str, subscription: Subscription, issue: int, *, detail: str, now: datetime) -> None:
+def _apply_one(kind: str, subscription: Subscription, issue: int, *, detail: str, now: datetime) -> None:
     email_key = subscription.subscriber.email_key
-    if kind == BOUNCED or (kind == SOFT_BOUNCED and _bounces_for_weeks(subscription.pk, issue)):
+    if kind == BOUNCED or (kind == SOFT_BOUNCED and _is_bouncing_repeatedly(subscription.pk, issue)):
         suppression.suppress(email_key, reason=SuppressionReason.BOUNCED, detail=detail, now=now)
     if kind == COMPLAINED:
         suppression.suppress(email_key, reason=SuppressionReason.COMPLAINED, detail=detail, now=now)
-    if kind in (COMPLAINED, LEFT):
+    if kind in (COMPLAINED, UNSUBSCRIBED):
         consent.withdraw(subscription, now=now, issue_id=issue, actor="provider")
 
 
-def _bounces_for_weeks(subscription: int, issue: int) -> bool:
+def _is_bouncing_repeatedly(subscription: int, issue: int) -> bool:
     """Five soft bounces over two weeks or more with nothing delivered between (S-32)."""
     issues = {issue, *Delivery.objects.filter(subscription=subscription).values_list("issue_id", flat=True)}
     events = Event.objects.filter(issue__in=issues, subscription=subscription, kind__in=(SOFT_BOUNCED, DELIVERED))
@@ -55,27 +55,27 @@ def _bounces_for_weeks(subscription: int, issue: int) -> bool:
     return len(moments) >= SOFT_BOUNCES and moments[0] - moments[-1] >= SOFT_PERIOD
 
 
-def go_on(*, now: datetime, most_s: float = 5.0) -> int:
+def apply_released(*, now: datetime, most_s: float = 5.0) -> int:
     """Let events take effect that a person has released, a piece at a time; returns how many did.
 
     What does not fit into `most_s` seconds is done by the next call, in any process.
     """
     until, done = time.monotonic() + most_s, 0
-    while piece := _go_on(now=now):
+    while piece := _apply_chunk(now=now):
         done += piece
         if time.monotonic() >= until:
             break
     return done
 
 
-def _go_on(*, now: datetime) -> int:
+def _apply_chunk(*, now: datetime) -> int:
     with transaction.atomic():
-        due = Event.objects.filter(kind__in=[DUE + kind for kind in SERIOUS]).order_by("pk")
-        events = list(due.select_for_update(skip_locked=True)[:PIECE])
+        due = Event.objects.filter(kind__in=[DUE_PREFIX + kind for kind in SERIOUS_KINDS]).order_by("pk")
+        events = list(due.select_for_update(skip_locked=True)[:CHUNK_SIZE])
         reports = []
         for event in events:
-            kind = event.kind.removeprefix(DUE)
+            kind = event.kind.removeprefix(DUE_PREFIX)
             Event.objects.filter(pk=event.pk).update(kind=kind)
-            reports.append(Report(event.issue, event.subscription, kind, event.occurred_at, "", event.code))
-        follow(reports, now=now)
+            reports.append(EventReport(event.issue, event.subscription, kind, event.occurred_at, "", event.code))
+        apply(reports, now=now)
     return len(events)

@@ -12,17 +12,17 @@ from typing import Any
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 
 from subscribers import tokens
-from workers.ledger.provider_status import NEVER_LEFT
+from workers.ledger.provider_status import REJECTED_BY_PROVIDER
 
-METADATA = "warta"
+METADATA_KEY = "warta"
 """The name under which a message carries `tokens.event_mac`."""
 
 DELIVERED, BOUNCED, COMPLAINED = "delivered", "bounced", "complained"
-SOFT_BOUNCED, BLOCKED, DEFERRED, LEFT = "soft_bounced", "blocked", "deferred", "unsubscribed"
+SOFT_BOUNCED, BLOCKED, DEFERRED, UNSUBSCRIBED = "soft_bounced", "blocked", "deferred", "unsubscribed"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class EventReport:
     """One thing a provider tells about one reader's copy of one issue."""
 
     issue: int
@@ -55,48 +55,48 @@ _HARD_TYPES = frozenset({"hardbounce", "bademailaddress", "permanent", "hard_bou
 _ADDRESS = re.compile(r"<?[^\s<>\"]+@[^\s<>\"]+>?")
 
 
-def read(event: AnymailTrackingEvent, *, esp_name: str, now: datetime) -> Report | None:
+def parse_event(event: AnymailTrackingEvent, *, esp_name: str, now: datetime) -> EventReport | None:
     """What a provider's event says; None where it is of no interest. Raises tokens.Bad if no mail of ours is meant.
 
     Opens and clicks are none of its business: we count them ourselves, by each reader's choice.
     """
-    kind = kind_of(event)
+    kind = event_kind(event)
     if not kind:
         return None
-    issue, subscription = tokens.read_event_mac(_carried(event))
-    moment, words = _moment(event.timestamp, now), _words(event)
-    return Report(
+    issue, subscription = tokens.read_event_token(_event_token(event))
+    moment, words = _occurred_at(event.timestamp, now), _answer_text(event)
+    return EventReport(
         issue=issue,
         subscription=subscription,
         kind=kind,
         occurred_at=moment,
-        event_id=_identity(event, esp_name, (issue, subscription, kind, moment.isoformat())),
-        code=_code(words) or (NEVER_LEFT if event.event_type in _NOT_SENT else ""),
+        event_id=_event_id(event, esp_name, (issue, subscription, kind, moment.isoformat())),
+        code=_code(words) or (REJECTED_BY_PROVIDER if event.event_type in _NOT_SENT else ""),
         detail=_ADDRESS.sub("…", words)[:300] if "@" in words else words[:300],
     )
 
 
-def _carried(event: AnymailTrackingEvent) -> str:
+def _event_token(event: AnymailTrackingEvent) -> str:
     """The token that the message carried. A provider without metadata (MailerSend) brings it back as the only tag."""
-    if isinstance(event.metadata, Mapping) and event.metadata.get(METADATA):
-        return str(event.metadata[METADATA])
+    if isinstance(event.metadata, Mapping) and event.metadata.get(METADATA_KEY):
+        return str(event.metadata[METADATA_KEY])
     tags = event.tags if isinstance(event.tags, Iterable) else ()
     return str(next(iter(tags), ""))
 
 
-def _moment(given: object, now: datetime) -> datetime:
+def _occurred_at(given: object, now: datetime) -> datetime:
     """When it happened, by the provider's clock; never in the future, and now where it does not say."""
     if not isinstance(given, datetime):
         return now
     return min(given if given.tzinfo else given.replace(tzinfo=UTC), now)
 
 
-def kind_of(event: AnymailTrackingEvent) -> str:
+def event_kind(event: AnymailTrackingEvent) -> str:
     simple = {
         EventType.DELIVERED: DELIVERED,
         EventType.COMPLAINED: COMPLAINED,
         EventType.DEFERRED: DEFERRED,
-        EventType.UNSUBSCRIBED: LEFT,
+        EventType.UNSUBSCRIBED: UNSUBSCRIBED,
     }
     if event.event_type in (EventType.BOUNCED, EventType.REJECTED, EventType.FAILED):
         return bounce_kind(event)
@@ -105,7 +105,7 @@ def kind_of(event: AnymailTrackingEvent) -> str:
 
 def bounce_kind(event: AnymailTrackingEvent) -> str:
     """Whether the address is gone, the mailbox cannot take mail now, or somebody does not like the sender (S-31)."""
-    words = _words(event)
+    words = _answer_text(event)
     codes = set(_ENHANCED.findall(words))
     if codes & _GONE:
         return BOUNCED
@@ -124,7 +124,7 @@ def bounce_kind(event: AnymailTrackingEvent) -> str:
 _NOT_THE_READER = frozenset({RejectReason.BLOCKED, RejectReason.SPAM})
 
 
-def _words(event: AnymailTrackingEvent) -> str:
+def _answer_text(event: AnymailTrackingEvent) -> str:
     words = " ".join(str(part) for part in (event.mta_response, event.description) if part)
     return words.replace("\0", " ").encode("utf-8", "replace").decode()
 
@@ -141,7 +141,7 @@ def _provider_type(raw: Any) -> str:
     return next((str(raw[name]).lower() for name in names if isinstance(raw.get(name), str)), "")
 
 
-def _identity(event: AnymailTrackingEvent, esp_name: str, otherwise: tuple[object, ...]) -> str:
+def _event_id(event: AnymailTrackingEvent, esp_name: str, otherwise: tuple[object, ...]) -> str:
     """The same event has the same identity however often it is posted; where the provider names none, its content.
 
     Mailgun signs a token and the time, not the body, so a token counts once, whatever is said under it.

@@ -23,7 +23,7 @@ class Provider:
     most_bytes: int = MEGABYTE
 
 
-ALL = {
+PROVIDERS = {
     provider.kind: provider
     for provider in (
         Provider(
@@ -63,27 +63,27 @@ ALL = {
 }
 
 
-def secret_of(provider: Provider) -> str:
+def webhook_secret(provider: Provider) -> str:
     """`name:password` of basic authentication: the provider's own, else the one for all; "" where none is set."""
     return str(settings.WEBHOOK_SECRETS.get(provider.kind) or settings.WEBHOOK_SECRETS.get("") or "")
 
 
-def key_of(provider: Provider) -> str:
+def signing_key(provider: Provider) -> str:
     return str(settings.WEBHOOK_KEYS.get(provider.key) or "") if provider.key else ""
 
 
-def is_open(provider: Provider) -> bool:
+def is_configured(provider: Provider) -> bool:
     """Whether enough is set that a post can be believed at all."""
-    return not missing(provider)
+    return not missing_settings(provider)
 
 
-def missing(provider: Provider) -> str:
+def missing_settings(provider: Provider) -> str:
     """The variables of which one must be set before this provider's events can be believed; "" if all is well."""
     if provider.kind == "ses":
         return "" if settings.SES_TOPICS else "SES_TOPICS"
     if provider.is_key_needed:
-        return "" if key_of(provider) else provider.key
-    if secret_of(provider) or key_of(provider):
+        return "" if signing_key(provider) else provider.key
+    if webhook_secret(provider) or signing_key(provider):
         return ""
     own = f"{provider.kind.upper()}_WEBHOOK_SECRET"
     return " or ".join(filter(None, (provider.key, own, "WEBHOOK_SECRET")))

@@ -21,22 +21,22 @@ from newsletter.models import AuditEntry, Editor, Issue, Role
 from workers.ledger import locks, provider_status
 from workers.models import HELD_KINDS, Batch, Delivery, Event
 from workers.notifications import editor_alerts
-from workers.provider_events.consequences import DUE, SERIOUS
-from workers.provider_events.parsing import BOUNCED, COMPLAINED, LEFT, Report
+from workers.provider_events.consequences import DUE_PREFIX, SERIOUS_KINDS
+from workers.provider_events.parsing import BOUNCED, COMPLAINED, UNSUBSCRIBED, EventReport
 
 logger = logging.getLogger(__name__)
 
-HELD, LEFT_OUT = "held_", "out_"
+HELD_PREFIX, DISMISSED_PREFIX = "held_", "out_"
 """Before the kind of an event whose consequences wait for a person, or that a person has left out."""
 STORM_PERIOD = timedelta(minutes=10)
 STORM_EVENTS = 50
 STORM_SHARE = 0.1
 APPLIED, DISMISSED = "events-applied", "events-left-out"
-MOST_REASONS = 5
+MAX_REASONS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBack:
+class HeldEvents:
     """What is held back of one issue."""
 
     bounces: int
@@ -63,16 +63,18 @@ class HeldBack:
         return min(self.readers / self.accepted, 1.0) if self.accepted else 1.0
 
 
-def hold(issue: int, fresh: Sequence[Report], *, now: datetime) -> set[str]:
+def hold(issue: int, fresh: Sequence[EventReport], *, now: datetime) -> set[str]:
     """Hold back those of the events just stored that are too many; returns their ids.
 
     All of one post count as recent, whatever moment they name: a provider that was silent for an hour tells all at once.
     """
-    serious = sorted((one for one in fresh if one.kind in SERIOUS), key=lambda one: (one.occurred_at, one.event_id))
+    serious = sorted(
+        (one for one in fresh if one.kind in SERIOUS_KINDS), key=lambda one: (one.occurred_at, one.event_id)
+    )
     if not serious:
         return set()
     since = max(now - STORM_PERIOD, _decided_at(issue) or now - STORM_PERIOD)
-    kinds = [prefix + kind for prefix in ("", HELD) for kind in SERIOUS]
+    kinds = [prefix + kind for prefix in ("", HELD_PREFIX) for kind in SERIOUS_KINDS]
     recent = Event.objects.filter(issue=issue, kind__in=kinds, occurred_at__gt=since)
     before = recent.count() - sum(one.occurred_at > since for one in serious)
     accepted = Batch.objects.filter(issue=issue).aggregate(sum=Sum("accepted"))["sum"] or 0
@@ -83,10 +85,10 @@ def hold(issue: int, fresh: Sequence[Report], *, now: datetime) -> set[str]:
     }
     if held:
         is_first = not _held(issue).exists()
-        for kind in SERIOUS:
-            Event.objects.filter(provider_event_id__in=held, kind=kind).update(kind=HELD + kind)
+        for kind in SERIOUS_KINDS:
+            Event.objects.filter(provider_event_id__in=held, kind=kind).update(kind=HELD_PREFIX + kind)
         if is_first:
-            _sound_the_alarm(issue, now=now)
+            _alert_administrators(issue, now=now)
     return held
 
 
@@ -100,24 +102,24 @@ def _held(issue: int) -> QuerySet[Event]:
     return Event.objects.filter(issue=issue, kind__in=HELD_KINDS)
 
 
-def _sound_the_alarm(issue_id: int, *, now: datetime) -> None:
+def _alert_administrators(issue_id: int, *, now: datetime) -> None:
     """One mail to each administrator of the newsletter, each time something begins to be held back."""
     issue = Issue.objects.select_related("newsletter").filter(pk=issue_id).first()
     if issue is None:
         return
     logger.error("too many bounces or complaints, their effect is held back", extra={"issue": issue_id})
-    editor_alerts.tell(issue.newsletter, {"storm": issue_id}, now=now, roles=[Role.ADMINISTRATOR])
+    editor_alerts.queue_alert(issue.newsletter, {"storm": issue_id}, now=now, roles=[Role.ADMINISTRATOR])
 
 
 # --- what a person sees and decides ----------------------------------------------------------------------------------
 
 
-def held_back(issue: Issue) -> int:
+def count_held(issue: Issue) -> int:
     """How many events wait for a person."""
     return _held(issue.pk).count()
 
 
-def held_of(issue: Issue) -> HeldBack | None:
+def held_events(issue: Issue) -> HeldEvents | None:
     """What waits for a person, or None."""
     held = _held(issue.pk)
     facts = held.aggregate(
@@ -129,46 +131,48 @@ def held_of(issue: Issue) -> HeldBack | None:
     reasons = held.values_list("kind", "code", "detail").annotate(n=Count("pk")).order_by("-n", "code", "detail")
     rows = Delivery.objects.filter(issue=issue.pk, subscription__in=held.values("subscription"))
     routes = Batch.objects.filter(pk__in=rows.values("batch")).values_list("route", flat=True).distinct()
-    return HeldBack(
-        bounces=counts[HELD + BOUNCED],
-        complaints=counts[HELD + COMPLAINED],
-        departures=counts[HELD + LEFT],
+    return HeldEvents(
+        bounces=counts[HELD_PREFIX + BOUNCED],
+        complaints=counts[HELD_PREFIX + COMPLAINED],
+        departures=counts[HELD_PREFIX + UNSUBSCRIBED],
         readers=facts["readers"],
         accepted=Batch.objects.filter(issue=issue.pk).aggregate(sum=Sum("accepted"))["sum"] or 0,
         first_at=facts["first"],
         last_at=facts["last"],
         providers=tuple(sorted({route.partition("-")[0] for route in routes if route})),
-        reasons=tuple((kind.removeprefix(HELD), code, detail, n) for kind, code, detail, n in reasons[:MOST_REASONS]),
+        reasons=tuple(
+            (kind.removeprefix(HELD_PREFIX), code, detail, n) for kind, code, detail, n in reasons[:MAX_REASONS]
+        ),
     )
 
 
-def apply(issue: Issue, *, seen: int, editor: Editor | None, now: datetime) -> int:
+def release(issue: Issue, *, seen: int, editor: Editor | None, now: datetime) -> int:
     """Let what was held back take effect; `effects.go_on` does it. Returns for how many readers.
 
     0, and nothing is changed, unless exactly the `seen` events wait: a person decides about what that person saw.
     """
-    return _decide(issue, DUE, APPLIED, seen=seen, editor=editor, now=now)
+    return _decide(issue, DUE_PREFIX, APPLIED, seen=seen, editor=editor, now=now)
 
 
-def leave_out(issue: Issue, *, seen: int, editor: Editor | None, now: datetime) -> int:
+def dismiss(issue: Issue, *, seen: int, editor: Editor | None, now: datetime) -> int:
     """Forget what was held back: no reader is touched, and deliveries say what they would without it.
 
     Returns how many readers it was about; 0 as for `apply`.
     """
-    return _decide(issue, LEFT_OUT, DISMISSED, seen=seen, editor=editor, now=now)
+    return _decide(issue, DISMISSED_PREFIX, DISMISSED, seen=seen, editor=editor, now=now)
 
 
 def _decide(issue: Issue, prefix: str, action: str, *, seen: int, editor: Editor | None, now: datetime) -> int:
     with transaction.atomic():
-        locks.alone(issue.pk)
+        locks.acquire_exclusive(issue.pk)
         events = list(_held(issue.pk).values_list("subscription", flat=True))
         if not events or len(events) != seen:
             return 0
         readers = set(events)
-        for kind in SERIOUS:
-            _held(issue.pk).filter(kind=HELD + kind).update(kind=prefix + kind)
-        if prefix == LEFT_OUT:
-            provider_status.set_back(issue.pk, readers)
+        for kind in SERIOUS_KINDS:
+            _held(issue.pk).filter(kind=HELD_PREFIX + kind).update(kind=prefix + kind)
+        if prefix == DISMISSED_PREFIX:
+            provider_status.recompute(issue.pk, readers)
         issues.audit(action, issue, editor=editor, now=now, readers=len(readers))
     logger.warning("held events decided", extra={"issue": issue.pk, "action": action, "readers": len(readers)})
     return len(readers)

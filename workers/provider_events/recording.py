@@ -15,13 +15,13 @@ from subscribers import tokens
 from workers.ledger import locks, recording
 from workers.models import Event
 from workers.provider_events import consequences, quarantine
-from workers.provider_events.parsing import Report, read
+from workers.provider_events.parsing import EventReport, parse_event
 
 logger = logging.getLogger(__name__)
 
-PIECE = 500
+ROWS_PER_INSERT = 500
 """Rows of one INSERT."""
-REST = "0, 'unknown', '', ''"
+EMPTY_COLUMNS = "0, 'unknown', '', ''"
 COLUMNS = "issue, subscription, kind, occurred_at, code, detail, provider_event_id, link, agent_class, agent, network"
 
 
@@ -30,8 +30,8 @@ def receive(events: Iterable[AnymailTrackingEvent], *, provider: str, now: datet
     reports, foreign = [], 0
     for event in events:
         try:
-            report = read(event, esp_name=provider, now=now)
-        except tokens.Bad:
+            report = parse_event(event, esp_name=provider, now=now)
+        except tokens.InvalidToken:
             foreign += 1
             continue
         if report:
@@ -41,36 +41,36 @@ def receive(events: Iterable[AnymailTrackingEvent], *, provider: str, now: datet
     return record(reports, now=now)
 
 
-def record(reports: Iterable[Report], *, now: datetime) -> int:
+def record(reports: Iterable[EventReport], *, now: datetime) -> int:
     """Store events and let them take effect; returns how many were not here before. All of it, or nothing."""
-    by_issue = defaultdict[int, dict[str, Report]](dict)
+    by_issue = defaultdict[int, dict[str, EventReport]](dict)
     for report in reports:
         by_issue[report.issue][report.event_id] = report
     with transaction.atomic():
         return sum(_record(issue, list(by_issue[issue].values()), now=now) for issue in sorted(by_issue))
 
 
-def _record(issue: int, reports: Sequence[Report], *, now: datetime) -> int:
-    locks.alone(issue)
+def _record(issue: int, reports: Sequence[EventReport], *, now: datetime) -> int:
+    locks.acquire_exclusive(issue)
     fresh = _store(sorted(reports, key=lambda report: report.event_id))
     if not fresh:
         return 0
     held = quarantine.hold(issue, fresh, now=now)
-    recording.hear(issue, {report.subscription for report in fresh}, now=now)
-    consequences.follow([report for report in fresh if report.event_id not in held], now=now)
+    recording.apply_events(issue, {report.subscription for report in fresh}, now=now)
+    consequences.apply([report for report in fresh if report.event_id not in held], now=now)
     logger.info("provider events recorded", extra={"issue": issue, "new": len(fresh), "held_back": len(held)})
     return len(fresh)
 
 
-def _store(reports: Sequence[Report]) -> list[Report]:
+def _store(reports: Sequence[EventReport]) -> list[EventReport]:
     """Insert what is new, and return it."""
     new: set[str] = set()
-    for start in range(0, len(reports), PIECE):
-        new |= _insert(reports[start : start + PIECE])
+    for start in range(0, len(reports), ROWS_PER_INSERT):
+        new |= _insert(reports[start : start + ROWS_PER_INSERT])
     return [report for report in reports if report.event_id in new]
 
 
-def _insert(reports: Sequence[Report]) -> set[str]:
+def _insert(reports: Sequence[EventReport]) -> set[str]:
     """One statement, so that of two who post the same event exactly one finds it new."""
     adapt = connection.ops.adapt_datetimefield_value
     rows = [
@@ -80,10 +80,10 @@ def _insert(reports: Sequence[Report]) -> set[str]:
     if connection.vendor == "postgresql":
         kinds = ("bigint", "bigint", "text", "timestamptz", "text", "text", "text")
         given = ", ".join(f"%s::{kind}[]" for kind in kinds)
-        source = f"SELECT i, s, k, at, c, d, e, {REST} FROM unnest({given}) AS t(i, s, k, at, c, d, e)"  # noqa: S608
+        source = f"SELECT i, s, k, at, c, d, e, {EMPTY_COLUMNS} FROM unnest({given}) AS t(i, s, k, at, c, d, e)"  # noqa: S608
         values: list[Any] = [list(column) for column in zip(*rows, strict=True)]
     else:
-        source = f"VALUES {', '.join([f'(%s, %s, %s, %s, %s, %s, %s, {REST})'] * len(rows))}"
+        source = f"VALUES {', '.join([f'(%s, %s, %s, %s, %s, %s, %s, {EMPTY_COLUMNS})'] * len(rows))}"
         values = [value for row in rows for value in row]
     sql = (
         f"INSERT INTO {Event._meta.db_table} ({COLUMNS}) {source}"

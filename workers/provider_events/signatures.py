@@ -18,12 +18,12 @@ from django.utils.crypto import constant_time_compare
 from workers.provider_events import providers
 
 
-def check(request: HttpRequest, provider: providers.Provider, *, now: datetime) -> None:
+def check_signature(request: HttpRequest, provider: providers.Provider, *, now: datetime) -> None:
     """Raises Invalid, or what reading an odd post raises; only called once Anymail's own checks have passed."""
-    key = providers.key_of(provider)
+    key = providers.signing_key(provider)
     if provider.kind == "resend" and key:
         _check_resend(request, key)
-    if key and (moment := MOMENTS.get(provider.kind)):
+    if key and (moment := TIMESTAMP_PARSERS.get(provider.kind)):
         age_s = now.timestamp() - float(moment(request))
         if not abs(age_s) <= settings.WEBHOOK_MOST_AGE_MIN * 60:
             raise Invalid("the signed time is too far from ours")
@@ -35,7 +35,7 @@ def _mailgun(request: HttpRequest) -> str:
     return request.POST["timestamp"]
 
 
-MOMENTS: dict[str, Callable[[HttpRequest], str]] = {
+TIMESTAMP_PARSERS: dict[str, Callable[[HttpRequest], str]] = {
     "mailgun": _mailgun,
     "sendgrid": lambda request: request.headers["X-Twilio-Email-Event-Webhook-Timestamp"],
     "resend": lambda request: request.headers["svix-timestamp"],
@@ -54,14 +54,14 @@ def _check_resend(request: HttpRequest, secret: str) -> None:
         raise Invalid("the signature is missing or wrong")
 
 
-def has_secret(request: HttpRequest, secret: str) -> bool:
+def has_valid_secret(request: HttpRequest, secret: str) -> bool:
     """Whether the request brings `name:password`."""
     kind, _, value = request.headers.get("Authorization", "").partition(" ")
     expected = base64.b64encode(secret.encode()).decode()
     return constant_time_compare(f"{kind.lower()} {value.strip()}", f"basic {expected}")
 
 
-def address_of(request: HttpRequest) -> str:
+def webhook_url(request: HttpRequest) -> str:
     """Our address as Mandrill knows it and signs it: the public one, with the secret where it was posted with one."""
     site = urlsplit(settings.SITE_URL)
     kind, _, value = request.headers.get("Authorization", "").partition(" ")

@@ -28,18 +28,18 @@ from cryptography.x509.oid import NameOID
 from django.utils.dateparse import parse_datetime
 
 from newsletter.fetching import http_client
-from newsletter.fetching.http_client import TryLater as TryLater
+from newsletter.fetching.http_client import TemporaryFetchError as TemporaryFetchError
 
 logger = logging.getLogger(__name__)
 
-HOST = r"sns\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?P<china>\.cn)?"
-CERTIFICATE_URL = re.compile(rf"https://{HOST}/SimpleNotificationService-[0-9a-f]+\.pem")
+SNS_HOST = r"sns\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?P<china>\.cn)?"
+CERTIFICATE_URL = re.compile(rf"https://{SNS_HOST}/SimpleNotificationService-[0-9a-f]+\.pem")
 CERTIFIED_NAME = re.compile(r"sns[a-z0-9-]*(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?")
-MOST_AGE = timedelta(hours=1)
-MOST_AHEAD = timedelta(minutes=5)
-LEAST_BITS = 2048
-LIMITS = http_client.Limits(most_bytes=64 * 1024, total_s=5)
-SIGNED = {
+MAX_AGE = timedelta(hours=1)
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+MIN_KEY_BITS = 2048
+LIMITS = http_client.FetchLimits(most_bytes=64 * 1024, total_s=5)
+SIGNED_FIELDS = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
     "SubscriptionConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
     "UnsubscribeConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
@@ -48,7 +48,7 @@ SIGNED = {
 DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hashes.SHA256}
 
 
-def events_of(body: bytes, *, topics: list[str], now: datetime) -> list[AnymailTrackingEvent]:
+def parse_events(body: bytes, *, topics: list[str], now: datetime) -> list[AnymailTrackingEvent]:
     """The events of one post. Raises Invalid (or what odd JSON raises) if it is not Amazon's for one of `topics`.
 
     Raises TryLater where the certificate cannot be fetched just now. Confirms the subscription to one of `topics`.
@@ -57,11 +57,11 @@ def events_of(body: bytes, *, topics: list[str], now: datetime) -> list[AnymailT
     if not isinstance(message, dict) or message.get("TopicArn") not in topics:
         raise Invalid("the topic is none of SES_TOPICS")
     moment = parse_datetime(str(message["Timestamp"]))
-    if moment is None or moment.tzinfo is None or not -MOST_AHEAD <= now - moment <= MOST_AGE:
+    if moment is None or moment.tzinfo is None or not -MAX_CLOCK_SKEW <= now - moment <= MAX_AGE:
         raise Invalid("the time of the message is too far from ours")
     verify(message, now=now)
     if message["Type"] == "SubscriptionConfirmation":
-        _confirm(message)
+        _confirm_subscription(message)
         return []
     if message["Type"] == "UnsubscribeConfirmation":
         logger.error("the SNS topic of SES is not subscribed any more", extra={"region": _region(message)})
@@ -79,24 +79,24 @@ def verify(message: Mapping[str, Any], *, now: datetime) -> None:
     if not found or found["region"] != _region(message):
         raise Invalid("the certificate is not at SNS")
     digest = DIGESTS.get(str(message["SignatureVersion"]))
-    if digest is None or message["Type"] not in SIGNED:
+    if digest is None or message["Type"] not in SIGNED_FIELDS:
         raise Invalid("the type or version of the signature is unknown")
     certificate, key = _certificates.get(url)
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise Invalid("the certificate is not valid now")
     signature = base64.b64decode(str(message["Signature"]), validate=True)
     try:
-        key.verify(signature, canonical(message), padding.PKCS1v15(), digest())
+        key.verify(signature, string_to_sign(message), padding.PKCS1v15(), digest())
     except InvalidSignature:
         raise Invalid("the signature is wrong") from None
 
 
-def canonical(message: Mapping[str, Any]) -> bytes:
+def string_to_sign(message: Mapping[str, Any]) -> bytes:
     """The bytes that are signed: name and value, each on a line of its own.
 
     Only the first value may have several lines; else two messages could have the same bytes. Raises Invalid.
     """
-    names = [name for name in SIGNED[message["Type"]] if name != "Subject" or message.get("Subject") is not None]
+    names = [name for name in SIGNED_FIELDS[message["Type"]] if name != "Subject" or message.get("Subject") is not None]
     if any("\n" in str(message[name]) for name in names if name != "Message"):
         raise Invalid("a field has several lines")
     return "".join(f"{name}\n{message[name]}\n" for name in names).encode()
@@ -107,26 +107,26 @@ def _region(message: Mapping[str, Any]) -> str:
     return str(message["TopicArn"]).split(":")[3]
 
 
-Certified = tuple[x509.Certificate, rsa.RSAPublicKey]
+CertificateAndKey = tuple[x509.Certificate, rsa.RSAPublicKey]
 
 
-class _Certificates:
+class _CertificateCache:
     """Those that have been fetched. Anybody can name a new address, so only a few new ones are tried in a minute."""
 
     MOST_KEPT, MOST_TRIES_A_MINUTE = 20, 6
 
     def __init__(self) -> None:
-        self._known: dict[str, Certified] = {}
+        self._known: dict[str, CertificateAndKey] = {}
         self._tries: deque[float] = deque(maxlen=self.MOST_TRIES_A_MINUTE)
         self._lock = threading.Lock()
 
-    def get(self, url: str) -> Certified:
+    def get(self, url: str) -> CertificateAndKey:
         """Raises Invalid or TryLater."""
         if (known := self._known.get(url)) is not None:
             return known
         with self._lock:
             if len(self._tries) == self.MOST_TRIES_A_MINUTE and time.monotonic() - self._tries[0] < 60:
-                raise TryLater("Too many new certificates in a minute.")
+                raise TemporaryFetchError("Too many new certificates in a minute.")
             self._tries.append(time.monotonic())
         certified = _fetch(url)
         with self._lock:
@@ -140,15 +140,15 @@ class _Certificates:
         self._tries.clear()
 
 
-_certificates = _Certificates()
-forget_certificates = _certificates.forget
+_certificates = _CertificateCache()
+clear_certificate_cache = _certificates.forget
 
 
-def _fetch(url: str) -> Certified:
+def _fetch(url: str) -> CertificateAndKey:
     """A certificate that is SNS' own. Raises Invalid or TryLater."""
     try:
         fetched = http_client.fetch(url, limits=LIMITS)
-    except http_client.Refused as error:
+    except http_client.PermanentFetchError as error:
         raise Invalid("the certificate cannot be fetched") from error
     if fetched.url != url:
         raise Invalid("the certificate has moved")
@@ -166,17 +166,17 @@ def _fetch(url: str) -> Certified:
         pass
     key = certificate.public_key()
     is_named = any(CERTIFIED_NAME.fullmatch(name) for name in names)
-    if is_authority or not is_named or not isinstance(key, rsa.RSAPublicKey) or key.key_size < LEAST_BITS:
+    if is_authority or not is_named or not isinstance(key, rsa.RSAPublicKey) or key.key_size < MIN_KEY_BITS:
         raise Invalid("the certificate is not one of SNS")
     return certificate, key
 
 
-def _confirm(message: Mapping[str, Any]) -> None:
+def _confirm_subscription(message: Mapping[str, Any]) -> None:
     """Answer SNS that we want the topic. The address is signed and looked at; it may only ask for this very thing."""
     url = str(message["SubscribeURL"])
     parts = urlsplit(url)
     asked = parse_qs(parts.query)
-    found = re.fullmatch(HOST, parts.netloc)
+    found = re.fullmatch(SNS_HOST, parts.netloc)
     wanted = {"Action": ["ConfirmSubscription"], "TopicArn": [message["TopicArn"]], "Token": [message["Token"]]}
     if (
         parts.scheme != "https"
@@ -189,7 +189,7 @@ def _confirm(message: Mapping[str, Any]) -> None:
     try:
         if http_client.fetch(url, limits=LIMITS).url != url:
             raise Invalid("the confirmation has moved")
-    except http_client.Refused as error:
+    except http_client.PermanentFetchError as error:
         raise Invalid("SNS does not take the confirmation") from error
     logger.warning("subscribed to the SNS topic of SES", extra={"region": _region(message)})
 
@@ -210,7 +210,7 @@ def _events(message: Mapping[str, Any]) -> list[AnymailTrackingEvent]:
         return []
     kind = str(said.get("eventType") or said.get("notificationType") or "")
     part = said.get({"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}.get(kind, kind.lower()))
-    facts = _facts(kind, part if isinstance(part, dict) else {})
+    facts = _event_fields(kind, part if isinstance(part, dict) else {})
     if not facts:
         return []
     mail = said.get("mail") or {}
@@ -225,7 +225,7 @@ def _events(message: Mapping[str, Any]) -> list[AnymailTrackingEvent]:
     return [event]
 
 
-def _facts(kind: str, part: Mapping[str, Any]) -> dict[str, Any]:
+def _event_fields(kind: str, part: Mapping[str, Any]) -> dict[str, Any]:
     """Type, moment and reason of an event; empty where it is none of our business."""
     at = parse_datetime(str(part.get("timestamp") or ""))
     if kind == "Bounce":

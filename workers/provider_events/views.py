@@ -27,7 +27,7 @@ from workers.provider_events import providers, signatures, sns
 
 logger = logging.getLogger(__name__)
 
-UNREADABLE = (
+UNREADABLE_ERRORS = (
     *(AnymailError, SuspiciousOperation, ValueError, LookupError, TypeError, AttributeError, AssertionError),
     *(OSError, OverflowError, RecursionError),
 )
@@ -41,23 +41,23 @@ warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
 @csrf_exempt
 @login_not_required
 @require_http_methods(["POST", "HEAD"])
-def tracking(request: HttpRequest, provider: str) -> HttpResponse:
+def tracking_webhook(request: HttpRequest, provider: str) -> HttpResponse:
     """Take in one post. 200: all of it is stored; 400: never believed; 401: without the secret; 413: too large; 503: come again."""
-    one = providers.ALL.get(provider)
-    if one is None or not providers.is_open(one):
+    one = providers.PROVIDERS.get(provider)
+    if one is None or not providers.is_configured(one):
         return HttpResponse(status=404)
     if request.method == "HEAD":
         return HttpResponse()  # some ask so before they accept the address
-    if provider == "ses" and providers.secret_of(one) and "Authorization" not in request.headers:
+    if provider == "ses" and providers.webhook_secret(one) and "Authorization" not in request.headers:
         # SNS gives the secret only when it is asked for it.
         return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="Warta"'})
     if _length(request) > one.most_bytes:
         return _refused(provider, "too large", status=413)
     try:
         events = _ses(request) if provider == "ses" else _events(request, one)
-    except sns.TryLater:
+    except sns.TemporaryFetchError:
         return _refused(provider, "certificate not reached", status=503)
-    except UNREADABLE as error:
+    except UNREADABLE_ERRORS as error:
         # Never the message: it may hold the address with the secret in it, or the body (T-45).
         return _refused(provider, type(error).__name__)
     provider_events.receive(events, provider=provider, now=timezone.now())
@@ -78,24 +78,26 @@ def _events(request: HttpRequest, provider: providers.Provider) -> list[AnymailT
     """The events of a post that its provider has signed. Raises one of UNREADABLE."""
     view = _view(request, provider)
     view.run_validators(request)
-    signatures.check(request, provider, now=timezone.now())
+    signatures.check_signature(request, provider, now=timezone.now())
     events: list[AnymailTrackingEvent] = view.parse_events(request)
     return events
 
 
 def _view(request: HttpRequest, provider: providers.Provider):  # type: ignore[no-untyped-def]  # Anymail has no types
     """A view of its own for each post: Anymail's keep state."""
-    secret = providers.secret_of(provider)
+    secret = providers.webhook_secret(provider)
     arguments: dict[str, object] = {"webhook_secret": [secret] if secret else []}
-    if provider.key_argument and (key := providers.key_of(provider)):
+    if provider.key_argument and (key := providers.signing_key(provider)):
         arguments[provider.key_argument] = key
     if provider.kind == "mandrill":
-        arguments["webhook_url"] = signatures.address_of(request)
+        arguments["webhook_url"] = signatures.webhook_url(request)
     return getattr(import_module(f"anymail.webhooks.{provider.kind}"), provider.view)(**arguments)
 
 
 def _ses(request: HttpRequest) -> list[AnymailTrackingEvent]:
     """Amazon's, whose messages are signed by SNS. A subscription to one of our topics is confirmed."""
-    if (secret := providers.secret_of(providers.ALL["ses"])) and not signatures.has_secret(request, secret):
+    if (secret := providers.webhook_secret(providers.PROVIDERS["ses"])) and not signatures.has_valid_secret(
+        request, secret
+    ):
         raise Invalid("the basic authentication is missing or wrong")
-    return sns.events_of(request.body, topics=settings.SES_TOPICS, now=timezone.now())
+    return sns.parse_events(request.body, topics=settings.SES_TOPICS, now=timezone.now())

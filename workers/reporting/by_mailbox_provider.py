@@ -21,16 +21,16 @@ from workers.ledger.ids import unpack
 from workers.models import Batch, BatchStatus, Delivery
 from workers.throttling import mailbox_providers
 
-MOST_READERS = 100_000
+MAX_SUBSCRIBERS = 100_000
 WAITING = "waiting"
 RECENT = timedelta(seconds=60)
-MOST_APART, SHARE = 5, 0.02
+MAX_SEPARATE, MIN_SHARE = 5, 0.02
 """Of the smaller services so many stand by themselves, if they have this share of the readers."""
 DOMAIN = Substr(F("subscriber__email"), StrIndex(F("subscriber__email"), Value("@")) + 1)
 
 
 @dataclass
-class Service:
+class MailboxProviderCounts:
     """A mail service with many of the readers, or all the others together."""
 
     name: str
@@ -51,43 +51,43 @@ class Service:
 
 
 def is_countable(issue: Issue) -> bool:
-    return issue.started_at is not None and issue.audience_count <= MOST_READERS
+    return issue.started_at is not None and issue.audience_count <= MAX_SUBSCRIBERS
 
 
-def of(issue: Issue, *, now: datetime) -> list[Service]:
+def count_by_provider(issue: Issue, *, now: datetime) -> list[MailboxProviderCounts]:
     """The large services, then domains with a good share of the readers, then the others; empty while none is planned."""
-    found: dict[str, Service] = {}
+    found: dict[str, MailboxProviderCounts] = {}
     for domain, outcome, status, readers, recent in _recorded(issue, now=now):
-        service = _service(found, domain)
+        service = _counts_for(found, domain)
         service.counts[outcome] += readers
         service.reports[status] += readers
         service.recent += recent
     for domain, readers in _waiting(issue):
-        _service(found, domain).counts[WAITING] += readers
+        _counts_for(found, domain).counts[WAITING] += readers
     for lane, until in _held(issue, now=now).items():
         if lane in found:
             found[lane].held[lane] = until
     return _in_order(found)
 
 
-def _service(found: dict[str, Service], domain: str) -> Service:
+def _counts_for(found: dict[str, MailboxProviderCounts], domain: str) -> MailboxProviderCounts:
     """By lane; readers who had everything about them erased are among the others."""
-    lane = mailbox_providers.lane_of(f"@{domain}") or mailbox_providers.OTHER
-    return found.setdefault(lane, Service(lane, lanes={lane} if domain else set()))
+    lane = mailbox_providers.provider_key(f"@{domain}") or mailbox_providers.OTHER
+    return found.setdefault(lane, MailboxProviderCounts(lane, lanes={lane} if domain else set()))
 
 
-def _in_order(found: dict[str, Service]) -> list[Service]:
+def _in_order(found: dict[str, MailboxProviderCounts]) -> list[MailboxProviderCounts]:
     large = [found[lane] for lane in mailbox_providers.NAMES if lane in found]
-    least = SHARE * sum(service.readers for service in found.values())
+    least = MIN_SHARE * sum(service.readers for service in found.values())
     rest = sorted((one for one in found.values() if one not in large), key=lambda one: (-one.readers, one.name))
-    apart = [one for one in rest[:MOST_APART] if one.readers >= least and one.lanes]
+    apart = [one for one in rest[:MAX_SEPARATE] if one.readers >= least and one.lanes]
     others = [one for one in rest if one not in apart]
-    return [*large, *apart, *(others if len(others) == 1 else [together(others)] if others else [])]
+    return [*large, *apart, *(others if len(others) == 1 else [merge_counts(others)] if others else [])]
 
 
-def together(services: Iterable[Service]) -> Service:
+def merge_counts(services: Iterable[MailboxProviderCounts]) -> MailboxProviderCounts:
     """All of them as one."""
-    whole = Service(mailbox_providers.OTHER)
+    whole = MailboxProviderCounts(mailbox_providers.OTHER)
     for service in services:
         whole.counts.update(service.counts)
         whole.reports.update(service.reports)
@@ -110,9 +110,9 @@ def _waiting(issue: Issue) -> Iterator[tuple[str, int]]:
     """Domain, and of how many nothing is written down yet."""
     rows = Batch.objects.filter(issue=issue, is_retry=False).exclude(status=BatchStatus.DONE)
     waiting = {reader for raw in rows.values_list("reader_ids", flat=True) for reader in unpack(raw)}
-    recorded = Delivery.objects.filter(issue=issue, subscription__in=audience.among(waiting))
+    recorded = Delivery.objects.filter(issue=issue, subscription__in=audience.ids_subquery(waiting))
     waiting -= set(recorded.values_list("subscription", flat=True))
-    domains = Subscription.objects.filter(pk__in=audience.among(waiting)).annotate(domain=DOMAIN).order_by()
+    domains = Subscription.objects.filter(pk__in=audience.ids_subquery(waiting)).annotate(domain=DOMAIN).order_by()
     found = dict(domains.values_list("domain").annotate(readers=Count("pk")))
     yield from found.items()
     if unknown := len(waiting) - sum(found.values()):

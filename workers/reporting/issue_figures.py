@@ -20,11 +20,11 @@ from workers import ledger
 from workers.models import AgentClass, Batch, Delivery, DeliveryStatus, Tally
 from workers.tracking.loader import CLICKED, OPENED
 
-AFTERWARDS = timedelta(days=7)
-LIVELY = timedelta(hours=1)
+HOURLY_RECOUNT_PERIOD = timedelta(days=7)
+FREQUENT_RECOUNT_PERIOD = timedelta(hours=1)
 """So long after the end of sending the figures of an issue are still recounted at each tick."""
 
-MACHINES = (AgentClass.SCANNER, AgentClass.PROXY)
+MACHINE_AGENTS = (AgentClass.SCANNER, AgentClass.PROXY)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class LanguageRow:
 
 
 @dataclass(frozen=True)
-class Report:
+class IssueReport:
     delivered: int
     """Reported as delivered by a provider; mail servers that say nothing are missing."""
     accepted: int
@@ -76,24 +76,24 @@ class Report:
     """… and how many there are."""
 
 
-def issue_report(issue: Issue) -> Report:
+def build_report(issue: Issue) -> IssueReport:
     sums, statuses = _outcomes(issue), _statuses(issue)
     clicks = _by_class(issue, CLICKED)
     clicked, measured = _readers(issue)
-    return Report(
+    return IssueReport(
         delivered=statuses.get(DeliveryStatus.DELIVERED, 0),
         accepted=sums["accepted"],
         refused=sums["refused"],
         bounced=statuses.get(DeliveryStatus.BOUNCED, 0),
         complained=statuses.get(DeliveryStatus.COMPLAINED, 0),
-        unsubscribed=unsubscribed(issue),
+        unsubscribed=count_unsubscribed(issue),
         clicks_people=clicks.get(AgentClass.HUMAN, 0),
-        clicks_scanners=sum(clicks.get(name, 0) for name in MACHINES),
+        clicks_scanners=sum(clicks.get(name, 0) for name in MACHINE_AGENTS),
         clicks_unknown=clicks.get(AgentClass.UNKNOWN, 0),
         opens_at_least=_by_class(issue, OPENED).get(AgentClass.HUMAN, 0),
-        links=links(issue),
-        hours=hours(issue),
-        by_language=by_language(issue),
+        links=count_link_clicks(issue),
+        hours=count_by_hour(issue),
+        by_language=count_by_language(issue),
         readers_clicked=clicked,
         readers_measured=measured,
     )
@@ -109,7 +109,7 @@ def _statuses(issue: Issue) -> dict[str, int]:
     return dict(known.order_by().values_list("status").annotate(readers=Count("pk")))
 
 
-def unsubscribed(issue: Issue) -> int:
+def count_unsubscribed(issue: Issue) -> int:
     """Readers who left by a link in this issue."""
     events = ConsentEvent.objects.filter(
         newsletter=issue.newsletter_id,
@@ -139,7 +139,7 @@ def _measured(issue: Issue) -> int:
     return Delivery.objects.filter(issue=issue, subscription__in=agreed.values("pk")).count()
 
 
-def links(issue: Issue) -> list[LinkRow]:
+def count_link_clicks(issue: Issue) -> list[LinkRow]:
     """Every link of the issue, the most clicked first."""
     counts = {row["link"]: row for row in _link_counts(issue)}
     nothing = {"people": 0, "unknown": 0, "machines": 0}
@@ -166,12 +166,12 @@ def _link_counts(issue: Issue) -> Iterable[Mapping[str, Any]]:
         .annotate(
             people=Sum("count", filter=Q(agent_class=AgentClass.HUMAN)),
             unknown=Sum("count", filter=Q(agent_class=AgentClass.UNKNOWN)),
-            machines=Sum("count", filter=Q(agent_class__in=MACHINES)),
+            machines=Sum("count", filter=Q(agent_class__in=MACHINE_AGENTS)),
         )
     )
 
 
-def hours(issue: Issue) -> list[HourPoint]:
+def count_by_hour(issue: Issue) -> list[HourPoint]:
     """Clicks and opens by people, for each hour in which there were any, oldest first."""
     people = Tally.objects.filter(issue=issue, agent_class=AgentClass.HUMAN).values("hour").order_by("hour")
     rows = people.annotate(
@@ -181,7 +181,7 @@ def hours(issue: Issue) -> list[HourPoint]:
     return [HourPoint(row["hour"], row["clicks"] or 0, row["opens"] or 0) for row in rows]
 
 
-def by_language(issue: Issue) -> list[LanguageRow]:
+def count_by_language(issue: Issue) -> list[LanguageRow]:
     """Mails and clicks per language of the issue, the newsletter's first language first."""
     accepted = dict(
         Batch.objects.filter(issue=issue).order_by().values_list("edition__language").annotate(sum=Sum("accepted"))
@@ -201,9 +201,9 @@ def by_language(issue: Issue) -> list[LanguageRow]:
 
 def recount(*, now: datetime) -> int:
     """Bring the counters in issue lists in step: at each tick while sending and for an hour after, then hourly."""
-    due = Q(status__in=(IssueStatus.SENDING, IssueStatus.PAUSED)) | Q(sent_at__gt=now - LIVELY)
+    due = Q(status__in=(IssueStatus.SENDING, IssueStatus.PAUSED)) | Q(sent_at__gt=now - FREQUENT_RECOUNT_PERIOD)
     if cache.add(f"recounted-{now:%Y%m%d%H}", "yes", timeout=3700):
-        due |= Q(sent_at__gt=now - AFTERWARDS)
+        due |= Q(sent_at__gt=now - HOURLY_RECOUNT_PERIOD)
     issues = list(Issue.objects.filter(due).select_related("newsletter"))
     for issue in issues:
         recount_issue(issue)
@@ -211,7 +211,7 @@ def recount(*, now: datetime) -> int:
 
 
 def recount_issue(issue: Issue) -> None:
-    sums = ledger.equation(issue)
+    sums = ledger.count_deliveries(issue)
     Issue.objects.filter(pk=issue.pk).update(
         audience_count=sums.audience,
         accepted_count=sums.accepted,

@@ -16,101 +16,111 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives
 
 from subscribers import recipient_allowlist
 from workers.routes import discard, mailbox, smtp
-from workers.routes.base import Capabilities, Letter, Refused, Result, Route, TooLate, TryLater
+from workers.routes.base import (
+    AccountRefused,
+    Capabilities,
+    DeadlineExceeded,
+    MailRoute,
+    OutgoingMessage,
+    RouteUnavailable,
+    SendResult,
+)
 
 __all__ = [
     "Capabilities",
-    "Letter",
-    "Refused",
-    "Result",
-    "Route",
-    "TooLate",
-    "TryLater",
-    "all",
+    "OutgoingMessage",
+    "AccountRefused",
+    "SendResult",
+    "MailRoute",
+    "DeadlineExceeded",
+    "RouteUnavailable",
+    "configured",
     "by_name",
     "deliver",
     "first",
     "mailbox",
 ]
 
-_own = threading.local()
+_thread_local = threading.local()
 
 
-def all() -> list[Route]:
+def configured() -> list[MailRoute]:
     """This thread's routes, best first. Raises ImproperlyConfigured, naming MAIL_URL."""
     key = (os.getpid(), tuple(settings.MAIL_ROUTES))
-    if getattr(_own, "key", None) != key:
-        _leave_those_of_before()
-        _own.routes = [make(f"{url.partition(':')[0]}-{place}", url) for place, url in enumerate(key[1], start=1)]
-        _own.key = key
-    return list(_own.routes)
+    if getattr(_thread_local, "key", None) != key:
+        _close_previous()
+        _thread_local.routes = [
+            from_url(f"{url.partition(':')[0]}-{place}", url) for place, url in enumerate(key[1], start=1)
+        ]
+        _thread_local.key = key
+    return list(_thread_local.routes)
 
 
-def _leave_those_of_before() -> None:
+def _close_previous() -> None:
     """Close the routes of another MAIL_URL. A connection from before a fork is the parent's, who still needs it."""
-    if getattr(_own, "key", (0,))[0] == os.getpid():
-        for route in _own.routes:
+    if getattr(_thread_local, "key", (0,))[0] == os.getpid():
+        for route in _thread_local.routes:
             route.close()
 
 
-def first() -> Route:
-    return all()[0]
+def first() -> MailRoute:
+    return configured()[0]
 
 
-def by_name(name: str) -> Route | None:
-    return next((route for route in all() if route.name == name), None)
+def by_name(name: str) -> MailRoute | None:
+    return next((route for route in configured() if route.name == name), None)
 
 
-def make(name: str, url: str) -> Route:
+def from_url(name: str, url: str) -> MailRoute:
     """Build a route from its URL; nothing is connected yet."""
     kind = url.partition(":")[0]
     if kind == "mailbox":
-        return mailbox.Mailbox(name, url)
+        return mailbox.MailboxRoute(name, url)
     if kind == "discard":
-        return discard.Discard(name, url)
+        return discard.DiscardRoute(name, url)
     if kind in {"smtp", "smtps"}:
-        return smtp.Smtp(name, url)
+        return smtp.SmtpRoute(name, url)
     from workers.routes import anymail_merge, anymail_single  # cost 60 ms that no other route needs
 
     if kind in anymail_merge.PROVIDERS:
-        return anymail_merge.AnymailMerge(name, url)
-    return anymail_single.AnymailSingle(name, url)
+        return anymail_merge.AnymailMergeRoute(name, url)
+    return anymail_single.AnymailSingleRoute(name, url)
 
 
-def deliver(message: EmailMessage) -> Result:
+def deliver(message: EmailMessage) -> SendResult:
     """Send a single mail to its one recipient by the first route that takes it.
 
     Raises Refused or TryLater, in the last route's words, when none does; the mail has not left then. On an instance
     that may not write to that address the answer is a refusal, and nobody is asked.
     """
-    if not all_may_be_reached(message):
-        return Result("refused", detail=recipient_allowlist.WHY)
-    problem: Refused | TryLater | None = None
-    for route in all():
+    if not are_recipients_allowed(message):
+        return SendResult("refused", detail=recipient_allowlist.REFUSAL_MESSAGE)
+    problem: AccountRefused | RouteUnavailable | None = None
+    for route in configured():
         try:
             route.open()
-            return route.send(_letter(message, route))
-        except (Refused, TryLater) as error:
+            return route.send(_outgoing_message(message, route))
+        except (AccountRefused, RouteUnavailable) as error:
             problem = error
-    raise problem or TryLater("No route is set up.")
+    raise problem or RouteUnavailable("No route is set up.")
 
 
-def all_may_be_reached(message: EmailMessage) -> bool:
+def are_recipients_allowed(message: EmailMessage) -> bool:
     return not [
-        recipient for recipient in message.recipients() if not recipient_allowlist.may_reach(parseaddr(recipient)[1])
+        recipient for recipient in message.recipients() if not recipient_allowlist.is_allowed(parseaddr(recipient)[1])
     ]
 
 
-def _letter(message: EmailMessage, route: Route) -> Letter:
+def _outgoing_message(message: EmailMessage, route: MailRoute) -> OutgoingMessage:
     recipients = message.recipients()
     if len(recipients) != 1:
         raise ValueError(f"A single mail has one recipient, not {len(recipients)}.")
     sender = parseaddr(message.from_email)[1]
     message_id = message.extra_headers.setdefault("Message-ID", make_msgid(domain=sender.rpartition("@")[2]))
-    make_one = partial(Letter, sender, parseaddr(recipients[0])[1], message_id)
+    make_one = partial(OutgoingMessage, sender, parseaddr(recipients[0])[1], message_id)
     if route.capabilities.takes == "message":
         return make_one(message=_alternatives(message))
-    return make_one(data=_wire(message))
+    return make_one(data=_message_bytes(message))
 
 
 def _alternatives(message: EmailMessage) -> EmailMultiAlternatives:
@@ -121,6 +131,6 @@ def _alternatives(message: EmailMessage) -> EmailMultiAlternatives:
     )
 
 
-def _wire(message: EmailMessage) -> bytes:
+def _message_bytes(message: EmailMessage) -> bytes:
     """Django's bytes, with CRLF. (Its own class folds long headers; `email.policy` would break URLs in them.)"""
     return message.message().as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

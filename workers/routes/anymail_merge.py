@@ -21,8 +21,8 @@ from django.core.mail import EmailMultiAlternatives
 
 from workers.routes import anymail_single, base, message_lookup
 
-Results = list[base.Result | None]
-UNSURE = "The provider's answer does not say."
+Results = list[base.SendResult | None]
+UNCLEAR_ANSWER = "The provider's answer does not say."
 
 
 # --- Anymail, with what is known already -----------------------------------------------------------------------------
@@ -76,7 +76,7 @@ class _MailjetPayload(mailjet.MailjetPayload):  # type: ignore[misc]
         """Also as CustomID, by which Mailjet can be asked for a message later."""
         super().set_merge_metadata(merge_metadata)
         for message in self.data["Messages"]:
-            message["CustomID"] = merge_metadata[message["To"][0]["Email"]][message_lookup.METADATA]
+            message["CustomID"] = merge_metadata[message["To"][0]["Email"]][message_lookup.METADATA_KEY]
 
 
 class MailjetBackend(mailjet.EmailBackend):  # type: ignore[misc]
@@ -115,23 +115,23 @@ def _queued(response: Any, count: int) -> Results | None:
     if not 200 <= response.status_code < 300:
         return None
     if not isinstance(said, dict) or not isinstance(said.get("id"), str):
-        return [base.Result("uncertain", str(response.status_code), UNSURE, trouble=True)] * count
-    return [base.Result("accepted", "queued", provider_id=said["id"][:200])] * count
+        return [base.SendResult("uncertain", str(response.status_code), UNCLEAR_ANSWER, is_outage=True)] * count
+    return [base.SendResult("accepted", "queued", provider_id=said["id"][:200])] * count
 
 
 def _accepted(response: Any, count: int) -> Results | None:
     """SendGrid: 202 and an id in a header; or errors, some of which name the reader's place."""
     if response.status_code == 202:
-        return [base.Result("accepted", "202", provider_id=response.headers.get("X-Message-Id", "")[:200])] * count
+        return [base.SendResult("accepted", "202", provider_id=response.headers.get("X-Message-Id", "")[:200])] * count
     if response.status_code == 400:
-        return _culprits(_json(response), count)
+        return _refused_recipients(_json(response), count)
     return None
 
 
 _PLACE = re.compile(r"personalizations[.\[](\d+)\]?\.to\b")
 
 
-def _culprits(said: Any, count: int) -> Results | None:
+def _refused_recipients(said: Any, count: int) -> Results | None:
     """SendGrid refuses the whole call for one bad address, and says which it was."""
     errors = said.get("errors") if isinstance(said, dict) else None
     results: Results = [None] * count
@@ -139,11 +139,11 @@ def _culprits(said: Any, count: int) -> Results | None:
         found = _PLACE.search(str(error.get("field") or "")) if isinstance(error, dict) else None
         if found is None or int(found[1]) >= count:
             return None
-        results[int(found[1])] = base.Result("refused", "400", base.without_addresses(str(error.get("message", ""))))
+        results[int(found[1])] = base.SendResult("refused", "400", base.redact_addresses(str(error.get("message", ""))))
     return results if any(results) else None
 
 
-def _one_by_one(response: Any, count: int) -> Results | None:
+def _results_by_message(response: Any, count: int) -> Results | None:
     """Mailjet: an answer for each message, in order, whatever the status of the whole is.
 
     Raises Refused where each of them says that we, not its reader, may not send.
@@ -153,14 +153,14 @@ def _one_by_one(response: Any, count: int) -> Results | None:
     if not isinstance(answers, list):
         return None
     if len(answers) != count:
-        return [base.Result("uncertain", str(response.status_code), UNSURE)] * count
-    if answers and all(_is_against_us(answer) for answer in answers):
+        return [base.SendResult("uncertain", str(response.status_code), UNCLEAR_ANSWER)] * count
+    if answers and all(_is_account_refusal(answer) for answer in answers):
         first = _mailjet(answers[0])
-        raise base.Refused(f"{first.code} {first.detail}".strip())
+        raise base.AccountRefused(f"{first.code} {first.detail}".strip())
     return [_mailjet(answer) for answer in answers]
 
 
-def _is_against_us(answer: Any) -> bool:
+def _is_account_refusal(answer: Any) -> bool:
     """A key that may not send, or a sender that is not verified: whoever the message is for, it has not left."""
     errors = answer.get("Errors") if isinstance(answer, dict) and answer.get("Status") == "error" else None
     if not errors or not isinstance(errors, list) or not all(isinstance(error, dict) for error in errors):
@@ -168,34 +168,34 @@ def _is_against_us(answer: Any) -> bool:
     return all(error.get("StatusCode") in {401, 403} or error.get("ErrorRelatedTo") == ["From"] for error in errors)
 
 
-def _mailjet(answer: Any) -> base.Result:
+def _mailjet(answer: Any) -> base.SendResult:
     if not isinstance(answer, dict):
-        return base.Result("uncertain", detail=UNSURE)
+        return base.SendResult("uncertain", detail=UNCLEAR_ANSWER)
     if answer.get("Status") == "success":
         sent: dict[str, Any] = next(iter(answer.get("To") or ()), {})
-        return base.Result("accepted", "success", provider_id=str(sent.get("MessageID", ""))[:200])
+        return base.SendResult("accepted", "success", provider_id=str(sent.get("MessageID", ""))[:200])
     errors = [error for error in answer.get("Errors") or () if isinstance(error, dict)]
     if answer.get("Status") != "error" or not errors:
-        return base.Result("uncertain", detail=UNSURE)
+        return base.SendResult("uncertain", detail=UNCLEAR_ANSWER)
     status = errors[0].get("StatusCode")
-    words = base.without_addresses(str(errors[0].get("ErrorMessage") or ""))
+    words = base.redact_addresses(str(errors[0].get("ErrorMessage") or ""))
     code = str(errors[0].get("ErrorCode") or status or "")[:20]
     if status == 429:
-        return base.Result("deferred", code, words, slow_down=True)
+        return base.SendResult("deferred", code, words, asks_to_slow_down=True)
     if not isinstance(status, int) or status >= 500:
-        return base.Result("uncertain", code, words, trouble=True)
-    return base.Result("refused", code, words)
+        return base.SendResult("uncertain", code, words, is_outage=True)
+    return base.SendResult("refused", code, words)
 
 
 # --- providers -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Provider:
+class _MergeProvider:
     backend: str
     most: int
     """Readers a call."""
-    syntax: base.Syntax
+    syntax: base.MergeSyntax
     read: Callable[[Any, int], Results | None]
     """The answer for each reader; None where it says nothing of single ones."""
     keeps_message_ids: bool = False
@@ -207,35 +207,37 @@ class _Provider:
 
 
 PROVIDERS = {
-    "mailgun": _Provider(
+    "mailgun": _MergeProvider(
         "MailgunBackend",
         1000,
-        base.Syntax("%recipient.", "%", re.compile(r"%(?=recipient|unsubscribe|mailing_list|tag[._])", re.IGNORECASE)),
+        base.MergeSyntax(
+            "%recipient.", "%", re.compile(r"%(?=recipient|unsubscribe|mailing_list|tag[._])", re.IGNORECASE)
+        ),
         _queued,
         marks_calls=True,
     ),
-    "mailjet": _Provider(
+    "mailjet": _MergeProvider(
         "MailjetBackend",
         50,
-        base.Syntax("[[var:", "]]", re.compile(r"\[(?=\[)|\{(?=[{%])")),
-        _one_by_one,
+        base.MergeSyntax("[[var:", "]]", re.compile(r"\[(?=\[)|\{(?=[{%])")),
+        _results_by_message,
         all_headers=True,
     ),
-    "sendgrid": _Provider(
+    "sendgrid": _MergeProvider(
         "SendGridBackend",
         1000,
-        base.Syntax("-", "-", re.compile(r"<(?=%)|\[(?=unsubscribe|weblink)|%(?=asm_)", re.IGNORECASE)),
+        base.MergeSyntax("-", "-", re.compile(r"<(?=%)|\[(?=unsubscribe|weblink)|%(?=asm_)", re.IGNORECASE)),
         _accepted,
         keeps_message_ids=True,
         arguments={"merge_field_format": "-{}-"},
     ),
 }
-CALLS_BEFORE_MORE = 10
+CALLS_BEFORE_GROWTH = 10
 """Calls that must go well before one of them is a tenth larger than what was taken last."""
-ABOUT_A_READER = re.compile(r"\bto'? (parameter|address|field)|recipient|personalizations", re.IGNORECASE)
+RECIPIENT_ERROR = re.compile(r"\bto'? (parameter|address|field)|recipient|personalizations", re.IGNORECASE)
 
 
-class AnymailMerge(anymail_single.AnymailSingle):
+class AnymailMergeRoute(anymail_single.AnymailSingleRoute):
     """`mailgun://KEY@your.domain`, `mailjet://KEY:SECRET@`, `sendgrid://KEY@`; `?batch=200` for smaller calls."""
 
     options: ClassVar[frozenset[str]] = frozenset({"batch"})
@@ -252,30 +254,30 @@ class AnymailMerge(anymail_single.AnymailSingle):
         self._went_well = 0
 
     def send_many(
-        self, mailing: base.Mailing, parts: Sequence[base.Part], *, deadline: float = base.NO_DEADLINE
+        self, mailing: base.MergeMessage, parts: Sequence[base.MergeRecipient], *, deadline: float = base.NO_DEADLINE
     ) -> Results:
         """One call; see base.MergeRoute."""
         backend = self._backend()
-        twins = _twins(parts)
+        twins = _duplicate_addresses(parts)
         chosen = [part for place, part in enumerate(parts) if place not in twins]
         message = self._call(mailing, chosen)
-        base.in_time(deadline)
+        base.check_deadline(deadline)
         try:
             backend.send_messages([message])
         except AnymailAPIError as error:
-            results = self._what_became(error, chosen)
+            results = self._results_from_error(error, chosen)
         except AnymailError as error:
-            raise base.Refused(f"The issue cannot be given to this provider: {type(error).__name__}") from None
+            raise base.AccountRefused(f"The issue cannot be given to this provider: {type(error).__name__}") from None
         else:
             response = message.anymail_status.esp_response  # type: ignore[attr-defined]
             results = self._provider.read(response, len(chosen)) or _all_uncertain(chosen, str(response.status_code))
-        self._learn(results)
+        self._adjust_call_size(results)
         if not twins:
             return results
         told = iter(results)
         return [None if place in twins else next(told) for place in range(len(parts))]
 
-    def _call(self, mailing: base.Mailing, parts: Sequence[base.Part]) -> EmailMultiAlternatives:
+    def _call(self, mailing: base.MergeMessage, parts: Sequence[base.MergeRecipient]) -> EmailMultiAlternatives:
         message = EmailMultiAlternatives(
             subject=mailing.subject,
             body=mailing.text,
@@ -287,18 +289,18 @@ class AnymailMerge(anymail_single.AnymailSingle):
         message.attach_alternative(mailing.html, "text/html")
         extra: Any = message
         extra.merge_data = {part.recipient: part.values for part in parts}
-        extra.merge_metadata = {part.recipient: {message_lookup.METADATA: part.token} for part in parts}
+        extra.merge_metadata = {part.recipient: {message_lookup.METADATA_KEY: part.token} for part in parts}
         extra.merge_headers = {part.recipient: self._headers(mailing, part) for part in parts}
         extra.track_clicks = extra.track_opens = False
         if mailing.mark and self._provider.marks_calls:
             extra.tags = [mailing.mark]
         return message
 
-    def _headers(self, mailing: base.Mailing, part: base.Part) -> dict[str, str]:
+    def _headers(self, mailing: base.MergeMessage, part: base.MergeRecipient) -> dict[str, str]:
         own = {"Message-ID": part.message_id} if self.keeps_message_ids else {}
         return {**mailing.headers, **part.headers, **own} if self._provider.all_headers else {**part.headers, **own}
 
-    def _what_became(self, error: AnymailAPIError, parts: Sequence[base.Part]) -> Results:
+    def _results_from_error(self, error: AnymailAPIError, parts: Sequence[base.MergeRecipient]) -> Results:
         """An error does not mean that nothing was sent, unless we know that nobody heard us or all were refused."""
         count = len(parts)
         status = error.status_code
@@ -306,29 +308,29 @@ class AnymailMerge(anymail_single.AnymailSingle):
             return [self._failed(error)] * count
         if told := self._provider.read(error.response, count):
             return told
-        words = base.without_addresses(anymail_single.message_of(error.response))
-        if status == 413 or (400 <= status < 500 and anymail_single.TOO_MANY.search(words)):
-            return self._smaller(count, status, words, lasting=True)
+        words = base.redact_addresses(anymail_single.error_message(error.response))
+        if status == 413 or (400 <= status < 500 and anymail_single.TOO_MANY_RECIPIENTS.search(words)):
+            return self._reduce_call_size(count, status, words, lasting=True)
         if status in {400, 422}:
-            return self._smaller(count, status, words, lasting=False)
+            return self._reduce_call_size(count, status, words, lasting=False)
         if 400 <= status < 500 and status != 408:
-            raise base.Refused(f"{status} {words}")
+            raise base.AccountRefused(f"{status} {words}")
         return _all_uncertain(parts, str(status))
 
-    def _smaller(self, count: int, status: int, words: str, *, lasting: bool) -> Results:
+    def _reduce_call_size(self, count: int, status: int, words: str, *, lasting: bool) -> Results:
         """The call was refused as a whole, so nobody has got it: try fewer, down to the one who is at fault."""
         if count == 1:
-            if ABOUT_A_READER.search(words) and not lasting:
-                return [base.Result("refused", str(status), words)]
+            if RECIPIENT_ERROR.search(words) and not lasting:
+                return [base.SendResult("refused", str(status), words)]
             if lasting:
-                raise base.Refused(f"{status} {words}")
+                raise base.AccountRefused(f"{status} {words}")
             return [self._declined(status, words)]
         self.at_once = max(1, count // 2)
         if lasting:
             self.most_at_once, self._went_well = self.at_once, 0
         return [None] * count
 
-    def _learn(self, results: Results) -> None:
+    def _adjust_call_size(self, results: Results) -> None:
         """Grow again after calls that went well: fast to what is known to be taken, slowly beyond."""
         if any(result and result.outcome == "accepted" for result in results):
             self._strange = 0
@@ -338,12 +340,12 @@ class AnymailMerge(anymail_single.AnymailSingle):
             self.at_once = min(self.most_at_once, self.at_once * 2)
             return
         self._went_well += 1
-        if self._went_well >= CALLS_BEFORE_MORE:
+        if self._went_well >= CALLS_BEFORE_GROWTH:
             self.at_once = self.most_at_once = min(self._most, self.most_at_once + max(1, self.most_at_once // 10))
             self._went_well = 0
 
 
-def _twins(parts: Sequence[base.Part]) -> set[int]:
+def _duplicate_addresses(parts: Sequence[base.MergeRecipient]) -> set[int]:
     """Places of readers whose address stands before in the same call: the provider would give them each other's links."""
     seen, found = set[str](), set[int]()
     for place, part in enumerate(parts):
@@ -354,7 +356,7 @@ def _twins(parts: Sequence[base.Part]) -> set[int]:
     return found
 
 
-def _address(part: base.Part) -> EmailAddress:
+def _address(part: base.MergeRecipient) -> EmailAddress:
     return _named(part.name, part.recipient)
 
 
@@ -363,5 +365,5 @@ def _named(name: str, email: str) -> EmailAddress:
     return EmailAddress(name, username=local, domain=domain)
 
 
-def _all_uncertain(parts: Sequence[base.Part], code: str) -> Results:
-    return [base.Result("uncertain", code, UNSURE, trouble=True)] * len(parts)
+def _all_uncertain(parts: Sequence[base.MergeRecipient], code: str) -> Results:
+    return [base.SendResult("uncertain", code, UNCLEAR_ANSWER, is_outage=True)] * len(parts)

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
 TIMEOUT_S = 20.0
-AT_ONCE = 4
-MOST_AT_ONCE = 16
-IDLE_S = 20.0
+DEFAULT_THREADS = 4
+MAX_THREADS = 16
+MAX_IDLE_S = 20.0
 """A connection that was not used for so long may have been closed by the provider meanwhile; it is made anew."""
-ASK_AGAIN_S = (0.5, 2.0)
+RETRY_DELAYS_S = (0.5, 2.0)
 """Waits before a call without an answer is repeated under its key, where the provider knows a repeated call."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Provider:
+class _SingleProvider:
     backend: str
     user: str
     """The Anymail setting that the user part of the URL gives."""
@@ -52,29 +52,29 @@ class _Provider:
 
 
 PROVIDERS = {
-    "mailgun": _Provider("mailgun", "api_key", host="sender_domain", options=("api_url",)),
-    "mailjet": _Provider("mailjet", "api_key", "secret_key", options=("api_url",)),
-    "postmark": _Provider("postmark", "server_token", options=("api_url", "message_stream")),
-    "sendgrid": _Provider("sendgrid", "api_key", options=("api_url",)),
-    "resend": _Provider("resend", "api_key", may_track=False, has_keys=True, options=("api_url",)),
-    "brevo": _Provider("brevo", "api_key", may_track=False, options=("api_url",)),
-    "mailersend": _Provider("mailersend", "api_token", has_metadata=False, options=("api_url",)),
-    "mandrill": _Provider("mandrill", "api_key", options=("api_url",)),
-    "ses": _Provider("amazon_ses", "", may_track=False, options=("configuration_set_name", "endpoint")),
+    "mailgun": _SingleProvider("mailgun", "api_key", host="sender_domain", options=("api_url",)),
+    "mailjet": _SingleProvider("mailjet", "api_key", "secret_key", options=("api_url",)),
+    "postmark": _SingleProvider("postmark", "server_token", options=("api_url", "message_stream")),
+    "sendgrid": _SingleProvider("sendgrid", "api_key", options=("api_url",)),
+    "resend": _SingleProvider("resend", "api_key", may_track=False, has_keys=True, options=("api_url",)),
+    "brevo": _SingleProvider("brevo", "api_key", may_track=False, options=("api_url",)),
+    "mailersend": _SingleProvider("mailersend", "api_token", has_metadata=False, options=("api_url",)),
+    "mandrill": _SingleProvider("mandrill", "api_key", options=("api_url",)),
+    "ses": _SingleProvider("amazon_ses", "", may_track=False, options=("configuration_set_name", "endpoint")),
 }
 ACCOUNT_CODES = frozenset({401, 402, 403, 404})
 _ACCOUNT = re.compile(
     r"account|credit|\bfrom\b|sender|not allowed|verif|signature|api.?key|token|approv|suspend|paused|billing|plan\b",
     re.IGNORECASE,
 )
-TOO_MANY = re.compile(
+TOO_MANY_RECIPIENTS = re.compile(
     r"(too many|maximum|limit|exceed)\w*\b.{0,60}\brecipients?|recipients?\b.{0,60}(limit|exceed|maximum|too many)",
     re.IGNORECASE,
 )
 _READER = re.compile(r"\bto\b.{0,20}(address|email|field|valid)|valid.{0,20}\bto\b|recipient", re.IGNORECASE)
 
 
-class AnymailSingle:
+class AnymailSingleRoute:
     """`postmark://TOKEN@`, `resend://KEY@`, `ses://KEY:SECRET@region`, …; `?threads=8` for more calls at once."""
 
     options: ClassVar[frozenset[str]] = frozenset({"threads"})
@@ -82,10 +82,10 @@ class AnymailSingle:
     def __init__(self, name: str, url: str) -> None:
         kind = url.partition(":")[0]
         self._provider_of_one = provider = PROVIDERS[kind]
-        address = base.read(url, options=self.options | {*provider.options, "timeout"})
+        address = base.parse_url(url, options=self.options | {*provider.options, "timeout"})
         self.name, self.kind, self.rate, self.address = name, kind, address.number("rate", 0), address
         self.account = address.account
-        threads = min(MOST_AT_ONCE, int(address.number("threads", AT_ONCE)) or 1)
+        threads = min(MAX_THREADS, int(address.number("threads", DEFAULT_THREADS)) or 1)
         self.capabilities = base.Capabilities(takes="message", window=threads, asks_before_each=True)
         self._arguments = _arguments(provider, address)
         self._path = f"anymail.backends.{provider.backend}.EmailBackend"
@@ -104,41 +104,41 @@ class AnymailSingle:
 
     def look_up(
         self, mark: str, tokens: Sequence[str], *, since: datetime, until: float = base.NO_DEADLINE
-    ) -> base.Trace:
-        return message_lookup.ASK[self.kind](self, mark, tokens, since, until)
+    ) -> base.LookUpResult:
+        return message_lookup.LOOK_UP_FUNCTIONS[self.kind](self, mark, tokens, since, until)
 
     def begin(
         self,
-        letter: base.Letter,
+        letter: base.OutgoingMessage,
         *,
         deadline: float = base.NO_DEADLINE,
         may_leave: Callable[[], bool] = base.always,  # there is a thread for each: no letter waits
-    ) -> Future[base.Result]:
+    ) -> Future[base.SendResult]:
         """`send` in a thread of ours, over a connection of its own."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.capabilities.window, thread_name_prefix=self.name)
         return self._pool.submit(self.send, letter, deadline=deadline)
 
-    def finished(self, flying: Collection[Future[base.Result]], *, wait: bool) -> set[Future[base.Result]]:
+    def finished(self, flying: Collection[Future[base.SendResult]], *, wait: bool) -> set[Future[base.SendResult]]:
         return futures.wait(flying, timeout=None if wait else 0, return_when=futures.FIRST_COMPLETED).done
 
-    def send(self, letter: base.Letter, *, deadline: float = base.NO_DEADLINE) -> base.Result:
+    def send(self, letter: base.OutgoingMessage, *, deadline: float = base.NO_DEADLINE) -> base.SendResult:
         """Without an answer, the same call under the same key only asks for its outcome; so it is made again at once.
 
         That a repeated call was put off does not say that the first was lost. A provider who lets us wait is not asked
         again here, but later (`workers.sending.reconciliation`): a sender that is stuck for long would be ended.
         """
-        until = min(deadline, base.tick() + TIMEOUT_S)
+        until = min(deadline, base.boottime() + TIMEOUT_S)
         result = first = self._offer(letter, deadline)
         if not self._provider_of_one.has_keys:
             return first
-        for wait in ASK_AGAIN_S:
-            if result.outcome != "uncertain" or base.tick() + wait >= until:
+        for wait in RETRY_DELAYS_S:
+            if result.outcome != "uncertain" or base.boottime() + wait >= until:
                 break
             time.sleep(wait)
             try:
                 result = self._offer(letter, deadline)
-            except (base.TryLater, base.Refused, base.TooLate):
+            except (base.RouteUnavailable, base.AccountRefused, base.DeadlineExceeded):
                 break  # the first call may have arrived all the same
         return first if result.outcome == "deferred" else result
 
@@ -151,7 +151,7 @@ class AnymailSingle:
 
     # --- one call ---
 
-    def _offer(self, letter: base.Letter, deadline: float) -> base.Result:
+    def _offer(self, letter: base.OutgoingMessage, deadline: float) -> base.SendResult:
         message: Any = letter.message
         if message is None:
             raise ValueError("This route takes messages, not bytes.")
@@ -162,82 +162,84 @@ class AnymailSingle:
             message.track_clicks = message.track_opens = False
         if provider.has_keys:
             backend.session.headers["Idempotency-Key"] = letter.message_id.strip("<>")
-        base.in_time(deadline)
+        base.check_deadline(deadline)
         try:
             backend.send_messages([message])
         except AnymailRecipientsRefused:
-            return _status(message)
+            return _result_from_status(message)
         except AnymailAPIError as error:
             return self._failed(error)
         except AnymailUnsupportedFeature as error:
-            raise base.Refused(f"This provider cannot send such a mail: {base.without_addresses(str(error))}") from None
+            raise base.AccountRefused(
+                f"This provider cannot send such a mail: {base.redact_addresses(str(error))}"
+            ) from None
         except AnymailError as error:
             words = f"The message cannot be given to this provider: {type(error).__name__}"
-            return base.Result("refused", detail=words)
+            return base.SendResult("refused", detail=words)
         self._strange = 0
-        return _status(message)
+        return _result_from_status(message)
 
     def _backend(self) -> Any:
         """This thread's own, with its connection."""
-        own, now = self._own, base.tick()
+        own, now = self._own, base.boottime()
         if getattr(own, "backend", None) is None:
             own.backend = get_connection(self._path, **self._arguments)
             self._backends.append(own.backend)
-        elif now - own.used_at > IDLE_S:
+        elif now - own.used_at > MAX_IDLE_S:
             own.backend.close()
         own.backend.open()
         own.used_at = now
         return own.backend
 
-    def _failed(self, error: AnymailAPIError) -> base.Result:
-        status, words = _said(error)
+    def _failed(self, error: AnymailAPIError) -> base.SendResult:
+        status, words = _status_and_text(error)
         if status is None:
             self._backend().close()
             if never_connected(error):
-                raise base.TryLater("The provider does not answer.") from None
-            return base.Result("uncertain", detail="The provider gave no answer.", trouble=True)
+                raise base.RouteUnavailable("The provider does not answer.") from None
+            return base.SendResult("uncertain", detail="The provider gave no answer.", is_outage=True)
         if status == 409 and self._provider_of_one.has_keys:
-            return _under_a_known_key(error, words)
+            return _result_for_known_key(error, words)
         if status == 429:
-            wait_s = base.asked_wait_s(getattr(error.response, "headers", {}))
-            return base.Result("deferred", "429", words, slow_down=True, retry_after_s=wait_s)
-        if status in ACCOUNT_CODES or (status == 500 and _refuses_us(error)):
-            raise base.Refused(f"{status} {words}")
+            wait_s = base.parse_retry_after(getattr(error.response, "headers", {}))
+            return base.SendResult("deferred", "429", words, asks_to_slow_down=True, retry_after_s=wait_s)
+        if status in ACCOUNT_CODES or (status == 500 and _is_account_refusal(error)):
+            raise base.AccountRefused(f"{status} {words}")
         if 400 <= status < 500 and status != 408:
             return self._declined(status, words)
-        return base.Result("uncertain", str(status), words, trouble=True)
+        return base.SendResult("uncertain", str(status), words, is_outage=True)
 
-    def _declined(self, status: int, words: str) -> base.Result:
+    def _declined(self, status: int, words: str) -> base.SendResult:
         """The call was refused: for its reader, for us, or for a reason that is not clear before it comes twice."""
-        if _READER.search(words) and not TOO_MANY.search(words):
-            return base.Result("refused", str(status), words)
+        if _READER.search(words) and not TOO_MANY_RECIPIENTS.search(words):
+            return base.SendResult("refused", str(status), words)
         self._strange += 1
-        if self._strange > 1 or _ACCOUNT.search(words) or TOO_MANY.search(words):
-            raise base.Refused(f"{status} {words}")
-        return base.Result("deferred", str(status), words)
+        if self._strange > 1 or _ACCOUNT.search(words) or TOO_MANY_RECIPIENTS.search(words):
+            raise base.AccountRefused(f"{status} {words}")
+        return base.SendResult("deferred", str(status), words)
 
 
 # --- reading answers -------------------------------------------------------------------------------------------------
 
 
-def _said(error: AnymailAPIError) -> tuple[int | None, str]:
+def _status_and_text(error: AnymailAPIError) -> tuple[int | None, str]:
     """Status and words; Amazon's client has them elsewhere."""
     answer = getattr(error.__cause__, "response", None)
     if error.status_code is None and isinstance(answer, dict):
         status = (answer.get("ResponseMetadata") or {}).get("HTTPStatusCode")
         told = answer.get("Error") or {}
-        return status, base.without_addresses(f"{told.get('Code', '')} {told.get('Message', '')}")
-    return error.status_code, base.without_addresses(message_of(error.response))
+        return status, base.redact_addresses(f"{told.get('Code', '')} {told.get('Message', '')}")
+    return error.status_code, base.redact_addresses(error_message(error.response))
 
 
-def _under_a_known_key(error: AnymailAPIError, words: str) -> base.Result:
+def _result_for_known_key(error: AnymailAPIError, words: str) -> base.SendResult:
     """With other words under this key, the first call did arrive; while it is still worked on, nobody knows yet."""
     if "concurrent" in str(_json(error.response).get("name", "")):
-        return base.Result("uncertain", "409", words)
-    return base.Result("accepted", "409", words)
+        return base.SendResult("uncertain", "409", words)
+    return base.SendResult("accepted", "409", words)
 
 
-def _refuses_us(error: AnymailAPIError) -> bool:
+def _is_account_refusal(error: AnymailAPIError) -> bool:
     """Mandrill says with a 500 what others say with a 4xx; its name of the error tells that nothing was sent."""
     names = {"Invalid_Key", "PaymentRequired", "Unknown_Subaccount", "ValidationError"}
     return _json(error.response).get("name") in names
@@ -271,7 +273,7 @@ def _json(response: Any) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def message_of(response: Any) -> str:
+def error_message(response: Any) -> str:
     """What the provider says in words: they call it Message, message, error or errors."""
     said = _json(response)
     for key in ("Message", "message", "error", "ErrorMessage", "detail"):
@@ -283,7 +285,7 @@ def message_of(response: Any) -> str:
     return getattr(response, "reason", "") or ""
 
 
-def _status(message: Any) -> base.Result:
+def _result_from_status(message: Any) -> base.SendResult:
     """Anymail's account of the one recipient. Without the provider's id nobody has promised to send anything."""
     account = message.anymail_status
     states = {str(state) for state in account.status or ()}
@@ -291,24 +293,24 @@ def _status(message: Any) -> base.Result:
     provider_id = str(getattr(one, "message_id", None) or "")[:200]
     code = ", ".join(sorted(states))[:20]
     if states & {"invalid", "rejected", "failed"}:
-        return base.Result("refused", code, "The provider does not send to this address.", provider_id)
+        return base.SendResult("refused", code, "The provider does not send to this address.", provider_id)
     if states and states <= {"sent", "queued"} and provider_id:
-        return base.Result("accepted", code, provider_id=provider_id)
-    return base.Result("uncertain", code or "unknown", "The provider's answer does not say.", provider_id)
+        return base.SendResult("accepted", code, provider_id=provider_id)
+    return base.SendResult("uncertain", code or "unknown", "The provider's answer does not say.", provider_id)
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
-def _arguments(provider: _Provider, address: base.Address) -> dict[str, Any]:
+def _arguments(provider: _SingleProvider, address: base.RouteUrl) -> dict[str, Any]:
     given: dict[str, Any] = {name: address.option(name) for name in provider.options if address.option(name)}
     if address.kind == "ses":
         given.pop("endpoint", None)
         return {**given, "client_params": _ses(address)}
     if not address.user:
-        raise base.wrong(f"{address.kind} has no key", f"Write {address.kind}://KEY@.")
+        raise base.mail_url_error(f"{address.kind} has no key", f"Write {address.kind}://KEY@.")
     if provider.host and not address.host:
-        raise base.wrong(f"{address.kind} names no domain", f"Write {address.kind}://KEY@your.domain.")
+        raise base.mail_url_error(f"{address.kind} names no domain", f"Write {address.kind}://KEY@your.domain.")
     given |= {provider.user: address.user, "timeout": address.number("timeout", TIMEOUT_S)}
     if provider.password:
         given[provider.password] = address.password
@@ -317,14 +319,14 @@ def _arguments(provider: _Provider, address: base.Address) -> dict[str, Any]:
     return given
 
 
-def _ses(address: base.Address) -> dict[str, Any]:
+def _ses(address: base.RouteUrl) -> dict[str, Any]:
     """Without keys, boto3 finds them itself (instance role, profile).
 
     Amazon's client would repeat a call without an answer, and SES knows no repeated call: so it may not.
     """
     if find_spec("boto3") is None:
         remedy = "Run pip install --require-hashes --requirement requirements-ses.txt, here and for every worker."
-        raise base.wrong("ses needs boto3, which is not installed", remedy)
+        raise base.mail_url_error("ses needs boto3, which is not installed", remedy)
     timeout = address.number("timeout", TIMEOUT_S)
     config = {"retries": {"total_max_attempts": 1}, "connect_timeout": timeout, "read_timeout": timeout}
     params: dict[str, Any] = {"config": config}

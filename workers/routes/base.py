@@ -21,41 +21,41 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives
 from django.utils.crypto import salted_hmac
 
-Outcome = Literal["accepted", "refused", "deferred", "uncertain"]
+SendOutcome = Literal["accepted", "refused", "deferred", "uncertain"]
 
 
-class TryLater(Exception):
+class RouteUnavailable(Exception):
     """Nobody could be reached, or they ask us to come back; this letter has not left."""
 
 
-class Refused(Exception):
+class AccountRefused(Exception):
     """They do not want us (login, sender, account), whoever the letter is for; it has not left."""
 
 
-class TooLate(Exception):
+class DeadlineExceeded(Exception):
     """The deadline came before the letter could leave."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class SendResult:
     """What became of one letter. `code` and `detail` are the provider's own, without an address."""
 
-    outcome: Outcome
+    outcome: SendOutcome
     code: str = ""
     detail: str = ""
     provider_id: str = ""
-    slow_down: bool = False
+    asks_to_slow_down: bool = False
     """They answer, but want less of it."""
-    for_all: bool = False
+    is_route_wide: bool = False
     """The wish is about our account or connection, not about this reader's mail service."""
     retry_after_s: float = 0.0
     """How long they want nothing more at all, where they say so."""
-    trouble: bool = False
+    is_outage: bool = False
     """Their service seems broken: counts for the breaker."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutgoingMessage:
     """One message for one person: wire bytes with CRLF, or a message for an API."""
 
     sender: str
@@ -69,7 +69,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Syntax:
+class MergeSyntax:
     """How a provider writes a place that it fills in for each reader."""
 
     opening: str
@@ -82,7 +82,7 @@ class Syntax:
 
 
 @dataclass(frozen=True, slots=True)
-class Mailing:
+class MergeMessage:
     """A text for many readers, with a provider's places in it, and what is the same in every copy."""
 
     from_name: str
@@ -97,7 +97,7 @@ class Mailing:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MergeRecipient:
     """What one reader's copy of a mailing has of its own."""
 
     recipient: str
@@ -127,7 +127,7 @@ class Capabilities:
 NO_DEADLINE = float("inf")
 
 
-def tick() -> float:
+def boottime() -> float:
     """Seconds that also pass while the process or the machine sleeps: deadlines are in these."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
@@ -136,14 +136,14 @@ def always() -> bool:
     return True
 
 
-def in_time(deadline: float) -> None:
+def check_deadline(deadline: float) -> None:
     """Raises TooLate when `deadline`, in ticks, has come."""
-    if tick() >= deadline:
-        raise TooLate
+    if boottime() >= deadline:
+        raise DeadlineExceeded
 
 
 @runtime_checkable
-class Route(Protocol):
+class MailRoute(Protocol):
     name: str
     kind: str
     rate: float
@@ -156,34 +156,34 @@ class Route(Protocol):
     def eight_bit(self) -> bool:
         """Whether 8-bit bytes may be sent; known once open."""
 
-    def send(self, letter: Letter, *, deadline: float = NO_DEADLINE) -> Result:
+    def send(self, letter: OutgoingMessage, *, deadline: float = NO_DEADLINE) -> SendResult:
         """Hand over one letter. Raises TryLater, Refused or TooLate when it has certainly not left."""
 
     def close(self) -> None: ...
 
 
 @runtime_checkable
-class ParallelRoute(Route, Protocol):
+class ParallelRoute(MailRoute, Protocol):
     """A route that has as many letters under way at once as its window says."""
 
     def begin(
-        self, letter: Letter, *, deadline: float = NO_DEADLINE, may_leave: Callable[[], bool] = always
-    ) -> Future[Result]:
+        self, letter: OutgoingMessage, *, deadline: float = NO_DEADLINE, may_leave: Callable[[], bool] = always
+    ) -> Future[SendResult]:
         """As `send`, without waiting for the answer.
 
         A letter that waits for a connection is asked about again before it leaves, in the thread that calls `finished`;
         it is cancelled if it may not.
         """
 
-    def finished(self, flying: Collection[Future[Result]], *, wait: bool) -> set[Future[Result]]:
+    def finished(self, flying: Collection[Future[SendResult]], *, wait: bool) -> set[Future[SendResult]]:
         """Those of the begun that are done; with `wait`, once there is one."""
 
 
 @runtime_checkable
-class MergeRoute(Route, Protocol):
+class MergeRoute(MailRoute, Protocol):
     """A route whose provider fills in many copies of one text by one call."""
 
-    syntax: Syntax
+    syntax: MergeSyntax
     keeps_message_ids: bool
     """Whether each copy leaves with our Message-ID; else the provider makes one."""
     most_at_once: int
@@ -192,8 +192,8 @@ class MergeRoute(Route, Protocol):
     """Readers that the next call should have: fewer than `most_at_once` while a bad address is looked for."""
 
     def send_many(
-        self, mailing: Mailing, parts: Sequence[Part], *, deadline: float = NO_DEADLINE
-    ) -> list[Result | None]:
+        self, mailing: MergeMessage, parts: Sequence[MergeRecipient], *, deadline: float = NO_DEADLINE
+    ) -> list[SendResult | None]:
         """Hand over a call; one Result a reader, in order. None: it has surely not left, and may be offered at once.
 
         If nobody's has left and nobody's is at fault, `at_once` is smaller afterwards. Raises TryLater, Refused or
@@ -201,51 +201,51 @@ class MergeRoute(Route, Protocol):
         """
 
 
-TRACED_KINDS = frozenset({"mailgun", "mailjet", "postmark", "resend"})
+LOOK_UP_KINDS = frozenset({"mailgun", "mailjet", "postmark", "resend"})
 """Kinds of route whose provider can be asked later whether it has a message."""
-OWN_MESSAGE_IDS = frozenset({"mailgun", "mailjet"})
+PROVIDER_MESSAGE_ID_KINDS = frozenset({"mailgun", "mailjet"})
 """Kinds whose provider makes the Message-ID of a copy that it fills in."""
-REPEATED_KINDS = frozenset({"resend"})
+IDEMPOTENT_KINDS = frozenset({"resend"})
 """Those where asking is making the same call again under the same key."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class LookUpResult:
     """Which messages a provider has, by the token that each carries."""
 
-    found: Mapping[str, Outcome]
+    found: Mapping[str, SendOutcome]
     is_complete: bool = True
     """All were asked for, so that it has none of the others."""
 
 
 @runtime_checkable
-class TracedRoute(Route, Protocol):
+class LookUpRoute(MailRoute, Protocol):
     """A route whose provider can be asked."""
 
     account: str
     """Which account sends: another one of the same provider knows nothing of what this one sent."""
 
-    def look_up(self, mark: str, tokens: Sequence[str], *, since: datetime, until: float = NO_DEADLINE) -> Trace:
+    def look_up(self, mark: str, tokens: Sequence[str], *, since: datetime, until: float = NO_DEADLINE) -> LookUpResult:
         """Which of these messages it has: by the mark of their calls, or one by one. Raises TryLater.
 
         No further question is put after `until`, in ticks.
         """
 
 
-def account_of(route: Route | None) -> str:
+def account_of(route: MailRoute | None) -> str:
     """The account of a route whose provider can be asked; else ""."""
-    return route.account if isinstance(route, TracedRoute) else ""
+    return route.account if isinstance(route, LookUpRoute) else ""
 
 
 # --- reading MAIL_URL ------------------------------------------------------------------------------------------------
 
 
-def wrong(fact: str, remedy: str) -> ImproperlyConfigured:
+def mail_url_error(fact: str, remedy: str) -> ImproperlyConfigured:
     return ImproperlyConfigured(f"MAIL_URL: {fact}. {remedy}")
 
 
 @dataclass(frozen=True)
-class Address:
+class RouteUrl:
     """One route of MAIL_URL, taken apart. Its repr shows no secret."""
 
     kind: str
@@ -274,27 +274,29 @@ class Address:
         except ValueError:
             value = -1.0
         if value < 0 or value == float("inf"):
-            raise wrong(f"{name}={raw} is no number", f"Write for example ?{name}=10 behind {self.kind}.")
+            raise mail_url_error(f"{name}={raw} is no number", f"Write for example ?{name}=10 behind {self.kind}.")
         return value
 
 
-def read(url: str, *, options: frozenset[str]) -> Address:
+def parse_url(url: str, *, options: frozenset[str]) -> RouteUrl:
     """Take a route's URL apart; raises ImproperlyConfigured, naming MAIL_URL but no password."""
     parts = urlsplit(url)
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     strange = sorted(set(given) - options - {"rate"})
     if strange:
         known = ", ".join(sorted(options | {"rate"}))
-        raise wrong(f"{parts.scheme} has no option {strange[0]}", f"It has: {known}.")
+        raise mail_url_error(f"{parts.scheme} has no option {strange[0]}", f"It has: {known}.")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return Address(parts.scheme, parts.hostname or "", _port(parts), user, password, given)
+    return RouteUrl(parts.scheme, parts.hostname or "", _port(parts), user, password, given)
 
 
 def _port(parts: SplitResult) -> int | None:
     try:
         return parts.port
     except ValueError:
-        raise wrong(f"{parts.scheme} has a port that is no number", "Write for example smtp://host:587.") from None
+        raise mail_url_error(
+            f"{parts.scheme} has a port that is no number", "Write for example smtp://host:587."
+        ) from None
 
 
 # --- words of providers ----------------------------------------------------------------------------------------------
@@ -303,15 +305,15 @@ _ADDRESS = re.compile(r"<?[^\s<>]*@[^\s<>]*>?")
 _STATUS = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 
 
-def without_addresses(words: str, *, most: int = 300) -> str:
+def redact_addresses(words: str, *, most: int = 300) -> str:
     """A provider's answer as one line that names nobody."""
     return _ADDRESS.sub("…", " ".join(words.replace("\0", " ").split()))[:most]
 
 
-MOST_WAIT_S = 3600.0
+MAX_RETRY_AFTER_S = 3600.0
 
 
-def asked_wait_s(headers: Mapping[str, str]) -> float:
+def parse_retry_after(headers: Mapping[str, str]) -> float:
     """Seconds that an answer asks us to wait: Retry-After (RFC 9110 section 10.2.3), or its rate window's end; else 0."""
     for name in ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset"):
         raw = headers.get(name, "").strip()
@@ -321,11 +323,11 @@ def asked_wait_s(headers: Mapping[str, str]) -> float:
             seconds = mktime_tz(moment) - time.time()
         else:
             continue
-        return min(MOST_WAIT_S, max(0.0, seconds))
+        return min(MAX_RETRY_AFTER_S, max(0.0, seconds))
     return 0.0
 
 
-def code_of(code: int, words: str) -> str:
+def format_code(code: int, words: str) -> str:
     """Reply code and, where given, the enhanced status (RFC 3463): "550 5.1.1"."""
     status = _STATUS.search(words)
     return f"{code} {status.group()}" if status else str(code)

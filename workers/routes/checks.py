@@ -10,11 +10,11 @@ from workers import routes
 
 
 @register()
-def every_route_can_be_made(app_configs: object, **_: object) -> list[CheckMessage]:
+def check_mail_url(app_configs: object, **_: object) -> list[CheckMessage]:
     errors: list[CheckMessage] = []
     for place, url in enumerate(settings.MAIL_ROUTES, start=1):
         try:
-            routes.make(f"{url.partition(':')[0]}-{place}", url)
+            routes.from_url(f"{url.partition(':')[0]}-{place}", url)
         except ImproperlyConfigured as error:
             fact, _point, remedy = str(error).partition(". ")
             errors.append(Error(f"{fact}.", hint=remedy, id="workers.E004"))

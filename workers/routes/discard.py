@@ -5,12 +5,12 @@ from __future__ import annotations
 from workers.routes import base
 
 
-class Discard:
+class DiscardRoute:
     kind = "discard"
     capabilities = base.Capabilities(window=0)
 
     def __init__(self, name: str, url: str) -> None:
-        address = base.read(url, options=frozenset())
+        address = base.parse_url(url, options=frozenset())
         self.name, self.rate = name, address.number("rate", 0)
 
     def open(self) -> None:
@@ -19,9 +19,9 @@ class Discard:
     def eight_bit(self) -> bool:
         return True
 
-    def send(self, letter: base.Letter, *, deadline: float = base.NO_DEADLINE) -> base.Result:
-        base.in_time(deadline)
-        return base.Result("accepted", "250")
+    def send(self, letter: base.OutgoingMessage, *, deadline: float = base.NO_DEADLINE) -> base.SendResult:
+        base.check_deadline(deadline)
+        return base.SendResult("accepted", "250")
 
     def close(self) -> None:
         pass

@@ -30,12 +30,12 @@ class EmailBackend(BaseEmailBackend):
     def _to(self, recipient: str, message: EmailMessage) -> bool:
         own = copy(message)
         own.to, own.cc, own.bcc, own.extra_headers = [recipient], [], [], dict(message.extra_headers)
-        if not routes.all_may_be_reached(own):
+        if not routes.are_recipients_allowed(own):
             logger.warning("mail kept back, for MAIL_ONLY_TO does not name its recipient")
             return False
         try:
             result = routes.deliver(own)
-        except (routes.Refused, routes.TryLater):
+        except (routes.AccountRefused, routes.RouteUnavailable):
             if self.fail_silently:
                 return False
             raise

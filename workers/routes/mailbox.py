@@ -22,17 +22,17 @@ from workers.routes import base
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@+=-]")
 _NAME = re.compile(r"[A-Za-z0-9_+=-][A-Za-z0-9._@+=-]{0,230}\.eml")
-HEAD_BYTES = 8192
+MAX_HEADER_BYTES = 8192
 
 
-class Mailbox:
+class MailboxRoute:
     """Writes each letter whole or not at all: a crash leaves no half file, and the same letter again no second one."""
 
     kind = "mailbox"
     capabilities = base.Capabilities(window=0)
 
     def __init__(self, name: str, url: str) -> None:
-        address = base.read(url, options=frozenset())
+        address = base.parse_url(url, options=frozenset())
         self.name, self.rate = name, address.number("rate", 0)
 
     def open(self) -> None:
@@ -41,16 +41,16 @@ class Mailbox:
     def eight_bit(self) -> bool:
         return False
 
-    def send(self, letter: base.Letter, *, deadline: float = base.NO_DEADLINE) -> base.Result:
+    def send(self, letter: base.OutgoingMessage, *, deadline: float = base.NO_DEADLINE) -> base.SendResult:
         target = folder() / file_name(letter.message_id)
         fresh = target.with_suffix(f".{secrets.token_hex(4)}.new")
-        base.in_time(deadline)
+        base.check_deadline(deadline)
         try:
             fresh.write_bytes(letter.data)
             fresh.replace(target)
         except OSError as error:
-            raise base.TryLater(f"The caught mail cannot be written: {error.strerror}") from None
-        return base.Result("accepted", "250", provider_id=target.name)
+            raise base.RouteUnavailable(f"The caught mail cannot be written: {error.strerror}") from None
+        return base.SendResult("accepted", "250", provider_id=target.name)
 
     def close(self) -> None:
         pass
@@ -68,12 +68,12 @@ def file_name(message_id: str) -> str:
 # --- reading, for the mailbox pages ----------------------------------------------------------------------------------
 
 
-class NoSuchMail(LookupError):
+class NoSuchMessage(LookupError):
     """There is no caught mail of this name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Caught:
+class CaughtMessage:
     """What a list shows of a caught mail."""
 
     name: str
@@ -85,10 +85,10 @@ class Caught:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedMessage:
     """A caught mail, read: `html` and `text` are its parts, `headers` all its headers in order."""
 
-    caught: Caught
+    caught: CaughtMessage
     sent_at: datetime | None
     html: str
     text: str
@@ -100,24 +100,28 @@ def count() -> int:
     return sum(1 for _entry in _entries())
 
 
-def messages(*, limit: int = 100, offset: int = 0, to: str = "") -> list[Caught]:
+def messages(*, limit: int = 100, offset: int = 0, to: str = "") -> list[CaughtMessage]:
     """Caught mail, newest first; `to` keeps those whose recipient contains it."""
     newest = sorted(_entries(), key=lambda entry: (-entry.stat().st_mtime_ns, entry.name))
-    found = (_list(Path(entry.path)) for entry in newest) if to else (_list(Path(e.path)) for e in newest[offset:])
+    found = (
+        (_read_summary(Path(entry.path)) for entry in newest)
+        if to
+        else (_read_summary(Path(e.path)) for e in newest[offset:])
+    )
     if not to:
         return [mail for _, mail in zip(range(limit), found, strict=False)]
     matching = (mail for mail in found if to.casefold() in mail.to_address.casefold())
     return [mail for place, mail in zip(range(offset + limit), matching, strict=False) if place >= offset]
 
 
-def read(name: str) -> Opened:
+def open_message(name: str) -> OpenedMessage:
     """Open one caught mail. Raises NoSuchMail, also for a name that could leave the folder."""
     file = folder() / name
     if not _NAME.fullmatch(name) or not file.is_file():
-        raise NoSuchMail(name)
+        raise NoSuchMessage(name)
     source = file.read_bytes()
     mail = message_from_bytes(source, policy=policy.default)
-    return Opened(
+    return OpenedMessage(
         caught=_caught(file, mail),
         sent_at=_date(mail),
         html=_part(mail, "html"),
@@ -134,15 +138,15 @@ def _entries() -> Iterator[os.DirEntry[str]]:
         yield from (entry for entry in entries if entry.name.endswith(".eml"))
 
 
-def _list(file: Path) -> Caught:
+def _read_summary(file: Path) -> CaughtMessage:
     with file.open("rb") as handle:
-        return _caught(file, BytesHeaderParser(policy=policy.default).parsebytes(handle.read(HEAD_BYTES)))
+        return _caught(file, BytesHeaderParser(policy=policy.default).parsebytes(handle.read(MAX_HEADER_BYTES)))
 
 
-def _caught(file: Path, mail: Any) -> Caught:
+def _caught(file: Path, mail: Any) -> CaughtMessage:
     caught_at = datetime.fromtimestamp(file.stat().st_mtime, tz=UTC)
     recipients: tuple[MailAddress, ...] = mail["To"].addresses if mail["To"] is not None else ()
-    return Caught(
+    return CaughtMessage(
         name=file.name,
         subject=str(mail["Subject"] or ""),
         sender=str(mail["From"] or ""),

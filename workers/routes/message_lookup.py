@@ -14,24 +14,26 @@ import requests
 from workers.routes import base
 
 TIMEOUT_S = 4.0
-MOST_PAGES = 20
-PAGE = 300
-MOST_ONE_BY_ONE = 60
-METADATA = "warta"
+MAX_PAGES = 20
+PAGE_SIZE = 300
+MAX_SINGLE_LOOK_UPS = 60
+METADATA_KEY = "warta"
 
 
-class Asked(Protocol):
+class LookUpClient(Protocol):
     """The route whose provider is asked."""
 
-    address: base.Address
+    address: base.RouteUrl
 
     def api_url(self) -> str: ...
 
 
-Ask = Callable[[Asked, str, Sequence[str], datetime, float], base.Trace]
+LookUpFunction = Callable[[LookUpClient, str, Sequence[str], datetime, float], base.LookUpResult]
 
 
-def mailgun(route: Asked, mark: str, tokens: Sequence[str], since: datetime, until: float) -> base.Trace:
+def look_up_mailgun(
+    route: LookUpClient, mark: str, tokens: Sequence[str], since: datetime, until: float
+) -> base.LookUpResult:
     """Its events by tag; each brings the copy's variables back."""
     url = f"{route.api_url()}{route.address.host}/events"
     query = {
@@ -39,24 +41,24 @@ def mailgun(route: Asked, mark: str, tokens: Sequence[str], since: datetime, unt
         "event": "accepted OR rejected",
         "begin": f"{since.timestamp():.0f}",
         "ascending": "yes",
-        "limit": str(PAGE),
+        "limit": str(PAGE_SIZE),
     }
-    wanted, found = set(tokens), dict[str, base.Outcome]()
+    wanted, found = set(tokens), dict[str, base.SendOutcome]()
     for page in _pages(url, query, auth=("api", route.address.user)):
         for event in page:
-            token = str((event.get("user-variables") or {}).get(METADATA, ""))
+            token = str((event.get("user-variables") or {}).get(METADATA_KEY, ""))
             if token in wanted:
                 found[token] = "refused" if event.get("event") == "rejected" else "accepted"
-        if len(found) == len(wanted) or len(page) < PAGE:
-            return base.Trace(found)
-        if base.tick() > until:
+        if len(found) == len(wanted) or len(page) < PAGE_SIZE:
+            return base.LookUpResult(found)
+        if base.boottime() > until:
             break
-    return base.Trace(found, is_complete=False)
+    return base.LookUpResult(found, is_complete=False)
 
 
 def _pages(url: str, query: dict[str, str] | None, *, auth: tuple[str, str]) -> Iterator[list[dict[str, Any]]]:
     with requests.Session() as session:
-        for _page in range(MOST_PAGES):
+        for _page in range(MAX_PAGES):
             said = _get(session, url, query, auth=auth)
             items = said.get("items")
             yield [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
@@ -65,7 +67,9 @@ def _pages(url: str, query: dict[str, str] | None, *, auth: tuple[str, str]) -> 
                 return
 
 
-def mailjet(route: Asked, mark: str, tokens: Sequence[str], since: datetime, until: float) -> base.Trace:
+def look_up_mailjet(
+    route: LookUpClient, mark: str, tokens: Sequence[str], since: datetime, until: float
+) -> base.LookUpResult:
     """Its messages by CustomID, one question a reader."""
     url = f"{route.api_url().replace('/v3.1/', '/v3/')}REST/message"
     login = (route.address.user, route.address.password)
@@ -76,27 +80,29 @@ def mailjet(route: Asked, mark: str, tokens: Sequence[str], since: datetime, unt
     return _one_by_one(tokens, has, until)
 
 
-def postmark(route: Asked, mark: str, tokens: Sequence[str], since: datetime, until: float) -> base.Trace:
+def look_up_postmark(
+    route: LookUpClient, mark: str, tokens: Sequence[str], since: datetime, until: float
+) -> base.LookUpResult:
     """Its outbound messages by metadata, one question a reader."""
     url = f"{route.api_url()}messages/outbound"
     headers = {"X-Postmark-Server-Token": route.address.user, "Accept": "application/json"}
 
     def has(session: requests.Session, token: str) -> bool:
-        query = {"count": "1", "offset": "0", f"metadata_{METADATA}": token}
+        query = {"count": "1", "offset": "0", f"metadata_{METADATA_KEY}": token}
         return bool(_get(session, url, query, headers=headers).get("TotalCount"))
 
     return _one_by_one(tokens, has, until)
 
 
-def _one_by_one(tokens: Sequence[str], has: Callable[[requests.Session, str], bool], until: float) -> base.Trace:
-    found = dict[str, base.Outcome]()
+def _one_by_one(tokens: Sequence[str], has: Callable[[requests.Session, str], bool], until: float) -> base.LookUpResult:
+    found = dict[str, base.SendOutcome]()
     with requests.Session() as session:
         for place, token in enumerate(tokens):
-            if place == MOST_ONE_BY_ONE or (place and base.tick() > until):
-                return base.Trace(found, is_complete=False)
+            if place == MAX_SINGLE_LOOK_UPS or (place and base.boottime() > until):
+                return base.LookUpResult(found, is_complete=False)
             if has(session, token):
                 found[token] = "accepted"
-    return base.Trace(found)
+    return base.LookUpResult(found)
 
 
 def _get(session: requests.Session, url: str, query: dict[str, str] | None, **options: Any) -> dict[str, Any]:
@@ -104,13 +110,17 @@ def _get(session: requests.Session, url: str, query: dict[str, str] | None, **op
         response = session.get(url, params=query, timeout=TIMEOUT_S, **options)
         said = response.json() if response.status_code == 200 else None
     except (requests.RequestException, ValueError):
-        raise base.TryLater("The provider cannot be asked now.") from None
+        raise base.RouteUnavailable("The provider cannot be asked now.") from None
     if not isinstance(said, dict):
-        raise base.TryLater(f"The provider does not tell: {response.status_code}")
+        raise base.RouteUnavailable(f"The provider does not tell: {response.status_code}")
     return said
 
 
-ASK: dict[str, Ask] = {"mailgun": mailgun, "mailjet": mailjet, "postmark": postmark}
+LOOK_UP_FUNCTIONS: dict[str, LookUpFunction] = {
+    "mailgun": look_up_mailgun,
+    "mailjet": look_up_mailjet,
+    "postmark": look_up_postmark,
+}
 API_URLS = {
     "mailgun": "https://api.mailgun.net/v3/",
     "mailjet": "https://api.mailjet.com/v3.1/",

@@ -18,11 +18,11 @@ from workers.routes import base, smtp_pool, smtp_session
 TIMEOUT_S = 30.0
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 OPTIONS = frozenset({"tls", "ca", "timeout", "helo", "connections"})
-MOST_CONNECTIONS = 10
-FAR_AWAY = 4
+MAX_CONNECTIONS = 10
+REMOTE_CONNECTIONS = 4
 """Connections to another host: at 10 ms there and back one carries 25 to 50 letters a second, whatever the bandwidth.
 More would be unkind: many servers let one client have 10 to 20, and there is a pool for each worker process."""
-ROOM = 1 << 20
+SEND_BUFFER_BYTES = 1 << 20
 """Bytes the kernel may take at once (as many as it allows), so that a message does not wait for its own beginning."""
 
 
@@ -41,7 +41,7 @@ class _Settings:
     connections: int
 
 
-class Smtp:
+class SmtpRoute:
     """`smtp://user:password@host:port?tls=required&connections=4` or `smtps://…`.
 
     TLS is used where it is offered; it is required, with a valid certificate, by `tls=required`, by smtps, and
@@ -49,11 +49,11 @@ class Smtp:
     """
 
     def __init__(self, name: str, url: str) -> None:
-        address = base.read(url, options=OPTIONS)
+        address = base.parse_url(url, options=OPTIONS)
         self.name, self.kind, self.rate = name, address.kind, address.number("rate", 0)
         self._settings = _settings(address)
         self.capabilities = base.Capabilities(window=self._settings.connections, stuffed=True)
-        self._pool = smtp_pool.Pool(self._new_line, most=self._settings.connections)
+        self._pool = smtp_pool.ConnectionPool(self._new_connection, most=self._settings.connections)
 
     def open(self) -> None:
         self._pool.open()
@@ -61,30 +61,30 @@ class Smtp:
     def eight_bit(self) -> bool:
         return bool(self._pool.lines) and self._pool.lines[0].session.has_extn("8bitmime")
 
-    def send(self, letter: base.Letter, *, deadline: float = base.NO_DEADLINE) -> base.Result:
+    def send(self, letter: base.OutgoingMessage, *, deadline: float = base.NO_DEADLINE) -> base.SendResult:
         """A kept connection may have been closed meanwhile by the server; then a new one is tried, once."""
         while True:
             self.open()
             line = self._pool.lines[0]
             may_be_stale = line.is_used
             try:
-                return line.carry(letter, deadline=deadline)
+                return line.send_and_wait(letter, deadline=deadline)
             except OSError as error:
                 if not may_be_stale:
-                    raise base.TryLater(
-                        f"The mail server did not take the message: {smtp_session.why(error)}"
+                    raise base.RouteUnavailable(
+                        f"The mail server did not take the message: {smtp_session.describe_error(error)}"
                     ) from None
 
     def begin(
         self,
-        letter: base.Letter,
+        letter: base.OutgoingMessage,
         *,
         deadline: float = base.NO_DEADLINE,
         may_leave: Callable[[], bool] = base.always,
-    ) -> Future[base.Result]:
+    ) -> Future[base.SendResult]:
         return self._pool.begin(letter, deadline=deadline, may_leave=may_leave)
 
-    def finished(self, flying: Collection[Future[base.Result]], *, wait: bool) -> set[Future[base.Result]]:
+    def finished(self, flying: Collection[Future[base.SendResult]], *, wait: bool) -> set[Future[base.SendResult]]:
         return self._pool.finished(flying, wait=wait)
 
     def close(self) -> None:
@@ -92,34 +92,36 @@ class Smtp:
 
     # --- a connection ---
 
-    def _new_line(self) -> smtp_pool.Line:
+    def _new_connection(self) -> smtp_pool.PooledConnection:
         session = self._connect()
         try:
             self._greet(session)
             if session.sock is None:
-                raise base.TryLater("The mail server closed the connection.")
+                raise base.RouteUnavailable("The mail server closed the connection.")
             session.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            session.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
+            session.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         except BaseException:
             session.close()
             raise
-        return smtp_pool.Line(session, session.sock, self._settings.timeout_s)
+        return smtp_pool.PooledConnection(session, session.sock, self._settings.timeout_s)
 
     def _connect(self) -> smtplib.SMTP:
         wanted = self._settings
         try:
             if wanted.implicit_tls:
-                context = _verifying(wanted.ca)
+                context = _verifying_context(wanted.ca)
                 return smtplib.SMTP_SSL(
                     wanted.host, wanted.port, wanted.helo or None, timeout=wanted.timeout_s, context=context
                 )
             return smtplib.SMTP(wanted.host, wanted.port, wanted.helo or None, timeout=wanted.timeout_s)
         except ssl.SSLError as error:
-            raise base.Refused(f"The mail server's certificate or TLS is not valid: {error.reason}") from None
+            raise base.AccountRefused(f"The mail server's certificate or TLS is not valid: {error.reason}") from None
         except smtplib.SMTPResponseException as error:
-            raise base.TryLater(_said(error)) from None
+            raise base.RouteUnavailable(_describe_reply(error)) from None
         except (smtplib.SMTPException, OSError) as error:
-            raise base.TryLater(f"The mail server does not answer: {smtp_session.why(error)}") from None
+            raise base.RouteUnavailable(
+                f"The mail server does not answer: {smtp_session.describe_error(error)}"
+            ) from None
 
     def _greet(self, session: smtplib.SMTP) -> None:
         try:
@@ -128,36 +130,38 @@ class Smtp:
             if self._settings.user:
                 session.login(self._settings.user, self._settings.password)
         except ssl.SSLError as error:
-            raise base.Refused(f"The mail server's certificate or TLS is not valid: {error.reason}") from None
+            raise base.AccountRefused(f"The mail server's certificate or TLS is not valid: {error.reason}") from None
         except smtplib.SMTPResponseException as error:
-            family = base.Refused if error.smtp_code >= 500 else base.TryLater
-            raise family(_said(error)) from None
+            family = base.AccountRefused if error.smtp_code >= 500 else base.RouteUnavailable
+            raise family(_describe_reply(error)) from None
         except smtplib.SMTPNotSupportedError:
-            raise base.Refused("The mail server offers no login that we know.") from None
+            raise base.AccountRefused("The mail server offers no login that we know.") from None
         except (smtplib.SMTPException, OSError) as error:
-            raise base.TryLater(f"The mail server does not answer: {smtp_session.why(error)}") from None
+            raise base.RouteUnavailable(
+                f"The mail server does not answer: {smtp_session.describe_error(error)}"
+            ) from None
 
     def _secure(self, session: smtplib.SMTP) -> None:
         wanted = self._settings
         if wanted.implicit_tls or wanted.tls_off:
             return
         if session.has_extn("starttls"):
-            session.starttls(context=_verifying(wanted.ca) if wanted.tls_required else _opportunistic())
+            session.starttls(context=_verifying_context(wanted.ca) if wanted.tls_required else _opportunistic_context())
             session.ehlo()
         elif wanted.tls_required:
-            raise base.Refused("The mail server offers no TLS, and without it nothing may be sent.")
+            raise base.AccountRefused("The mail server offers no TLS, and without it nothing may be sent.")
 
 
-def _said(error: smtplib.SMTPResponseException) -> str:
+def _describe_reply(error: smtplib.SMTPResponseException) -> str:
     words = error.smtp_error.decode("utf-8", "replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
-    return f"{base.code_of(error.smtp_code, words)} {base.without_addresses(words)}"
+    return f"{base.format_code(error.smtp_code, words)} {base.redact_addresses(words)}"
 
 
-def _verifying(ca: str) -> ssl.SSLContext:
+def _verifying_context(ca: str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca or None)
 
 
-def _opportunistic() -> ssl.SSLContext:
+def _opportunistic_context() -> ssl.SSLContext:
     """Encrypts without asking who is there (RFC 7435): better than nothing, and nothing was the alternative."""
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -165,15 +169,15 @@ def _opportunistic() -> ssl.SSLContext:
     return context
 
 
-def _settings(address: base.Address) -> _Settings:
+def _settings(address: base.RouteUrl) -> _Settings:
     if not address.host:
-        raise base.wrong(f"{address.kind} names no host", f"Write {address.kind}://user:password@host:587.")
+        raise base.mail_url_error(f"{address.kind} names no host", f"Write {address.kind}://user:password@host:587.")
     tls = address.option("tls", "offered")
     if tls not in {"required", "offered", "off"}:
-        raise base.wrong(f"tls={tls} is unknown", "Write ?tls=required, ?tls=offered or ?tls=off.")
+        raise base.mail_url_error(f"tls={tls} is unknown", "Write ?tls=required, ?tls=offered or ?tls=off.")
     is_here = address.host in LOOPBACK
     if tls == "off" and address.user and not is_here:
-        raise base.wrong("a password would travel unprotected", "Leave ?tls=off away.")
+        raise base.mail_url_error("a password would travel unprotected", "Leave ?tls=off away.")
     implicit = address.kind == "smtps"
     return _Settings(
         host=address.host,
@@ -190,11 +194,11 @@ def _settings(address: base.Address) -> _Settings:
     )
 
 
-def _connections(address: base.Address, *, is_here: bool) -> int:
-    wanted = address.number("connections", 1 if is_here else FAR_AWAY)
-    if not 1 <= wanted <= MOST_CONNECTIONS or wanted != int(wanted):
-        raise base.wrong(
+def _connections(address: base.RouteUrl, *, is_here: bool) -> int:
+    wanted = address.number("connections", 1 if is_here else REMOTE_CONNECTIONS)
+    if not 1 <= wanted <= MAX_CONNECTIONS or wanted != int(wanted):
+        raise base.mail_url_error(
             f"connections={address.option('connections')} is too few or too many",
-            f"Write a number from 1 to {MOST_CONNECTIONS}.",
+            f"Write a number from 1 to {MAX_CONNECTIONS}.",
         )
     return int(wanted)

@@ -16,19 +16,19 @@ from typing import NamedTuple
 
 from workers.routes import base
 
-Talk = Generator[bytes, "Reply", base.Result]
+MailTransaction = Generator[bytes, "Reply", base.SendResult]
 _REPLY = re.compile(rb"(?:\d{3}-[^\n]*\n)*(\d{3})(?: [^\n]*|\r)?\n")
 _THROTTLED = re.compile(r"\b4\.7\.\d{1,3}\b")
-LONGEST_REPLY = 65536
-MORE = b""
+MAX_REPLY_BYTES = 65536
+READ_NEXT_REPLY = b""
 """Nothing to send: only the next reply is wanted."""
 
 
-class Closed(OSError):
+class ConnectionClosed(OSError):
     """The other side has gone, or makes no sense."""
 
 
-class EnoughOnOne(Closed):
+class ConnectionExhausted(ConnectionClosed):
     """It takes no more letters on this connection, and would take them on another."""
 
 
@@ -37,27 +37,27 @@ class Reply(NamedTuple):
     words: str
 
     @property
-    def is_good(self) -> bool:
+    def is_positive(self) -> bool:
         return 200 <= self.code < 400
 
     @property
-    def wants_less(self) -> bool:
+    def asks_to_slow_down(self) -> bool:
         return self.code == 421 or (self.code // 100 == 4 and bool(_THROTTLED.search(self.words)))
 
 
-def parsed(got: bytes) -> tuple[Reply, bytes] | None:
+def parse_reply(got: bytes) -> tuple[Reply, bytes] | None:
     """The first whole reply (RFC 5321 section 4.2) and what came after it; None while it is not whole. Raises Closed."""
     found = _REPLY.match(got)
     if found is None:
         first = got.partition(b"\n")[0]
-        if len(got) > LONGEST_REPLY or not (first[:3].isdigit() or b"\n" not in got):
-            raise Closed("The reply makes no sense")
+        if len(got) > MAX_REPLY_BYTES or not (first[:3].isdigit() or b"\n" not in got):
+            raise ConnectionClosed("The reply makes no sense")
         return None
     lines = found.group().decode("utf-8", "replace").splitlines()
     return Reply(int(found.group(1)), "\n".join([line[4:].strip() for line in lines])), got[found.end() :]
 
 
-def stuffed(data: bytes) -> bytes:
+def dot_stuff(data: bytes) -> bytes:
     """`data`, whose lines end in CRLF, with doubled leading dots (RFC 5321 section 4.5.2) and its end mark."""
     data = data.replace(b"\r\n.", b"\r\n..")
     if data.startswith(b"."):
@@ -65,32 +65,36 @@ def stuffed(data: bytes) -> bytes:
     return data + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
-def about(letter: base.Letter, *, deadline: float, is_used: bool, pipelining: bool) -> Talk:
+def mail_transaction(
+    letter: base.OutgoingMessage, *, deadline: float, is_used: bool, pipelining: bool
+) -> MailTransaction:
     """One letter on a connection; `is_used` if it carried others before. The connection is fit for the next letter
     afterwards, unless the last reply was 421 or an OSError came.
 
     With `pipelining` (RFC 2920) the three commands before the body go as one. Raises Refused if the sender is refused,
     TooLate, and OSError or EnoughOnOne when the letter has not left.
     """
-    mail, rcpt = _mail_line(letter), _line(f"RCPT TO:<{letter.recipient}>")
-    replies = _all_at_once(mail, rcpt) if pipelining else _one_by_one(mail, rcpt, deadline)
-    base.in_time(deadline)
+    mail, rcpt = _mail_command(letter), _encode_command(f"RCPT TO:<{letter.recipient}>")
+    replies = _pipeline_commands(mail, rcpt) if pipelining else _send_commands(mail, rcpt, deadline)
+    base.check_deadline(deadline)
     refusal = yield from replies
     if refusal is not None and refusal.of_sender:
         if refusal.reply.code == 421 and is_used:
-            raise EnoughOnOne("enough letters on one connection")
+            raise ConnectionExhausted("enough letters on one connection")
         if refusal.reply.code >= 500:
-            raise base.Refused(f"{base.code_of(*refusal.reply)} {base.without_addresses(refusal.reply.words)}")
+            raise base.AccountRefused(
+                f"{base.format_code(*refusal.reply)} {base.redact_addresses(refusal.reply.words)}"
+            )
     if refusal is not None:
-        return replace(judged(refusal.reply), for_all=refusal.of_sender)
-    base.in_time(deadline)
+        return replace(result_from_reply(refusal.reply), is_route_wide=refusal.of_sender)
+    base.check_deadline(deadline)
     try:
-        reply = yield letter.data if letter.stuffed else stuffed(letter.data)
+        reply = yield letter.data if letter.stuffed else dot_stuff(letter.data)
     except OSError as error:  # the point of no return is behind us: nobody knows whether the letter has left
-        return base.Result("uncertain", detail=why(error), trouble=True)
-    if reply.is_good:
-        return base.Result("accepted", base.code_of(*reply), provider_id=_queue_id(reply.words))
-    return judged(reply)
+        return base.SendResult("uncertain", detail=describe_error(error), is_outage=True)
+    if reply.is_positive:
+        return base.SendResult("accepted", base.format_code(*reply), provider_id=_queue_id(reply.words))
+    return result_from_reply(reply)
 
 
 class _Refusal(NamedTuple):
@@ -98,27 +102,27 @@ class _Refusal(NamedTuple):
     of_sender: bool
 
 
-def _one_by_one(mail: bytes, rcpt: bytes, deadline: float) -> Generator[bytes, Reply, _Refusal | None]:
+def _send_commands(mail: bytes, rcpt: bytes, deadline: float) -> Generator[bytes, Reply, _Refusal | None]:
     """MAIL, RCPT, DATA; the first of them that was refused, after which the session is as new."""
     for line in (mail, rcpt, b"DATA\r\n"):
-        base.in_time(deadline)
+        base.check_deadline(deadline)
         reply = yield line
-        if not (reply.code == 354 if line == b"DATA\r\n" else reply.is_good):
+        if not (reply.code == 354 if line == b"DATA\r\n" else reply.is_positive):
             yield from _reset(reply)
             return _Refusal(reply, line == mail)
     return None
 
 
-def _all_at_once(mail: bytes, rcpt: bytes) -> Generator[bytes, Reply, _Refusal | None]:
+def _pipeline_commands(mail: bytes, rcpt: bytes) -> Generator[bytes, Reply, _Refusal | None]:
     """The same in one go. Whoever refuses the reader and yet asks for the body gets an empty one, for nobody."""
     replies = [(yield mail + rcpt + b"DATA\r\n")]
     try:
         for _reply in range(2):
-            replies.append((yield MORE))  # one by one: what came before the connection was cut counts
+            replies.append((yield READ_NEXT_REPLY))  # one by one: what came before the connection was cut counts
     except OSError:
-        if all(reply.is_good for reply in replies):
+        if all(reply.is_positive for reply in replies):
             raise
-    refused = next((place for place, reply in enumerate(replies[:2]) if not reply.is_good), None)
+    refused = next((place for place, reply in enumerate(replies[:2]) if not reply.is_positive), None)
     if refused is None and replies[2].code == 354:
         return None
     if len(replies) == 3 and replies[2].code == 354:
@@ -135,20 +139,20 @@ def _reset(reply: Reply) -> Generator[bytes, Reply, None]:
             yield b"RSET\r\n"
 
 
-def _mail_line(letter: base.Letter) -> bytes:
-    return _line(f"MAIL FROM:<{letter.sender}>" + ("" if letter.data.isascii() else " BODY=8BITMIME"))
+def _mail_command(letter: base.OutgoingMessage) -> bytes:
+    return _encode_command(f"MAIL FROM:<{letter.sender}>" + ("" if letter.data.isascii() else " BODY=8BITMIME"))
 
 
-def _line(words: str) -> bytes:
+def _encode_command(words: str) -> bytes:
     if not words.isprintable():
         raise ValueError("An address with control characters")  # would be a command of its own
     return f"{words}\r\n".encode()
 
 
-def judged(reply: Reply) -> base.Result:
-    outcome: base.Outcome = "refused" if reply.code >= 500 else "deferred"
-    words = base.without_addresses(reply.words)
-    return base.Result(outcome, base.code_of(*reply), words, slow_down=reply.wants_less)
+def result_from_reply(reply: Reply) -> base.SendResult:
+    outcome: base.SendOutcome = "refused" if reply.code >= 500 else "deferred"
+    words = base.redact_addresses(reply.words)
+    return base.SendResult(outcome, base.format_code(*reply), words, asks_to_slow_down=reply.asks_to_slow_down)
 
 
 def _queue_id(words: str) -> str:
@@ -156,10 +160,10 @@ def _queue_id(words: str) -> str:
     return found.group(1)[:200] if found else ""
 
 
-def why(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, Closed | smtplib.SMTPServerDisconnected):
+    if isinstance(error, ConnectionClosed | smtplib.SMTPServerDisconnected):
         return "the connection was closed"
     if isinstance(error, socket.gaierror):
         return "its name is unknown"

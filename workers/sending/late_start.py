@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from newsletter import formatting
 from newsletter.models import Issue
 
-A_JUMP = timedelta(minutes=5)
+MIN_CLOCK_JUMP = timedelta(minutes=5)
 """A clock that gained less against the seconds that passed was only set right."""
 
 
 @dataclass
-class Watch:
+class ClockWatch:
     """The wall clock beside a steady one, as one process saw both last."""
 
     seen: tuple[datetime, float] | None = None
@@ -34,10 +34,10 @@ class Watch:
         then, at_tick = self.seen or (now, tick)
         self.seen = (now, tick)
         expected = then + timedelta(seconds=tick - at_tick)
-        return expected if now - expected > A_JUMP else None
+        return expected if now - expected > MIN_CLOCK_JUMP else None
 
 
-def objection(issue: Issue, *, now: datetime, jumped_from: datetime | None = None) -> str:
+def reason_to_hold(issue: Issue, *, now: datetime, jumped_from: datetime | None = None) -> str:
     """The reason in the newsletter's language, with the question to answer; "" if the issue may begin."""
     due, zone = issue.scheduled_at, issue.newsletter.zone
     if due is None:

@@ -25,24 +25,24 @@ from workers import routes
 from workers.message import builder, header_fields
 
 HARD_LIMIT, SOFT_LIMIT = 102_000, 75_000
-LONGEST_LINE = 998
-HIGHEST_SCORE = 1.0
-LONGEST_NAME = "Ñ" * 60
+MAX_LINE_LENGTH = 998
+MAX_SPAM_SCORE = 1.0
+LONG_NAME = "Ñ" * 60
 
 
-def run(issue: Issue, *, now: datetime | None = None) -> list[Check]:
+def run_checks(issue: Issue, *, now: datetime | None = None) -> list[Check]:
     """All checks of `issue`, what blocks it first."""
     now = now or timezone.now()
-    wired = [check for language in editions.languages(issue) for check in _on_the_wire(issue, language, now=now)]
+    wired = [check for language in editions.languages(issue) for check in _check_message(issue, language, now=now)]
     known = {(check.id, check.language) for check in wired}
     found = [
-        *(check for check in checks.run(issue, now=now) if (check.id, check.language) not in known),
+        *(check for check in checks.check_issue(issue, now=now) if (check.id, check.language) not in known),
         *_readers(issue),
         *_sender(issue),
         *_route(),
         *wired,
         *_spam(issue, now=now),
-        _look(),
+        _check_screenshots(),
     ]
     return checks.sort(found)
 
@@ -57,8 +57,8 @@ CRITERIA: dict[str, checks.Severity] = {
 """Every criterion of a mail, and what it does where it is not met."""
 
 
-def blocking(issue: Issue) -> list[Check]:
-    return [check for check in run(issue) if check.severity == "blocks" and not check.ok]
+def blocking_checks(issue: Issue) -> list[Check]:
+    return [check for check in run_checks(issue) if check.severity == "blocks" and not check.ok]
 
 
 # --- readers, sender, route ------------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ def _sender(issue: Issue) -> Iterator[Check]:
 
 def _route() -> Iterator[Check]:
     try:
-        found = routes.all()
+        found = routes.configured()
     except ImproperlyConfigured:
         found = []
     words = _("There is a way out for mail.") if found else _("No mail can leave: ask your administrator to set it up.")
@@ -102,11 +102,11 @@ def _route() -> Iterator[Check]:
 # --- bytes -----------------------------------------------------------------------------------------------------------
 
 
-def _on_the_wire(issue: Issue, language: str, *, now: datetime) -> Iterator[Check]:
+def _check_message(issue: Issue, language: str, *, now: datetime) -> Iterator[Check]:
     """E16, E23 and E28 on a real copy with a long name and tokens of full length; instead of those on its rendering."""
     try:
-        copy = sample(issue, language, now=now)
-    except (editions.CannotRender, header_fields.Unsendable, slots.UnknownSlot):
+        copy = sample_message(issue, language, now=now)
+    except (editions.RenderError, header_fields.Unsendable, slots.UnknownSlot):
         return  # said by another check
     mail = message_from_bytes(copy.data, policy=policy.default)
     yield _size(mail, language)
@@ -114,13 +114,13 @@ def _on_the_wire(issue: Issue, language: str, *, now: datetime) -> Iterator[Chec
     yield _lines(copy.data, language)
 
 
-def sample(issue: Issue, language: str, *, now: datetime) -> builder.Copy:
+def sample_message(issue: Issue, language: str, *, now: datetime) -> builder.RenderedMessage:
     """A copy as a reader would get it, for nobody (subscription 0)."""
     tracked = issue.newsletter.tracking != Tracking.OFF
     done = editions.render(issue, language, tracked=tracked)
-    words = builder.Words(issue.pk, language, done.subject, done.html, done.text)
-    reader = builder.Reader(0, "pembaca@contoh.example", LONGEST_NAME, now, f"https://{'a' * 60}.example/")
-    return builder.fill(builder.compiled(words, issue.newsletter), reader, now=now)
+    words = builder.MessageContent(issue.pk, language, done.subject, done.html, done.text)
+    reader = builder.Recipient(0, "pembaca@contoh.example", LONG_NAME, now, f"https://{'a' * 60}.example/")
+    return builder.render(builder.compile_template(words, issue.newsletter), reader, now=now)
 
 
 def _size(mail: EmailMessage, language: str) -> Check:
@@ -135,7 +135,7 @@ def _size(mail: EmailMessage, language: str) -> Check:
 
 def _unsubscribing(mail: EmailMessage, language: str) -> Check:
     """Both headers, and the link in both bodies, with a token that opens."""
-    token = tokens.unsubscribe(0, _issue_of(mail))
+    token = tokens.make_unsubscribe(0, _issue_of(mail))
     link = f"{settings.SITE_URL}/u/{token}/"
     first = str(mail["List-Unsubscribe"]).split(",")[0].strip()
     one_click = mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click" and first == f"<{link}>"
@@ -153,7 +153,7 @@ def _issue_of(mail: EmailMessage) -> int:
 
 def _lines(raw: bytes, language: str) -> Check:
     longest = max(map(len, raw.split(b"\r\n")))
-    if longest < LONGEST_LINE:
+    if longest < MAX_LINE_LENGTH:
         return Check("E28", "blocks", True, _("No line of the finished mail is too long."), None, language)
     message = _("A line of the finished mail has %(length)s bytes; 997 are allowed.") % {"length": longest}
     return Check("E28", "blocks", False, message, None, language)
@@ -174,8 +174,11 @@ def _spam(issue: Issue, *, now: datetime) -> Iterator[Check]:
             message = _("The finished mail has no spam score yet.")
             yield Check("E29", "suggests", False, message, None, language, is_pending=True)
             continue
-        ok = found["score"] <= HIGHEST_SCORE
-        figures = {"score": found["score"], "age": link_results.age(datetime.fromisoformat(found["at"]), now=now)}
+        ok = found["score"] <= MAX_SPAM_SCORE
+        figures = {
+            "score": found["score"],
+            "age": link_results.describe_age(datetime.fromisoformat(found["at"]), now=now),
+        }
         if ok:
             words = _("SpamAssassin gives the finished mail %(score)s points; up to 1 is good. %(age)s") % figures
         else:
@@ -187,7 +190,7 @@ def _spam(issue: Issue, *, now: datetime) -> Iterator[Check]:
         yield Check("E29", "warns", ok, words, None, language)
 
 
-def _look() -> Check:
+def _check_screenshots() -> Check:
     """E30 is a matter of our tests: golden mails and their pictures in three widths, light, dark and without images."""
     message = _("The looks of all blocks were compared with their pictures when templates %(version)s were made.")
     return Check("E30", "warns", True, message % {"version": TEMPLATE_VERSION})

@@ -26,23 +26,23 @@ from newsletter.rendering import links, slots
 from subscribers import recipient_allowlist
 from workers import routes
 from workers.message import builder, header_fields
-from workers.routes.base import tick
+from workers.routes.base import boottime
 
-MOST_S = 10.0
-MOST_FURTHER = 5
+MAX_DURATION_S = 10.0
+MAX_EXTRA_ADDRESSES = 5
 """Addresses beside the editor's own."""
-WHILE = timedelta(minutes=10)
-MOST_IN_A_WHILE = 60
+LIMIT_PERIOD = timedelta(minutes=10)
+MAX_MAILS_PER_PERIOD = 60
 """Test mails of one editor within `WHILE`: five times everybody in two languages."""
-MARK = "warta=test"
+TEST_QUERY = "warta=test"
 
 
-class TooMany(Exception):
+class TooManyTests(Exception):
     """The editor sent so many tests that more of them look like a mistake; the message says when to go on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class MailTestResult:
     """What the provider said about one test mail. `str()` is a sentence for the editor."""
 
     email: str
@@ -65,17 +65,21 @@ class Result:
         return _("Test sent to %(email)s (%(language)s).") % words
 
 
-def send(issue: Issue, *, to: Sequence[str], editor: Editor | None, now: datetime) -> list[Result]:
+def send(issue: Issue, *, to: Sequence[str], editor: Editor | None, now: datetime) -> list[MailTestResult]:
     """Send every language of the issue as it is to these addresses, by the first route, within about ten seconds.
 
     Raises TooMany. Where at least one was accepted, the issue counts as tested.
     """
-    deadline, languages = tick() + MOST_S, editions.languages(issue)
-    detail = {"mails": len(languages) * len(to), "revision": issue.revision_head, "digest": issues.digest(issue)}
+    deadline, languages = boottime() + MAX_DURATION_S, editions.languages(issue)
+    detail = {
+        "mails": len(languages) * len(to),
+        "revision": issue.revision_head,
+        "digest": issues.approval_digest(issue),
+    }
     with transaction.atomic():  # two requests at once count each other
         if editor is not None:
             Editor.objects.select_for_update().get(pk=editor.pk)
-        _demand_measure(editor, len(languages) * len(to), now=now)
+        _check_limit(editor, len(languages) * len(to), now=now)
         issues.audit("issue-tested", issue, editor=editor, now=now, **detail)
     route, results = routes.first(), []
     for language in languages:
@@ -86,74 +90,76 @@ def send(issue: Issue, *, to: Sequence[str], editor: Editor | None, now: datetim
     return results
 
 
-def _demand_measure(editor: Editor | None, mails: int, *, now: datetime) -> None:
-    sent = AuditEntry.objects.filter(action="issue-tested", actor=editor, occurred_at__gt=now - WHILE)
+def _check_limit(editor: Editor | None, mails: int, *, now: datetime) -> None:
+    sent = AuditEntry.objects.filter(action="issue-tested", actor=editor, occurred_at__gt=now - LIMIT_PERIOD)
     before = sum(int(detail.get("mails", 0)) for detail in sent.values_list("detail", flat=True))
-    if before + mails > MOST_IN_A_WHILE:
+    if before + mails > MAX_MAILS_PER_PERIOD:
         words = ngettext(
             "You sent %(count)s test mail within ten minutes. Wait a little, then test again.",
             "You sent %(count)s test mails within ten minutes. Wait a little, then test again.",
             before,
         )
-        raise TooMany(words % {"count": before})
+        raise TooManyTests(words % {"count": before})
 
 
 def _send_one(
     issue: Issue,
     language: str,
     to: Sequence[str],
-    route: routes.Route,
+    route: routes.MailRoute,
     *,
     editor: Editor | None,
     deadline: float,
     now: datetime,
-) -> list[Result]:
+) -> list[MailTestResult]:
     """One language, rendered once, to everybody."""
     try:
-        mail = builder.compiled(marked(issue, language, now=now), issue.newsletter)
-    except editions.CannotRender as error:
-        return [Result(email, language, False, detail=str(error)) for email in to]
+        mail = builder.compile_template(mark_as_test(issue, language, now=now), issue.newsletter)
+    except editions.RenderError as error:
+        return [MailTestResult(email, language, False, detail=str(error)) for email in to]
     except header_fields.Unsendable:
         problem = _("The sender's address has signs that mail cannot carry. Correct it in the settings.")
-        return [Result(email, language, False, detail=problem) for email in to]
+        return [MailTestResult(email, language, False, detail=problem) for email in to]
     names = {editor.email: editor.name} if editor is not None else {}
-    readers = [builder.Reader(0, email, names.get(email, ""), confirmed_at=now) for email in to]
+    readers = [builder.Recipient(0, email, names.get(email, ""), confirmed_at=now) for email in to]
     return [_hand_over(mail, reader, route, deadline=deadline, now=now) for reader in readers]
 
 
 def _hand_over(
-    mail: builder.Compiled, reader: builder.Reader, route: routes.Route, *, deadline: float, now: datetime
-) -> Result:
+    mail: builder.MessageTemplate, reader: builder.Recipient, route: routes.MailRoute, *, deadline: float, now: datetime
+) -> MailTestResult:
     email, language = reader.email, mail.words.language
-    if not recipient_allowlist.may_reach(email):
-        return Result(
+    if not recipient_allowlist.is_allowed(email):
+        return MailTestResult(
             email, language, False, detail=_("This installation writes to chosen addresses only (MAIL_ONLY_TO).")
         )
     try:
-        letter = _letter(mail, reader, route, now=now)
+        letter = _build_message(mail, reader, route, now=now)
         route.open()
         result = route.send(letter, deadline=deadline)
     except header_fields.Unsendable:
-        return Result(email, language, False, detail=_("Mail cannot be addressed to this."))
-    except routes.TooLate:
-        return Result(email, language, False, detail=_("It took too long. Try it again."))
-    except (routes.TryLater, routes.Refused) as problem:
-        return Result(email, language, False, detail=str(problem))
-    return Result(email, language, result.outcome == "accepted", result.code, result.detail)
+        return MailTestResult(email, language, False, detail=_("Mail cannot be addressed to this."))
+    except routes.DeadlineExceeded:
+        return MailTestResult(email, language, False, detail=_("It took too long. Try it again."))
+    except (routes.RouteUnavailable, routes.AccountRefused) as problem:
+        return MailTestResult(email, language, False, detail=str(problem))
+    return MailTestResult(email, language, result.outcome == "accepted", result.code, result.detail)
 
 
-def _letter(mail: builder.Compiled, reader: builder.Reader, route: routes.Route, *, now: datetime) -> routes.Letter:
+def _build_message(
+    mail: builder.MessageTemplate, reader: builder.Recipient, route: routes.MailRoute, *, now: datetime
+) -> routes.OutgoingMessage:
     """A copy for nobody (subscription 0) under a Message-ID of its own."""
     own_id = make_msgid(domain=mail.domain)
     if route.capabilities.takes == "message":
-        message = builder.mail(mail, reader)
+        message = builder.build_email(mail, reader)
         message.extra_headers["Message-ID"] = own_id
-        return routes.Letter(
-            builder.sender(mail, reader), header_fields.ascii_address(reader.email), own_id, message=message
+        return routes.OutgoingMessage(
+            builder.envelope_sender(mail, reader), header_fields.ascii_address(reader.email), own_id, message=message
         )
-    copy = builder.fill(mail, reader, now=now)
+    copy = builder.render(mail, reader, now=now)
     data = copy.data.replace(copy.message_id.encode(), own_id.encode(), 1)
-    return routes.Letter(copy.sender, copy.recipient, own_id, data)
+    return routes.OutgoingMessage(copy.sender, copy.recipient, own_id, data)
 
 
 # --- marking ---------------------------------------------------------------------------------------------------------
@@ -166,15 +172,17 @@ _LINE = (
 )
 
 
-def marked(issue: Issue, language: str, *, now: datetime) -> builder.Words:
+def mark_as_test(issue: Issue, language: str, *, now: datetime) -> builder.MessageContent:
     """The issue as its readers would get it, with everything that says: this is a test."""
     done, newsletter = editions.render(issue, language), issue.newsletter
     with translation.override(language):
         subject = _("[Test] %(subject)s") % {"subject": done.subject}
         banner = _banner(issue, now=now)
-    html = _HREF.sub(lambda found: escape(_marked(unescape(found[0]), newsletter)), done.html)
-    text = _URL.sub(lambda found: _marked(found[0], newsletter), done.text)
-    return builder.Words(issue.pk, language, subject, _under(html, banner, language), f"*** {banner} ***\n\n{text}")
+    html = _HREF.sub(lambda found: escape(_mark_url(unescape(found[0]), newsletter)), done.html)
+    text = _URL.sub(lambda found: _mark_url(found[0], newsletter), done.text)
+    return builder.MessageContent(
+        issue.pk, language, subject, _insert_banner(html, banner, language), f"*** {banner} ***\n\n{text}"
+    )
 
 
 def _banner(issue: Issue, *, now: datetime) -> str:
@@ -184,7 +192,7 @@ def _banner(issue: Issue, *, now: datetime) -> str:
     ) % {"number": issue.number, "time": formatting.format_datetime(now, issue.newsletter.zone)}
 
 
-def _under(html: str, banner: str, language: str) -> str:
+def _insert_banner(html: str, banner: str, language: str) -> str:
     """The banner before the first table, so that the preheader stays the first thing an inbox shows."""
     body = html.index("<body")
     start = html.find("<!--[if mso", body)
@@ -193,13 +201,13 @@ def _under(html: str, banner: str, language: str) -> str:
     return html[:start] + line + html[start:]
 
 
-def _marked(url: str, newsletter: Newsletter) -> str:
+def _mark_url(url: str, newsletter: Newsletter) -> str:
     """`url` with a mark for the publisher's own statistics. Foreign sites and links of the reader stay as they are."""
     parts = urlsplit(url)
     is_token = slots.OPEN in url
     if is_token or parts.scheme not in {"http", "https"} or not _is_own(parts.hostname or "", newsletter):
         return url
-    return urlunsplit(parts._replace(query=f"{parts.query}&{MARK}" if parts.query else MARK))
+    return urlunsplit(parts._replace(query=f"{parts.query}&{TEST_QUERY}" if parts.query else TEST_QUERY))
 
 
 def _is_own(host: str, newsletter: Newsletter) -> bool:

@@ -20,4 +20,4 @@ def for_whom(issue: Issue) -> str:
         count = audience.for_issue(issue).count()
     except audience.UnknownFilter:
         return ""  # the review names it, and nothing is sent
-    return audience_text.shortly(issue, count)
+    return audience_text.describe_briefly(issue, count)

@@ -22,7 +22,7 @@ MINUTE, HOUR = 60, 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class FailureReason:
     name: str
     words: Promise
     """A whole clause, such as "the mailbox is full"."""
@@ -36,18 +36,20 @@ class Cause:
     """How long nothing at all should go there; 0 leaves it to the pace."""
 
 
-PATIENT = (5 * MINUTE, 15 * MINUTE, 45 * MINUTE, 135 * MINUTE)
-VERY_PATIENT = (*PATIENT, 4 * HOUR, 8 * HOUR)
+DEFAULT_RETRY_S = (5 * MINUTE, 15 * MINUTE, 45 * MINUTE, 135 * MINUTE)
+LONG_RETRY_S = (*DEFAULT_RETRY_S, 4 * HOUR, 8 * HOUR)
 """Where nothing is wrong but our speed, nobody should be left out for it."""
 
-GREYLISTED = Cause(
+GREYLISTED = FailureReason(
     "greylisted", _("their mail service asks every new sender to come back"), "service", (330, 900, HOUR, 4 * HOUR)
 )
-THROTTLED = Cause("throttled", _("their mail service asks us to slow down"), "service", VERY_PATIENT, slows="lane")
-ACCOUNT_THROTTLED = Cause(
-    "account-throttled", _("our e-mail provider asks us to slow down"), "service", VERY_PATIENT, slows="route"
+THROTTLED = FailureReason(
+    "throttled", _("their mail service asks us to slow down"), "service", LONG_RETRY_S, slows="lane"
 )
-QUOTA = Cause(
+ACCOUNT_THROTTLED = FailureReason(
+    "account-throttled", _("our e-mail provider asks us to slow down"), "service", LONG_RETRY_S, slows="route"
+)
+QUOTA = FailureReason(
     "quota",
     _("our account has used up what our e-mail provider lets it send in a day"),
     "sender",
@@ -55,31 +57,33 @@ QUOTA = Cause(
     slows="route",
     hold_s=15 * MINUTE,
 )
-MAILBOX_FULL = Cause("mailbox-full", _("the mailbox is full"), "reader", (HOUR, 6 * HOUR))
-MAILBOX_BUSY = Cause("mailbox-busy", _("the mailbox gets too much mail at the moment"), "reader", PATIENT)
-UNAVAILABLE = Cause(
-    "unavailable", _("their mail service is not available at the moment"), "service", PATIENT, slows="lane"
+MAILBOX_FULL = FailureReason("mailbox-full", _("the mailbox is full"), "reader", (HOUR, 6 * HOUR))
+MAILBOX_BUSY = FailureReason(
+    "mailbox-busy", _("the mailbox gets too much mail at the moment"), "reader", DEFAULT_RETRY_S
 )
-LATER = Cause("later", _("their mail service asks us to try later"), "service", PATIENT)
-AUTHENTICATION = Cause(
+UNAVAILABLE = FailureReason(
+    "unavailable", _("their mail service is not available at the moment"), "service", DEFAULT_RETRY_S, slows="lane"
+)
+LATER = FailureReason("later", _("their mail service asks us to try later"), "service", DEFAULT_RETRY_S)
+AUTHENTICATION = FailureReason(
     "authentication",
     _("their mail service could not verify us as the sender (SPF, DKIM, DMARC or reverse DNS)"),
     "sender",
     (HOUR, 4 * HOUR),
     slows="lane",
 )
-POLICY = Cause(
+POLICY = FailureReason(
     "policy",
     _("their mail service takes our mail for unwanted, or blocks our server"),
     "sender",
     (HOUR, 4 * HOUR),
     "lane",
 )
-UNKNOWN_ADDRESS = Cause("unknown-address", _("there is no such address"), "address", PATIENT)
-CLOSED_ADDRESS = Cause("closed-address", _("the address is closed"), "address", PATIENT)
-TOO_LARGE = Cause("too-large", _("the mail is too large for the mailbox"), "sender", PATIENT)
-CONTENT = Cause("content", _("their mail service does not accept the mail as it is"), "sender", PATIENT)
-OTHER = Cause("other", _("it was refused without a reason that we know"), "sender", PATIENT)
+UNKNOWN_ADDRESS = FailureReason("unknown-address", _("there is no such address"), "address", DEFAULT_RETRY_S)
+CLOSED_ADDRESS = FailureReason("closed-address", _("the address is closed"), "address", DEFAULT_RETRY_S)
+TOO_LARGE = FailureReason("too-large", _("the mail is too large for the mailbox"), "sender", DEFAULT_RETRY_S)
+CONTENT = FailureReason("content", _("their mail service does not accept the mail as it is"), "sender", DEFAULT_RETRY_S)
+OTHER = FailureReason("other", _("it was refused without a reason that we know"), "sender", DEFAULT_RETRY_S)
 
 _AUTHENTICATION = frozenset({20, 21, 22, 23, 24, 25, 26, 27, 29, 30, 31, 32, 40, 509, 515})
 """x.7.n: RFC 7372 (20–26), Google (23, 25, 27, 29, 30, 31, 32, 40), Microsoft (509, 515)."""
@@ -94,7 +98,7 @@ _TEMPORARY = {
     "5": LATER,
     "7": THROTTLED,
 }
-_FOR_GOOD = {
+_PERMANENT = {
     "1": UNKNOWN_ADDRESS,
     "1.7": AUTHENTICATION,
     "1.8": AUTHENTICATION,
@@ -134,7 +138,7 @@ _REPLIES = {
     "554": POLICY,
 }
 
-_WORDS = [
+_TEXT_PATTERNS = [
     (re.compile(r"gr[ea]y-?list", re.I), GREYLISTED),
     (
         re.compile(r"(daily|sending|message|account)[\w ]* (quota|limit)[\w ]* (is |was )?(exceeded|reached)", re.I),
@@ -173,7 +177,7 @@ _VAGUE = frozenset({"0.0", "7.0", "7.1", "2.0", "3.0", "3.2", "5.0", "4.0"})
 
 
 @lru_cache(maxsize=4096)
-def of(code: str, detail: str = "", *, outcome: str = Outcome.DEFERRED) -> Cause:
+def classify(code: str, detail: str = "", *, outcome: str = Outcome.DEFERRED) -> FailureReason:
     """The cause of an answer, by its code ("450 4.2.2", "429") and words as a `Delivery` keeps them.
 
     What was refused for good ("550 5.4.5") keeps its cause where `outcome_of` made it a deferral.
@@ -184,49 +188,49 @@ def of(code: str, detail: str = "", *, outcome: str = Outcome.DEFERRED) -> Cause
     is_temporary = outcome != Outcome.REFUSED and not code.startswith("5")
     known = _by_status(int(status[1]), int(status[2]), is_temporary=is_temporary) if status else None
     if known and f"{status[1]}.{status[2]}" not in _VAGUE:  # type: ignore[index]
-        return _said_more(known, detail)
-    by_words = next((cause for pattern, cause in _WORDS if pattern.search(detail)), None)
+        return _refine_by_text(known, detail)
+    by_words = next((cause for pattern, cause in _TEXT_PATTERNS if pattern.search(detail)), None)
     reply = _REPLY.search(code)
     by_reply = _REPLIES.get(reply[0]) if reply else None
     return by_words or known or by_reply or (LATER if is_temporary else OTHER)
 
 
-def _by_status(subject: int, detail: int, *, is_temporary: bool) -> Cause | None:
+def _by_status(subject: int, detail: int, *, is_temporary: bool) -> FailureReason | None:
     if subject == 7 and detail in _AUTHENTICATION:
         return AUTHENTICATION
-    table = _TEMPORARY if is_temporary else _FOR_GOOD
+    table = _TEMPORARY if is_temporary else _PERMANENT
     return table.get(f"{subject}.{detail}") or table.get(str(subject))
 
 
-def _said_more(known: Cause, detail: str) -> Cause:
+def _refine_by_text(known: FailureReason, detail: str) -> FailureReason:
     """Greylisting comes under many codes, and must not be taken for a wish that we send less."""
-    return GREYLISTED if known.slows == "lane" and _WORDS[0][0].search(detail) else known
+    return GREYLISTED if known.slows == "lane" and _TEXT_PATTERNS[0][0].search(detail) else known
 
 
-class Answer(Protocol):
+class ResultLike(Protocol):
     """What is read of a route's `Result`."""
 
     @property
     def outcome(self) -> str: ...
 
     @property
-    def slow_down(self) -> bool: ...
+    def asks_to_slow_down(self) -> bool: ...
 
     @property
-    def for_all(self) -> bool: ...
+    def is_route_wide(self) -> bool: ...
 
 
-def slows(cause: Cause, answer: Answer) -> Literal["", "lane", "route"]:
+def slow_down_scope(cause: FailureReason, answer: ResultLike) -> Literal["", "lane", "route"]:
     """What is to go slower after this answer. A route may know of a wish that no code tells; a wait for newcomers
     (greylisting) is none."""
     if cause is GREYLISTED:
         return ""
     asks = cause.slows if answer.outcome == Outcome.DEFERRED or cause.slows == "route" else ""
-    if asks and answer.for_all:
+    if asks and answer.is_route_wide:
         return "route"
-    return asks or ("route" if answer.slow_down else "")
+    return asks or ("route" if answer.asks_to_slow_down else "")
 
 
-def outcome_of(cause: Cause, outcome: str) -> str:
+def outcome_to_record(cause: FailureReason, outcome: str) -> str:
     """What to record. A used-up account is refused for good by some, though tomorrow it takes the same mail."""
     return Outcome.DEFERRED if cause.slows == "route" and outcome == Outcome.REFUSED else outcome

@@ -41,7 +41,7 @@ _BRANDS = {"hotmail": MICROSOFT, "outlook": MICROSOFT, "live": MICROSOFT, "yahoo
 _IN_A_COUNTRY = re.compile(r"([a-z]+)\.(?:com|[a-z]{2}|(?:com?|ne|net)\.[a-z]{2})")
 
 
-def lane_of(email: str) -> str:
+def provider_key(email: str) -> str:
     """The group of a large service, else the address's own domain in lower case."""
     domain = email.rpartition("@")[2].lower().rstrip(".")
     if group := _DOMAINS.get(domain):
@@ -55,5 +55,5 @@ def group_of(lane: str) -> str:
     return lane if lane in NAMES else OTHER
 
 
-def name_of(lane: str) -> str:
+def display_name(lane: str) -> str:
     return NAMES.get(lane, lane)

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
-Answer = Iterable[bytes]
+ResponseBody = Iterable[bytes]
 
 GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 GIF_HEADERS = [
@@ -58,34 +58,34 @@ REDIRECT_HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("X-Robots-Tag", "noindex"),
 ]
-MOST_ISSUES = 200
-SYNC_S = 0.15
+MAX_CACHED_ISSUES = 200
+SYNC_INTERVAL_S = 0.15
 ROTATE_BYTES = 16 << 20
 ROTATE_AFTER_S = 60.0
-PATH_BYTES = 300
+MAX_PATH_BYTES = 300
 
 
 # --- where links lead ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Targets:
+class LinkTargets:
     tracking: str
     urls: dict[int, str]
     read_at: float
 
 
 @dataclass
-class LinkBook:
+class LinkTargetCache:
     """Targets by (issue, number), read again every few seconds, so that an amended link takes hold."""
 
-    issues: dict[int, Targets] = field(default_factory=dict)
+    issues: dict[int, LinkTargets] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def get(self, issue: int) -> Targets | None:
+    def get(self, issue: int) -> LinkTargets | None:
         """None only when the database does not answer and the issue was never read."""
         known = self.issues.get(issue)
-        if known is not None and time.monotonic() - known.read_at < loader.TARGETS_FRESH_S:
+        if known is not None and time.monotonic() - known.read_at < loader.TARGETS_MAX_AGE_S:
             return known
         # One thread reads; the others go on with what is known, or wait if nothing is.
         if not self.lock.acquire(blocking=known is None):
@@ -98,31 +98,31 @@ class LinkBook:
         finally:
             self.lock.release()
 
-    def _read(self, issue: int, known: Targets | None) -> Targets | None:
+    def _read(self, issue: int, known: LinkTargets | None) -> LinkTargets | None:
         close_old_connections()
-        targets: Targets | None
+        targets: LinkTargets | None
         try:
             targets = read_targets(issue)
         except DatabaseError:
             logger.exception("link targets could not be read", extra={"issue": issue})
-            targets = known and Targets(known.tracking, known.urls, time.monotonic())
+            targets = known and LinkTargets(known.tracking, known.urls, time.monotonic())
         finally:
             close_old_connections()
         if targets is not None:
-            if len(self.issues) >= MOST_ISSUES:
+            if len(self.issues) >= MAX_CACHED_ISSUES:
                 self.issues.pop(next(iter(self.issues)), None)
             self.issues[issue] = targets
         return targets
 
 
-def read_targets(issue: int) -> Targets:
+def read_targets(issue: int) -> LinkTargets:
     """Links work on after their issue was deleted; then nothing is counted."""
     mode = Issue.objects.filter(pk=issue).values_list("newsletter__tracking", flat=True).first()
-    urls = {link.number: url for link in Link.objects.filter(issue_key=issue) if (url := location(link.target))}
-    return Targets(mode or Tracking.OFF, urls, time.monotonic())
+    urls = {link.number: url for link in Link.objects.filter(issue_key=issue) if (url := safe_location(link.target))}
+    return LinkTargets(mode or Tracking.OFF, urls, time.monotonic())
 
 
-def location(url: str) -> str:
+def safe_location(url: str) -> str:
     """`url` as it may stand in a Location header; empty if it is not plainly http or https with a host."""
     if any(ord(character) <= 32 or ord(character) == 127 for character in url) or "\\" in url:
         return ""
@@ -153,7 +153,7 @@ class HitSpool:
         self.is_dirty = False
 
     def append(self, payload: bytes) -> None:
-        record = spool.frame(payload)
+        record = spool.encode_record(payload)
         with self.lock:
             if self.descriptor < 0 or self.pid != os.getpid():
                 self._open()
@@ -172,7 +172,7 @@ class HitSpool:
         unlocked = self.folder / f"{name}.new"
         self.descriptor = os.open(unlocked, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
-        unlocked.rename(self.folder / f"{name}{loader.SUFFIX}")
+        unlocked.rename(self.folder / f"{name}{loader.HIT_FILE_SUFFIX}")
         self.opened_at, self.size, self.is_dirty = time.monotonic(), 0, False
 
     def _close(self) -> None:
@@ -183,7 +183,7 @@ class HitSpool:
     def _keep(self, pid: int) -> None:
         """Sync what was written and change to a new file from time to time, as long as the process lives."""
         while self.pid == pid:
-            time.sleep(SYNC_S)
+            time.sleep(SYNC_INTERVAL_S)
             try:
                 self.sync()
             except OSError:
@@ -207,12 +207,12 @@ class HitSpool:
 
 
 class Application:
-    def __init__(self, fallback: Callable[[Environ, StartResponse], Answer]) -> None:
+    def __init__(self, fallback: Callable[[Environ, StartResponse], ResponseBody]) -> None:
         self.fallback = fallback
-        self.book = LinkBook()
+        self.book = LinkTargetCache()
         self.spool: HitSpool | None = None
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Answer:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> ResponseBody:
         path = environ.get("PATH_INFO", "")
         if path.startswith("/t/"):
             return self.pixel(path, environ, start_response)
@@ -220,13 +220,13 @@ class Application:
             return self.click(path, environ, start_response)
         return self.fallback(environ, start_response)
 
-    def pixel(self, path: str, environ: Environ, start_response: StartResponse) -> Answer:
+    def pixel(self, path: str, environ: Environ, start_response: StartResponse) -> ResponseBody:
         """Always the same picture, whether or not the token is ours."""
         method = environ["REQUEST_METHOD"]
         if method not in {"GET", "HEAD"} or not path.endswith(".gif"):
             return self.fallback(environ, start_response)
         if method == "GET":
-            with contextlib.suppress(tokens.Bad):
+            with contextlib.suppress(tokens.InvalidToken):
                 issue, subscription = tokens.read_hit(path[3:-4])
                 targets = self.book.get(issue)
                 if targets is not None and targets.tracking != Tracking.OFF:
@@ -234,18 +234,18 @@ class Application:
         start_response("200 OK", GIF_HEADERS)
         return [GIF] if method == "GET" else [b""]
 
-    def click(self, path: str, environ: Environ, start_response: StartResponse) -> Answer:
+    def click(self, path: str, environ: Environ, start_response: StartResponse) -> ResponseBody:
         number, _, token = path[3:].strip("/").partition("/")
         method = environ["REQUEST_METHOD"]
-        if method not in {"GET", "HEAD"} or not number.isdecimal() or len(path) > PATH_BYTES:
+        if method not in {"GET", "HEAD"} or not number.isdecimal() or len(path) > MAX_PATH_BYTES:
             return self.fallback(environ, start_response)
         try:
             issue, subscription = tokens.read_hit(token)
-        except tokens.Bad:
+        except tokens.InvalidToken:
             return self.fallback(environ, start_response)
         targets = self.book.get(issue)
         if targets is None:
-            return unavailable(start_response)
+            return respond_unavailable(start_response)
         target = targets.urls.get(int(number))
         if target is None:
             return self.fallback(environ, start_response)
@@ -256,7 +256,7 @@ class Application:
 
     def record(self, kind: str, issue: int, link: int, subscription: int, environ: Environ) -> None:
         """Write the hit down before it is answered. A full disk costs the figure, never the reader's click."""
-        agent = environ.get("HTTP_USER_AGENT", "")[: loader.AGENT_BYTES]
+        agent = environ.get("HTTP_USER_AGENT", "")[: loader.MAX_AGENT_BYTES]
         individual = bool(subscription)
         hit = loader.Hit(
             kind=kind,
@@ -264,9 +264,9 @@ class Application:
             link=link,
             subscription=subscription,
             occurred_at=datetime.now(UTC),
-            agent_class=loader.agent_class(agent),
+            agent_class=loader.classify_agent(agent),
             agent=agent if individual else "",
-            network=network(environ) if individual else "",
+            network=client_network(environ) if individual else "",
         )
         try:
             self.own_spool().append(hit.pack())
@@ -279,12 +279,12 @@ class Application:
         return self.spool
 
 
-def network(environ: Environ) -> str:
-    address = client_address.client_address(WSGIRequest(environ))
-    return limits.network(address) if address else ""
+def client_network(environ: Environ) -> str:
+    address = client_address.get_client_address(WSGIRequest(environ))
+    return limits.network_prefix(address) if address else ""
 
 
-def unavailable(start_response: StartResponse) -> Answer:
+def respond_unavailable(start_response: StartResponse) -> ResponseBody:
     """The database does not answer, and we have not seen this issue yet."""
     body = b"Mohon coba lagi sebentar lagi. / Please try again in a moment.\n"
     headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))), ("Retry-After", "10")]

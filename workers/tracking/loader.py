@@ -31,12 +31,12 @@ from workers.models import AgentClass, Delivery, Event, SpoolFile, Tally
 logger = logging.getLogger(__name__)
 
 OPENED, CLICKED = "opened", "clicked"
-SUFFIX = ".hits"
-BURST = timedelta(seconds=2)
+HIT_FILE_SUFFIX = ".hits"
+BURST_PERIOD = timedelta(seconds=2)
 BURST_LINKS = 3
 """So many different links of one reader within BURST were followed by a machine."""
-RECORDS_AT_ONCE = 2_000
-TARGETS_FRESH_S = 3.0
+RECORDS_PER_LOAD = 2_000
+TARGETS_MAX_AGE_S = 3.0
 """How long a web process believes where a link leads: an amended one takes hold after that."""
 
 # --- one hit ---------------------------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ _RECORD = struct.Struct("<BBQIIQ")
 _KINDS = (OPENED, CLICKED)
 _CLASSES = (AgentClass.UNKNOWN, AgentClass.HUMAN, AgentClass.PROXY, AgentClass.SCANNER)
 _CLASS_NUMBERS = {name: number for number, name in enumerate(_CLASSES)}
-AGENT_BYTES = 200
+MAX_AGENT_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Hit:
         )
         if not self.subscription:
             return head
-        return head + self.network.encode()[:43] + b"\0" + self.agent.encode()[:AGENT_BYTES]
+        return head + self.network.encode()[:43] + b"\0" + self.agent.encode()[:MAX_AGENT_BYTES]
 
     @classmethod
     def unpack(cls, payload: bytes) -> Hit:
@@ -112,7 +112,7 @@ _PEOPLE = re.compile(
 
 
 @lru_cache(maxsize=4096)
-def agent_class(agent: str) -> AgentClass:
+def classify_agent(agent: str) -> AgentClass:
     """What kind of program calls itself `agent`: published names only; timing is looked at in the drain."""
     if _PROXIES.search(agent):
         return AgentClass.PROXY
@@ -124,16 +124,16 @@ def agent_class(agent: str) -> AgentClass:
 # --- the drain -------------------------------------------------------------------------------------------------------
 
 
-def drain(folder: Path | None = None, *, now: datetime) -> int:
+def load_spool(folder: Path | None = None, *, now: datetime) -> int:
     """Load what the spool files of this host hold beyond what is loaded; return how many hits were new.
 
     Each step is one transaction with the offset it reached, so a crash at any point repeats and loses nothing.
     """
     folder = folder or Path(settings.TRACKING_SPOOL)
-    return sum(_drain_file(file, now=now) for file in sorted(folder.glob(f"*{SUFFIX}")))
+    return sum(_load_file(file, now=now) for file in sorted(folder.glob(f"*{HIT_FILE_SUFFIX}")))
 
 
-def _drain_file(file: Path, *, now: datetime) -> int:
+def _load_file(file: Path, *, now: datetime) -> int:
     try:
         with _closed(file) as is_closed:
             total = 0
@@ -175,15 +175,15 @@ def _name(file: Path) -> str:
 def _load_some(file: Path, *, now: datetime) -> int:
     progress, _ = SpoolFile.objects.get_or_create(name=_name(file), defaults={"loaded_at": now})
     progress = SpoolFile.objects.select_for_update().get(pk=progress.pk)
-    records = list(itertools.islice(spool.read_records(file, progress.offset), RECORDS_AT_ONCE))
+    records = list(itertools.islice(spool.read_records(file, progress.offset), RECORDS_PER_LOAD))
     if not records:
         return 0
-    load(_readable(payload for payload, _end in records))
+    store_hits(_parse_hits(payload for payload, _end in records))
     SpoolFile.objects.filter(pk=progress.pk).update(offset=records[-1][1], loaded_at=now)
     return len(records)
 
 
-def _readable(payloads: Iterable[bytes]) -> list[Hit]:
+def _parse_hits(payloads: Iterable[bytes]) -> list[Hit]:
     hits = []
     for payload in payloads:
         try:
@@ -193,7 +193,7 @@ def _readable(payloads: Iterable[bytes]) -> list[Hit]:
     return hits
 
 
-def load(hits: list[Hit]) -> None:
+def store_hits(hits: list[Hit]) -> None:
     """Fold hits into the tallies; keep those of readers who agreed to measurement as events too."""
     hits = _still_allowed(hits)
     _add([(_tally_key(hit, language), 1) for hit, language in _with_language(hits) if not hit.subscription])
@@ -251,7 +251,7 @@ def _load_individual(hits: list[Hit]) -> None:
                 kind=hit.kind,
                 occurred_at=hit.occurred_at,
                 link=hit.link,
-                agent_class=agent_class(hit.agent),
+                agent_class=classify_agent(hit.agent),
                 agent=hit.agent,
                 network=hit.network,
             )
@@ -259,17 +259,17 @@ def _load_individual(hits: list[Hit]) -> None:
         ],
         batch_size=500,
     )
-    _add([(_tally_key_of(hit, language, agent_class(hit.agent)), 1) for hit, language in _with_language(hits)])
+    _add([(_tally_key_of(hit, language, classify_agent(hit.agent)), 1) for hit, language in _with_language(hits)])
     clickers = {(hit.issue, hit.subscription) for hit in hits if hit.kind == CLICKED}
     for issue, subscription in sorted(clickers):
         _recognise_bursts(issue, subscription)
-        _note_first_click(issue, subscription)
+        _record_first_click(issue, subscription)
 
 
 def _recognise_bursts(issue: int, subscription: int) -> None:
     """Clicks on several links within moments were a machine's, the first of them too (S-62)."""
     clicks = list(Event.objects.filter(issue=issue, subscription=subscription, kind=CLICKED).order_by("occurred_at"))
-    machine = [click for click in burst(clicks) if click.agent_class != AgentClass.SCANNER]
+    machine = [click for click in find_burst(clicks) if click.agent_class != AgentClass.SCANNER]
     if not machine:
         return
     languages = _link_languages({issue})
@@ -283,12 +283,12 @@ def _recognise_bursts(issue: int, subscription: int) -> None:
     _add(moves)
 
 
-def burst(clicks: list[Event]) -> list[Event]:
+def find_burst(clicks: list[Event]) -> list[Event]:
     """Those of `clicks` (ascending) that lie within BURST of clicks on BURST_LINKS different links."""
     found: dict[int, Event] = {}
     start = 0
     for end, click in enumerate(clicks):
-        while click.occurred_at - clicks[start].occurred_at > BURST:
+        while click.occurred_at - clicks[start].occurred_at > BURST_PERIOD:
             start += 1
         window = clicks[start : end + 1]
         if len({one.link for one in window}) >= BURST_LINKS:
@@ -296,7 +296,7 @@ def burst(clicks: list[Event]) -> list[Event]:
     return list(found.values())
 
 
-def _note_first_click(issue: int, subscription: int) -> None:
+def _record_first_click(issue: int, subscription: int) -> None:
     people = (AgentClass.HUMAN, AgentClass.UNKNOWN)
     clicks = Event.objects.filter(issue=issue, subscription=subscription, kind=CLICKED, agent_class__in=people)
     first = clicks.aggregate(first=Min("occurred_at"))["first"]

@@ -3,8 +3,8 @@
 `articles` and `sites` hand in the bytes that `fetching` got. Nothing here raises for what a page holds.
 """
 
-from newsletter.articles.extraction.article import Page as Page
+from newsletter.articles.extraction.article import ExtractedPage as ExtractedPage
 from newsletter.articles.extraction.article import content_hash as content_hash
-from newsletter.articles.extraction.article import read as read
+from newsletter.articles.extraction.article import extract_page as extract_page
 from newsletter.articles.extraction.site import Site as Site
-from newsletter.articles.extraction.site import read_site as read_site
+from newsletter.articles.extraction.site import extract_site as extract_site

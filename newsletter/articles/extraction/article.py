@@ -13,17 +13,17 @@ from urllib.parse import unquote, urlsplit
 from django.utils.translation import gettext as _
 
 from newsletter.articles.article_data import (
-    SUMMARY_MOST,
-    TITLE_MOST,
+    MAX_SUMMARY_LENGTH,
+    MAX_TITLE_LENGTH,
     ArticleData,
-    canonical,
-    decoded,
+    absolute_url,
+    canonical_url,
+    clean_text,
+    count_words,
+    decode_body,
     language_code,
-    moment,
-    plain,
-    shortened,
-    web_address,
-    words,
+    parse_datetime,
+    shorten,
 )
 from newsletter.articles.extraction import (
     body_text,
@@ -35,13 +35,13 @@ from newsletter.articles.extraction import (
     meta_tags,
     visible_html,
 )
-from newsletter.articles.extraction.html_tree import Said
+from newsletter.articles.extraction.html_tree import Metadata
 
-WORDS_A_MINUTE = 200
+WORDS_PER_MINUTE = 200
 
 
 @dataclass(frozen=True)
-class Page:
+class ExtractedPage:
     article: ArticleData
     reason: str = ""
     """Why this is no article, in words; "" if it is one."""
@@ -49,54 +49,62 @@ class Page:
     """Feeds the page names."""
 
 
-def read(body: bytes, *, url: str, charset: str = "", language: str = "", zone: tzinfo = UTC) -> Page:
+def extract_page(body: bytes, *, url: str, charset: str = "", language: str = "", zone: tzinfo = UTC) -> ExtractedPage:
     """Read a page as an article. Never raises for what the page holds; `reason` says why it is none.
 
     `language` is what the server declared; a moment without a zone is local to `zone`.
     """
-    nothing = ArticleData(url=canonical(web_address(url)))
-    reason = explanations.of_file(body)
-    tree = None if reason else html_tree.parsed(decoded(body, charset=charset))
+    nothing = ArticleData(url=canonical_url(absolute_url(url)))
+    reason = explanations.explain_file(body)
+    tree = None if reason else html_tree.parse_html(decode_body(body, charset=charset))
     if tree is None:
-        return Page(nothing, reason or _("This page is empty. Check the address in a browser."))
-    base, meta, things = html_tree.base_of(tree, url=url), html_tree.metas(tree), json_ld.things(tree)
-    names = headlines.names_of(_names(meta, things), url=url)
-    headings = [headlines.shown(element) for element in headlines.headings(tree)]
-    linked = json_ld.own_article(things, url=url, headlines=[*headings, plain(html_tree.first_text(tree, "//title"))])
+        return ExtractedPage(nothing, reason or _("This page is empty. Check the address in a browser."))
+    base, meta, things = (
+        html_tree.find_base_url(tree, url=url),
+        html_tree.read_meta_tags(tree),
+        json_ld.parse_things(tree),
+    )
+    names = headlines.collect_site_names(_names(meta, things), url=url)
+    headings = [headlines.heading_text(element) for element in headlines.find_headings(tree)]
+    linked = json_ld.find_article(
+        things, url=url, headlines=[*headings, clean_text(html_tree.first_text(tree, "//title"))]
+    )
     is_scripted = html_tree.drop_scripts(tree)
-    heading = visible_html.heading(tree, meta, names=names)
-    weights = body_text.weights(tree)
-    parts = body_text.beside(tree, heading, weights)
-    paragraphs = body_text.paragraphs(tree, parts, weights)
+    heading = visible_html.find_heading(tree, meta, names=names)
+    weights = body_text.measure_text(tree)
+    parts = body_text.find_boilerplate(tree, heading, weights)
+    paragraphs = body_text.find_paragraphs(tree, parts, weights)
     said = [
-        json_ld.said_by(linked, headlines=headings),
-        meta_tags.open_graph(meta),
-        meta_tags.twitter(meta),
-        {} if linked else json_ld.own_page(things),
-        {"section": json_ld.section(things)},
-        visible_html.said(visible_html.Page(tree, meta, url, base, names, heading, parts, paragraphs)),
+        json_ld.article_metadata(linked, headlines=headings),
+        meta_tags.read_open_graph(meta),
+        meta_tags.read_twitter_card(meta),
+        {} if linked else json_ld.find_page(things),
+        {"section": json_ld.find_section(things)},
+        visible_html.read_metadata(visible_html.ParsedPage(tree, meta, url, base, names, heading, parts, paragraphs)),
     ]
-    text = body_text.text(paragraphs)
-    told = _Told(said, names, {headlines.letters(heading) for heading in headings}, base, zone)
+    text = body_text.join_paragraphs(paragraphs)
+    told = _Told(said, names, {headlines.normalize_letters(heading) for heading in headings}, base, zone)
     article = _article(told, tree=tree, url=url, text=text, language=language)
     is_marked = bool(linked) or meta.get("og:type", "").lower() == "article"
-    reason = explanations.why_none(tree, article, url=url, text=text, is_marked=is_marked, is_scripted=is_scripted)
-    return Page(article, reason, html_tree.feeds(tree, base=base))
+    reason = explanations.explain_no_article(
+        tree, article, url=url, text=text, is_marked=is_marked, is_scripted=is_scripted
+    )
+    return ExtractedPage(article, reason, html_tree.find_feeds(tree, base=base))
 
 
-def _names(meta: dict[str, str], things: list[Said]) -> list[str]:
+def _names(meta: dict[str, str], things: list[Metadata]) -> list[str]:
     """What the page says its site is called."""
-    site, organisation = json_ld.website(things), json_ld.organisation(things)
+    site, organisation = json_ld.find_website(things), json_ld.find_organisation(things)
     said = (meta.get("og:site_name", ""), meta.get("application-name", ""), site.get("name"), organisation.get("name"))
-    return [plain(json_ld.words_of(name), most=100) for name in said]
+    return [clean_text(json_ld.value_text(name), most=100) for name in said]
 
 
 @dataclass(frozen=True)
 class _Told:
     """What each part of a page says, the most reliable part first; and what it takes to understand it."""
 
-    said: list[Said]
-    names: headlines.Names
+    said: list[Metadata]
+    names: headlines.SiteNames
     heard: set[str]
     base: str
     zone: tzinfo
@@ -105,11 +113,11 @@ class _Told:
         return next((value for part in self.said if (value := clean(part.get(name)))), clean(""))
 
     def words(self, name: str, *, most: int) -> str:
-        return str(self.first(name, lambda value: plain(value, most=most)))
+        return str(self.first(name, lambda value: clean_text(value, most=most)))
 
     def title(self) -> str:
-        clear = self.first("title", lambda value: headlines.without_site(value, names=self.names, heard=self.heard))
-        return shortened(clear, most=TITLE_MOST) or self.words("title", most=TITLE_MOST)
+        clear = self.first("title", lambda value: headlines.strip_site_name(value, names=self.names, heard=self.heard))
+        return shorten(clear, most=MAX_TITLE_LENGTH) or self.words("title", most=MAX_TITLE_LENGTH)
 
     def author(self) -> str:
         """Names of people as far as they are told; the site's own name only where it names nobody else."""
@@ -119,11 +127,13 @@ class _Told:
 
     def image(self) -> str:
         """The first picture that shows something; a logo only where there is nothing else."""
-        found = [web_address(part.get("image"), base=self.base) for part in self.said]
-        return next((one for one in found if body_text.is_telling(one)), "") or next((one for one in found if one), "")
+        found = [absolute_url(part.get("image"), base=self.base) for part in self.said]
+        return next((one for one in found if body_text.is_meaningful_image(one)), "") or next(
+            (one for one in found if one), ""
+        )
 
     def at(self, name: str) -> datetime | None:
-        found: datetime | None = self.first(name, lambda value: moment(value, zone=self.zone))
+        found: datetime | None = self.first(name, lambda value: parse_datetime(value, zone=self.zone))
         return found
 
 
@@ -134,7 +144,7 @@ def _article(told: _Told, *, tree: Any, url: str, text: str, language: str) -> A
         url=address,
         guid=address,
         title=told.title(),
-        summary=told.words("summary", most=SUMMARY_MOST),
+        summary=told.words("summary", most=MAX_SUMMARY_LENGTH),
         author=told.author(),
         section=told.words("section", most=120),
         language=told.first("language", language_code) or language_code(language),
@@ -143,26 +153,32 @@ def _article(told: _Told, *, tree: Any, url: str, text: str, language: str) -> A
         published_at=told.at("published"),
         updated_at=told.at("updated"),
         reading_minutes=told.first("minutes", lambda value: value or None) or _minutes(text),
-        alternates={code: twin for code, twin in html_tree.alternates(tree, base=told.base).items() if twin != address},
+        alternates={
+            code: twin for code, twin in html_tree.find_alternates(tree, base=told.base).items() if twin != address
+        },
     )
     article = replace(article, content_hash=content_hash(article, text))
-    return replace(article, why=explanations.why_empty(article))
+    return replace(article, why=explanations.explain_empty_fields(article))
 
 
 def _people(value: Any) -> list[str]:
-    names = (bylines.person(part) for part in re.split(r"[,;] ?", plain(value, most=200)))
+    names = (bylines.parse_person(part) for part in re.split(r"[,;] ?", clean_text(value, most=200)))
     return list(dict.fromkeys(name for name in names if name))
 
 
 def _alt(told: _Told, *, tree: Any, image: str) -> str:
     """What the picture shows, in words that are not those of the headline once more."""
-    alt = (told.first("image_alt", body_text.alt) or body_text.alt_of(tree, image, base=told.base)) if image else ""
-    return "" if headlines.letters(alt) == headlines.letters(told.title()) else str(alt)
+    alt = (
+        (told.first("image_alt", body_text.clean_alt_text) or body_text.find_alt_text(tree, image, base=told.base))
+        if image
+        else ""
+    )
+    return "" if headlines.normalize_letters(alt) == headlines.normalize_letters(told.title()) else str(alt)
 
 
 def _minutes(text: str) -> int | None:
-    count = words(text)
-    return max(1, round(count / WORDS_A_MINUTE)) if count >= explanations.FEWEST_WORDS else None
+    count = count_words(text)
+    return max(1, round(count / WORDS_PER_MINUTE)) if count >= explanations.MIN_WORDS else None
 
 
 def content_hash(article: ArticleData, text: str) -> str:
@@ -172,9 +188,9 @@ def content_hash(article: ArticleData, text: str) -> str:
 
 def _own_address(claims: list[Any], *, url: str, base: str) -> str:
     """What the page calls its own address, if that is on the same site and not merely its front page."""
-    here = canonical(web_address(url))
+    here = canonical_url(absolute_url(url))
     for claim in reversed(claims):  # rel=canonical is meant for this; then OpenGraph, then JSON-LD
-        address = canonical(web_address(_mended(claim, here), base=base))
+        address = canonical_url(absolute_url(_mended(claim, here), base=base))
         if address and _same_site(address, here) and (urlsplit(address).path != "/" or urlsplit(here).path == "/"):
             return address
     return here

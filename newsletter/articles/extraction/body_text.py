@@ -6,13 +6,15 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from newsletter.articles.article_data import plain, web_address
+from newsletter.articles.article_data import absolute_url, clean_text
 
-TAGS = frozenset({"nav", "footer", "aside", "form", "script", "style", "noscript", "template", "dialog", "button"})
-SURELY = frozenset({"aside", "footer"})
-AROUND = frozenset({"header", "figure"})
+BOILERPLATE_TAGS = frozenset(
+    {"nav", "footer", "aside", "form", "script", "style", "noscript", "template", "dialog", "button"}
+)
+ALWAYS_BOILERPLATE_TAGS = frozenset({"aside", "footer"})
+WRAPPER_TAGS = frozenset({"header", "figure"})
 """Beside the text as far as reading goes; bylines and pictures stand in them."""
-MARKS = re.compile(
+BOILERPLATE_NAME = re.compile(
     r"(?:^|[\s_-])(?:ads?|adv|advert\w*|sponsor\w*|promo\w*|related|recommend\w*|comments?|respond|disqus|share|sharing|social"
     r"|sidebar|widget|newsletter|subscri\w+|cookies?|consent|teasers?|popular|trending|breadcrumbs?|menu|navigation|terkait"
     r"|baca-?juga|komentar|iklan|kommentare?|werbung|footer|popup)"
@@ -20,9 +22,9 @@ MARKS = re.compile(
     r"|stories|form|meta|title|\d+))*(?=\s|$)",
     re.IGNORECASE,
 )
-BODIES = ("//*[@itemprop='articleBody']", "//article", "//main", "//body")
-BLOCKS = ("div", "td", "section", "article", "blockquote", "li", "dd", "pre", "center", "font", "main", "body")
-INLINE = frozenset(
+BODY_XPATHS = ("//*[@itemprop='articleBody']", "//article", "//main", "//body")
+BLOCK_TAGS = ("div", "td", "section", "article", "blockquote", "li", "dd", "pre", "center", "font", "main", "body")
+INLINE_TAGS = frozenset(
     (
         "a",
         "abbr",
@@ -44,57 +46,68 @@ INLINE = frozenset(
     )
     + ("sub", "sup", "time", "tt", "u", "wbr")
 )
-SOURCES = ("data-src", "data-lazy-src", "data-original", "data-full-src", "src", "data-srcset", "srcset")
-GENERIC = re.compile(
+IMAGE_SOURCE_ATTRIBUTES = (
+    "data-src",
+    "data-lazy-src",
+    "data-original",
+    "data-full-src",
+    "src",
+    "data-srcset",
+    "srcset",
+)
+GENERIC_IMAGE_NAME = re.compile(
     r"(^|[_.\W])(logos?|icons?|favicon|avatars?|gravatar|placeholder|platzhalter|blank|spacer|pixel|1x1|1px|sprites?"
     r"|buttons?|badge|emoji|loading|loader|share|transparent|author|profile)([_.\W\d]|$)",
     re.IGNORECASE,
 )
-NO_WORDS = re.compile(
+MEANINGLESS_ALT = re.compile(
     r".{0,80}\.(jpe?g|png|gif|webp|avif)|((article|featured|hero|post|header)[ -]?)?"
     r"(image|img|foto|photo|picture|bild|gambar|untitled|thumbnail|dsc|logo)?[\W\d_]*",
     re.IGNORECASE,
 )
-SMALLEST = 200
-STANDFIRST = 60
-ENOUGH = 300
-MUCH = 0.4
-WHOLE = frozenset({"html", "body", "main", "article", "p", "h1", "h2"})
+MIN_IMAGE_PIXELS = 200
+MIN_STANDFIRST_LENGTH = 60
+MIN_BODY_LENGTH = 300
+MAX_BOILERPLATE_SHARE = 0.4
+NEVER_BOILERPLATE_TAGS = frozenset({"html", "body", "main", "article", "p", "h1", "h2"})
 Elements = list[Any]
 
 
-class Paragraph(NamedTuple):
+class TextParagraph(NamedTuple):
     element: Any
     text: str
 
 
-Paragraphs = list[Paragraph]
-Weights = dict[Any, int]
+Paragraphs = list[TextParagraph]
+TextLengths = dict[Any, int]
 """How much running text an element holds, in letters; those without are left out."""
 
 
-def beside(tree: Any, heading: Any | None, weights: Weights) -> set[Any]:
+def find_boilerplate(tree: Any, heading: Any | None, weights: TextLengths) -> set[Any]:
     """The elements whose contents are not the article's own: by their tag, or by the names of their class and id.
 
     Both are guesses, so what holds the headline, or much of the running text, is the page, whatever it is called.
     """
-    most = MUCH * weights.get(tree, 0)
+    most = MAX_BOILERPLATE_SHARE * weights.get(tree, 0)
     around = set() if heading is None else set(heading.iterancestors())
     guessed = (
         element
         for element in tree.iter()
         if isinstance(element.tag, str)
         and element not in around
-        and (element.tag in TAGS or (element.tag not in WHOLE and MARKS.search(_marks(element))))
+        and (
+            element.tag in BOILERPLATE_TAGS
+            or (element.tag not in NEVER_BOILERPLATE_TAGS and BOILERPLATE_NAME.search(_marks(element)))
+        )
     )
-    return {element for element in guessed if element.tag in SURELY or weights.get(element, 0) <= most}
+    return {element for element in guessed if element.tag in ALWAYS_BOILERPLATE_TAGS or weights.get(element, 0) <= most}
 
 
-def weights(tree: Any) -> Weights:
-    weights: Weights = {}
-    for block in tree.iter(*BLOCKS, "p"):
+def measure_text(tree: Any) -> TextLengths:
+    weights: TextLengths = {}
+    for block in tree.iter(*BLOCK_TAGS, "p"):
         length = len(_own_text(block))
-        if length >= STANDFIRST:
+        if length >= MIN_STANDFIRST_LENGTH:
             for element in (block, *block.iterancestors()):
                 weights[element] = weights.get(element, 0) + length
     return weights
@@ -104,35 +117,37 @@ def _marks(element: Any) -> str:
     return f"{element.get('class') or ''} {element.get('id') or ''}"
 
 
-def is_in(element: Any, parts: set[Any]) -> bool:
+def is_inside(element: Any, parts: set[Any]) -> bool:
     return element in parts or any(parent in parts for parent in element.iterancestors())
 
 
-def paragraphs(tree: Any, parts: set[Any], weights: Weights) -> Paragraphs:
+def find_paragraphs(tree: Any, parts: set[Any], weights: TextLengths) -> Paragraphs:
     """Paragraphs of running text: inside the article if there is one, outside menus and forms (`parts`) anyway."""
-    parts = parts | {one for one in tree.iter(*AROUND) if weights.get(one, 0) <= MUCH * weights.get(tree, 0)}
-    for path in BODIES:
-        found = [Paragraph(p, plain_text(p)) for p in tree.xpath(f"{path}//p")[:2000] if not is_in(p, parts)]
-        if sum(len(one.text) for one in found) >= ENOUGH:
+    parts = parts | {
+        one for one in tree.iter(*WRAPPER_TAGS) if weights.get(one, 0) <= MAX_BOILERPLATE_SHARE * weights.get(tree, 0)
+    }
+    for path in BODY_XPATHS:
+        found = [TextParagraph(p, element_text(p)) for p in tree.xpath(f"{path}//p")[:2000] if not is_inside(p, parts)]
+        if sum(len(one.text) for one in found) >= MIN_BODY_LENGTH:
             return found
-    blocks = [Paragraph(block, _own_text(block)) for block in list(tree.iter(*BLOCKS))[:5000]]
-    bare = [one for one in blocks if len(one.text) >= STANDFIRST and not is_in(one.element, parts)]
+    blocks = [TextParagraph(block, _own_text(block)) for block in list(tree.iter(*BLOCK_TAGS))[:5000]]
+    bare = [one for one in blocks if len(one.text) >= MIN_STANDFIRST_LENGTH and not is_inside(one.element, parts)]
     return bare if sum(len(one.text) for one in bare) > sum(len(one.text) for one in found) else found
 
 
-def above(heading: Any | None, paragraphs: Paragraphs) -> set[Any]:
+def find_byline_area(heading: Any | None, paragraphs: Paragraphs) -> set[Any]:
     """The elements between headline and text, where bylines stand."""
     if heading is None or not paragraphs:
         return set()
     tree = heading.getroottree().getroot()
     order = {element: place for place, element in enumerate(tree.iter())}
     start = order[heading]
-    ends = (order[paragraph.element] for paragraph in paragraphs if len(paragraph.text) >= STANDFIRST)
+    ends = (order[paragraph.element] for paragraph in paragraphs if len(paragraph.text) >= MIN_STANDFIRST_LENGTH)
     end = next((place for place in ends if place > start), start)
     return {element for element, place in order.items() if start < place < end}
 
 
-def plain_text(element: Any) -> str:
+def element_text(element: Any) -> str:
     return " ".join(" ".join(element.itertext()).split())
 
 
@@ -140,28 +155,28 @@ def _own_text(block: Any) -> str:
     """Text that stands in a block itself, as old pages have it, not in blocks inside."""
     words = [block.text or ""]
     for child in block:
-        words += [" ".join(child.itertext())] if child.tag in INLINE else []
+        words += [" ".join(child.itertext())] if child.tag in INLINE_TAGS else []
         words += [child.tail or ""]
     return " ".join(" ".join(words).split())
 
 
-def text(paragraphs: Paragraphs) -> str:
+def join_paragraphs(paragraphs: Paragraphs) -> str:
     return " ".join(paragraph.text for paragraph in paragraphs if paragraph.text)
 
 
-def standfirst(paragraphs: Paragraphs, *, headline: str) -> str:
-    return next((text for _, text in paragraphs if len(text) >= STANDFIRST and text not in headline), "")
+def find_standfirst(paragraphs: Paragraphs, *, headline: str) -> str:
+    return next((text for _, text in paragraphs if len(text) >= MIN_STANDFIRST_LENGTH and text not in headline), "")
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
-def picture(tree: Any, parts: set[Any], paragraphs: Paragraphs, *, base: str) -> tuple[str, str]:
+def find_picture(tree: Any, parts: set[Any], paragraphs: Paragraphs, *, base: str) -> tuple[str, str]:
     """Address and description of the first picture of the article that is large enough to mean something."""
     found = tree.xpath("//*[@itemprop='articleBody']//img | //article//img | //main//img")[:40]
     for image in found or _around(paragraphs):
-        address = source(image, base=base)
-        if is_telling(address) and _is_large(image) and not is_in(image, parts):
+        address = image_url(image, base=base)
+        if is_meaningful_image(address) and _is_large(image) and not is_inside(image, parts):
             return address, image.get("alt") or ""
     return "", ""
 
@@ -175,26 +190,30 @@ def _around(paragraphs: Paragraphs) -> Elements:
     return list(shared.iter("img"))[:40] if shared is not None else []
 
 
-def source(image: Any, *, base: str) -> str:
+def image_url(image: Any, *, base: str) -> str:
     """The address of an <img>, also of one that scripts load later."""
-    for name in SOURCES:
+    for name in IMAGE_SOURCE_ATTRIBUTES:
         said = (image.get(name) or "").strip()
         first = re.split(r",?\s+", said)[0] if re.search(r"\s+\d+(\.\d+)?[wx]\b", said) else said
-        if first and not first.startswith("data:") and not GENERIC.search(_file(first)):
-            return web_address(first, base=base)
+        if first and not first.startswith("data:") and not GENERIC_IMAGE_NAME.search(_file(first)):
+            return absolute_url(first, base=base)
     return ""
 
 
 def _is_large(image: Any) -> bool:
     sizes = [image.get("width") or "", image.get("height") or ""]
-    return all(not size.isdecimal() or int(size[:6]) >= SMALLEST / 2 for size in sizes) and not (
-        sizes[0].isdecimal() and int(sizes[0][:6]) < SMALLEST
+    return all(not size.isdecimal() or int(size[:6]) >= MIN_IMAGE_PIXELS / 2 for size in sizes) and not (
+        sizes[0].isdecimal() and int(sizes[0][:6]) < MIN_IMAGE_PIXELS
     )
 
 
-def is_telling(address: str) -> bool:
+def is_meaningful_image(address: str) -> bool:
     """Whether this may be a picture of something: no drawing of the site's own, such as a logo or an empty pixel."""
-    return bool(address) and not GENERIC.search(_file(address)) and not urlsplit(address).path.lower().endswith(".svg")
+    return (
+        bool(address)
+        and not GENERIC_IMAGE_NAME.search(_file(address))
+        and not urlsplit(address).path.lower().endswith(".svg")
+    )
 
 
 def _file(address: str) -> str:
@@ -204,16 +223,16 @@ def _file(address: str) -> str:
         return ""
 
 
-def alt(text: object) -> str:
+def clean_alt_text(text: object) -> str:
     """A description in words; "" for names of files and the like, which help nobody."""
-    words = plain(text, most=300)
-    return "" if NO_WORDS.fullmatch(words) else words
+    words = clean_text(text, most=300)
+    return "" if MEANINGLESS_ALT.fullmatch(words) else words
 
 
-def alt_of(tree: Any, address: str, *, base: str) -> str:
+def find_alt_text(tree: Any, address: str, *, base: str) -> str:
     """What the page says in the place where it shows the picture at `address`, in whatever size."""
     file = _file(address)
     for image in tree.iterfind(".//img[@alt]"):
-        if file and file == _file(source(image, base=base)) and (words := alt(image.get("alt"))):
+        if file and file == _file(image_url(image, base=base)) and (words := clean_alt_text(image.get("alt"))):
             return words
     return ""

@@ -8,51 +8,51 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from newsletter.articles.article_data import date_in_words, moment
+from newsletter.articles.article_data import find_date, parse_datetime
 from newsletter.articles.extraction import body_text
-from newsletter.articles.extraction.headlines import Names
+from newsletter.articles.extraction.headlines import SiteNames
 
 BYLINE = re.compile(
     r"^\s*(?:oleh|by|penulis|ditulis oleh|written by|author|reporter|von|par|por|autor|auteur|text|tekst|door)\s*[:：]?\s+(.{2,80})$",
     re.IGNORECASE,
 )
-PERSON = re.compile(r"[A-ZÀ-Ž][\w.'’-]*(\s+[A-ZÀ-Ž][\w.'’-]*){1,7}")
-CUT = re.compile(
+PERSON_NAME = re.compile(r"[A-ZÀ-Ž][\w.'’-]*(\s+[A-ZÀ-Ž][\w.'’-]*){1,7}")
+NAME_END = re.compile(
     r"\s*[|·•—–(\[/→]\s*|\s+-\s+|,?\s+(?:am|on|le|pada|el|um|at|den)\s+(?=\d|\w+ \d)|,?\s+(?=\d)|\s+@"
     r"|\s+(?:alle artikel|alles von|view all|see all|all posts|follow|kontakt|contact|profil)\b",
     re.IGNORECASE,
 )
-BEFORE = re.compile(
+NAME_PREFIX = re.compile(
     r"^(?:[\w ]{3,20}:|(?:view|see) all posts by|eingestellt von|beitrag von|posted by)\s+", re.IGNORECASE
 )
-ALONE = re.compile(r"by|von|par|por|oleh|penulis|text|tekst|written by|author|autor|auteur", re.IGNORECASE)
-NOBODY = re.compile(
+LABEL_ALONE = re.compile(r"by|von|par|por|oleh|penulis|text|tekst|written by|author|autor|auteur", re.IGNORECASE)
+NOT_A_NAME = re.compile(
     r"(admin\w*|wordpress\w*|name|nama|posted|published|publi\w+ (am|le)|veröffentlicht|artikel von|follow|says|sagte?|author|autor"
     r"|guest|anonymous|unknown|archiv\w*|updated|no author|see (full|all|more)|view (all|more|profile|author)|share (this|on)"
     r"|lihat|baca|(email|get) (the )?author|about (us|the)|contact us|edited by|twitter|facebook)\b|.* (says|sagt|writes)$",
     re.IGNORECASE,
 )
-WRITER = ("byline", "author", "penulis", "autor", "auteur", "writer")
-WRITERS = (
+AUTHOR_CLASSES = ("byline", "author", "penulis", "autor", "auteur", "writer")
+AUTHOR_XPATHS = (
     "//*[@itemprop='author']//*[@itemprop='name']",
     "//*[@itemprop='author'] | //*[contains(concat(' ', @rel, ' '), ' author ')]",
-    "//*[" + " or ".join(f"contains(@class, '{word}')" for word in WRITER) + "]",
+    "//*[" + " or ".join(f"contains(@class, '{word}')" for word in AUTHOR_CLASSES) + "]",
 )
-DATED = (
+DATE_XPATHS = (
     "//*[@itemprop='datePublished' or @itemprop='dateCreated']",
     "//abbr[contains(@class, 'published')] | //time[@pubdate] | //time[contains(@class, 'publish')]",
     "//article//time",
     "//main//time",
     "//time",
 )
-HINTED = re.compile(
+DATE_CLASS = re.compile(
     r"(^|[\s_-])(date\w*|datum|time(stamp)?|publish\w*|posted|pubdate|fecha|data|tanggal|meta|byline|info)([\s_-]|$)",
     re.IGNORECASE,
 )
-IN_ADDRESS = re.compile(r"/((?:19|20)\d\d)[/-]?(0[1-9]|1[0-2])[/-]?(0[1-9]|[12]\d|3[01])(?!\d)")
+DATE_IN_URL = re.compile(r"/((?:19|20)\d\d)[/-]?(0[1-9]|1[0-2])[/-]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
 
-def author(tree: Any, heading: Any | None, parts: set[Any], above: set[Any], *, names: Names) -> str:
+def find_author(tree: Any, heading: Any | None, parts: set[Any], above: set[Any], *, names: SiteNames) -> str:
     """The person named as the writer; the site itself only where it names nobody else.
 
     Names between headline and text (`above`) count before others; those in `parts` beside the text do not count.
@@ -62,43 +62,43 @@ def author(tree: Any, heading: Any | None, parts: set[Any], above: set[Any], *, 
 
 
 def _writers(tree: Any, heading: Any | None, parts: set[Any], above: set[Any]) -> Iterator[str]:
-    marked = [element for path in WRITERS for element in tree.xpath(path)[:12]]
+    marked = [element for path in AUTHOR_XPATHS for element in tree.xpath(path)[:12]]
     told = [element for element in marked if element in above]
-    told += [element for element in marked if element not in above and not body_text.is_in(element, parts)]
-    yield from (name for one in told if (name := person(one.get("content") or body_text.plain_text(one))))
+    told += [element for element in marked if element not in above and not body_text.is_inside(element, parts)]
+    yield from (name for one in told if (name := parse_person(one.get("content") or body_text.element_text(one))))
     for element in tree.xpath("//p | //span | //div[not(*)]")[:400]:
-        said = body_text.plain_text(element)
+        said = body_text.element_text(element)
         if (
             len(said) <= 90
             and BYLINE.match(said)
-            and PERSON.match(person(said))
-            and not body_text.is_in(element, parts)
+            and PERSON_NAME.match(parse_person(said))
+            and not body_text.is_inside(element, parts)
         ):
-            yield person(said)
+            yield parse_person(said)
     name = _name_before_date(heading)
     if name:
         yield name
 
 
-def person(words: str) -> str:
+def parse_person(words: str) -> str:
     """The name in a byline such as "Oleh Dewi Anggraini | 20 November 2026"; "" where there is none."""
     words = " ".join(words.split())[:200]
     if re.search(r"\[at\]|\w@\w", words):
         return ""
-    words = BEFORE.sub("", words)
+    words = NAME_PREFIX.sub("", words)
     found = BYLINE.match(words)
-    name = CUT.split(found[1] if found else words)[0].strip(" ,.:")
+    name = NAME_END.split(found[1] if found else words)[0].strip(" ,.:")
     is_name = (
         2 <= len(name) <= 60
-        and not ALONE.fullmatch(name)
+        and not LABEL_ALONE.fullmatch(name)
         and len(name.split()) <= 7
         and any(letter.isalpha() for letter in name)
     )
     if (
         not is_name
         or re.search(r"[@*:<>{}=]|(^|\s)\d|https?|www\.|\w_?\.[a-z]+[._]", name)
-        or NOBODY.match(name)
-        or date_in_words(name)
+        or NOT_A_NAME.match(name)
+        or find_date(name)
     ):
         return ""
     return name
@@ -110,7 +110,7 @@ def _name_before_date(heading: Any | None) -> str:
     for before, line in zip(lines, lines[1:], strict=False):
         words = before.split()
         half = len(words) // 2
-        if date_in_words(line) and PERSON.fullmatch(before):
+        if find_date(line) and PERSON_NAME.fullmatch(before):
             return " ".join(words[:half] if words[:half] == words[half:] else words)
     return ""
 
@@ -118,30 +118,34 @@ def _name_before_date(heading: Any | None) -> str:
 # --- when ------------------------------------------------------------------------------------------------------------
 
 
-def published(tree: Any, heading: Any | None, parts: set[Any], *, url: str) -> str:
+def find_published_date(tree: Any, heading: Any | None, parts: set[Any], *, url: str) -> str:
     """The date that the page shows, as ISO 8601; of several, the one that the page's address agrees with."""
     spoken = (tree.get("lang") or "").lower()
     found = list(_dates(tree, heading, parts, month_first=spoken in {"en", "en-us", "en_us"}))
-    named = IN_ADDRESS.search(urlsplit(url).path)
+    named = DATE_IN_URL.search(urlsplit(url).path)
     if named:
         day = datetime(int(named[1]), int(named[2]), min(int(named[3]), 28))  # noqa: DTZ001 (compared by days only)
-        near = (one for one in found if (at := moment(one)) and abs(at.replace(tzinfo=None) - day) < timedelta(days=4))
+        near = (
+            one
+            for one in found
+            if (at := parse_datetime(one)) and abs(at.replace(tzinfo=None) - day) < timedelta(days=4)
+        )
         return next(near, f"{named[1]}-{named[2]}-{named[3]}")
     return next(iter(found), "")
 
 
 def _dates(tree: Any, heading: Any | None, parts: set[Any], *, month_first: bool) -> Iterator[str]:
-    for path in DATED:
+    for path in DATE_XPATHS:
         for element in tree.xpath(path)[:5]:
             said = (element.get(name) or "" for name in ("datetime", "content", "title"))
             yield from (
                 text
-                for text in (*said, body_text.plain_text(element))
-                if len(text) <= 60 and moment(text) and not body_text.is_in(element, parts)
+                for text in (*said, body_text.element_text(element))
+                if len(text) <= 60 and parse_datetime(text) and not body_text.is_inside(element, parts)
             )
     shown = [*_lines_after(heading), *_lines_before(heading), *_hinted(tree, parts)]
     for line in shown:
-        at = date_in_words(line, month_first=month_first) if len(line) <= 200 else None
+        at = find_date(line, month_first=month_first) if len(line) <= 200 else None
         if at is not None:
             yield at.isoformat()
 
@@ -162,7 +166,7 @@ def _texts(heading: Any | None, side: str) -> list[Any]:
 def _hinted(tree: Any, parts: set[Any]) -> Iterator[str]:
     """Short texts in elements that are called something like a date."""
     for element in tree.iterfind(".//*[@class]"):
-        if HINTED.search(element.get("class")) and not body_text.is_in(element, parts):
-            text = body_text.plain_text(element)
+        if DATE_CLASS.search(element.get("class")) and not body_text.is_inside(element, parts):
+            text = body_text.element_text(element)
             if len(text) <= 120:
                 yield text

@@ -8,28 +8,28 @@ from typing import Any
 import lxml.html
 from lxml import etree
 
-from newsletter.articles.article_data import CONTROL, canonical, language_code, web_address
+from newsletter.articles.article_data import CONTROL_CHARACTERS, absolute_url, canonical_url, language_code
 
-Said = dict[str, Any]
+Metadata = dict[str, Any]
 """What one part of a page says about each field, as it stands there."""
-FEED = re.compile(r"application/(rss|atom|feed)\+(xml|json)", re.IGNORECASE)
+FEED_TYPE = re.compile(r"application/(rss|atom|feed)\+(xml|json)", re.IGNORECASE)
 
 
-def parsed(text: str) -> Any | None:
+def parse_html(text: str) -> Any | None:
     """The tree of a page; None for a page with nothing in it."""
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False)
     try:
-        return lxml.html.document_fromstring(CONTROL.sub(" ", text).encode(), parser=parser)
+        return lxml.html.document_fromstring(CONTROL_CHARACTERS.sub(" ", text).encode(), parser=parser)
     except (etree.LxmlError, ValueError, AssertionError):
         return None
 
 
-def base_of(tree: Any, *, url: str) -> str:
+def find_base_url(tree: Any, *, url: str) -> str:
     """The address that relative addresses of the page start from."""
-    return web_address(next(iter(tree.xpath("//base/@href")), ""), base=url) or url
+    return absolute_url(next(iter(tree.xpath("//base/@href")), ""), base=url) or url
 
 
-def metas(tree: Any) -> dict[str, str]:
+def read_meta_tags(tree: Any) -> dict[str, str]:
     """<meta> contents by their lower-case name, property or itemprop; the first of a name counts."""
     meta: dict[str, str] = {}
     for element in tree.iterfind(".//meta"):
@@ -55,25 +55,27 @@ def first_text(tree: Any, path: str) -> str:
     return next((text for element in tree.xpath(path)[:20] if (text := " ".join(element.itertext()).strip())), "")
 
 
-def language(tree: Any) -> str:
+def find_language(tree: Any) -> str:
     return language_code(tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or "")
 
 
-def alternates(tree: Any, *, base: str) -> dict[str, str]:
+def find_alternates(tree: Any, *, base: str) -> dict[str, str]:
     """The address of this page in each language it names (hreflang)."""
     twins: dict[str, str] = {}
     for link in tree.xpath("//link[@hreflang][@href]")[:100]:
         code = language_code(link.get("hreflang")) if link.get("hreflang", "").lower() != "x-default" else ""
-        address = canonical(web_address(link.get("href"), base=base))
+        address = canonical_url(absolute_url(link.get("href"), base=base))
         if code and address and "alternate" in (link.get("rel") or "").lower():
             twins.setdefault(code, address)
     return twins
 
 
-def feeds(tree: Any, *, base: str) -> list[str]:
+def find_feeds(tree: Any, *, base: str) -> list[str]:
     """The feeds of articles that the page names; feeds of comments left out."""
-    links = [link for link in tree.xpath("//link[@href]")[:300] if FEED.search(link.get("type") or "")]
+    links = [link for link in tree.xpath("//link[@href]")[:300] if FEED_TYPE.search(link.get("type") or "")]
     found = [
-        web_address(link.get("href"), base=base) for link in links if "comment" not in (link.get("title") or "").lower()
+        absolute_url(link.get("href"), base=base)
+        for link in links
+        if "comment" not in (link.get("title") or "").lower()
     ]
     return list(dict.fromkeys(address for address in found if address))

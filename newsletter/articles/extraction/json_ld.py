@@ -7,66 +7,68 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from newsletter.articles.article_data import canonical, plain, web_address
-from newsletter.articles.extraction.html_tree import Said
+from newsletter.articles.article_data import absolute_url, canonical_url, clean_text
+from newsletter.articles.extraction.html_tree import Metadata
 
-ARTICLE = re.compile(r"(Article|Posting|Report|LiveBlog|Recipe|HowTo|PodcastEpisode)$")
-PAGE = re.compile(r"Page$")
-ORGANISATION = re.compile(r"(Organization|Corporation|Business|Agency)$")
-SCRIPTS = "//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]"
-INSIDE = ("@graph", "mainEntity", "mainEntityOfPage", "publisher")
+ARTICLE_TYPE = re.compile(r"(Article|Posting|Report|LiveBlog|Recipe|HowTo|PodcastEpisode)$")
+PAGE_TYPE = re.compile(r"Page$")
+ORGANISATION_TYPE = re.compile(r"(Organization|Corporation|Business|Agency)$")
+SCRIPT_XPATH = "//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]"
+NESTED_KEYS = ("@graph", "mainEntity", "mainEntityOfPage", "publisher")
 
 
-def things(tree: Any) -> list[Said]:
+def parse_things(tree: Any) -> list[Metadata]:
     """Everything the page describes in JSON-LD."""
-    return [thing for script in tree.xpath(SCRIPTS)[:40] for thing in _things(_json(script.text or ""))]
+    return [thing for script in tree.xpath(SCRIPT_XPATH)[:40] for thing in _things(_json(script.text or ""))]
 
 
-def own_article(said: list[Said], *, url: str, headlines: Collection[str]) -> Said:
+def find_article(said: list[Metadata], *, url: str, headlines: Collection[str]) -> Metadata:
     """The thing that is this page's article, with references inside the page followed; {} if there is none."""
-    articles = [thing for thing in said if is_a(thing, ARTICLE)]
-    own = [thing for thing in articles if canonical(web_address(page_of(thing), base=url)) == canonical(url)]
-    own = own or [thing for thing in articles if plain(words_of(thing.get("headline"))) in headlines]
+    articles = [thing for thing in said if has_type(thing, ARTICLE_TYPE)]
+    own = [thing for thing in articles if canonical_url(absolute_url(thing_url(thing), base=url)) == canonical_url(url)]
+    own = own or [thing for thing in articles if clean_text(value_text(thing.get("headline"))) in headlines]
     if not own and len(articles) == 1:
         own = articles  # with several and none ours, this is a list
-    return followed(next(iter(own), {}), said)
+    return resolve_references(next(iter(own), {}), said)
 
 
-def own_page(said: list[Said]) -> Said:
+def find_page(said: list[Metadata]) -> Metadata:
     """What a page without an article in JSON-LD says of itself as a page: its dates, picture and language."""
-    page = followed(next((thing for thing in said if is_a(thing, PAGE) and thing.get("datePublished")), {}), said)
-    told = said_by({**page, "image": page.get("primaryImageOfPage") or page.get("image")})
+    page = resolve_references(
+        next((thing for thing in said if has_type(thing, PAGE_TYPE) and thing.get("datePublished")), {}), said
+    )
+    told = article_metadata({**page, "image": page.get("primaryImageOfPage") or page.get("image")})
     return {name: told[name] for name in ("published", "updated", "image", "language", "author")}
 
 
-def section(said: list[Said]) -> str:
+def find_section(said: list[Metadata]) -> str:
     """The first crumb after the front page, where the page says its place in the site (BreadcrumbList)."""
     trail = next((thing for thing in said if "BreadcrumbList" in _kinds(thing)), {})
     crumbs = trail.get("itemListElement")
-    names = [words_of(crumb.get("name") or crumb.get("item"), "name") for crumb in _in_order(crumbs)]
-    return plain(names[1], most=120) if len(names) >= 3 else ""  # home, section, …, this page
+    names = [value_text(crumb.get("name") or crumb.get("item"), "name") for crumb in _in_order(crumbs)]
+    return clean_text(names[1], most=120) if len(names) >= 3 else ""  # home, section, …, this page
 
 
-def _in_order(crumbs: Any) -> list[Said]:
+def _in_order(crumbs: Any) -> list[Metadata]:
     known = [crumb for crumb in crumbs if isinstance(crumb, dict)] if isinstance(crumbs, list) else []
     return sorted(known, key=lambda crumb: str(crumb.get("position") or "").zfill(4))[:20]
 
 
-def organisation(said: list[Said]) -> Said:
+def find_organisation(said: list[Metadata]) -> Metadata:
     """The first organisation with a name, which on a front page is the one behind the site; {} if there is none."""
-    found = (followed(thing, said) for thing in said if is_a(thing, ORGANISATION))
-    return next((thing for thing in found if words_of(thing.get("name"))), {})
+    found = (resolve_references(thing, said) for thing in said if has_type(thing, ORGANISATION_TYPE))
+    return next((thing for thing in found if value_text(thing.get("name"))), {})
 
 
-def website(said: list[Said]) -> Said:
+def find_website(said: list[Metadata]) -> Metadata:
     return next((thing for thing in said if "WebSite" in _kinds(thing)), {})
 
 
-def is_a(thing: Said, kind: re.Pattern[str]) -> bool:
+def has_type(thing: Metadata, kind: re.Pattern[str]) -> bool:
     return any(kind.search(name) for name in _kinds(thing))
 
 
-def followed(thing: Said, said: list[Said]) -> Said:
+def resolve_references(thing: Metadata, said: list[Metadata]) -> Metadata:
     """`thing` with its references ({"@id": …}) replaced by what they name on this page."""
     by_id = {one["@id"]: one for one in said if isinstance(one.get("@id"), str) and set(one) != {"@id"}}
     return {name: _followed(value, by_id) for name, value in thing.items()}
@@ -83,7 +85,7 @@ def _json(text: str) -> Any:
     return None
 
 
-def _things(value: Any, depth: int = 0) -> Iterator[Said]:
+def _things(value: Any, depth: int = 0) -> Iterator[Metadata]:
     if depth > 4:
         return
     if isinstance(value, list):
@@ -91,21 +93,21 @@ def _things(value: Any, depth: int = 0) -> Iterator[Said]:
             yield from _things(part, depth + 1)
     elif isinstance(value, dict):
         yield value
-        for name in INSIDE:
+        for name in NESTED_KEYS:
             yield from _things(value.get(name), depth + 1)
 
 
-def _kinds(thing: Said) -> list[str]:
+def _kinds(thing: Metadata) -> list[str]:
     kinds = thing.get("@type")
     return [str(kind) for kind in (kinds if isinstance(kinds, list) else [kinds])]
 
 
-def page_of(thing: Said) -> str:
+def thing_url(thing: Metadata) -> str:
     page = thing.get("mainEntityOfPage")
     return str(thing.get("url") or (page.get("@id") if isinstance(page, dict) else page) or "")
 
 
-def _followed(value: Any, by_id: dict[str, Said]) -> Any:
+def _followed(value: Any, by_id: dict[str, Metadata]) -> Any:
     if isinstance(value, list):
         return [_followed(part, by_id) if isinstance(part, dict) else part for part in value[:50]]
     if isinstance(value, dict) and set(value) == {"@id"}:
@@ -113,34 +115,34 @@ def _followed(value: Any, by_id: dict[str, Said]) -> Any:
     return value
 
 
-def words_of(value: Any, *names: str) -> str:
+def value_text(value: Any, *names: str) -> str:
     """The words of a JSON-LD value: a text, a thing with one of `names`, or the first of a list."""
     if isinstance(value, list):
-        return next((words for part in value if (words := words_of(part, *names))), "")
+        return next((words for part in value if (words := value_text(part, *names))), "")
     if isinstance(value, dict):
-        return next((words for name in names if (words := words_of(value.get(name), *names))), "")
+        return next((words for name in names if (words := value_text(value.get(name), *names))), "")
     return value if isinstance(value, str) else ""
 
 
-def said_by(thing: Said, *, headlines: Collection[str] = ()) -> Said:
+def article_metadata(thing: Metadata, *, headlines: Collection[str] = ()) -> Metadata:
     """What an article thing says about each field. Its name counts before its headline where the page shows it as one."""
     authors = thing.get("author") or thing.get("creator")
     people = authors if isinstance(authors, list) else [authors]
-    people = [one for one in people if not (isinstance(one, dict) and is_a(one, ORGANISATION))] or people
-    names = dict.fromkeys(name for person in people if (name := plain(words_of(person, "name"), most=100)))
-    image, name = thing.get("image") or thing.get("thumbnailUrl"), words_of(thing.get("name"))
+    people = [one for one in people if not (isinstance(one, dict) and has_type(one, ORGANISATION_TYPE))] or people
+    names = dict.fromkeys(name for person in people if (name := clean_text(value_text(person, "name"), most=100)))
+    image, name = thing.get("image") or thing.get("thumbnailUrl"), value_text(thing.get("name"))
     return {
-        "title": name if plain(name) in headlines else words_of(thing.get("headline")) or name,
-        "summary": words_of(thing.get("description") or thing.get("abstract")),
+        "title": name if clean_text(name) in headlines else value_text(thing.get("headline")) or name,
+        "summary": value_text(thing.get("description") or thing.get("abstract")),
         "author": ", ".join(names),
-        "published": words_of(thing.get("datePublished") or thing.get("dateCreated")),
-        "updated": words_of(thing.get("dateModified")),
-        "language": words_of(thing.get("inLanguage"), "alternateName", "name", "@value"),
-        "section": words_of(thing.get("articleSection")),
-        "image": words_of(image, "url", "contentUrl", "@id"),
-        "image_alt": words_of(image, "caption", "description") if isinstance(image, dict) else "",
-        "url": page_of(thing),
-        "minutes": _minutes(words_of(thing.get("timeRequired"))),
+        "published": value_text(thing.get("datePublished") or thing.get("dateCreated")),
+        "updated": value_text(thing.get("dateModified")),
+        "language": value_text(thing.get("inLanguage"), "alternateName", "name", "@value"),
+        "section": value_text(thing.get("articleSection")),
+        "image": value_text(image, "url", "contentUrl", "@id"),
+        "image_alt": value_text(image, "caption", "description") if isinstance(image, dict) else "",
+        "url": thing_url(thing),
+        "minutes": _minutes(value_text(thing.get("timeRequired"))),
     }
 
 

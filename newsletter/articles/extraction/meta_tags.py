@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from newsletter.articles.extraction.html_tree import Said, first_meta
+from newsletter.articles.extraction.html_tree import Metadata, first_meta
 
-PUBLISHED = (
+PUBLISHED_NAMES = (
     *("article:published_time", "og:published_time", "og:article:published_time", "datepublished", "parsely-pub-date"),
     *("pubdate", "publishdate", "publish-date", "publication_date", "dc.date.issued", "dcterms.created", "dc.date"),
     *("bepress_citation_date", "citation_online_date", "publish_date", "article.published", "date"),
     *("sailthru.date", "cxenseparse:recs:publishtime", "citation_publication_date", "citation_date", "dc:date"),
 )
-UPDATED = (
+UPDATED_NAMES = (
     "article:modified_time",
     "og:updated_time",
     "og:modified_time",
@@ -18,27 +18,27 @@ UPDATED = (
     "last-modified",
     "dcterms.modified",
 )
-AUTHORS = ("author", "article:author", "og:article:author", "parsely-author", "dc.creator", "byl")
-SECTIONS = ("article:section", "og:article:section", "section", "parsely-section", "category")
+AUTHOR_NAMES = ("author", "article:author", "og:article:author", "parsely-author", "dc.creator", "byl")
+SECTION_NAMES = ("article:section", "og:article:section", "section", "parsely-section", "category")
 
 
-def open_graph(meta: dict[str, str]) -> Said:
-    author = first_meta(meta, AUTHORS)
+def read_open_graph(meta: dict[str, str]) -> Metadata:
+    author = first_meta(meta, AUTHOR_NAMES)
     return {
         "title": meta.get("og:title", ""),
         "summary": meta.get("og:description", ""),
         "author": "" if author.startswith("http") or "@" in author else author,
-        "published": first_meta(meta, PUBLISHED[:3]),
-        "updated": first_meta(meta, UPDATED[:3]),
+        "published": first_meta(meta, PUBLISHED_NAMES[:3]),
+        "updated": first_meta(meta, UPDATED_NAMES[:3]),
         "language": meta.get("og:locale", ""),
-        "section": first_meta(meta, SECTIONS[:2]),
+        "section": first_meta(meta, SECTION_NAMES[:2]),
         "image": first_meta(meta, ("og:image:secure_url", "og:image", "og:image:url")),
         "image_alt": meta.get("og:image:alt", ""),
         "url": meta.get("og:url", ""),
     }
 
 
-def twitter(meta: dict[str, str]) -> Said:
+def read_twitter_card(meta: dict[str, str]) -> Metadata:
     return {
         "title": meta.get("twitter:title", ""),
         "summary": meta.get("twitter:description", ""),

@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 
 from PIL import ImageColor
 
-from newsletter.articles.article_data import decoded, moment, plain, shortened, web_address
+from newsletter.articles.article_data import absolute_url, clean_text, decode_body, parse_datetime, shorten
 from newsletter.articles.extraction import html_tree, json_ld
-from newsletter.articles.extraction.html_tree import Said
+from newsletter.articles.extraction.html_tree import Metadata
 
-NAME_MOST = 80
-ADDRESS = ("streetAddress", "addressLocality", "addressRegion", "postalCode", "addressCountry")
+MAX_NAME_LENGTH = 80
+ADDRESS_PROPERTIES = ("streetAddress", "addressLocality", "addressRegion", "postalCode", "addressCountry")
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-HOME = re.compile(
+HOME_TITLE = re.compile(
     r"(home|homepage|start|startseite|beranda|halaman utama|welcome|accueil|inicio|início|index|главная|首页)",
     re.IGNORECASE,
 )
@@ -79,48 +79,54 @@ class Site:
     """A zone that agrees with the dates on the page; see `likely_zone`."""
 
 
-def read_site(body: bytes, *, url: str, charset: str = "") -> Site:
+def extract_site(body: bytes, *, url: str, charset: str = "") -> Site:
     """What the front page of a site says about the site. Never raises for what the page holds."""
-    tree = html_tree.parsed(decoded(body, charset=charset))
+    tree = html_tree.parse_html(decode_body(body, charset=charset))
     if tree is None:
         return Site(name=urlsplit(url).hostname or "", feeds=[], languages=[])
-    base, meta, things = html_tree.base_of(tree, url=url), html_tree.metas(tree), json_ld.things(tree)
-    organisation = json_ld.organisation(things)
-    addresses = html_tree.alternates(tree, base=base)
-    codes = [html_tree.language(tree), *addresses]
+    base, meta, things = (
+        html_tree.find_base_url(tree, url=url),
+        html_tree.read_meta_tags(tree),
+        json_ld.parse_things(tree),
+    )
+    organisation = json_ld.find_organisation(things)
+    addresses = html_tree.find_alternates(tree, base=base)
+    codes = [html_tree.find_language(tree), *addresses]
     languages = list(dict.fromkeys(code for code in codes if code))
     return Site(
         name=_name(tree, meta, things, organisation, url=url),
-        feeds=html_tree.feeds(tree, base=base),
+        feeds=html_tree.find_feeds(tree, base=base),
         languages=languages,
         addresses=addresses,
         logos=_logos(tree, meta, organisation, base=base),
         accent=_accent(tree, meta),
         postal_address=_postal_address(organisation.get("address")),
         email=_email(organisation),
-        time_zone=likely_zone(_moments(tree, things), language=next(iter(languages), "")),
+        time_zone=guess_time_zone(_moments(tree, things), language=next(iter(languages), "")),
     )
 
 
-def _name(tree: Any, meta: dict[str, str], things: list[Said], organisation: Said, *, url: str) -> str:
+def _name(tree: Any, meta: dict[str, str], things: list[Metadata], organisation: Metadata, *, url: str) -> str:
     said = (
         meta.get("og:site_name"),
-        json_ld.words_of(json_ld.website(things).get("name")),
-        json_ld.words_of(organisation.get("name")),
+        json_ld.value_text(json_ld.find_website(things).get("name")),
+        json_ld.value_text(organisation.get("name")),
         meta.get("application-name"),
         meta.get("apple-mobile-web-app-title"),
     )
     host = re.sub(r"^www\.", "", urlsplit(url).hostname or "")
-    name = next((words for text in said if (words := plain(text, most=NAME_MOST)) and words != host), "")
-    return name or shortened(
-        _name_in_title(plain(html_tree.first_text(tree, "//title"), most=200), host), most=NAME_MOST
+    name = next((words for text in said if (words := clean_text(text, most=MAX_NAME_LENGTH)) and words != host), "")
+    return name or shorten(
+        _name_in_title(clean_text(html_tree.first_text(tree, "//title"), most=200), host), most=MAX_NAME_LENGTH
     )
 
 
 def _name_in_title(title: str, host: str) -> str:
     """The part of "Kabar Lintas | Berita imigrasi" that the site's address is made of; else the first part."""
     parts = [
-        part for part in re.split(r"\s+[|–—·:»-]\s+|:\s+", title) if part.strip() and not HOME.fullmatch(part.strip())
+        part
+        for part in re.split(r"\s+[|–—·:»-]\s+|:\s+", title)
+        if part.strip() and not HOME_TITLE.fullmatch(part.strip())
     ]
     letters = re.sub(r"\W", "", host.casefold())
     squeezed = {part: re.sub(r"\W", "", part.casefold()) for part in parts}
@@ -128,15 +134,15 @@ def _name_in_title(title: str, host: str) -> str:
     return next(iter(own or parts), host)
 
 
-def _logos(tree: Any, meta: dict[str, str], organisation: Said, *, base: str) -> list[str]:
+def _logos(tree: Any, meta: dict[str, str], organisation: Metadata, *, base: str) -> list[str]:
     icons = tree.xpath("//link[contains(@rel, 'apple-touch-icon')][@href]")
     icons.sort(key=lambda icon: int((re.match(r"\d{1,4}", icon.get("sizes") or "") or ["180"])[0]), reverse=True)
     said = [
-        json_ld.words_of(organisation.get("logo"), "url", "contentUrl", "@id"),
+        json_ld.value_text(organisation.get("logo"), "url", "contentUrl", "@id"),
         *(icon.get("href") for icon in icons),
         meta.get("og:image", ""),
     ]
-    found = dict.fromkeys(address for text in said if (address := web_address(text, base=base)))
+    found = dict.fromkeys(address for text in said if (address := absolute_url(text, base=base)))
     return sorted(found, key=lambda address: urlsplit(address).path.lower().endswith(".svg"))
 
 
@@ -162,33 +168,33 @@ def _postal_address(value: Any) -> str:
     if isinstance(value, list):
         return next((found for part in value if (found := _postal_address(part))), "")
     if not isinstance(value, dict):
-        return plain(value, most=300)
+        return clean_text(value, most=300)
     street, place, region, code, country = (
-        plain(json_ld.words_of(value.get(name), "name"), most=120) for name in ADDRESS
+        clean_text(json_ld.value_text(value.get(name), "name"), most=120) for name in ADDRESS_PROPERTIES
     )
     town = ", ".join(part for part in (place, region) if part)
     lines = (street, f"{town} {code}".strip(), country)
     return "\n".join(line for line in lines if line) if street else ""
 
 
-def _email(organisation: Said) -> str:
-    said = [organisation.get("email"), json_ld.words_of(organisation.get("contactPoint"), "email")]
+def _email(organisation: Metadata) -> str:
+    said = [organisation.get("email"), json_ld.value_text(organisation.get("contactPoint"), "email")]
     for text in said:
-        address = re.sub(r"(?i)^mailto:", "", json_ld.words_of(text).strip())
+        address = re.sub(r"(?i)^mailto:", "", json_ld.value_text(text).strip())
         if EMAIL.fullmatch(address):
             return address
     return ""
 
 
-def _moments(tree: Any, things: list[Said]) -> list[datetime]:
+def _moments(tree: Any, things: list[Metadata]) -> list[datetime]:
     """The moments on the page that say their own distance from UTC."""
     said = [element.get("datetime") or "" for element in tree.xpath("//time[@datetime]")[:200]]
     said += [str(thing.get(name) or "") for thing in things for name in ("datePublished", "dateModified")]
     offset = re.compile(r"T.*([+-]\d\d:?\d\d|Z)$")
-    return [found for text in said if offset.search(text) and (found := moment(text)) is not None]
+    return [found for text in said if offset.search(text) and (found := parse_datetime(text)) is not None]
 
 
-def likely_zone(moments: Iterable[datetime], *, language: str = "") -> str:
+def guess_time_zone(moments: Iterable[datetime], *, language: str = "") -> str:
     """The zone whose clocks agree with nearly all of `moments`, of articles on a page or in a feed.
 
     Many zones may agree: first those where `language` is spoken, then larger ones. "" where the dates are written in

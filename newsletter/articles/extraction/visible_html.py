@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from newsletter.articles.extraction import body_text, bylines, headlines
-from newsletter.articles.extraction.headlines import Names
-from newsletter.articles.extraction.html_tree import Said, first_meta, first_text, language
-from newsletter.articles.extraction.meta_tags import PUBLISHED, SECTIONS, UPDATED
+from newsletter.articles.extraction.headlines import SiteNames
+from newsletter.articles.extraction.html_tree import Metadata, find_language, first_meta, first_text
+from newsletter.articles.extraction.meta_tags import PUBLISHED_NAMES, SECTION_NAMES, UPDATED_NAMES
 
-CANONICAL = "//link[translate(@rel, 'CANOIL', 'canoil')='canonical']/@href"
+CANONICAL_XPATH = "//link[translate(@rel, 'CANOIL', 'canoil')='canonical']/@href"
 
 
 @dataclass(frozen=True)
-class Page:
+class ParsedPage:
     """A page without its scripts, taken apart for reading."""
 
     tree: Any
     meta: dict[str, str]
     url: str
     base: str
-    names: Names
+    names: SiteNames
     heading: Any | None
     """The element with the headline."""
     parts: set[Any]
@@ -29,29 +29,32 @@ class Page:
     paragraphs: body_text.Paragraphs
 
 
-def said(page: Page) -> Said:
+def read_metadata(page: ParsedPage) -> Metadata:
     tree, meta, names = page.tree, page.meta, page.names
-    headline = headlines.shown(page.heading) if page.heading is not None else ""
-    title = headlines.without_site(first_text(tree, "//title"), names=names, heard={headlines.letters(headline)})
-    above = body_text.above(page.heading, page.paragraphs)
-    image, alt = body_text.picture(tree, page.parts, page.paragraphs, base=page.base)
+    headline = headlines.heading_text(page.heading) if page.heading is not None else ""
+    title = headlines.strip_site_name(
+        first_text(tree, "//title"), names=names, heard={headlines.normalize_letters(headline)}
+    )
+    above = body_text.find_byline_area(page.heading, page.paragraphs)
+    image, alt = body_text.find_picture(tree, page.parts, page.paragraphs, base=page.base)
     return {
-        "title": headlines.likelier(headline, title) or first_text(tree, "//h1 | //title"),
+        "title": headlines.choose_headline(headline, title) or first_text(tree, "//h1 | //title"),
         "summary": meta.get("description")
         or meta.get("dc.description")
-        or body_text.standfirst(page.paragraphs, headline=f"{headline} {title}"),
-        "author": bylines.author(tree, page.heading, page.parts, above, names=names),
-        "published": first_meta(meta, PUBLISHED) or bylines.published(tree, page.heading, page.parts, url=page.url),
-        "updated": first_meta(meta, UPDATED),
-        "language": language(tree) or meta.get("content-language") or meta.get("language", ""),
-        "section": first_meta(meta, SECTIONS) or first_text(tree, "//*[@itemprop='articleSection']"),
+        or body_text.find_standfirst(page.paragraphs, headline=f"{headline} {title}"),
+        "author": bylines.find_author(tree, page.heading, page.parts, above, names=names),
+        "published": first_meta(meta, PUBLISHED_NAMES)
+        or bylines.find_published_date(tree, page.heading, page.parts, url=page.url),
+        "updated": first_meta(meta, UPDATED_NAMES),
+        "language": find_language(tree) or meta.get("content-language") or meta.get("language", ""),
+        "section": first_meta(meta, SECTION_NAMES) or first_text(tree, "//*[@itemprop='articleSection']"),
         "image": image,
         "image_alt": alt,
-        "url": next(iter(tree.xpath(CANONICAL)), ""),
+        "url": next(iter(tree.xpath(CANONICAL_XPATH)), ""),
     }
 
 
-def heading(tree: Any, meta: dict[str, str], *, names: Names) -> Any | None:
+def find_heading(tree: Any, meta: dict[str, str], *, names: SiteNames) -> Any | None:
     """The element with the headline: that which the page's titles for machines repeat, if one does."""
     told = f"{first_text(tree, '//title')} {meta.get('og:title', '')} {meta.get('twitter:title', '')}"
-    return headlines.headline(tree, names=names, said=told)
+    return headlines.find_headline(tree, names=names, said=told)

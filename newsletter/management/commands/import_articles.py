@@ -19,8 +19,8 @@ from newsletter.articles.article_data import ArticleData
 from newsletter.fetching import http_client
 from newsletter.models import Newsletter
 
-SHOWN = ("url", "title", "summary", "author", "published_at", "language", "section", "image_url", "alternates")
-MOST_BYTES = 20 * 1024 * 1024
+SHOWN_FIELDS = ("url", "title", "summary", "author", "published_at", "language", "section", "image_url", "alternates")
+MAX_BYTES = 20 * 1024 * 1024
 
 
 class Command(BaseCommand):
@@ -55,18 +55,18 @@ class Command(BaseCommand):
         failure: Exception | None = None
         try:
             found = self._found(options)
-        except (http_client.Refused, http_client.TryLater) as error:
-            found, failure = articles.Read("none", options["urls"][0], reason=str(error)), error
-        self.stdout.write(json.dumps(explanation(found), ensure_ascii=False, indent=2, default=str))
+        except (http_client.PermanentFetchError, http_client.TemporaryFetchError) as error:
+            found, failure = articles.UrlContent("none", options["urls"][0], reason=str(error)), error
+        self.stdout.write(json.dumps(explain(found), ensure_ascii=False, indent=2, default=str))
         if failure is not None:
             raise CommandError(str(failure)) from failure
 
-    def _found(self, options: dict[str, Any]) -> articles.Read:
+    def _found(self, options: dict[str, Any]) -> articles.UrlContent:
         file, urls = options["file"], options["urls"]
         if file is not None:
             if not options["url"] or urls:
                 raise CommandError(_("--file needs --url, the address the file was saved from."), returncode=2)
-            return articles.understand(_saved(file, url=options["url"]))
+            return articles.classify(_saved(file, url=options["url"]))
         if len(urls) != 1 or options["url"]:
             raise CommandError(_("--explain takes one address, or --file with --url."), returncode=2)
         return articles.read_url(urls[0])
@@ -78,7 +78,7 @@ class Command(BaseCommand):
         for url in urls:
             try:
                 self.stdout.write(_store_one(url, newsletter=newsletter, now=timezone.now()))
-            except articles.NoArticle as error:
+            except articles.NotAnArticle as error:
                 failed += 1
                 self.stderr.write(f"{url}: {error}")
         return failed
@@ -97,34 +97,38 @@ def _store_one(url: str, *, newsletter: Newsletter, now: datetime) -> str:
     """Store what is at `url`; a line that says what became of it. Raises NoArticle."""
     try:
         found = articles.read_url(url)
-    except (http_client.Refused, http_client.TryLater) as error:
-        raise articles.NoArticle(str(error)) from error
+    except (http_client.PermanentFetchError, http_client.TemporaryFetchError) as error:
+        raise articles.NotAnArticle(str(error)) from error
     if found.kind != "feed":
         return f"{url}: {articles.add_by_url(url, newsletter=newsletter, now=now).title}"
-    outcome = articles.collect(articles.connect(url, newsletter=newsletter), now=now)
+    outcome = articles.collect(articles.connect_source(url, newsletter=newsletter), now=now)
     if outcome.error:
-        raise articles.NoArticle(articles.in_words(outcome.error))
+        raise articles.NotAnArticle(articles.translate_reason(outcome.error))
     counts = {"new": outcome.new, "changed": outcome.changed, "same": outcome.same}
     return f"{url}: " + _("%(new)d new, %(changed)d changed, %(same)d known") % counts
 
 
-def _saved(file: Path, *, url: str) -> http_client.Fetched:
+def _saved(file: Path, *, url: str) -> http_client.FetchResult:
     try:
-        if file.stat().st_size > MOST_BYTES:
+        if file.stat().st_size > MAX_BYTES:
             raise CommandError(_("%(file)s is too large.") % {"file": file}, returncode=2)
-        return http_client.Fetched(url, body=file.read_bytes())
+        return http_client.FetchResult(url, body=file.read_bytes())
     except OSError as error:
         raise CommandError(
             _("%(file)s cannot be read: %(reason)s.") % {"file": file, "reason": error.strerror}, returncode=2
         ) from error
 
 
-def explanation(found: articles.Read) -> dict[str, Any]:
+def explain(found: articles.UrlContent) -> dict[str, Any]:
     """What was found as plain JSON values."""
     if found.kind == "feed" and found.feed is not None:
         return _explained_feed(found.feed, url=found.url)
     article = found.page.article if found.page else ArticleData(url=found.url)
-    why = dict(article.why) if found.page else {name: _("Nothing could be read.") for name in SHOWN if name != "url"}
+    why = (
+        dict(article.why)
+        if found.page
+        else {name: _("Nothing could be read.") for name in SHOWN_FIELDS if name != "url"}
+    )
     if found.reason:
         why = {"kind": found.reason, **why}
     feeds_named = {"feeds": found.page.feeds} if found.page and found.page.feeds else {}
@@ -135,10 +139,10 @@ def _shown(article: ArticleData) -> dict[str, Any]:
     values = asdict(article)
     if article.published_at is not None:
         values["published_at"] = article.published_at.isoformat()
-    return {name: values[name] for name in SHOWN}
+    return {name: values[name] for name in SHOWN_FIELDS}
 
 
-def _explained_feed(feed: feed_parser.Feed, *, url: str) -> dict[str, Any]:
+def _explained_feed(feed: feed_parser.ParsedFeed, *, url: str) -> dict[str, Any]:
     why = {} if feed.title else {"title": _("The feed has no title.")}
     if not feed.items:
         why["items"] = _("The feed lists other sitemaps.") if feed.sitemaps else _("The feed has no entries.")
@@ -148,4 +152,4 @@ def _explained_feed(feed: feed_parser.Feed, *, url: str) -> dict[str, Any]:
 
 
 def _why_item(item: ArticleData) -> dict[str, str]:
-    return {name: _("The feed does not say.") for name in SHOWN if not getattr(item, name)}
+    return {name: _("The feed does not say.") for name in SHOWN_FIELDS if not getattr(item, name)}

@@ -19,13 +19,13 @@ from newsletter.articles import article_changes
 from newsletter.drafts import preparation
 from newsletter.models import Article, ArticleState, Candidate, CandidateState, Editor, Issue, Newsletter
 from newsletter.studio.articles import article_list
-from newsletter.studio.articles.article_list import AddressesForm, AddressForm, newsletter_of
+from newsletter.studio.articles.article_list import ArticleUrlForm, ArticleUrlsForm, requested_newsletter
 from newsletter.studio.shared import access, document_form
 
-FILTERS = ("state", "q", "page")
+FILTER_PARAMETERS = ("state", "q", "page")
 
 
-class TooMany(Exception):
+class TooManyBlocks(Exception):
     """The draft cannot hold so many blocks; the message says so to a person."""
 
 
@@ -35,42 +35,42 @@ class TooMany(Exception):
 @require_POST
 def add(request: HttpRequest) -> HttpResponse:
     """Read the page behind an address and keep it as an article."""
-    newsletter = newsletter_of(request, request.POST.get("newsletter", ""))
-    form = AddressForm(request.POST)
+    newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
+    form = ArticleUrlForm(request.POST)
     if not form.is_valid():
-        return article_list.page(request, newsletter, form=form, status=422)
+        return article_list.render_page(request, newsletter, form=form, status=422)
     try:
         article = articles.add_by_url(
-            form.cleaned_data["url"], newsletter=newsletter, editor=access.editor(request), now=timezone.now()
+            form.cleaned_data["url"], newsletter=newsletter, editor=access.current_editor(request), now=timezone.now()
         )
-    except articles.NoArticle as error:
+    except articles.NotAnArticle as error:
         form.add_error("url", str(error))
-        return article_list.page(request, newsletter, form=form, status=422)
+        return article_list.render_page(request, newsletter, form=form, status=422)
     messages.success(request, _("“%(title)s” is here.") % {"title": article.title})
-    if fault := articles.picture_fault(article):
+    if fault := articles.describe_picture_problem(article):
         messages.warning(request, fault)
-    return redirect(address_of(newsletter))
+    return redirect(list_url(newsletter))
 
 
 @require_POST
 def paste(request: HttpRequest) -> HttpResponse:
     """Put many addresses in line; a worker reads them."""
-    newsletter = newsletter_of(request, request.POST.get("newsletter", ""))
-    form = AddressesForm(request.POST)
+    newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
+    form = ArticleUrlsForm(request.POST)
     if not form.is_valid():
-        return article_list.page(request, newsletter, many=form, status=422)
-    pasted = articles.paste(
-        form.cleaned_data["urls"], newsletter=newsletter, editor=access.editor(request), now=timezone.now()
+        return article_list.render_page(request, newsletter, many=form, status=422)
+    pasted = articles.enqueue_pasted(
+        form.cleaned_data["urls"], newsletter=newsletter, editor=access.current_editor(request), now=timezone.now()
     )
     if pasted.wrong:
-        form = AddressesForm({"urls": "\n".join(pasted.wrong)})
-        form.add_error("urls", _not_taken(pasted))
-        return article_list.page(request, newsletter, many=form, status=422)
-    messages.success(request, _taken(pasted))
-    return redirect(address_of(newsletter))
+        form = ArticleUrlsForm({"urls": "\n".join(pasted.wrong)})
+        form.add_error("urls", _describe_rejected(pasted))
+        return article_list.render_page(request, newsletter, many=form, status=422)
+    messages.success(request, _describe_accepted(pasted))
+    return redirect(list_url(newsletter))
 
 
-def _taken(pasted: articles.Pasted) -> str:
+def _describe_accepted(pasted: articles.PasteResult) -> str:
     waiting, known = len(pasted.waiting), len(pasted.known)
     said = []
     if waiting:
@@ -80,14 +80,14 @@ def _taken(pasted: articles.Pasted) -> str:
     return " ".join(said) % {"count": waiting, "known": known}
 
 
-def _not_taken(pasted: articles.Pasted) -> str:
+def _describe_rejected(pasted: articles.PasteResult) -> str:
     wrong = len(pasted.wrong)
     said = ngettext(
         "This line is no web address, or one too many; put it right and add it again.",
         "These %(count)s lines are no web addresses, or too many; put them right and add them again.",
         wrong,
     ) % {"count": wrong}
-    return f"{_taken(pasted)} {said}".strip() if pasted.waiting or pasted.known else said
+    return f"{_describe_accepted(pasted)} {said}".strip() if pasted.waiting or pasted.known else said
 
 
 @require_POST
@@ -96,30 +96,30 @@ def try_again(request: HttpRequest) -> HttpResponse:
 
     `anyway` takes one now, though its page looks like none.
     """
-    newsletter = newsletter_of(request, request.POST.get("newsletter", ""))
+    newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
     left_out = newsletter.candidates.filter(state=CandidateState.SKIPPED, article__isnull=True)
     if request.POST.get("all") == "yes":
-        found = list(left_out.filter(asked_by__isnull=False)[: articles.AT_ONCE])
+        found = list(left_out.filter(asked_by__isnull=False)[: articles.MAX_PASTED])
     else:
-        found = list(left_out.filter(pk__in=_keys(request.POST.getlist("candidate"))))
+        found = list(left_out.filter(pk__in=_parse_ids(request.POST.getlist("candidate"))))
     if not found:
         raise Http404("no such address")
     if request.POST.get("anyway") == "yes":
-        _take_anyway(request, found[0], newsletter)
+        _add_anyway(request, found[0], newsletter)
     else:
-        count = articles.try_again(found, now=timezone.now())
+        count = articles.retry(found, now=timezone.now())
         said = ngettext("%(count)s address will be read now.", "%(count)s addresses will be read now.", count)
         messages.success(request, said % {"count": count})
-    return redirect(_back(request, newsletter))
+    return redirect(_return_url(request, newsletter))
 
 
-def _take_anyway(request: HttpRequest, candidate: Candidate, newsletter: Newsletter) -> None:
+def _add_anyway(request: HttpRequest, candidate: Candidate, newsletter: Newsletter) -> None:
     now = timezone.now()
     try:
         article = articles.add_by_url(
-            candidate.url, newsletter=newsletter, editor=access.editor(request), now=now, anyway=True
+            candidate.url, newsletter=newsletter, editor=access.current_editor(request), now=now, anyway=True
         )
-    except articles.NoArticle as error:
+    except articles.NotAnArticle as error:
         messages.error(request, str(error))
         return
     Candidate.objects.filter(pk=candidate.pk).update(state=CandidateState.TAKEN, article=article, done_at=now)
@@ -130,65 +130,69 @@ def _take_anyway(request: HttpRequest, candidate: Candidate, newsletter: Newslet
 
 
 @require_POST
-def use(request: HttpRequest) -> HttpResponse:
+def add_to_draft(request: HttpRequest) -> HttpResponse:
     """Put articles into the draft, or into a new issue where there is no draft. A second use wants `again`.
 
     One goes in and the list stays; with `many` the composer opens.
     """
-    newsletter = newsletter_of(request, request.POST.get("newsletter", ""))
+    newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
     is_many = request.POST.get("many") == "yes"
-    chosen = _chosen(newsletter, request.POST.getlist("article"))
+    chosen = _chosen_articles(newsletter, request.POST.getlist("article"))
     if not chosen and is_many:
         messages.warning(request, _("Choose the articles first: tick the box before each."))
-        return redirect(_back(request, newsletter))
+        return redirect(_return_url(request, newsletter))
     if not chosen:
         raise Http404("no such article")
     draft = article_list.current_draft(newsletter)
-    used = [] if request.POST.get("again") == "yes" else _used(chosen, draft)
+    used = [] if request.POST.get("again") == "yes" else _used_elsewhere(chosen, draft)
     if used and is_many:
-        return _ask(request, newsletter, chosen=chosen, used=used, draft=draft)
+        return _ask_about_reuse(request, newsletter, chosen=chosen, used=used, draft=draft)
     if used:
         messages.warning(
             request,
             _("“%(title)s” was in #%(number)s. Choose “Use again” if you want it once more.")
             % {"title": used[0].article.title, "number": used[0].used_in.number if used[0].used_in else ""},
         )
-        return redirect(_back(request, newsletter))
+        return redirect(_return_url(request, newsletter))
     try:
-        draft, count = put(chosen, newsletter, draft, editor=access.editor(request), now=timezone.now())
+        draft, count = append_articles(
+            chosen, newsletter, draft, editor=access.current_editor(request), now=timezone.now()
+        )
     except (issues.Conflict, issues.WrongState):
         messages.error(request, _("Somebody else saved the draft at this very moment. Try once more."))
-        return redirect(_back(request, newsletter))
-    except TooMany as error:
+        return redirect(_return_url(request, newsletter))
+    except TooManyBlocks as error:
         messages.error(request, str(error))
-        return redirect(_back(request, newsletter))
-    _say(request, chosen, draft, count)
-    return redirect("issue-compose", draft.pk) if is_many else redirect(_back(request, newsletter))
+        return redirect(_return_url(request, newsletter))
+    _report_added(request, chosen, draft, count)
+    return redirect("issue-compose", draft.pk) if is_many else redirect(_return_url(request, newsletter))
 
 
-def put(
+def append_articles(
     chosen: list[Article], newsletter: Newsletter, draft: Issue | None, *, editor: Editor, now: datetime
 ) -> tuple[Issue, int]:
     """Tell these articles at the end of the draft, in one step that undo takes back; the draft, and how many were new to it."""
     document = content.parse(draft.content if draft else {})
     there = set(document.article_ids())
     fresh = [article for article in chosen if article.pk not in there]
-    if len(document.blocks) + len(fresh) > document_form.MOST_BLOCKS:
-        raise TooMany(_("An issue holds %(most)s blocks. Choose fewer articles.") % {"most": document_form.MOST_BLOCKS})
+    if len(document.blocks) + len(fresh) > document_form.MAX_BLOCKS:
+        raise TooManyBlocks(
+            _("An issue holds %(most)s blocks. Choose fewer articles.") % {"most": document_form.MAX_BLOCKS}
+        )
     if draft is None:
         draft = issues.create(newsletter, editor=editor, now=now)
         document = content.parse(draft.content)
     for article in fresh:
-        document.blocks.append(issues.story(article, newsletter, is_lead=not document.blocks))
+        document.blocks.append(issues.build_story_block(article, newsletter, is_lead=not document.blocks))
     if fresh:
-        preparation.propose(document, newsletter)
+        preparation.fill_preheaders(document, newsletter)
         draft = issues.save(draft, document, version=draft.version, editor=editor, now=now)
     for article in fresh:
         articles.bring_back(article, newsletter=newsletter)
     return draft, len(fresh)
 
 
-def _say(request: HttpRequest, chosen: list[Article], draft: Issue, count: int) -> None:
+def _report_added(request: HttpRequest, chosen: list[Article], draft: Issue, count: int) -> None:
     if len(chosen) == 1:
         said = _("“%(title)s” is in the draft of #%(number)s.")
     else:
@@ -200,12 +204,12 @@ def _say(request: HttpRequest, chosen: list[Article], draft: Issue, count: int) 
     messages.success(request, said % {"title": chosen[0].title, "number": draft.number, "count": count})
 
 
-def _ask(
+def _ask_about_reuse(
     request: HttpRequest,
     newsletter: Newsletter,
     *,
     chosen: list[Article],
-    used: list[article_list.Row],
+    used: list[article_list.ArticleRow],
     draft: Issue | None,
 ) -> HttpResponse:
     """Some of the chosen articles were told before: all of them, or only the new ones?"""
@@ -221,16 +225,16 @@ def _ask(
     return render(request, "studio/articles/again.html", context)
 
 
-def _chosen(newsletter: Newsletter, keys: Iterable[str]) -> list[Article]:
+def _chosen_articles(newsletter: Newsletter, keys: Iterable[str]) -> list[Article]:
     """The articles of these ids, in the order in which they were chosen; gone ones cannot be."""
-    wanted = _keys(keys)
+    wanted = _parse_ids(keys)
     found = article_list.for_newsletter(newsletter).filter(pk__in=wanted, state=ArticleState.LIVE)
     return sorted(found, key=lambda article: wanted.index(article.pk))
 
 
-def _used(chosen: list[Article], draft: Issue | None) -> list[article_list.Row]:
+def _used_elsewhere(chosen: list[Article], draft: Issue | None) -> list[article_list.ArticleRow]:
     """Those that another issue of the newsletter tells."""
-    return [row for row in article_list.rows(chosen, draft) if row.used_in and row.state != "draft"]
+    return [row for row in article_list.build_rows(chosen, draft) if row.used_in and row.state != "draft"]
 
 
 # --- setting aside ---------------------------------------------------------------------------------------------------
@@ -239,28 +243,28 @@ def _used(chosen: list[Article], draft: Issue | None) -> list[article_list.Row]:
 @require_POST
 def set_aside(request: HttpRequest) -> HttpResponse:
     """Offer an article no more. The list that follows has the way back."""
-    newsletter, article = _one(request)
-    articles.set_aside(article, newsletter=newsletter, editor=access.editor(request), now=timezone.now())
-    return redirect(_back(request, newsletter, aside=str(article.pk)))
+    newsletter, article = _get_article(request)
+    articles.set_aside(article, newsletter=newsletter, editor=access.current_editor(request), now=timezone.now())
+    return redirect(_return_url(request, newsletter, aside=str(article.pk)))
 
 
 @require_POST
 def bring_back(request: HttpRequest) -> HttpResponse:
-    newsletter, article = _one(request)
+    newsletter, article = _get_article(request)
     articles.bring_back(article, newsletter=newsletter)
     messages.success(request, _("“%(title)s” is offered again.") % {"title": article.title})
-    return redirect(_back(request, newsletter))
+    return redirect(_return_url(request, newsletter))
 
 
 # --- changed since ---------------------------------------------------------------------------------------------------
 
 
 @require_POST
-def answer(request: HttpRequest) -> HttpResponse:
+def answer_change(request: HttpRequest) -> HttpResponse:
     """Take an article's new words into the draft, or keep the draft's, without opening it."""
-    newsletter = newsletter_of(request, request.POST.get("newsletter", ""))
+    newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
     draft = article_list.current_draft(newsletter)
-    answers = {"take": article_changes.take, "keep": article_changes.keep}
+    answers = {"take": article_changes.update_block, "keep": article_changes.dismiss_change}
     verb, _colon, rest = request.POST.get("do", "").partition(":")
     if draft is None or verb not in answers:
         return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
@@ -268,41 +272,43 @@ def answer(request: HttpRequest) -> HttpResponse:
     document = content.parse(draft.content)
     try:
         answers[verb](document, block, language=language)
-        issues.save(draft, document, version=draft.version, editor=access.editor(request), now=timezone.now())
-    except article_changes.NotThere:
+        issues.save(draft, document, version=draft.version, editor=access.current_editor(request), now=timezone.now())
+    except article_changes.BlockNotFound:
         messages.warning(request, _("This block is not in the draft any more."))
     except (issues.Conflict, issues.WrongState):
         messages.error(request, _("Somebody else saved the draft at this very moment. Try once more."))
     else:
         said = _("The new words are in the draft of #%(number)s.") if verb == "take" else _("The draft stays as it is.")
         messages.success(request, said % {"number": draft.number})
-    return redirect(_back(request, newsletter))
+    return redirect(_return_url(request, newsletter))
 
 
 # --- where to --------------------------------------------------------------------------------------------------------
 
 
-def address_of(newsletter: Newsletter) -> str:
+def list_url(newsletter: Newsletter) -> str:
     return f"{reverse('article-list')}?newsletter={newsletter.slug}"
 
 
-def _back(request: HttpRequest, newsletter: Newsletter, **more: str) -> str:
+def _return_url(request: HttpRequest, newsletter: Newsletter, **more: str) -> str:
     """The list as it was filtered; `back` holds its query."""
     asked = QueryDict(request.POST.get("back", "")[:500])
     query = QueryDict(mutable=True)
     query["newsletter"] = newsletter.slug
-    query.update({name: asked[name] for name in FILTERS if asked.get(name)})
+    query.update({name: asked[name] for name in FILTER_PARAMETERS if asked.get(name)})
     query.update(more)
     return f"{reverse('article-list')}?{query.urlencode()}"
 
 
-def _one(request: HttpRequest) -> tuple[Newsletter, Article]:
-    newsletter = newsletter_of(request, request.POST.get("newsletter", ""))
-    article = article_list.for_newsletter(newsletter).filter(pk__in=_keys([request.POST.get("article", "")])).first()
+def _get_article(request: HttpRequest) -> tuple[Newsletter, Article]:
+    newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
+    article = (
+        article_list.for_newsletter(newsletter).filter(pk__in=_parse_ids([request.POST.get("article", "")])).first()
+    )
     if article is None:
         raise Http404("no such article")
     return newsletter, article
 
 
-def _keys(given: Iterable[str]) -> list[int]:
-    return list(dict.fromkeys(key for text in given if (key := access.number(text))))[:100]
+def _parse_ids(given: Iterable[str]) -> list[int]:
+    return list(dict.fromkeys(key for text in given if (key := access.parse_number(text))))[:100]

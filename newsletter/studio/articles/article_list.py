@@ -34,12 +34,12 @@ from newsletter.models import (
 from newsletter.studio.settings.forms import StudioFormMixin
 from newsletter.studio.shared import access, change_notes
 
-A_PAGE = 40
-IN_TRAY = 25
-LEFT_OUT_SHOWN = 20
-LEFT_OUT_FOR = timedelta(days=30)
+PAGE_SIZE = 40
+TRAY_SIZE = 25
+MAX_CANDIDATES = 20
+CANDIDATE_MAX_AGE = timedelta(days=30)
 """How long an address that gave no article stands in the list of all; under "Skipped" it stays."""
-STATES: dict[str, Promise] = {
+STATE_LABELS: dict[str, Promise] = {
     "": gettext_lazy("All"),
     "new": gettext_lazy("New"),
     "draft": gettext_lazy("In this draft"),
@@ -50,7 +50,7 @@ STATES: dict[str, Promise] = {
 }
 
 
-class AddressForm(StudioFormMixin, forms.Form):
+class ArticleUrlForm(StudioFormMixin, forms.Form):
     url = forms.URLField(
         label=gettext_lazy("Address of the article"),
         max_length=1000,
@@ -60,7 +60,7 @@ class AddressForm(StudioFormMixin, forms.Form):
     )
 
 
-class AddressesForm(StudioFormMixin, forms.Form):
+class ArticleUrlsForm(StudioFormMixin, forms.Form):
     urls = forms.CharField(
         label=gettext_lazy("Addresses, one a line"),
         max_length=60_000,
@@ -70,7 +70,7 @@ class AddressesForm(StudioFormMixin, forms.Form):
 
 
 @dataclass(frozen=True)
-class Row:
+class ArticleRow:
     """An article and where it stands."""
 
     article: Article
@@ -82,7 +82,7 @@ class Row:
     by: str = ""
     """Who added it by its address, or set it aside."""
     picture_fault: str = ""
-    changes: list[change_notes.Note] = field(default_factory=list)
+    changes: list[change_notes.ChangeNote] = field(default_factory=list)
     """What the article says by now and the draft does not."""
 
     @property
@@ -95,7 +95,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class CandidateRow:
     """An address that is no article, or not yet."""
 
     candidate: Candidate
@@ -124,7 +124,7 @@ def for_newsletter(newsletter: Newsletter, words: str = "") -> QuerySet[Article]
 
     One row a story: the twin in another language comes along with the original when that is added.
     """
-    used = Prefetch("issues", newsletter.issues.kept().order_by("-created_at"), to_attr="in_issues")
+    used = Prefetch("issues", newsletter.issues.not_deleted().order_by("-created_at"), to_attr="in_issues")
     asked = Prefetch(
         "candidates", Candidate.objects.filter(newsletter=newsletter).select_related("asked_by"), to_attr="asked"
     )
@@ -141,13 +141,13 @@ def current_draft(newsletter: Newsletter) -> Issue | None:
     return drafts.order_by("-created_at").first()
 
 
-def rows(
-    found: Iterable[Article], draft: Issue | None, changes: dict[int, list[change_notes.Note]] | None = None
-) -> list[Row]:
-    return [_row(article, draft, (changes or {}).get(article.pk, [])) for article in found]
+def build_rows(
+    found: Iterable[Article], draft: Issue | None, changes: dict[int, list[change_notes.ChangeNote]] | None = None
+) -> list[ArticleRow]:
+    return [_build_row(article, draft, (changes or {}).get(article.pk, [])) for article in found]
 
 
-def _row(article: Article, draft: Issue | None, changes: list[change_notes.Note]) -> Row:
+def _build_row(article: Article, draft: Issue | None, changes: list[change_notes.ChangeNote]) -> ArticleRow:
     in_issues: list[Issue] = article.in_issues  # type: ignore[attr-defined]  # prefetched by for_newsletter
     asked: list[Candidate] = article.asked  # type: ignore[attr-defined]  # prefetched by for_newsletter
     used_in = next((issue for issue in in_issues if draft is None or issue.pk != draft.pk), None)
@@ -160,25 +160,25 @@ def _row(article: Article, draft: Issue | None, changes: list[change_notes.Note]
         state = "skipped"
     else:
         state = "used" if used_in else "new"
-    return Row(
+    return ArticleRow(
         article=article,
         languages=list(dict.fromkeys(languages)),
         at=article.published_at or article.created_at,
         state=state,
         used_in=used_in,
         by=next((str(one.asked_by) for one in asked if one.asked_by), ""),
-        picture_fault=articles.picture_fault(article) if state in {"new", "draft", "skipped"} else "",
+        picture_fault=articles.describe_picture_problem(article) if state in {"new", "draft", "skipped"} else "",
         changes=changes,
     )
 
 
-def tray(issue: Issue) -> list[Row]:
+def tray_rows(issue: Issue) -> list[ArticleRow]:
     """What the composer offers: the newest articles that are not in the issue already, and that nobody set aside."""
     found = for_newsletter(issue.newsletter).filter(state=ArticleState.LIVE).exclude(issues=issue)
-    return rows(found.exclude(_is_aside(issue.newsletter))[:IN_TRAY], issue)
+    return build_rows(found.exclude(_is_set_aside(issue.newsletter))[:TRAY_SIZE], issue)
 
 
-def left_out(newsletter: Newsletter, words: str = "") -> QuerySet[Candidate]:
+def candidates_without_article(newsletter: Newsletter, words: str = "") -> QuerySet[Candidate]:
     """Addresses that somebody pasted and that are not read yet, and those that gave no article."""
     found = newsletter.candidates.filter(article__isnull=True).select_related("asked_by")
     found = found.exclude(state=CandidateState.WAITING, asked_by__isnull=True)  # twins: nobody asked
@@ -187,18 +187,18 @@ def left_out(newsletter: Newsletter, words: str = "") -> QuerySet[Candidate]:
     return found
 
 
-def _is_aside(newsletter: Newsletter) -> Exists:
+def _is_set_aside(newsletter: Newsletter) -> Exists:
     return Exists(Candidate.objects.filter(newsletter=newsletter, article=OuterRef("pk"), state=CandidateState.SKIPPED))
 
 
-def _in_state(
+def _filter_by_state(
     found: QuerySet[Article], state: str, newsletter: Newsletter, draft: Issue | None, changed: Iterable[int]
 ) -> QuerySet[Article]:
     if state == "gone":
         return found.filter(state=ArticleState.GONE)
     if state == "changed":
         return found.filter(pk__in=list(changed))
-    if state not in STATES or not state:
+    if state not in STATE_LABELS or not state:
         return found
     live = found.filter(state=ArticleState.LIVE)
     in_draft = Exists(Issue.objects.filter(pk=draft.pk if draft else 0, articles=OuterRef("pk")))
@@ -206,23 +206,23 @@ def _in_state(
         return live.filter(in_draft)
     live = live.exclude(in_draft)
     if state == "skipped":
-        return live.filter(_is_aside(newsletter))
-    is_used = Exists(newsletter.issues.kept().filter(articles=OuterRef("pk")))
-    live = live.exclude(_is_aside(newsletter))
+        return live.filter(_is_set_aside(newsletter))
+    is_used = Exists(newsletter.issues.not_deleted().filter(articles=OuterRef("pk")))
+    live = live.exclude(_is_set_aside(newsletter))
     return live.filter(is_used) if state == "used" else live.exclude(is_used)
 
 
-def _changes(draft: Issue | None) -> dict[int, list[change_notes.Note]]:
+def _changes_by_article(draft: Issue | None) -> dict[int, list[change_notes.ChangeNote]]:
     """For each article that the draft tells, by the id the list shows: what its pages say by now."""
     if draft is None:
         return {}
     telling = {block.id: getattr(block, "article", None) for block in content.parse(draft.content).blocks}
     language = draft.newsletter.default_language
-    found: dict[int, list[change_notes.Note]] = {}
-    for change in article_changes.changes(draft):
+    found: dict[int, list[change_notes.ChangeNote]] = {}
+    for change in article_changes.find_changes(draft):
         article = telling.get(change.block)
         if article is not None and change.kind != "unreachable":
-            found.setdefault(article, []).append(change_notes.note(change, language=language))
+            found.setdefault(article, []).append(change_notes.build_note(change, language=language))
     return found
 
 
@@ -230,62 +230,62 @@ def _changes(draft: Issue | None) -> dict[int, list[change_notes.Note]]:
 
 
 @require_safe
-def listing(request: HttpRequest) -> HttpResponse:
-    return page(request, newsletter_of(request, request.GET.get("newsletter", "")))
+def index(request: HttpRequest) -> HttpResponse:
+    return render_page(request, requested_newsletter(request, request.GET.get("newsletter", "")))
 
 
 @require_safe
-def waiting(request: HttpRequest) -> HttpResponse:
+def show_waiting(request: HttpRequest) -> HttpResponse:
     """How far the pasted addresses are; the list asks for this while some wait."""
-    newsletter = newsletter_of(request, request.GET.get("newsletter", ""))
-    context = {"newsletter": newsletter, "waiting": _waiting(newsletter), "is_asked": True}
+    newsletter = requested_newsletter(request, request.GET.get("newsletter", ""))
+    context = {"newsletter": newsletter, "waiting": _count_waiting(newsletter), "is_asked": True}
     return render(request, "studio/articles/_waiting.html", context)
 
 
-def newsletter_of(request: HttpRequest, slug: str) -> Newsletter:
+def requested_newsletter(request: HttpRequest, slug: str) -> Newsletter:
     """The one asked for, or the editor's first."""
     if slug:
-        return access.newsletter(request, slug, roles.Action.WRITE)
-    mine = roles.newsletters(access.editor(request), roles.Action.WRITE)
+        return access.get_newsletter(request, slug, roles.Action.WRITE)
+    mine = roles.allowed_newsletters(access.current_editor(request), roles.Action.WRITE)
     if not mine:
-        roles.refuse(access.editor(request), roles.Action.WRITE)
+        roles.deny(access.current_editor(request), roles.Action.WRITE)
     return mine[0]
 
 
-def page(
+def render_page(
     request: HttpRequest,
     newsletter: Newsletter,
     *,
-    form: AddressForm | None = None,
-    many: AddressesForm | None = None,
+    form: ArticleUrlForm | None = None,
+    many: ArticleUrlsForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     draft = current_draft(newsletter)
     state, words = request.GET.get("state", ""), request.GET.get("q", "").replace("\0", "").strip()
-    state = state if state in STATES else ""
-    changes = _changes(draft)
-    shown = _in_state(for_newsletter(newsletter, words), state, newsletter, draft, changes)
-    sheet = Paginator(shown, A_PAGE).get_page(request.GET.get("page"))
+    state = state if state in STATE_LABELS else ""
+    changes = _changes_by_article(draft)
+    shown = _filter_by_state(for_newsletter(newsletter, words), state, newsletter, draft, changes)
+    sheet = Paginator(shown, PAGE_SIZE).get_page(request.GET.get("page"))
     last = newsletter.issues.filter(status=IssueStatus.SENT, audience={}).order_by("-sent_at").first()
-    listed: list[Row | LeftOut] = [*rows(sheet, draft, changes)]
+    listed: list[ArticleRow | CandidateRow] = [*build_rows(sheet, draft, changes)]
     if sheet.number == 1 and state in {"", "skipped"}:
-        listed += _left_out_rows(newsletter, words, state)
+        listed += _candidate_rows(newsletter, words, state)
     context = {
         "section": "articles",
         "newsletter": newsletter,
         "draft": draft,
         "last": last,
-        "bands": _bands(sorted(listed, key=lambda row: row.at, reverse=True), last),
-        "can_choose": any(isinstance(row, Row) and row.may_choose for row in listed),
+        "bands": _group_by_age(sorted(listed, key=lambda row: row.at, reverse=True), last),
+        "can_choose": any(isinstance(row, ArticleRow) and row.may_choose for row in listed),
         "sheet": sheet,
-        "states": _counted(newsletter, draft, changes),
+        "states": _count_by_state(newsletter, draft, changes),
         "state": state,
         "q": words,
-        "form": form or AddressForm(),
-        "many": many or AddressesForm(),
-        "waiting": _waiting(newsletter),
+        "form": form or ArticleUrlForm(),
+        "many": many or ArticleUrlsForm(),
+        "waiting": _count_waiting(newsletter),
         "aside": _just_set_aside(request, newsletter),
-        "failed": _failed(newsletter) if state == "skipped" else 0,
+        "failed": _count_failed(newsletter) if state == "skipped" else 0,
         "sources": newsletter.sources.filter(is_active=True).order_by("-fetched_at"),
         "next_at": newsletter.sources.filter(is_active=True, next_at__isnull=False)
         .order_by("next_at")
@@ -295,43 +295,43 @@ def page(
     return render(request, "studio/articles/list.html", context, status=status)
 
 
-def _counted(newsletter: Newsletter, draft: Issue | None, changes: dict[int, Any]) -> list[dict[str, Any]]:
+def _count_by_state(newsletter: Newsletter, draft: Issue | None, changes: dict[int, Any]) -> list[dict[str, Any]]:
     found = for_newsletter(newsletter)
-    counts = {key: _in_state(found, key, newsletter, draft, changes).count() for key in STATES}
-    counts["skipped"] += left_out(newsletter).count()
-    return [{"key": key, "label": label, "count": counts[key]} for key, label in STATES.items()]
+    counts = {key: _filter_by_state(found, key, newsletter, draft, changes).count() for key in STATE_LABELS}
+    counts["skipped"] += candidates_without_article(newsletter).count()
+    return [{"key": key, "label": label, "count": counts[key]} for key, label in STATE_LABELS.items()]
 
 
-def _left_out_rows(newsletter: Newsletter, words: str, state: str) -> list[LeftOut]:
-    found = left_out(newsletter, words)
+def _candidate_rows(newsletter: Newsletter, words: str, state: str) -> list[CandidateRow]:
+    found = candidates_without_article(newsletter, words)
     if state != "skipped":
-        found = found.filter(created_at__gt=timezone.now() - LEFT_OUT_FOR)[:LEFT_OUT_SHOWN]
+        found = found.filter(created_at__gt=timezone.now() - CANDIDATE_MAX_AGE)[:MAX_CANDIDATES]
     else:
-        found = found[: 5 * LEFT_OUT_SHOWN]
-    return in_words(found)
+        found = found[: 5 * MAX_CANDIDATES]
+    return describe_candidates(found)
 
 
-def in_words(candidates: Iterable[Candidate]) -> list[LeftOut]:
+def describe_candidates(candidates: Iterable[Candidate]) -> list[CandidateRow]:
     """Addresses with their reasons in the language of whoever looks."""
-    return [LeftOut(one, one.created_at, articles.in_words(one.reason)) for one in candidates]
+    return [CandidateRow(one, one.created_at, articles.translate_reason(one.reason)) for one in candidates]
 
 
-def _waiting(newsletter: Newsletter) -> int:
-    return left_out(newsletter).filter(state=CandidateState.WAITING).count()
+def _count_waiting(newsletter: Newsletter) -> int:
+    return candidates_without_article(newsletter).filter(state=CandidateState.WAITING).count()
 
 
-def _failed(newsletter: Newsletter) -> int:
+def _count_failed(newsletter: Newsletter) -> int:
     """How many addresses that somebody pasted gave no article."""
-    return left_out(newsletter).filter(state=CandidateState.SKIPPED, asked_by__isnull=False).count()
+    return candidates_without_article(newsletter).filter(state=CandidateState.SKIPPED, asked_by__isnull=False).count()
 
 
 def _just_set_aside(request: HttpRequest, newsletter: Newsletter) -> Article | None:
     """The article that was set aside a moment ago, to offer its way back."""
-    key = access.number(request.GET.get("aside", ""))
-    return for_newsletter(newsletter).filter(_is_aside(newsletter), pk=key).first() if key else None
+    key = access.parse_number(request.GET.get("aside", ""))
+    return for_newsletter(newsletter).filter(_is_set_aside(newsletter), pk=key).first() if key else None
 
 
-def _bands(found: list[Row | LeftOut], last: Issue | None) -> list[dict[str, Any]]:
+def _group_by_age(found: list[ArticleRow | CandidateRow], last: Issue | None) -> list[dict[str, Any]]:
     """Rows since the last issue apart from older ones; one band without a title where nothing was sent yet."""
     if last is None or last.sent_at is None:
         return [{"title": "", "rows": found}] if found else []

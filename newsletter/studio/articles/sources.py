@@ -17,12 +17,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from newsletter import articles, roles
 from newsletter.models import CandidateState, Newsletter, Source
-from newsletter.studio.articles.article_list import AddressForm, newsletter_of
+from newsletter.studio.articles.article_list import ArticleUrlForm, requested_newsletter
 from newsletter.studio.settings import audit_log
 from newsletter.studio.shared import access
 
 
-class SourceForm(AddressForm):
+class SourceForm(ArticleUrlForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["url"].label = _("Address of a feed, a sitemap or your site")
@@ -30,7 +30,7 @@ class SourceForm(AddressForm):
 
 
 @dataclass(frozen=True)
-class Row:
+class SourceRow:
     """A source, and how it is doing."""
 
     source: Source
@@ -40,11 +40,11 @@ class Row:
 
 
 @require_safe
-def listing(request: HttpRequest) -> HttpResponse:
-    return _page(request, newsletter_of(request, request.GET.get("newsletter", "")))
+def index(request: HttpRequest) -> HttpResponse:
+    return _render_page(request, requested_newsletter(request, request.GET.get("newsletter", "")))
 
 
-def _page(
+def _render_page(
     request: HttpRequest, newsletter: Newsletter, *, form: SourceForm | None = None, status: int = 200
 ) -> HttpResponse:
     found = newsletter.sources.annotate(count=Count("articles")).order_by("-is_active", "pk")
@@ -55,7 +55,8 @@ def _page(
         "section": "articles",
         "newsletter": newsletter,
         "rows": [
-            Row(source, source.count, by_source.get(source.pk, 0), articles.in_words(source.error)) for source in found
+            SourceRow(source, source.count, by_source.get(source.pk, 0), articles.translate_reason(source.error))
+            for source in found
         ],
         "form": form or SourceForm(),
     }
@@ -64,52 +65,52 @@ def _page(
 
 @require_POST
 def add(request: HttpRequest) -> HttpResponse:
-    newsletter = newsletter_of(request, request.POST.get("newsletter", ""))
+    newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
     form = SourceForm(request.POST)
     if not form.is_valid():
-        return _page(request, newsletter, form=form, status=422)
+        return _render_page(request, newsletter, form=form, status=422)
     try:
-        source = articles.connect(form.cleaned_data["url"], newsletter=newsletter)
-    except articles.NoArticle as error:
+        source = articles.connect_source(form.cleaned_data["url"], newsletter=newsletter)
+    except articles.NotAnArticle as error:
         form.add_error("url", str(error))
-        return _page(request, newsletter, form=form, status=422)
+        return _render_page(request, newsletter, form=form, status=422)
     audit_log.record(request, "source-added", newsletter=newsletter, subject=f"newsletter {newsletter.pk}")
-    return _read(request, source)
+    return _fetch(request, source)
 
 
 @require_POST
-def read(request: HttpRequest, source_id: int) -> HttpResponse:
-    return _read(request, _source(request, source_id))
+def fetch(request: HttpRequest, source_id: int) -> HttpResponse:
+    return _fetch(request, _get_source(request, source_id))
 
 
 @require_POST
-def stop(request: HttpRequest, source_id: int) -> HttpResponse:
+def toggle(request: HttpRequest, source_id: int) -> HttpResponse:
     """Stop reading a feed, or start again; its articles stay."""
-    source = _source(request, source_id)
+    source = _get_source(request, source_id)
     was_active = source.is_active
     if was_active:
-        articles.stop(source)
+        articles.deactivate_source(source)
     else:
-        articles.start(source)
+        articles.activate_source(source)
     action = "source-removed" if was_active else "source-added"
     audit_log.record(request, action, newsletter=source.newsletter, subject=f"newsletter {source.newsletter_id}")
-    return redirect(_address(source.newsletter))
+    return redirect(_list_url(source.newsletter))
 
 
-def _source(request: HttpRequest, source_id: int) -> Source:
+def _get_source(request: HttpRequest, source_id: int) -> Source:
     source = Source.objects.select_related("newsletter").filter(pk=source_id).first()
     if source is None:
         raise Http404("no such feed")
-    access.newsletter(request, source.newsletter.slug, roles.Action.WRITE)
+    access.get_newsletter(request, source.newsletter.slug, roles.Action.WRITE)
     return source
 
 
-def _read(request: HttpRequest, source: Source) -> HttpResponse:
+def _fetch(request: HttpRequest, source: Source) -> HttpResponse:
     """Read the feed now, and say what came of it."""
     outcome = articles.collect(source, now=timezone.now())
     if outcome.error:
         messages.error(
-            request, _("The feed could not be read: %(error)s") % {"error": articles.in_words(outcome.error)}
+            request, _("The feed could not be read: %(error)s") % {"error": articles.translate_reason(outcome.error)}
         )
     elif outcome.new or outcome.changed:
         said = [ngettext("%(count)s new article.", "%(count)s new articles.", outcome.new) % {"count": outcome.new}]
@@ -119,8 +120,8 @@ def _read(request: HttpRequest, source: Source) -> HttpResponse:
         messages.success(request, " ".join(said if outcome.new else said[1:]))
     else:
         messages.success(request, _("The feed was read just now; it has nothing new."))
-    return redirect(_address(source.newsletter))
+    return redirect(_list_url(source.newsletter))
 
 
-def _address(newsletter: Newsletter) -> str:
+def _list_url(newsletter: Newsletter) -> str:
     return f"{reverse('source-list')}?newsletter={newsletter.slug}"

@@ -19,11 +19,11 @@ from newsletter.models import Issue
 from newsletter.studio.composer import fix_steps
 from newsletter.studio.shared import access
 
-FIELD_OF_CHECK = {"E20": "preheader", "E21": "subject", "subject": "subject", "tongue": "subject"}
+FIELD_BY_CHECK = {"E20": "preheader", "E21": "subject", "subject": "subject", "tongue": "subject"}
 
 
 @dataclass(frozen=True)
-class Row:
+class CheckRow:
     """A check that failed, as the panel shows it."""
 
     check: Check
@@ -36,70 +36,70 @@ class Row:
     """What the button that mends it posts, and says."""
 
 
-def panel(issue: Issue, language: str, *, now: datetime | None = None) -> dict[str, Any]:
+def panel_context(issue: Issue, language: str, *, now: datetime | None = None) -> dict[str, Any]:
     """What `_checks.html` shows."""
     now = now or timezone.now()
-    found = checks.for_editors(checks.run(issue, now=now), issue)
+    found = checks.filter_for_editors(checks.check_issue(issue, now=now), issue)
     wrong = [check for check in found if not check.ok and not check.is_pending]
-    offered = fix_steps.offers(issue, content.parse(issue.content), wrong) if wrong else {}
-    counts = {severity: sum(check.severity == severity for check in wrong) for severity in checks.ORDER}
+    offered = fix_steps.available_fixes(issue, content.parse(issue.content), wrong) if wrong else {}
+    counts = {severity: sum(check.severity == severity for check in wrong) for severity in checks.SEVERITY_ORDER}
     return {
         "open_checks": [_row(check, language, *offered.get(check, ("", ""))) for check in wrong],
         "passed": list(dict.fromkeys(check.message for check in found if check.ok)),
         "blocking": counts["blocks"],
         "warning": counts["warns"],
         "tips": counts["suggests"],
-        "look": state(issue, found, now=now),
+        "look": slow_checks_state(issue, found, now=now),
     }
 
 
-def _row(check: Check, language: str, do: str, label: str) -> Row:
-    anchor = check.block or FIELD_OF_CHECK.get(check.id, "")
+def _row(check: Check, language: str, do: str, label: str) -> CheckRow:
+    anchor = check.block or FIELD_BY_CHECK.get(check.id, "")
     is_elsewhere = bool(check.language) and check.language != language
     place = f"?language={check.language}#{anchor}" if is_elsewhere else f"#{anchor}"
     elsewhere = formatting.language_name(check.language or "") if is_elsewhere else ""
-    return Row(check, place if anchor else "", elsewhere, do, label)
+    return CheckRow(check, place if anchor else "", elsewhere, do, label)
 
 
 # --- the slow checks -------------------------------------------------------------------------------------------------
 
 
-def state(issue: Issue, found: list[Check] | None = None, *, now: datetime) -> dict[str, Any]:
+def slow_checks_state(issue: Issue, found: list[Check] | None = None, *, now: datetime) -> dict[str, Any]:
     """How far the slow checks are: nobody asked, a worker is at it, or when they were done."""
     pending = [check for check in found or () if check.is_pending and check.id == "E19"]
     return {
-        "is_waiting": link_checker.is_waiting(issue, now=now),
+        "is_waiting": link_checker.is_pending(issue, now=now),
         "is_due": issue.is_editable and link_checker.is_due(issue, now=now),
-        "age": link_results.age(issue.looked_at, now=now),
+        "age": link_results.describe_age(issue.looked_at, now=now),
         "untried": pending[0].message if pending and issue.looked_at else "",
     }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def look(request: HttpRequest, issue_id: int) -> HttpResponse:
+def request_slow_checks(request: HttpRequest, issue_id: int) -> HttpResponse:
     """A POST asks for the slow checks, unless they were asked for a moment ago; a GET shows how far they are.
 
     The fragment asks again until they are done, and then tells the page so with the event `looked`.
     """
-    issue, now = access.issue(request, issue_id), timezone.now()
+    issue, now = access.get_issue(request, issue_id), timezone.now()
     if request.method == "POST":
-        if issue.is_editable and _may_ask(issue, by_hand="now" in request.POST, now=now):
-            link_checker.ask(issue, now=now)
+        if issue.is_editable and _may_request(issue, by_hand="now" in request.POST, now=now):
+            link_checker.request_check(issue, now=now)
         if not access.is_htmx(request):
-            return redirect(_back(request, issue))
-    shown = state(issue, now=now)
+            return redirect(_return_url(request, issue))
+    shown = slow_checks_state(issue, now=now)
     response = render(request, "studio/composer/_look.html", {"issue": issue, "look": shown})
     if request.method != "POST" and not shown["is_waiting"]:
         response["HX-Trigger"] = "looked"
     return response
 
 
-def _may_ask(issue: Issue, *, by_hand: bool, now: datetime) -> bool:
+def _may_request(issue: Issue, *, by_hand: bool, now: datetime) -> bool:
     """By itself a page asks every ten minutes; who presses the button waits only for a look that is under way."""
-    return not link_checker.is_waiting(issue, now=now) if by_hand else link_checker.is_due(issue, now=now)
+    return not link_checker.is_pending(issue, now=now) if by_hand else link_checker.is_due(issue, now=now)
 
 
-def _back(request: HttpRequest, issue: Issue) -> str:
+def _return_url(request: HttpRequest, issue: Issue) -> str:
     """The page with the button, for browsers without script."""
     page = request.POST.get("back", "")
     is_ours = url_has_allowed_host_and_scheme(

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from newsletter import content, issues
 from newsletter.checks import Check, fixes, link_checker, words
-from newsletter.checks.document import MOST_PICTURE_BYTES, picture_of
+from newsletter.checks.document import MAX_PICTURE_BYTES, shown_picture
 from newsletter.media import images
 from newsletter.models import Article, Issue, MediaFile, Newsletter
 from newsletter.rendering import links
@@ -23,57 +23,57 @@ from newsletter.studio.shared import document_form
 
 logger = logging.getLogger(__name__)
 
-MENDED = fixes.ON_ENVELOPE.keys() | fixes.ON_BLOCK.keys() | {"E17"}
+FIXABLE = fixes.ENVELOPE_FIXES.keys() | fixes.BLOCK_FIXES.keys() | {"E17"}
 
 
-def step(issue: Issue, document: content.Document, rest: str) -> str:
+def apply_fix(issue: Issue, document: content.Document, rest: str) -> str:
     """Do it; returns the block or field to look at. Raises documents.BadForm, and NotPossible where nothing is left to mend."""
     check, _colon, place = rest.partition(":")
     block, _colon, language = place.partition(":")
-    if check not in MENDED or (language and language not in issue.newsletter.languages):
+    if check not in FIXABLE or (language and language not in issue.newsletter.languages):
         raise document_form.BadForm("fix")
-    fix = fixes.offer(check, document, block, language, facts=facts(issue, document))
+    fix = fixes.find_fix(check, document, block, language, facts=gather_facts(issue, document))
     if fix is None:
-        raise document_form.NotPossible(_("There is nothing left to mend here. Look at the checks again."))
+        raise document_form.StepNotPossible(_("There is nothing left to mend here. Look at the checks again."))
     fix.apply()
     logger.info("check fixed", extra={"issue": issue.pk, "check": check})
     return fix.focus or (block if document.block(block) else "")
 
 
-def offers(issue: Issue, document: content.Document, found: Iterable[Check]) -> dict[Check, tuple[str, str]]:
+def available_fixes(issue: Issue, document: content.Document, found: Iterable[Check]) -> dict[Check, tuple[str, str]]:
     """For each check that a click can mend: what the button posts as `do`, and what it says."""
     open_checks = [check for check in found if not check.ok and not check.is_pending]
-    offered = {check: _by_guard(check) for check in open_checks if check.id == "changed"}
-    mended = [check for check in open_checks if check.id in MENDED]
-    known = facts(issue, document) if mended else None
+    offered = {check: _change_button(check) for check in open_checks if check.id == "changed"}
+    mended = [check for check in open_checks if check.id in FIXABLE]
+    known = gather_facts(issue, document) if mended else None
     for check in mended:
         block, language = check.block or "", check.language or ""
-        fix = fixes.offer(check.id, document, block, language, facts=known, about=check.about) if known else None
+        fix = fixes.find_fix(check.id, document, block, language, facts=known, about=check.about) if known else None
         if fix is not None:
             offered[check] = (f"fix:{check.id}:{block}:{language}", fix.label)
     return offered
 
 
-def _by_guard(check: Check) -> tuple[str, str]:
+def _change_button(check: Check) -> tuple[str, str]:
     return f"take:{check.block}:{check.language}", _("Take what the article says now")
 
 
 # --- what the database knows -----------------------------------------------------------------------------------------
 
 
-def facts(issue: Issue, document: content.Document) -> fixes.Facts:
+def gather_facts(issue: Issue, document: content.Document) -> fixes.FixContext:
     """Three queries, however many blocks there are."""
     newsletter = issue.newsletter
-    urls = {link.url for link in link_checker.links(document)}
+    urls = {link.url for link in link_checker.document_links(document)}
     articles = list(Article.objects.filter(Q(url__in=urls) | Q(pk__in=document.article_ids())))
-    return fixes.Facts(
+    return fixes.FixContext(
         default=newsletter.default_language,
         own_hosts=frozenset(filter(None, [links.host(newsletter.site_url)])),
         titles={article.url: article.title for article in articles},
         descriptions=_descriptions(document, articles),
-        last_subjects=words.subjects(issues.last_sent(issue)),
-        led_to={url: answer.to for url, answer in link_checker.answers(issue).items() if answer.to},
-        lighter=partial(_lighter, newsletter),
+        last_subjects=words.subjects_by_language(issues.last_sent(issue)),
+        led_to={url: answer.to for url, answer in link_checker.latest_results(issue).items() if answer.to},
+        lighter=partial(_shrink_pictures, newsletter),
     )
 
 
@@ -81,7 +81,7 @@ def _descriptions(document: content.Document, articles: Iterable[Article]) -> di
     """What articles say their pictures show, and what the library says; in the language they say it in."""
     by_url = {article.url: article for article in articles}
     by_key = {article.pk: article for article in articles}
-    kept = dict(MediaFile.objects.filter(pk__in=_shown(document)).values_list("pk", "alt"))
+    kept = dict(MediaFile.objects.filter(pk__in=_picture_ids(document)).values_list("pk", "alt"))
     found: dict[tuple[str, str], str] = {}
     for block in document.blocks:
         if isinstance(block, content.Image) and block.picture:
@@ -93,23 +93,23 @@ def _descriptions(document: content.Document, articles: Iterable[Article]) -> di
     return found
 
 
-def _shown(document: content.Document) -> list[int]:
+def _picture_ids(document: content.Document) -> list[int]:
     return [picture.media for block in document.blocks if (picture := getattr(block, "picture", None))]
 
 
-def _lighter(newsletter: Newsletter, document: content.Document, block_id: str) -> int:
+def _shrink_pictures(newsletter: Newsletter, document: content.Document, block_id: str) -> int:
     """Put lighter copies in the place of a block's picture, or of all that weigh more than their share."""
-    files = MediaFile.objects.in_bulk(_shown(document))
-    share = MOST_PICTURE_BYTES // max(1, len(files))
+    files = MediaFile.objects.in_bulk(_picture_ids(document))
+    share = MAX_PICTURE_BYTES // max(1, len(files))
     changed = 0
     for block in document.blocks:
-        picture = picture_of(block)
+        picture = shown_picture(block)
         file = files.get(picture.media) if picture else None
         if file is None or (block.id != block_id if block_id else file.size <= share):
             continue
         try:
-            lighter = images.lighter(file, most_bytes=min(share, file.size - 1))
-        except (images.NoPicture, OSError):
+            lighter = images.shrink(file, most_bytes=min(share, file.size - 1))
+        except (images.InvalidPicture, OSError):
             logger.warning("picture could not be made lighter", extra={"media": file.pk})
             continue
         lighter.newsletters.add(newsletter)

@@ -17,46 +17,53 @@ from newsletter import content, issues
 from newsletter.models import Issue
 from newsletter.studio.composer import save_tokens
 from newsletter.studio.shared import access, change_notes, document_form
-from newsletter.studio.shared.document_form.fields import ANSWER, ENVELOPE, FIELDS, MOMENTS, QUESTION, Field
+from newsletter.studio.shared.document_form.fields import (
+    ANSWER,
+    ENVELOPE_FIELDS,
+    EVENT_TIME_FIELDS,
+    FIELDS,
+    QUESTION,
+    Field,
+)
 
-MOST = 100
+MAX_REVISIONS = 100
 
 
 @dataclass(frozen=True)
-class Change:
+class TextChange:
     """One text that differs between two versions."""
 
     label: str
     language: str
     """"" for what is the same in all languages."""
-    pieces: tuple[change_notes.Piece, ...]
+    pieces: tuple[change_notes.DiffSegment, ...]
 
 
 @dataclass(frozen=True)
-class Changed:
+class BlockChange:
     """A block, or the envelope, with what changed in it."""
 
     title: str
     what: str
     """added, removed or changed."""
-    changes: tuple[Change, ...]
+    changes: tuple[TextChange, ...]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def page(request: HttpRequest, issue_id: int) -> HttpResponse:
+def show(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The versions, newest first; `?version=` shows one in full, a POST makes an old one the newest."""
-    issue = access.issue(request, issue_id)
+    issue = access.get_issue(request, issue_id)
     if request.method == "POST":
         return _restore(request, issue)
     asked = request.GET.get("version", "")
     default = issue.newsletter.default_language
-    revisions = list(issue.revisions.select_related("editor").order_by("-number")[: MOST + 1])
+    revisions = list(issue.revisions.select_related("editor").order_by("-number")[: MAX_REVISIONS + 1])
     rows = []
-    for revision, older in zip(revisions[:MOST], [*revisions[1:], None][:MOST], strict=False):
+    for revision, older in zip(revisions[:MAX_REVISIONS], [*revisions[1:], None][:MAX_REVISIONS], strict=False):
         before = older.content if older else {}
         row = {
             "revision": revision,
-            "said": in_words(before, revision.content, default),
+            "said": describe_changes(before, revision.content, default),
             "is_head": revision.number == issue.revision_head,
             "is_first": older is None,
         }
@@ -72,12 +79,12 @@ def _restore(request: HttpRequest, issue: Issue) -> HttpResponse:
     try:
         issues.restore(
             issue,
-            access.number(number, digits=save_tokens.MOST_DIGITS),
+            access.parse_number(number, digits=save_tokens.MAX_DIGITS),
             version=issue.version,
-            editor=access.editor(request),
+            editor=access.current_editor(request),
             now=timezone.now(),
         )
-    except (issues.NothingThere, issues.WrongState) as wrong:
+    except (issues.NoSuchRevision, issues.WrongState) as wrong:
         messages.error(request, str(wrong))
         return redirect("issue-history", issue.pk)
     except issues.Conflict:
@@ -90,12 +97,12 @@ def _restore(request: HttpRequest, issue: Issue) -> HttpResponse:
 # --- in words --------------------------------------------------------------------------------------------------------
 
 
-def in_words(before: dict[str, Any], after: dict[str, Any], language: str) -> list[str]:
+def describe_changes(before: dict[str, Any], after: dict[str, Any], language: str) -> list[str]:
     """What changed between two versions, a phrase each."""
     old, new = content.parse(before), content.parse(after)
-    titles = {block.id: document_form.named(block, language)[0] for block in [*old.blocks, *new.blocks]}
+    titles = {block.id: document_form.block_title(block, language)[0] for block in [*old.blocks, *new.blocks]}
     old_ids, new_ids = [block.id for block in old.blocks], [block.id for block in new.blocks]
-    changed = issues.differences(before, after)
+    changed = issues.changed_blocks(before, after)
     said = [_("Added: %(title)s") % {"title": titles[key]} for key in new_ids if key not in old_ids]
     said += [_("Removed: %(title)s") % {"title": titles[key]} for key in old_ids if key not in new_ids]
     said += [_("Changed: %(title)s") % {"title": titles[key]} for key in new_ids if key in changed]
@@ -109,38 +116,42 @@ def in_words(before: dict[str, Any], after: dict[str, Any], language: str) -> li
 # --- word by word ----------------------------------------------------------------------------------------------------
 
 
-def differences(before: dict[str, Any], after: dict[str, Any], languages: list[str]) -> list[Changed]:
+def differences(before: dict[str, Any], after: dict[str, Any], languages: list[str]) -> list[BlockChange]:
     """What two versions say differently, block by block, in the order of the newer one; then what was removed."""
     old, new = content.parse(before), content.parse(after)
-    found = [Changed(_("Subject and preview text"), "changed", tuple(_envelope(old, new, languages)))]
+    found = [BlockChange(_("Subject and preview text"), "changed", tuple(_envelope(old, new, languages)))]
     was = {block.id: block for block in old.blocks}
     for block in new.blocks:
         what = "changed" if block.id in was else "added"
         found.append(
-            Changed(document_form.named(block, languages[0])[0], what, tuple(_block(was.get(block.id), block)))
+            BlockChange(
+                document_form.block_title(block, languages[0])[0], what, tuple(_block(was.get(block.id), block))
+            )
         )
     kept = {block.id for block in new.blocks}
     found += [
-        Changed(document_form.named(block, languages[0])[0], "removed", tuple(_block(block, None)))
+        BlockChange(document_form.block_title(block, languages[0])[0], "removed", tuple(_block(block, None)))
         for block in old.blocks
         if block.id not in kept
     ]
     return [one for one in found if one.changes or one.what != "changed"]
 
 
-def _envelope(old: content.Document, new: content.Document, languages: list[str]) -> Iterator[Change]:
+def _envelope(old: content.Document, new: content.Document, languages: list[str]) -> Iterator[TextChange]:
     for language in languages:
         then, now = (document.envelopes.get(language, content.Envelope()) for document in (old, new))
-        yield from _fields(ENVELOPE, then, now, language)
+        yield from _fields(ENVELOPE_FIELDS, then, now, language)
 
 
-def _block(old: content.Block | None, new: content.Block | None) -> Iterator[Change]:
+def _block(old: content.Block | None, new: content.Block | None) -> Iterator[TextChange]:
     one = new or old
     if one is None:
         return
     if old and new and old.kind != new.kind:
-        yield from _text(_("Kind"), "", str(document_form.KINDS[old.kind]), str(document_form.KINDS[new.kind]))
-    for spec in MOMENTS:
+        yield from _text(
+            _("Kind"), "", str(document_form.KIND_LABELS[old.kind]), str(document_form.KIND_LABELS[new.kind])
+        )
+    for spec in EVENT_TIME_FIELDS:
         yield from _text(str(spec.label), "", getattr(old, spec.name, ""), getattr(new, spec.name, ""))
     yield from _text(_("Picture"), "", _picture(old), _picture(new))
     languages = dict.fromkeys([*(old.words if old else ()), *(new.words if new else ())])
@@ -160,25 +171,25 @@ def _picture(block: content.Block | None) -> str:
 
 def _policy(block: content.Block | None, language: str) -> str:
     policy = block.policy.get(language, "fallback") if block else "fallback"
-    return str(document_form.POLICIES[policy])
+    return str(document_form.POLICY_LABELS[policy])
 
 
-def _questions(then: Any, now: Any, language: str) -> Iterator[Change]:
+def _questions(then: Any, now: Any, language: str) -> Iterator[TextChange]:
     pairs = [list(getattr(words, "questions", ())) for words in (then, now)]
     for number in range(max(map(len, pairs), default=0)):
-        old, new = (asked[number] if number < len(asked) else content.Question() for asked in pairs)
+        old, new = (asked[number] if number < len(asked) else content.FaqEntry() for asked in pairs)
         yield from _fields((QUESTION, ANSWER), old, new, language)
 
 
-def _fields(fields: tuple[Field, ...], then: Any, now: Any, language: str) -> Iterator[Change]:
+def _fields(fields: tuple[Field, ...], then: Any, now: Any, language: str) -> Iterator[TextChange]:
     for spec in fields:
         texts = [getattr(words, spec.name, "") for words in (then, now)]
         if spec.kind == "rich" and texts[0] != texts[1]:
-            plain = [document_form.as_typed(text) for text in texts]
+            plain = [document_form.html_to_typed(text) for text in texts]
             texts = plain if plain[0] != plain[1] else texts
         yield from _text(str(spec.label), language, *texts)
 
 
-def _text(label: str, language: str, then: str, now: str) -> Iterator[Change]:
+def _text(label: str, language: str, then: str, now: str) -> Iterator[TextChange]:
     if then != now:
-        yield Change(label, language, change_notes.difference(then, now).pieces)
+        yield TextChange(label, language, change_notes.diff_texts(then, now).pieces)

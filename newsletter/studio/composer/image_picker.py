@@ -19,17 +19,19 @@ from newsletter.studio.composer import block_steps, save_tokens
 from newsletter.studio.composer import views as composer
 from newsletter.studio.shared import access, document_form
 
-A_PAGE = 24
+PAGE_SIZE = 24
 
 
 @require_safe
-def page(request: HttpRequest, issue_id: int) -> HttpResponse:
+def show(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The library, with a way to upload; `?block=` says which block the picture is for."""
-    return _page(request, access.issue(request, issue_id), request.GET.get("block", ""))
+    return _render_page(request, access.get_issue(request, issue_id), request.GET.get("block", ""))
 
 
-def _page(request: HttpRequest, issue: Issue, block_id: str, *, error: str = "", status: int = 200) -> HttpResponse:
-    language = composer.language_of(issue, request.GET if request.method == "GET" else request.POST)
+def _render_page(
+    request: HttpRequest, issue: Issue, block_id: str, *, error: str = "", status: int = 200
+) -> HttpResponse:
+    language = composer.chosen_language(issue, request.GET if request.method == "GET" else request.POST)
     words = request.GET.get("q", "").strip()
     document = content.parse(issue.content)
     block = document.block(block_id)
@@ -39,69 +41,69 @@ def _page(request: HttpRequest, issue: Issue, block_id: str, *, error: str = "",
         "issue": issue,
         "newsletter": issue.newsletter,
         "language": language,
-        "back": composer.address(issue, language),
+        "back": composer.compose_url(issue, language),
         "card": card if card and card.takes_picture and issue.is_editable else None,
-        "sheet": Paginator(library.search(issue.newsletter, words), A_PAGE).get_page(request.GET.get("page")),
+        "sheet": Paginator(library.search(issue.newsletter, words), PAGE_SIZE).get_page(request.GET.get("page")),
         "q": words,
         "error": error,
-        "most_megabytes": library.MOST_BYTES // library.MEGABYTE,
+        "most_megabytes": library.MAX_UPLOAD_BYTES // library.MEGABYTE,
     }
     return render(request, "studio/composer/pictures.html", context, status=status)
 
 
 def _cards(issue: Issue, document: content.Document, language: str) -> list[document_form.Card]:
-    return document_form.cards(document, language=language, default=issue.newsletter.default_language)
+    return document_form.build_cards(document, language=language, default=issue.newsletter.default_language)
 
 
 @require_POST
-def add(request: HttpRequest, issue_id: int) -> HttpResponse:
+def upload_picture(request: HttpRequest, issue_id: int) -> HttpResponse:
     """Take an uploaded picture into the library, and into a block where one is named.
 
     Script gets the changed card; a plain form the composer, or this page with what is wrong. A form that posts its
     version is answered 409 where somebody else saved meanwhile: the picture is in the library then.
     """
-    issue = access.issue(request, issue_id)
+    issue = access.get_issue(request, issue_id)
     block_id, upload = str(request.POST.get("block", "")), request.FILES.get("file")
     if upload is None:
-        return _refused(request, issue, block_id, _("Choose a picture first."))
+        return _reject(request, issue, block_id, _("Choose a picture first."))
     try:
-        if (upload.size or 0) > library.MOST_BYTES:
-            raise library.too_large(upload.size or 0)
+        if (upload.size or 0) > library.MAX_UPLOAD_BYTES:
+            raise library.too_large_error(upload.size or 0)
         file = library.add_picture(
-            issue.newsletter, upload.read(), alt=richtext.plain(str(request.POST.get("alt", "")))
+            issue.newsletter, upload.read(), alt=richtext.clean_line(str(request.POST.get("alt", "")))
         )
-    except images.NoPicture as why:
-        return _refused(request, issue, block_id, str(why))
+    except images.InvalidPicture as why:
+        return _reject(request, issue, block_id, str(why))
     if not block_id:
         messages.success(request, _("The picture is in the library."))
         return redirect("issue-images", issue.pk)
-    return _into_block(request, issue, block_id, file)
+    return _set_in_block(request, issue, block_id, file)
 
 
-def _refused(request: HttpRequest, issue: Issue, block_id: str, why: str) -> HttpResponse:
+def _reject(request: HttpRequest, issue: Issue, block_id: str, why: str) -> HttpResponse:
     if _is_script(request):
         return HttpResponse(why, content_type="text/plain; charset=utf-8", status=422)
-    return _page(request, issue, block_id, error=why, status=422)
+    return _render_page(request, issue, block_id, error=why, status=422)
 
 
-def _into_block(request: HttpRequest, issue: Issue, block_id: str, file: MediaFile) -> HttpResponse:
+def _set_in_block(request: HttpRequest, issue: Issue, block_id: str, file: MediaFile) -> HttpResponse:
     document = content.parse(issue.content)
-    language = composer.language_of(issue, request.POST)
-    me = access.editor(request)
-    version = save_tokens.version(request.POST, issue, editor=me) if "version" in request.POST else issue.version
+    language = composer.chosen_language(issue, request.POST)
+    me = access.current_editor(request)
+    version = save_tokens.base_version(request.POST, issue, editor=me) if "version" in request.POST else issue.version
     default = issue.newsletter.default_language
     try:
-        block_steps.take_picture(document, block_id, issues.picture(file), alt=file.alt, language=default)
+        block_steps.set_picture(document, block_id, issues.build_picture(file), alt=file.alt, language=default)
         issue = issues.save(issue, document, version=version, editor=me, now=timezone.now())
     except document_form.BadForm:
         return HttpResponseBadRequest(_("This block is not in the issue any more. Load the page again."))
     except issues.Conflict as conflict:
-        return composer.answer(request, conflict.current, language, conflict=conflict.current, status=409)
+        return composer.respond(request, conflict.current, language, conflict=conflict.current, status=409)
     except issues.WrongState as wrong:
-        return composer.answer(request, issue, language, note=str(wrong), status=409)
+        return composer.respond(request, issue, language, note=str(wrong), status=409)
     if not _is_script(request):
-        return redirect(f"{composer.address(issue, language)}#{block_id}")
-    return composer.answer_card(request, issue, language, block_id)
+        return redirect(f"{composer.compose_url(issue, language)}#{block_id}")
+    return composer.respond_with_card(request, issue, language, block_id)
 
 
 def _is_script(request: HttpRequest) -> bool:
@@ -109,24 +111,24 @@ def _is_script(request: HttpRequest) -> bool:
 
 
 @require_POST
-def take(request: HttpRequest, issue_id: int) -> HttpResponse:
+def choose(request: HttpRequest, issue_id: int) -> HttpResponse:
     """Show a picture of the library in a block, and go back to it."""
-    issue = access.issue(request, issue_id)
+    issue = access.get_issue(request, issue_id)
     block_id = str(request.POST.get("block", ""))
-    file = library.picture(issue.newsletter, str(request.POST.get("media", "")))
+    file = library.find_picture(issue.newsletter, str(request.POST.get("media", "")))
     if file is None:
         raise Http404("not in the library of this newsletter")
-    return _into_block(request, issue, block_id, file)
+    return _set_in_block(request, issue, block_id, file)
 
 
 @require_POST
 def describe(request: HttpRequest, issue_id: int, media_id: int) -> HttpResponse:
     """Keep what a picture of the library shows, for the next issue that takes it."""
-    issue = access.issue(request, issue_id)
-    file = library.picture(issue.newsletter, str(media_id))
+    issue = access.get_issue(request, issue_id)
+    file = library.find_picture(issue.newsletter, str(media_id))
     if file is None:
         raise Http404("not in the library of this newsletter")
-    library.describe(file, richtext.plain(str(request.POST.get("alt", ""))))
+    library.set_alt_text(file, richtext.clean_line(str(request.POST.get("alt", ""))))
     messages.success(request, _("What the picture shows is kept."))
     block = str(request.POST.get("block", ""))
     return redirect(reverse("issue-images", args=[issue.pk]) + (f"?block={block}" if block.isalnum() else ""))

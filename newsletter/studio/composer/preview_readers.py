@@ -17,33 +17,33 @@ LONG_NAME = "Raden Ajeng Maximiliana Kusumawardhani Sastroamidjojo"
 
 
 @dataclass(frozen=True)
-class Reader:
+class PreviewReader:
     key: str
     label: str
     name: str
     """What mails call them; "" if they never said."""
 
 
-Readers = Callable[[Issue, str, Editor], Iterable[Reader]]
+ReaderSource = Callable[[Issue, str, Editor], Iterable[PreviewReader]]
 """(issue, language, who asks) -> readers that this editor may see."""
-_sources: list[Readers] = []
+_sources: list[ReaderSource] = []
 
 
-def add(source: Readers) -> None:
+def register(source: ReaderSource) -> None:
     if source not in _sources:
         _sources.append(source)
 
 
-def offered(issue: Issue, language: str, editor: Editor) -> list[Reader]:
+def choices(issue: Issue, language: str, editor: Editor) -> list[PreviewReader]:
     samples = [
-        Reader("", _("A reader who gave no name"), ""),
-        Reader("long", _("A reader with a long name"), LONG_NAME),
+        PreviewReader("", _("A reader who gave no name"), ""),
+        PreviewReader("long", _("A reader with a long name"), LONG_NAME),
     ]
     return [*samples, *(reader for source in _sources for reader in source(issue, language, editor))]
 
 
-def name(issue: Issue, language: str, editor: Editor, key: str) -> str:
+def get_name(issue: Issue, language: str, editor: Editor, key: str) -> str:
     """What the reader `key` is called; "" for anybody who is not offered."""
     if not key:
         return ""
-    return next((reader.name for reader in offered(issue, language, editor) if reader.key == key), "")
+    return next((reader.name for reader in choices(issue, language, editor) if reader.key == key), "")

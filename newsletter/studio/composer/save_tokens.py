@@ -12,28 +12,28 @@ from django.http import QueryDict
 from newsletter.models import Editor, Issue
 from newsletter.studio.shared import access
 
-KEPT_S = 3600
-MOST_DIGITS = 9
+CACHE_TIMEOUT_S = 3600
+MAX_DIGITS = 9
 
 
-def version(post: QueryDict, issue: Issue, *, editor: Editor) -> int:
+def base_version(post: QueryDict, issue: Issue, *, editor: Editor) -> int:
     """The version this form may save over: the one it names, or the one that an earlier turn of its own page made."""
-    named = access.number(post.get("version", ""), digits=MOST_DIGITS)
+    named = access.parse_number(post.get("version", ""), digits=MAX_DIGITS)
     if named == issue.version or not post.get("page"):
         return named
     page, turn, made = cache.get(_key(issue, editor)) or ("", 0, 0)
-    is_own = page == post["page"] and turn < _turn(post) and made == issue.version
+    is_own = page == post["page"] and turn < _turn_number(post) and made == issue.version
     return issue.version if is_own else named
 
 
-def remember(post: QueryDict, issue: Issue, *, editor: Editor) -> None:
+def remember_save(post: QueryDict, issue: Issue, *, editor: Editor) -> None:
     if page := post.get("page", "")[:64]:
-        cache.set(_key(issue, editor), (page, _turn(post), issue.version), KEPT_S)
+        cache.set(_key(issue, editor), (page, _turn_number(post), issue.version), CACHE_TIMEOUT_S)
 
 
 def _key(issue: Issue, editor: Editor) -> str:
     return f"composer-turn:{issue.pk}:{editor.pk}"
 
 
-def _turn(post: QueryDict) -> int:
-    return access.number(post.get("turn", ""), digits=MOST_DIGITS)
+def _turn_number(post: QueryDict) -> int:
+    return access.parse_number(post.get("turn", ""), digits=MAX_DIGITS)

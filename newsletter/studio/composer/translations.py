@@ -18,7 +18,7 @@ from newsletter.studio.shared import access, document_form
 
 
 @dataclass(frozen=True)
-class Cell:
+class TranslationCell:
     """A block in a language."""
 
     language: str
@@ -33,76 +33,86 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class TranslationRow:
     id: str
     label: str
     title: str
-    cells: tuple[Cell, ...]
+    cells: tuple[TranslationCell, ...]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def page(request: HttpRequest, issue_id: int) -> HttpResponse:
+def show(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The table; a POST keeps what is to be done where a text is missing."""
-    issue = access.issue(request, issue_id)
+    issue = access.get_issue(request, issue_id)
     if request.method == "POST":
-        return _decide(request, issue)
+        return _save_policies(request, issue)
     document = content.parse(issue.content)
     languages = issue.newsletter.languages
-    rows = [_envelope(issue, document), *_rows(issue, document)]
+    rows = [_envelope_row(issue, document), *_block_rows(issue, document)]
     context = {
         "section": "issues",
         "issue": issue,
         "newsletter": issue.newsletter,
         "default": issue.newsletter.default_language,
         "columns": [
-            {"code": code, "name": formatting.language_name(code), "missing": document_form.missing(document, code)}
+            {
+                "code": code,
+                "name": formatting.language_name(code),
+                "missing": document_form.count_missing(document, code),
+            }
             for code in languages
         ],
         "rows": rows,
-        "policies": document_form.POLICIES.items(),
+        "policies": document_form.POLICY_LABELS.items(),
     }
     return render(request, "studio/composer/languages.html", context)
 
 
-def _envelope(issue: Issue, document: content.Document) -> Row:
+def _envelope_row(issue: Issue, document: content.Document) -> TranslationRow:
     cells = []
     for language in issue.newsletter.languages:
         own = document.envelopes.get(language, content.Envelope())
         state = "written" if own.subject and own.preheader else "begun" if own.subject or own.preheader else "empty"
         said = {"written": _("Written"), "begun": _("Begun"), "empty": _("Missing")}[state]
         anchor = "subject" if not own.subject else "preheader"
-        cells.append(Cell(language, "", "", state, said, f"{composer.address(issue, language)}#{anchor}"))
+        cells.append(
+            TranslationCell(language, "", "", state, said, f"{composer.compose_url(issue, language)}#{anchor}")
+        )
     title = document.envelope(issue.newsletter.default_language, issue.newsletter.default_language).subject
-    return Row("envelope", _("Subject and preview text"), title, tuple(cells))
+    return TranslationRow("envelope", _("Subject and preview text"), title, tuple(cells))
 
 
-def _rows(issue: Issue, document: content.Document) -> list[Row]:
+def _block_rows(issue: Issue, document: content.Document) -> list[TranslationRow]:
     default = issue.newsletter.default_language
-    cards = document_form.cards(document, language=default, default=default)
+    cards = document_form.build_cards(document, language=default, default=default)
     return [
-        Row(card.id, card.label, card.title, tuple(_cell(issue, block, code) for code in issue.newsletter.languages))
+        TranslationRow(
+            card.id, card.label, card.title, tuple(_cell(issue, block, code) for code in issue.newsletter.languages)
+        )
         for card, block in zip(cards, document.blocks, strict=True)
         if block.kind != "divider"
     ]
 
 
-def _cell(issue: Issue, block: content.Block, language: str) -> Cell:
+def _cell(issue: Issue, block: content.Block, language: str) -> TranslationCell:
     default = issue.newsletter.default_language
     words = block.words.get(language)
     has_some = words is not None and any(words.model_dump().values())
     state = "written" if document_form.is_written(block, language) else "begun" if has_some else "empty"
     policy = block.policy.get(language, "fallback")
-    return Cell(
+    return TranslationCell(
         language,
         f"{block.id}.{language}" if language != default else "",
         policy,
         state,
-        _said(state, policy, is_default=language == default, has_default=document_form.is_written(block, default)),
-        f"{composer.address(issue, language)}#{block.id}",
+        _describe_state(
+            state, policy, is_default=language == default, has_default=document_form.is_written(block, default)
+        ),
+        f"{composer.compose_url(issue, language)}#{block.id}",
     )
 
 
-def _said(state: str, policy: str, *, is_default: bool, has_default: bool) -> str:
+def _describe_state(state: str, policy: str, *, is_default: bool, has_default: bool) -> str:
     if state == "written":
         return _("Written")
     if is_default:
@@ -114,17 +124,17 @@ def _said(state: str, policy: str, *, is_default: bool, has_default: bool) -> st
     return _("Begun: the first language is shown") if state == "begun" else _("Missing: the first language is shown")
 
 
-def _decide(request: HttpRequest, issue: Issue) -> HttpResponse:
+def _save_policies(request: HttpRequest, issue: Issue) -> HttpResponse:
     """Keep the policies of the table as they were posted; those of blocks that are gone are nobody's loss."""
     document = content.parse(issue.content)
     for block in document.blocks:
         for language in issue.newsletter.languages[1:]:
             policy = request.POST.get(f"{block.id}.{language}")
-            if policy in document_form.POLICIES and policy != block.policy.get(language, "fallback"):
+            if policy in document_form.POLICY_LABELS and policy != block.policy.get(language, "fallback"):
                 block.policy[language] = policy  # type: ignore[assignment]  # one of the Policy literals
     try:
         if content.dump(document) != issue.content:
-            editor, now = access.editor(request), timezone.now()
+            editor, now = access.current_editor(request), timezone.now()
             issues.save(issue, document, version=issue.version, editor=editor, now=now)
         messages.success(request, _("Kept."))
     except issues.Conflict:

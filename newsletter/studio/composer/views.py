@@ -27,7 +27,7 @@ PREVIEW_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: https:; script-src 'none'; "
     "form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin"
 )
-INVERTED = (
+INVERTED_COLOURS_STYLE = (
     "<style>html{background:#fff;filter:invert(1) hue-rotate(180deg)}img{filter:invert(1) hue-rotate(180deg)}</style>"
 )
 """What mail programs do that turn every colour round, as some do on phones; pictures stay as they are."""
@@ -36,85 +36,85 @@ RECENT_REVISIONS = 20
 
 @require_safe
 def compose(request: HttpRequest, issue_id: int) -> HttpResponse:
-    issue = access.issue(request, issue_id)
+    issue = access.get_issue(request, issue_id)
     if not issue.is_editable:
-        return _locked(request, issue)
-    return _page(request, issue, language_of(issue, request.GET))
+        return _render_locked(request, issue)
+    return _render_page(request, issue, chosen_language(issue, request.GET))
 
 
 @require_POST
 def autosave(request: HttpRequest, issue_id: int) -> HttpResponse:
     """Save the posted form; with `do`, take one step on its blocks as well."""
-    issue = access.issue(request, issue_id)
-    language = language_of(issue, request.POST)
-    do, focus = _asked(request.POST), ""
+    issue = access.get_issue(request, issue_id)
+    language = chosen_language(issue, request.POST)
+    do, focus = _requested_step(request.POST), ""
     try:
         read = read_form(request, issue, language)
         if read.errors:
-            return answer(request, issue, language, read=read, status=422)
+            return respond(request, issue, language, read=read, status=422)
         issue = store(request, issue, read.document)
         if do.startswith("pick:"):
-            return go(request, _pictures(issue, language, do.removeprefix("pick:")))
+            return redirect_to(request, _pictures_url(issue, language, do.removeprefix("pick:")))
         if do:
-            issue, focus = _step(request, issue, do)
+            issue, focus = _apply_step(request, issue, do)
     except document_form.BadForm:
         return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
-    except document_form.NotPossible as why:
-        return answer(request, issue, language, note=str(why))
-    except issues.AlreadyUsed as used:
+    except document_form.StepNotPossible as why:
+        return respond(request, issue, language, note=str(why))
+    except issues.ArticleAlreadyUsed as used:
         note = _("Used in #%(number)s already. Choose “Use again” to add it once more.") % {"number": used.issue.number}
-        return answer(request, issue, language, note=note)
+        return respond(request, issue, language, note=note)
     except issues.Conflict as conflict:
-        return answer(request, issue, language, read=read, conflict=conflict.current, status=409)
+        return respond(request, issue, language, read=read, conflict=conflict.current, status=409)
     except issues.WrongState as wrong:
-        return answer(request, issue, language, read=read, note=str(wrong), status=409)
-    return answer(request, issue, language, focus=focus, is_whole=bool(do), is_removed=do.startswith("remove:"))
+        return respond(request, issue, language, read=read, note=str(wrong), status=409)
+    return respond(request, issue, language, focus=focus, is_whole=bool(do), is_removed=do.startswith("remove:"))
 
 
 @require_POST
 def undo(request: HttpRequest, issue_id: int) -> HttpResponse:
-    return _walk(request, issue_id, issues.undo)
+    return _undo_or_redo(request, issue_id, issues.undo)
 
 
 @require_POST
 def redo(request: HttpRequest, issue_id: int) -> HttpResponse:
-    return _walk(request, issue_id, issues.redo)
+    return _undo_or_redo(request, issue_id, issues.redo)
 
 
 @require_POST
-def copy(request: HttpRequest, issue_id: int) -> HttpResponse:
+def save_as_copy(request: HttpRequest, issue_id: int) -> HttpResponse:
     """Keep what was typed as a draft of its own, when somebody else saved the issue meanwhile."""
-    issue = access.issue(request, issue_id)
-    language = language_of(issue, request.POST)
+    issue = access.get_issue(request, issue_id)
+    language = chosen_language(issue, request.POST)
     try:
         read = read_form(request, issue, language)
     except document_form.BadForm:
         return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
-    twin = issues.copy(issue, read.document, editor=access.editor(request), now=timezone.now())
+    twin = issues.copy(issue, read.document, editor=access.current_editor(request), now=timezone.now())
     messages.success(
         request,
         _("This is your version, kept as issue %(new)s. Issue %(old)s is as the other editor left it.")
         % {"new": twin.number, "old": issue.number},
     )
-    return go(request, address(twin, language))
+    return redirect_to(request, compose_url(twin, language))
 
 
 @require_safe
 def preview(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The mail itself, in a policy of its own: its inline styles hold, and nothing in it can run."""
-    issue = access.issue(request, issue_id)
-    language = language_of(issue, request.GET)
-    name = preview_readers.name(issue, language, access.editor(request), request.GET.get("reader", ""))
+    issue = access.get_issue(request, issue_id)
+    language = chosen_language(issue, request.GET)
+    name = preview_readers.get_name(issue, language, access.current_editor(request), request.GET.get("reader", ""))
     try:
         if request.GET.get("view") == "text":
-            body = _as_page(editions.preview_text(issue, language, name=name), language)
+            body = _text_to_page(editions.preview_text(issue, language, name=name), language)
         else:
             is_dark, images = request.GET.get("look") == "dark", request.GET.get("images") != "off"
             body = editions.preview_html(issue, language, dark=is_dark, images=images, name=name)
             if request.GET.get("look") == "inverted":
-                body = body.replace("</head>", f"{INVERTED}</head>", 1)
-    except editions.CannotRender as error:
-        body = _as_page(str(error), language)
+                body = body.replace("</head>", f"{INVERTED_COLOURS_STYLE}</head>", 1)
+    except editions.RenderError as error:
+        body = _text_to_page(str(error), language)
     response = HttpResponse(body)
     response["Content-Security-Policy"] = PREVIEW_POLICY
     response["X-Frame-Options"] = "SAMEORIGIN"
@@ -123,82 +123,84 @@ def preview(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 
 @require_safe
-def checked(request: HttpRequest, issue_id: int) -> HttpResponse:
+def show_checks(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The checks by themselves: they take longer than a save, so a save does not wait for them."""
-    issue = access.issue(request, issue_id)
-    language = language_of(issue, request.GET)
-    context = {"issue": issue, "language": language, **checks_panel.panel(issue, language)}
+    issue = access.get_issue(request, issue_id)
+    language = chosen_language(issue, request.GET)
+    context = {"issue": issue, "language": language, **checks_panel.panel_context(issue, language)}
     return render(request, "studio/composer/_checked.html", context)
 
 
 @require_safe
-def tray_rows(request: HttpRequest, issue_id: int) -> HttpResponse:
+def show_tray(request: HttpRequest, issue_id: int) -> HttpResponse:
     """What the tray holds for the words of its search; without script, the page itself."""
-    issue = access.issue(request, issue_id)
-    language = language_of(issue, request.GET)
+    issue = access.get_issue(request, issue_id)
+    language = chosen_language(issue, request.GET)
     if not access.is_htmx(request):
-        return redirect(address(issue, language, q=_words(request)))
+        return redirect(compose_url(issue, language, q=_search_words(request)))
     found = {"issue": issue, "newsletter": issue.newsletter, "language": language}
-    return render(request, "studio/composer/_tray_found.html", found | {"tray": tray.offered(issue, _words(request))})
+    return render(
+        request, "studio/composer/_tray_found.html", found | {"tray": tray.build(issue, _search_words(request))}
+    )
 
 
 # --- reading and saving ----------------------------------------------------------------------------------------------
 
 
-def language_of(issue: Issue, given: QueryDict) -> str:
+def chosen_language(issue: Issue, given: QueryDict) -> str:
     return issue.newsletter.best_language(given.get("language", ""))
 
 
-def read_form(request: HttpRequest, issue: Issue, language: str) -> document_form.Read:
+def read_form(request: HttpRequest, issue: Issue, language: str) -> document_form.ParsedForm:
     stored = content.parse(issue.content)
     older = issue.revisions.order_by("-number").values_list("content", flat=True)[:RECENT_REVISIONS]
     named = set(request.POST.getlist("block"))
     known = {block.id: block for block in stored.blocks}
     if not named <= known.keys():
         known = document_form.known_blocks(stored, older)
-    return document_form.read(request.POST, stored, known, language=language)
+    return document_form.parse(request.POST, stored, known, language=language)
 
 
 def posted_version(request: HttpRequest) -> int:
     """The version of the issue that the form was made of; 0 if it names none."""
-    return access.number(request.POST.get("version", ""), digits=save_tokens.MOST_DIGITS)
+    return access.parse_number(request.POST.get("version", ""), digits=save_tokens.MAX_DIGITS)
 
 
-def _asked(post: QueryDict) -> str:
+def _requested_step(post: QueryDict) -> str:
     """The step that is asked for. Enter presses "save": with an address in the search of the tray it adds that page."""
     do = post.get("do", "")
     if do not in {"save", "find"}:
         return do
-    address = tray.as_address(post.get("q", "")) if do == "save" else ""
+    address = tray.parse_url(post.get("q", "")) if do == "save" else ""
     return f"paste:{address}" if address else ""
 
 
-def _step(request: HttpRequest, issue: Issue, do: str) -> tuple[Issue, str]:
+def _apply_step(request: HttpRequest, issue: Issue, do: str) -> tuple[Issue, str]:
     """Take a step on the stored blocks, as a revision of its own; with the id of the block to look at next."""
     document = content.parse(issue.content)
     verb, _colon, rest = do.partition(":")
     is_placed = ":" in rest and verb in {"add", "article", "again", "saved"}
     after = "" if is_placed else request.POST.get("after" if verb == "add" else "tray_after", "")
-    focus = steps.take(issue, document, do, after=after)
-    editor, now = access.editor(request), timezone.now()
+    focus = steps.apply(issue, document, do, after=after)
+    editor, now = access.current_editor(request), timezone.now()
     moved = issues.save(issue, document, version=issue.version, editor=editor, now=now, is_step=True)
     return moved, focus
 
 
 def store(request: HttpRequest, issue: Issue, document: content.Document) -> Issue:
     """Save, unless nothing was changed; the version is compared in both cases."""
-    version = save_tokens.version(request.POST, issue, editor=access.editor(request))
+    version = save_tokens.base_version(request.POST, issue, editor=access.current_editor(request))
     if version == issue.version and content.dump(document) == issue.content:
         return issue
-    stored = issues.save(issue, document, version=version, editor=access.editor(request), now=timezone.now())
-    library.remember_words(document, issue.newsletter.default_language)
+    stored = issues.save(issue, document, version=version, editor=access.current_editor(request), now=timezone.now())
+    library.remember_alt_texts(document, issue.newsletter.default_language)
     return stored
 
 
-def _walk(request: HttpRequest, issue_id: int, walk: Any) -> HttpResponse:
+def _undo_or_redo(request: HttpRequest, issue_id: int, walk: Any) -> HttpResponse:
     """Undo or redo. What was typed and not saved yet is saved first, so that it is the first thing undone."""
-    issue = access.issue(request, issue_id)
-    language = language_of(issue, request.POST)
+    issue = access.get_issue(request, issue_id)
+    language = chosen_language(issue, request.POST)
     note = ""
     try:
         read = read_form(request, issue, language)
@@ -207,27 +209,27 @@ def _walk(request: HttpRequest, issue_id: int, walk: Any) -> HttpResponse:
             version = issue.version
         else:
             version = posted_version(request)
-        issue = walk(issue, version=version, editor=access.editor(request), now=timezone.now())
+        issue = walk(issue, version=version, editor=access.current_editor(request), now=timezone.now())
     except document_form.BadForm:
         return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
-    except issues.NothingThere as nothing:
+    except issues.NoSuchRevision as nothing:
         note = str(nothing)
     except issues.Conflict as conflict:
-        return answer(request, issue, language, read=read, conflict=conflict.current, status=409)
+        return respond(request, issue, language, read=read, conflict=conflict.current, status=409)
     except issues.WrongState as wrong:
-        return answer(request, issue, language, read=read, note=str(wrong), status=409)
-    return answer(request, issue, language, note=note, is_whole=True)
+        return respond(request, issue, language, read=read, note=str(wrong), status=409)
+    return respond(request, issue, language, note=note, is_whole=True)
 
 
 # --- answering -------------------------------------------------------------------------------------------------------
 
 
-def answer(
+def respond(
     request: HttpRequest,
     issue: Issue,
     language: str,
     *,
-    read: document_form.Read | None = None,
+    read: document_form.ParsedForm | None = None,
     conflict: Issue | None = None,
     note: str = "",
     focus: str = "",
@@ -240,70 +242,72 @@ def answer(
         if status == 200:
             if note:
                 messages.info(request, note)
-            query = {"q": _words(request), "removed": "yes" if is_removed else ""}
-            return redirect(address(issue, language, **query) + (f"#{focus}" if focus else ""))
-        return _page(request, issue, language, read=read, conflict=conflict, note=note, status=status)
-    context = _context(request, issue, language, read=read, conflict=conflict, note=note)
+            query = {"q": _search_words(request), "removed": "yes" if is_removed else ""}
+            return redirect(compose_url(issue, language, **query) + (f"#{focus}" if focus else ""))
+        return _render_page(request, issue, language, read=read, conflict=conflict, note=note, status=status)
+    context = _shared_context(request, issue, language, read=read, conflict=conflict, note=note)
     context |= {"is_whole": is_whole, "focus": focus, "is_saved": status == 200, "is_removed": is_removed}
     context["has_moved"] = issue.version != posted_version(request)
     if is_whole or context["errors"]:
-        context |= _blocks(request, issue, language, read=read)
+        context |= _blocks_context(request, issue, language, read=read)
     if is_whole:
-        context["tray"] = tray.offered(issue, _words(request))
+        context["tray"] = tray.build(issue, _search_words(request))
     response = render(request, "studio/composer/_saved.html", context, status=status)
     if status == 200:
-        save_tokens.remember(request.POST, issue, editor=access.editor(request))
+        save_tokens.remember_save(request.POST, issue, editor=access.current_editor(request))
         response["HX-Trigger"] = "preview-stale"
     return response
 
 
-def answer_card(request: HttpRequest, issue: Issue, language: str, block_id: str) -> HttpResponse:
+def respond_with_card(request: HttpRequest, issue: Issue, language: str, block_id: str) -> HttpResponse:
     """One card that a step changed, with the state that belongs to it; for script."""
-    save_tokens.remember(request.POST, issue, editor=access.editor(request))
-    context = _context(request, issue, language, read=None, conflict=None, note="") | _blocks(request, issue, language)
+    save_tokens.remember_save(request.POST, issue, editor=access.current_editor(request))
+    context = _shared_context(request, issue, language, read=None, conflict=None, note="") | _blocks_context(
+        request, issue, language
+    )
     context["card"] = next(card for card in context["cards"] if card.id == block_id)
     response = render(request, "studio/composer/_card_changed.html", context)
     response["HX-Trigger"] = "preview-stale"
     return response
 
 
-def _words(request: HttpRequest) -> str:
+def _search_words(request: HttpRequest) -> str:
     """What the tray is searched for; an address that was just read is not kept."""
     words = str(request.POST.get("q", "") if request.method == "POST" else request.GET.get("q", ""))
-    return "" if request.method == "POST" and request.POST.get("do") != "find" and tray.as_address(words) else words
+    return "" if request.method == "POST" and request.POST.get("do") != "find" and tray.parse_url(words) else words
 
 
-def _page(
+def _render_page(
     request: HttpRequest,
     issue: Issue,
     language: str,
     *,
-    read: document_form.Read | None = None,
+    read: document_form.ParsedForm | None = None,
     conflict: Issue | None = None,
     note: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    context = _context(request, issue, language, read=read, conflict=conflict, note=note)
-    context |= _blocks(request, issue, language, read=read)
-    context |= {"tray": tray.offered(issue, _words(request)), **checks_panel.panel(issue, language)}
+    context = _shared_context(request, issue, language, read=read, conflict=conflict, note=note)
+    context |= _blocks_context(request, issue, language, read=read)
+    context |= {"tray": tray.build(issue, _search_words(request)), **checks_panel.panel_context(issue, language)}
     context["is_removed"] = "removed" in request.GET and context["may_undo"]
-    context["readers"] = preview_readers.offered(issue, language, access.editor(request))
+    context["readers"] = preview_readers.choices(issue, language, access.current_editor(request))
     return render(request, "studio/composer/compose.html", context, status=status)
 
 
-def _context(
+def _shared_context(
     request: HttpRequest,
     issue: Issue,
     language: str,
     *,
-    read: document_form.Read | None,
+    read: document_form.ParsedForm | None,
     conflict: Issue | None,
     note: str,
 ) -> dict[str, Any]:
     """What every answer shows: state, version, tabs, undo, the line in the inbox."""
     newsletter = issue.newsletter
     stored = content.parse(issue.content)
-    may_undo, may_redo = issues.steps(issue)
+    may_undo, may_redo = issues.undo_redo_available(issue)
     return {
         "section": "issues",
         "issue": issue,
@@ -312,11 +316,11 @@ def _context(
         "default": newsletter.default_language,
         "is_translation": language != newsletter.default_language,
         "tabs": [
-            {"code": code, "missing": document_form.missing(stored, code), "is_here": code == language}
+            {"code": code, "missing": document_form.count_missing(stored, code), "is_here": code == language}
             for code in editions.languages(issue)
         ],
         "version": posted_version(request) if read else issue.version,
-        "envelope": document_form.envelope(
+        "envelope": document_form.envelope_fields(
             read.document if read else stored,
             language=language,
             default=newsletter.default_language,
@@ -332,8 +336,8 @@ def _context(
     }
 
 
-def _blocks(
-    request: HttpRequest, issue: Issue, language: str, *, read: document_form.Read | None = None
+def _blocks_context(
+    request: HttpRequest, issue: Issue, language: str, *, read: document_form.ParsedForm | None = None
 ) -> dict[str, Any]:
     """The fields: envelope and one card a block, and what is known about them."""
     newsletter = issue.newsletter
@@ -345,54 +349,57 @@ def _blocks(
         "typed": typed,
         "errors": errors,
     }
-    cards = document_form.cards(document, facts=_facts(newsletter, document), **shared)
-    bounds = [*document_form.envelope(document, **shared), *(bound for card in cards for bound in card.bounds)]
+    cards = document_form.build_cards(document, facts=_document_facts(newsletter, document), **shared)
+    bounds = [
+        *document_form.envelope_fields(document, **shared),
+        *(bound for card in cards for bound in card.bound_fields),
+    ]
     return {
         "cards": cards,
         "faults": [bound for bound in bounds if bound.error],
-        "guarded": change_notes.notes(document, language=language),
-        "kinds": document_form.KINDS.items(),
-        "tones": document_form.TONES.items(),
-        "policies": document_form.POLICIES.items(),
+        "guarded": change_notes.list_notes(document, language=language),
+        "kinds": document_form.KIND_LABELS.items(),
+        "tones": document_form.TONE_LABELS.items(),
+        "policies": document_form.POLICY_LABELS.items(),
         "first_language": formatting.language_name(newsletter.default_language),
         "is_beside": request.method != "POST" or "beside" in request.POST,
     }
 
 
-def _facts(newsletter: Newsletter, document: content.Document) -> document_form.Facts:
+def _document_facts(newsletter: Newsletter, document: content.Document) -> document_form.DocumentFacts:
     rows = Article.objects.filter(pk__in=document.article_ids()).values_list("pk", "language", "alternates")
-    return document_form.Facts(
+    return document_form.DocumentFacts(
         zone=newsletter.zone,
-        warnings=library.warnings(document),
+        warnings=library.picture_warnings(document),
         twins={key: frozenset([language, *alternates]) for key, language, alternates in rows},
     )
 
 
-def _locked(request: HttpRequest, issue: Issue) -> HttpResponse:
-    context = {"section": "issues", "issue": issue, "language": language_of(issue, request.GET)}
+def _render_locked(request: HttpRequest, issue: Issue) -> HttpResponse:
+    context = {"section": "issues", "issue": issue, "language": chosen_language(issue, request.GET)}
     context["tabs"] = editions.languages(issue)
-    context["may_send"] = roles.may(access.editor(request), roles.Action.SEND, issue.newsletter)
+    context["may_send"] = roles.is_allowed(access.current_editor(request), roles.Action.SEND, issue.newsletter)
     return render(request, "studio/composer/locked.html", context)
 
 
-def address(issue: Issue, language: str, **query: str) -> str:
+def compose_url(issue: Issue, language: str, **query: str) -> str:
     """The composer's page in a language."""
     here = {"language": language if language != issue.newsletter.default_language else "", **query}
     kept = urlencode({name: value for name, value in here.items() if value})
     return reverse("issue-compose", args=[issue.pk]) + (f"?{kept}" if kept else "")
 
 
-def _pictures(issue: Issue, language: str, block_id: str) -> str:
+def _pictures_url(issue: Issue, language: str, block_id: str) -> str:
     return f"{reverse('issue-images', args=[issue.pk])}?{urlencode({'block': block_id, 'language': language})}"
 
 
-def go(request: HttpRequest, address: str) -> HttpResponse:
+def redirect_to(request: HttpRequest, address: str) -> HttpResponse:
     if access.is_htmx(request):
         return HttpResponse(headers={"HX-Redirect": address})
     return redirect(address)
 
 
-def _as_page(text: str, language: str) -> str:
+def _text_to_page(text: str, language: str) -> str:
     return format_html(
         '<!doctype html><html lang="{}"><head><meta charset="utf-8"><title>{}</title><style>'
         "body{{margin:0;padding:1.25rem;background:#fff;color:#1d1b17}}"

@@ -29,7 +29,7 @@ from newsletter.studio.settings import audit_log
 from newsletter.studio.settings.forms import THEMES, PasswordForm, ProfileForm
 from newsletter.studio.shared import access
 
-A_YEAR_S = 365 * 24 * 3600
+YEAR_S = 365 * 24 * 3600
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -51,13 +51,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
 
     def send_password_reset_mail(self, user: Editor, email: str, context: dict[str, Any]) -> None:
         """To the address on file, in the editor's own language."""
-        _send("account/email/password_reset_key", user, {"url": context["password_reset_url"]})
+        _send_mail("account/email/password_reset_key", user, {"url": context["password_reset_url"]})
 
     def add_message(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """Our pages say what happened; allauth's own messages would say it twice."""
 
 
-class Honest:
+class InvalidForm422Mixin:
     """A form with mistakes answers 422, as all forms of the studio do."""
 
     def form_invalid(self, form: Any) -> HttpResponse:
@@ -66,27 +66,27 @@ class Honest:
         return response
 
 
-class Login(Honest, views.LoginView):  # type: ignore[misc]
+class LoginView(InvalidForm422Mixin, views.LoginView):  # type: ignore[misc]
     pass
 
 
-class AskForReset(Honest, views.PasswordResetView):  # type: ignore[misc]
+class PasswordResetView(InvalidForm422Mixin, views.PasswordResetView):  # type: ignore[misc]
     pass
 
 
-class ChoosePassword(Honest, views.PasswordResetFromKeyView):  # type: ignore[misc]
+class PasswordResetFromKeyView(InvalidForm422Mixin, views.PasswordResetFromKeyView):  # type: ignore[misc]
     pass
 
 
-def invite(editor: Editor, newsletter: Newsletter, *, by: Editor) -> None:
+def send_invitation(editor: Editor, newsletter: Newsletter, *, by: Editor) -> None:
     """Mail `editor` a link to choose a password with. Raises OSError (SMTPException is one) if mail cannot leave."""
     key = f"{user_pk_to_url_str(editor)}-{default_token_generator.make_token(editor)}"
     url = AccountAdapter().get_reset_password_from_key_url(key)
     context = {"url": url, "newsletter": newsletter, "inviter": by}
-    _send("account/email/invitation", editor, context)
+    _send_mail("account/email/invitation", editor, context)
 
 
-def _send(template: str, editor: Editor, context: dict[str, Any]) -> None:
+def _send_mail(template: str, editor: Editor, context: dict[str, Any]) -> None:
     with translation.override(editor.language):
         context = {
             **context,
@@ -100,9 +100,11 @@ def _send(template: str, editor: Editor, context: dict[str, Any]) -> None:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def account(request: HttpRequest) -> HttpResponse:
+def edit_account(request: HttpRequest) -> HttpResponse:
     """Name, language, look."""
-    form = ProfileForm(request.POST or None, instance=access.editor(request), theme=request.COOKIES.get("theme", ""))
+    form = ProfileForm(
+        request.POST or None, instance=access.current_editor(request), theme=request.COOKIES.get("theme", "")
+    )
     if request.method == "POST" and form.is_valid():
         form.save()
         with translation.override(form.instance.language):
@@ -118,16 +120,16 @@ def _remember_theme(response: HttpResponse, theme: str) -> None:
         response.delete_cookie("theme", samesite="Lax")
         return
     secure = settings.SESSION_COOKIE_SECURE
-    response.set_cookie("theme", theme, max_age=A_YEAR_S, samesite="Lax", httponly=True, secure=secure)
+    response.set_cookie("theme", theme, max_age=YEAR_S, samesite="Lax", httponly=True, secure=secure)
 
 
 @sensitive_post_parameters()
 @require_http_methods(["POST"])
-def password(request: HttpRequest) -> HttpResponse:
+def change_password(request: HttpRequest) -> HttpResponse:
     """A new password; every other session of this editor ends with it."""
     if response := ratelimit.consume_or_429(request, action="change_password", user=request.user):
         return response  # type: ignore[no-any-return]
-    form = PasswordForm(access.editor(request), request.POST)
+    form = PasswordForm(access.current_editor(request), request.POST)
     if not form.is_valid():
         return _account_page(request, password=form, status=422)
     form.save()
@@ -140,7 +142,7 @@ def password(request: HttpRequest) -> HttpResponse:
 def _account_page(
     request: HttpRequest, *, profile: ProfileForm | None = None, password: PasswordForm | None = None, status: int = 200
 ) -> HttpResponse:
-    me = access.editor(request)
+    me = access.current_editor(request)
     stored = Editor.objects.get(pk=me.pk)
     context = {
         "section": "settings",

@@ -20,8 +20,8 @@ from newsletter.models import AuditEntry, Editor, Issue, Newsletter, Role
 from newsletter.studio.shared import access
 from newsletter.web import client_address
 
-A_PAGE = 50
-ACTIONS: dict[str, Promise] = {
+PAGE_SIZE = 50
+ACTION_LABELS: dict[str, Promise] = {
     "issue-submitted": gettext_lazy("asked for approval of"),
     "issue-approved": gettext_lazy("approved"),
     "issue-scheduled": gettext_lazy("scheduled"),
@@ -70,7 +70,7 @@ ACTIONS: dict[str, Promise] = {
 
 
 @dataclass(frozen=True)
-class Line:
+class AuditRow:
     """One entry in words."""
 
     who: str
@@ -85,37 +85,37 @@ class Line:
 def record(request: HttpRequest, action: str, *, newsletter: Newsletter | None, subject: str, **detail: object) -> None:
     """Add an entry. `subject` and `detail` never hold an address, a name or a secret."""
     AuditEntry.objects.create(
-        actor=access.editor(request),
+        actor=access.current_editor(request),
         action=action,
         newsletter=newsletter,
         subject=subject,
         detail=detail,
         occurred_at=timezone.now(),
-        ip=client_address.client_address(request) or None,
+        ip=client_address.get_client_address(request) or None,
     )
 
 
 @require_safe
-def page(request: HttpRequest) -> HttpResponse:
+def show(request: HttpRequest) -> HttpResponse:
     """Everything done in the newsletters that one administers, newest first."""
-    mine = roles.newsletters(access.editor(request), roles.Action.ADMINISTER)
+    mine = roles.allowed_newsletters(access.current_editor(request), roles.Action.ADMINISTER)
     if not mine:
-        roles.refuse(access.editor(request), roles.Action.ADMINISTER)
+        roles.deny(access.current_editor(request), roles.Action.ADMINISTER)
     entries = AuditEntry.objects.filter(newsletter__in=mine).select_related("actor", "newsletter")
-    sheet = Paginator(entries.order_by("-occurred_at", "-pk"), A_PAGE).get_page(request.GET.get("page"))
-    context = {"section": "settings", "tab": "audit", "lines": in_words(sheet), "sheet": sheet}
+    sheet = Paginator(entries.order_by("-occurred_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"section": "settings", "tab": "audit", "lines": describe_entries(sheet), "sheet": sheet}
     return render(request, "studio/audit.html", context)
 
 
-def in_words(entries: Page[AuditEntry]) -> list[Line]:
+def describe_entries(entries: Page[AuditEntry]) -> list[AuditRow]:
     names = dict(Editor.objects.values_list("pk", "name"))
     numbers = dict(
         Issue.objects.filter(newsletter__in={entry.newsletter_id for entry in entries}).values_list("pk", "number")
     )
     return [
-        Line(
+        AuditRow(
             who=str(entry.actor) if entry.actor else _("Warta"),
-            did=str(ACTIONS.get(entry.action, entry.action)),
+            did=str(ACTION_LABELS.get(entry.action, entry.action)),
             what=_subject(entry, names, numbers),
             detail=_detail(entry),
             at=entry.occurred_at,

@@ -17,13 +17,13 @@ from django.views.decorators.http import require_safe
 
 from newsletter import roles
 from newsletter.drafts import preparation, schedule
-from newsletter.drafts.preparation import Rule
-from newsletter.drafts.schedule import USUAL, Cadence
+from newsletter.drafts.preparation import DraftRule
+from newsletter.drafts.schedule import DEFAULT_CADENCE, Cadence
 from newsletter.formatting import format_datetime, format_time, join_names, zone_name
 from newsletter.models import Article, Newsletter
 from newsletter.studio.shared import access
 
-MOST_SECTIONS = 20
+MAX_SECTIONS = 20
 
 
 class ClockField(forms.TimeField):
@@ -32,7 +32,7 @@ class ClockField(forms.TimeField):
         super().__init__(required=False, widget=widget, input_formats=["%H:%M", "%H:%M:%S", "%H.%M"], **kwargs)
 
 
-class RhythmFields(forms.Form):
+class DraftScheduleForm(forms.Form):
     """Cleaned into `cadence` and `draft_rule` as a newsletter stores them. Nothing ticked is no rhythm."""
 
     days = forms.TypedMultipleChoiceField(
@@ -82,13 +82,13 @@ class RhythmFields(forms.Form):
         help_text=gettext_lazy("Parted by commas."),
     )
 
-    def begin_with(self, newsletter: Newsletter) -> None:
+    def set_initial(self, newsletter: Newsletter) -> None:
         """Show what the newsletter has; a new one begins with what is usual."""
         is_new = newsletter.pk is None
-        stored = USUAL if is_new else schedule.read(newsletter.cadence)
-        rhythm = stored or USUAL
-        rule = preparation.read(newsletter.draft_rule)
-        shown = rule or Rule()
+        stored = DEFAULT_CADENCE if is_new else schedule.parse_cadence(newsletter.cadence)
+        rhythm = stored or DEFAULT_CADENCE
+        rule = preparation.parse_rule(newsletter.draft_rule)
+        shown = rule or DraftRule()
         initial = {
             "days": list(rhythm.days) if stored else [],
             "leaves_at": rhythm.at,
@@ -122,7 +122,7 @@ class RhythmFields(forms.Form):
         if at is None or prepared_at is None:
             return {}
         given = cleaned.get("days_before")
-        days_before = given if isinstance(given, int) else USUAL.days_before
+        days_before = given if isinstance(given, int) else DEFAULT_CADENCE.days_before
         if days_before == 0 and prepared_at >= at:
             message = _("On the same day the draft has to be prepared before %(time)s. Choose an earlier time or day.")
             self.add_error("prepared_at", message % {"time": format_time(at)})
@@ -132,7 +132,7 @@ class RhythmFields(forms.Form):
     def _rule(self, cleaned: dict[str, Any]) -> dict[str, Any]:
         if not cleaned.get("prepares"):
             return {}
-        usual = Rule()
+        usual = DraftRule()
         names = ("most", "per_section", "fewest", "briefs")
         figures = {name: getattr(usual, name) if cleaned.get(name) is None else cleaned[name] for name in names}
         if figures["fewest"] > figures["most"]:
@@ -142,13 +142,13 @@ class RhythmFields(forms.Form):
             self.add_error("briefs", _("The first article always leads. Choose fewer to be told in brief."))
             return {}
         sections = (" ".join(name.split()) for name in cleaned.get("without", "").split(","))
-        return Rule(**figures, without=tuple(dict.fromkeys(name for name in sections if name))).to_json()
+        return DraftRule(**figures, without=tuple(dict.fromkeys(name for name in sections if name))).to_json()
 
 
 # --- in words --------------------------------------------------------------------------------------------------------
 
 
-def in_words(rhythm: Cadence, newsletter: Newsletter, *, now: datetime) -> str:
+def describe_schedule(rhythm: Cadence, newsletter: Newsletter, *, now: datetime) -> str:
     """Days, time and preparation in sentences, in the newsletter's zone."""
     slot = rhythm.next_slot(now, zone=newsletter.zone)
     names = [str(WEEKDAYS[day]) for day in rhythm.days]
@@ -157,10 +157,10 @@ def in_words(rhythm: Cadence, newsletter: Newsletter, *, now: datetime) -> str:
         leaves = _("An issue leaves every day at %(time)s %(zone)s.") % clock
     else:
         leaves = _("An issue leaves every %(days)s at %(time)s %(zone)s.") % {**clock, "days": join_names(names)}
-    return f"{leaves} {_prepared(rhythm)}"
+    return f"{leaves} {_describe_preparation(rhythm)}"
 
 
-def _prepared(rhythm: Cadence) -> str:
+def _describe_preparation(rhythm: Cadence) -> str:
     at = format_time(rhythm.prepared_at)
     if rhythm.days_before == 0:
         return _("Its draft is prepared the same day at %(time)s.") % {"time": at}
@@ -169,23 +169,23 @@ def _prepared(rhythm: Cadence) -> str:
     return _("Its draft is prepared %(days)s days before at %(time)s.") % {"days": rhythm.days_before, "time": at}
 
 
-def sentences(newsletter: Newsletter, *, now: datetime) -> list[str]:
+def describe_settings(newsletter: Newsletter, *, now: datetime) -> list[str]:
     """What these settings do, in words, with what they would do today."""
-    rhythm, rule = schedule.read(newsletter.cadence), preparation.read(newsletter.draft_rule)
+    rhythm, rule = schedule.parse_cadence(newsletter.cadence), preparation.parse_rule(newsletter.draft_rule)
     if rhythm is None:
         return [_("No rhythm: issues leave when you schedule them, and no draft is prepared.")]
-    said = [in_words(rhythm, newsletter, now=now)]
+    said = [describe_schedule(rhythm, newsletter, now=now)]
     slot = rhythm.next_slot(now, zone=newsletter.zone)
     said.append(_("The next one: %(moment)s.") % {"moment": format_datetime(slot, newsletter.zone)})
     if rule is None:
         return [*said, _("No draft is prepared; you start each issue by hand.")]
-    said.append(preparation.in_words(rule))
+    said.append(preparation.describe_rule(rule))
     if newsletter.pk is not None:
-        said.append(_today(preparation.survey(newsletter, rule), rule))
+        said.append(_describe_today(preparation.select_articles(newsletter, rule), rule))
     return said
 
 
-def _today(found: preparation.Survey, rule: Rule) -> str:
+def _describe_today(found: preparation.ArticleSelection, rule: DraftRule) -> str:
     figures = {"picked": len(found.picks), "new": len(found.new), "fewest": rule.fewest}
     if len(found.picks) >= rule.fewest:
         said = ngettext(
@@ -202,29 +202,29 @@ def _today(found: preparation.Survey, rule: Rule) -> str:
     return said % figures
 
 
-def sections(newsletter: Newsletter) -> list[str]:
+def list_sections(newsletter: Newsletter) -> list[str]:
     """Sections of the newsletter's articles in its first language, to choose from."""
     own = newsletter.sources.values("url")
     found = Article.objects.filter(source__url__in=own, language=newsletter.default_language).exclude(section="")
-    return list(found.values_list("section", flat=True).distinct().order_by("section")[:MOST_SECTIONS])
+    return list(found.values_list("section", flat=True).distinct().order_by("section")[:MAX_SECTIONS])
 
 
 # --- the live sentence -----------------------------------------------------------------------------------------------
 
 
 @require_safe
-def said(request: HttpRequest) -> HttpResponse:
+def preview_settings(request: HttpRequest) -> HttpResponse:
     """What the fields as they stand would do, while somebody changes them. Nothing is kept."""
-    me, slug = access.editor(request), request.GET.get("of", "")
-    if not me.is_superuser and not roles.newsletters(me, roles.Action.ADMINISTER):
-        roles.refuse(me, roles.Action.ADMINISTER)
-    stored = access.newsletter(request, slug, roles.Action.ADMINISTER) if slug else Newsletter()
-    form = RhythmFields(request.GET)
+    me, slug = access.current_editor(request), request.GET.get("of", "")
+    if not me.is_superuser and not roles.allowed_newsletters(me, roles.Action.ADMINISTER):
+        roles.deny(me, roles.Action.ADMINISTER)
+    stored = access.get_newsletter(request, slug, roles.Action.ADMINISTER) if slug else Newsletter()
+    form = DraftScheduleForm(request.GET)
     zone = request.GET.get("time_zone", "")
     stored.time_zone = zone if zone in available_timezones() else stored.time_zone
     if form.is_valid():
         stored.cadence, stored.draft_rule = form.cleaned_data["cadence"], form.cleaned_data["draft_rule"]
-        lines = sentences(stored, now=timezone.now())
+        lines = describe_settings(stored, now=timezone.now())
     else:
         lines = [str(error) for errors in form.errors.values() for error in errors]
     return render(request, "studio/settings/_rhythm_said.html", {"lines": lines, "is_wrong": bool(form.errors)})

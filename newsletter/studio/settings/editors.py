@@ -36,12 +36,12 @@ class Team:
 
 
 @require_safe
-def listing(request: HttpRequest) -> HttpResponse:
-    return _page(request)
+def index(request: HttpRequest) -> HttpResponse:
+    return _render_page(request)
 
 
-def _page(request: HttpRequest, *, form: InviteForm | None = None, status: int = 200) -> HttpResponse:
-    mine = _mine(request)
+def _render_page(request: HttpRequest, *, form: InviteForm | None = None, status: int = 200) -> HttpResponse:
+    mine = _administered_newsletters(request)
     teams = [
         Team(letter, list(letter.memberships.select_related("editor").order_by("editor__name"))) for letter in mine
     ]
@@ -51,37 +51,37 @@ def _page(request: HttpRequest, *, form: InviteForm | None = None, status: int =
     return render(request, "studio/settings/editors.html", context, status=status)
 
 
-def _mine(request: HttpRequest) -> list[Newsletter]:
-    mine = roles.newsletters(access.editor(request), roles.Action.ADMINISTER)
+def _administered_newsletters(request: HttpRequest) -> list[Newsletter]:
+    mine = roles.allowed_newsletters(access.current_editor(request), roles.Action.ADMINISTER)
     if not mine:
-        roles.refuse(access.editor(request), roles.Action.ADMINISTER)
+        roles.deny(access.current_editor(request), roles.Action.ADMINISTER)
     return mine
 
 
 @require_POST
 def invite(request: HttpRequest) -> HttpResponse:
     """Make an account without a password where there is none yet, give it a role, and mail a link."""
-    mine = _mine(request)
+    mine = _administered_newsletters(request)
     form = InviteForm(request.POST, newsletters=Newsletter.objects.filter(pk__in=[letter.pk for letter in mine]))
     if not form.is_valid():
-        return _page(request, form=form, status=422)
+        return _render_page(request, form=form, status=422)
     newsletter: Newsletter = form.cleaned_data["newsletter"]
     with transaction.atomic():
-        editor = _editor(form)
+        editor = _get_or_create_editor(form)
         member, is_new = Membership.objects.get_or_create(
             editor=editor, newsletter=newsletter, defaults={"role": form.cleaned_data["role"]}
         )
         if not is_new:
             form.add_error("email", _("This person is an editor of this newsletter already."))
-            return _page(request, form=form, status=422)
+            return _render_page(request, form=form, status=422)
         audit_log.record(
             request, "editor-invited", newsletter=newsletter, subject=f"editor {editor.pk}", to=str(member.role)
         )
-    _mail(request, editor, newsletter)
+    _send_invitation(request, editor, newsletter)
     return redirect("settings-editors")
 
 
-def _editor(form: InviteForm) -> Editor:
+def _get_or_create_editor(form: InviteForm) -> Editor:
     known = Editor.objects.filter(email__iexact=form.cleaned_data["email"]).first()
     if known:
         return known
@@ -91,20 +91,20 @@ def _editor(form: InviteForm) -> Editor:
 
 @require_POST
 def invite_again(request: HttpRequest, membership_id: int) -> HttpResponse:
-    member = _membership(request, membership_id)
+    member = _get_membership(request, membership_id)
     if member.editor.has_usable_password():
         messages.info(request, _("%(name)s has chosen a password already.") % {"name": member.editor})
     else:
-        _mail(request, member.editor, member.newsletter)
+        _send_invitation(request, member.editor, member.newsletter)
     return redirect("settings-editors")
 
 
-def _mail(request: HttpRequest, editor: Editor, newsletter: Newsletter) -> None:
+def _send_invitation(request: HttpRequest, editor: Editor, newsletter: Newsletter) -> None:
     if editor.has_usable_password():
         messages.success(request, _("%(name)s can work on this newsletter now.") % {"name": editor})
         return
     try:
-        accounts.invite(editor, newsletter, by=access.editor(request))
+        accounts.send_invitation(editor, newsletter, by=access.current_editor(request))
     except OSError:
         logger.warning("invitation not sent", extra={"editor": editor.pk})
         messages.error(
@@ -119,35 +119,37 @@ def _mail(request: HttpRequest, editor: Editor, newsletter: Newsletter) -> None:
 @require_POST
 def change_role(request: HttpRequest, membership_id: int) -> HttpResponse:
     """Another role; the person's sessions end, so that nothing of the old role is left open."""
-    member = _membership(request, membership_id)
+    member = _get_membership(request, membership_id)
     role = request.POST.get("role", "")
     if role not in Role.values:
         raise Http404("no such role")
     if role != member.role:
         try:
-            _move(request, member, role)
+            _set_role(request, member, role)
         except LastAdministrator:
-            return _kept_last(request)
+            return _refuse_last_administrator(request)
         messages.success(request, _("%(name)s is now: %(role)s.") % {"name": member.editor, "role": Role(role).label})
     return redirect("settings-editors")
 
 
 @require_POST
 def remove(request: HttpRequest, membership_id: int) -> HttpResponse:
-    member = _membership(request, membership_id)
+    member = _get_membership(request, membership_id)
     try:
-        _move(request, member, "")
+        _set_role(request, member, "")
     except LastAdministrator:
-        return _kept_last(request)
+        return _refuse_last_administrator(request)
     messages.success(
         request, _("%(name)s no longer works on “%(title)s”.") % {"name": member.editor, "title": member.newsletter}
     )
     return redirect(
-        "settings-editors" if roles.newsletters(access.editor(request), roles.Action.ADMINISTER) else "studio-start"
+        "settings-editors"
+        if roles.allowed_newsletters(access.current_editor(request), roles.Action.ADMINISTER)
+        else "studio-start"
     )
 
 
-def _move(request: HttpRequest, member: Membership, role: str) -> None:
+def _set_role(request: HttpRequest, member: Membership, role: str) -> None:
     """Give `member` another role, or none ("")."""
     with transaction.atomic():
         team = Membership.objects.select_for_update().filter(newsletter=member.newsletter, role=Role.ADMINISTRATOR)
@@ -159,18 +161,18 @@ def _move(request: HttpRequest, member: Membership, role: str) -> None:
         action = "role-changed" if role else "editor-removed"
         detail = {"from": str(member.role), "to": role} if role else {}
         audit_log.record(request, action, newsletter=member.newsletter, subject=f"editor {member.editor_id}", **detail)
-    if member.editor_id == access.editor(request).pk:
+    if member.editor_id == access.current_editor(request).pk:
         update_session_auth_hash(request, Editor.objects.get(pk=member.editor_id))
 
 
-def _kept_last(request: HttpRequest) -> HttpResponse:
+def _refuse_last_administrator(request: HttpRequest) -> HttpResponse:
     messages.error(request, _("A newsletter needs an administrator. Make somebody else administrator first."))
     return redirect("settings-editors")
 
 
-def _membership(request: HttpRequest, membership_id: int) -> Membership:
+def _get_membership(request: HttpRequest, membership_id: int) -> Membership:
     member = Membership.objects.select_related("editor", "newsletter").filter(pk=membership_id).first()
-    if member is None or roles.role(access.editor(request), member.newsletter) is None:
+    if member is None or roles.get_role(access.current_editor(request), member.newsletter) is None:
         raise Http404("no such membership")
-    roles.demand(access.editor(request), roles.Action.ADMINISTER, member.newsletter)
+    roles.require(access.current_editor(request), roles.Action.ADMINISTER, member.newsletter)
     return member

@@ -17,10 +17,10 @@ from django.utils.translation import gettext as _
 from newsletter import sites
 from newsletter.models import ACCENT, Editor, Newsletter, Role
 from newsletter.rendering import colours
-from newsletter.studio.settings.draft_schedule import RhythmFields
+from newsletter.studio.settings.draft_schedule import DraftScheduleForm
 
 THEMES = {"system": gettext_lazy("As the device"), "light": gettext_lazy("Light"), "dark": gettext_lazy("Dark")}
-INDONESIA = [
+INDONESIAN_TIME_ZONES = [
     ("Asia/Jakarta", gettext_lazy("WIB: Jakarta, Sumatra, West and Central Kalimantan")),
     ("Asia/Makassar", gettext_lazy("WITA: Makassar, Bali, Nusa Tenggara, East and South Kalimantan")),
     ("Asia/Jayapura", gettext_lazy("WIT: Jayapura, Maluku, Papua")),
@@ -44,10 +44,13 @@ def language_choices() -> list[tuple[str, str]]:
     return [(code, str(get_language_info(code)["name_local"])) for code, _name in settings.LANGUAGES]
 
 
-def time_zones() -> list[tuple[str, Any]]:
+def time_zone_choices() -> list[tuple[str, Any]]:
     """Indonesia's three first, then all others by name."""
     others = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/")))
-    return [(_("Indonesia"), INDONESIA), (_("Elsewhere"), [(zone, zone.replace("_", " ")) for zone in others])]
+    return [
+        (_("Indonesia"), INDONESIAN_TIME_ZONES),
+        (_("Elsewhere"), [(zone, zone.replace("_", " ")) for zone in others]),
+    ]
 
 
 # --- one's own account -----------------------------------------------------------------------------------------------
@@ -138,7 +141,7 @@ class SenderForm(StudioFormMixin, PostalAddressMixin, forms.ModelForm):  # type:
         self.fields["postal_address"].required = True
 
 
-class NewsletterForm(StudioFormMixin, PostalAddressMixin, RhythmFields, forms.ModelForm):  # type: ignore[type-arg]
+class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, forms.ModelForm):  # type: ignore[type-arg]
     """All settings of one newsletter. Titles in other languages are fields of their own, kept in `translations`."""
 
     default_language = forms.ChoiceField(
@@ -154,7 +157,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, RhythmFields, forms.Mo
     )
     time_zone = forms.ChoiceField(
         label=gettext_lazy("Time zone"),
-        choices=time_zones,
+        choices=time_zone_choices,
         help_text=gettext_lazy("All times of this newsletter are written in this zone."),
     )
 
@@ -207,7 +210,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, RhythmFields, forms.Mo
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["postal_address"].required = True
-        self.begin_with(self.instance)
+        self.set_initial(self.instance)
         languages = self.instance.languages or ["id"]
         self.fields["default_language"].initial = languages[0]
         self.fields["more_languages"].initial = languages
@@ -226,7 +229,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, RhythmFields, forms.Mo
         accent = str(self.cleaned_data["accent"]).upper()
         ACCENT(accent)
         ratio = colours.contrast(accent, colours.PAPER)
-        if ratio < colours.READABLE:
+        if ratio < colours.MIN_CONTRAST:
             near = colours.readable_accent(accent)
             raise ValidationError(
                 _(
@@ -250,7 +253,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, RhythmFields, forms.Mo
             code: words for code in newsletter.languages[1:] if any((words := self._words(code)).values())
         }
         if not newsletter.pk:
-            newsletter.slug = sites.free_slug(newsletter.title)
+            newsletter.slug = sites.unused_slug(newsletter.title)
             newsletter.list_id = f"{newsletter.slug}.{newsletter.from_email.rpartition('@')[2]}"
         saved: Newsletter = super().save(commit)
         return saved

@@ -20,14 +20,16 @@ from newsletter.studio.settings import audit_log, draft_schedule
 from newsletter.studio.settings.forms import NewsletterForm
 from newsletter.studio.shared import access
 
-VOIDING = frozenset({"brand", "from_name", "from_email", "reply_to", "postal_address", "tracking", "languages"})
+APPROVAL_VOIDING_FIELDS = frozenset(
+    {"brand", "from_name", "from_email", "reply_to", "postal_address", "tracking", "languages"}
+)
 """A change of one of these ends the approval of issues not yet sent (see `issues.digest`)."""
 
 
 @require_safe
-def listing(request: HttpRequest) -> HttpResponse:
-    me = access.editor(request)
-    mine = {letter.pk for letter in roles.newsletters(me, roles.Action.ADMINISTER)}
+def index(request: HttpRequest) -> HttpResponse:
+    me = access.current_editor(request)
+    mine = {letter.pk for letter in roles.allowed_newsletters(me, roles.Action.ADMINISTER)}
     rows = [
         {
             "newsletter": letter,
@@ -35,7 +37,7 @@ def listing(request: HttpRequest) -> HttpResponse:
             "editors": letter.memberships.count(),
             "may_change": letter.pk in mine,
         }
-        for letter in roles.newsletters(me, roles.Action.WRITE)
+        for letter in roles.allowed_newsletters(me, roles.Action.WRITE)
     ]
     context = {"section": "settings", "tab": "newsletters", "rows": rows, "may_create": may_create(request)}
     return render(request, "studio/settings/newsletters.html", context)
@@ -43,19 +45,21 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 def may_create(request: HttpRequest) -> bool:
     """Administrators of any newsletter may start another one; so may the installation's superuser."""
-    me = access.editor(request)
-    return me.is_superuser or bool(roles.newsletters(me, roles.Action.ADMINISTER))
+    me = access.current_editor(request)
+    return me.is_superuser or bool(roles.allowed_newsletters(me, roles.Action.ADMINISTER))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     if not may_create(request):
-        roles.refuse(access.editor(request), roles.Action.ADMINISTER)
+        roles.deny(access.current_editor(request), roles.Action.ADMINISTER)
     form = NewsletterForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             newsletter = form.save()
-            Membership.objects.create(editor=access.editor(request), newsletter=newsletter, role=Role.ADMINISTRATOR)
+            Membership.objects.create(
+                editor=access.current_editor(request), newsletter=newsletter, role=Role.ADMINISTRATOR
+            )
             audit_log.record(
                 request, "newsletter-created", newsletter=newsletter, subject=f"newsletter {newsletter.pk}"
             )
@@ -68,30 +72,30 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    newsletter = access.newsletter(request, slug, roles.Action.ADMINISTER)
+    newsletter = access.get_newsletter(request, slug, roles.Action.ADMINISTER)
     form = NewsletterForm(request.POST or None, instance=newsletter)
     if request.method == "POST" and form.is_valid():
         before = Newsletter.objects.get(pk=newsletter.pk)
         with transaction.atomic():
             newsletter = form.save()
-            changed = _changed(before, newsletter)
+            changed = _changed_fields(before, newsletter)
             if changed:
                 subject = f"newsletter {newsletter.pk}"
                 audit_log.record(request, "settings-changed", newsletter=newsletter, subject=subject, fields=changed)
-        messages.success(request, _saved(newsletter, changed))
+        messages.success(request, _saved_message(newsletter, changed))
         return redirect("settings-newsletter", newsletter.slug)
     return _form_page(request, form, status=422 if form.is_bound else 200)
 
 
-def _changed(before: Newsletter, after: Newsletter) -> list[str]:
+def _changed_fields(before: Newsletter, after: Newsletter) -> list[str]:
     names = [field.name for field in Newsletter._meta.concrete_fields]
     return [name for name in names if getattr(before, name) != getattr(after, name)]
 
 
-def _saved(newsletter: Newsletter, changed: list[str]) -> str:
+def _saved_message(newsletter: Newsletter, changed: list[str]) -> str:
     waiting = (*EDITABLE, IssueStatus.SCHEDULED)
     approved = newsletter.issues.filter(status__in=waiting).exclude(approved_hash="").exists()
-    if VOIDING.intersection(changed) and approved:
+    if APPROVAL_VOIDING_FIELDS.intersection(changed) and approved:
         return _("Saved. Issues that were approved but not sent need a new approval.")
     return _("Saved.") if changed else _("Nothing was changed.")
 
@@ -103,23 +107,23 @@ def _form_page(request: HttpRequest, form: NewsletterForm, *, status: int) -> Ht
         "tab": "newsletters",
         "form": form,
         "newsletter": stored,
-        "colour": _colour(str(form["accent"].value() or "")),
-        "said": draft_schedule.sentences(stored or _usual(), now=timezone.now()),
-        "sections": draft_schedule.sections(stored) if stored else [],
+        "colour": _describe_colour(str(form["accent"].value() or "")),
+        "said": draft_schedule.describe_settings(stored or _default_newsletter(), now=timezone.now()),
+        "sections": draft_schedule.list_sections(stored) if stored else [],
     }
     return render(request, "studio/settings/newsletter.html", context, status=status)
 
 
-def _usual() -> Newsletter:
+def _default_newsletter() -> Newsletter:
     """What the form of a new newsletter proposes."""
-    return Newsletter(cadence=schedule.USUAL.to_json(), draft_rule=preparation.Rule().to_json())
+    return Newsletter(cadence=schedule.DEFAULT_CADENCE.to_json(), draft_rule=preparation.DraftRule().to_json())
 
 
-def _colour(accent: str) -> dict[str, Any] | None:
+def _describe_colour(accent: str) -> dict[str, Any] | None:
     """The accent as mails will show it; None while it is no colour."""
     try:
         ratio = colours.contrast(accent, colours.PAPER)
-        look = colours.palette(accent)
+        look = colours.build_palette(accent)
     except ValueError:
         return None
     dark = look.accent_dark

@@ -17,12 +17,12 @@ from newsletter.articles import article_changes
 from newsletter.models import Issue
 from newsletter.studio.shared import document_form
 
-ALIKE = 0.4
+MIN_SIMILARITY = 0.4
 """Texts less alike than this are shown one after the other instead of word by word."""
 
 
 @dataclass(frozen=True)
-class Piece:
+class DiffSegment:
     """Some words of a text, and whether they are new, old or in both."""
 
     text: str
@@ -31,24 +31,24 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Difference:
+class TextDiff:
     """What a text said, what it says now, and both in one."""
 
     then: str
     now: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[DiffSegment, ...]
 
 
 @dataclass(frozen=True)
-class Note:
+class ChangeNote:
     """A change as the card of its block shows it."""
 
     block: str
-    kind: article_changes.Kind
+    kind: article_changes.ChangeKind
     language: str
     language_name: str
     """"" for the language that is being edited."""
-    differences: tuple[Difference, ...]
+    differences: tuple[TextDiff, ...]
     url: str
     reason: str
     looked_at: datetime | None
@@ -63,59 +63,59 @@ class Note:
         return self.kind in {"retitled", "reworded", "moved"}
 
 
-def notes(document: content.Document, *, language: str) -> list[Note]:
+def list_notes(document: content.Document, *, language: str) -> list[ChangeNote]:
     """What the cards of `document` say about changed articles, the language being edited first."""
-    found = [note(change, language=language) for change in article_changes.in_document(document)]
+    found = [build_note(change, language=language) for change in article_changes.find_document_changes(document)]
     return sorted(found, key=lambda one: bool(one.language_name))
 
 
-def note(change: article_changes.Change, *, language: str = "") -> Note:
+def build_note(change: article_changes.ArticleChange, *, language: str = "") -> ChangeNote:
     then, now = change.then, change.now
     told = [(then.title, now.title), (then.summary, now.summary)] if change.kind in {"retitled", "reworded"} else []
-    return Note(
+    return ChangeNote(
         block=change.block,
         kind=change.kind,
         language=change.language,
         language_name="" if change.language == language else formatting.language_name(change.language),
-        differences=tuple(difference(old, new) for old, new in told if not article_changes.is_same(old, new)),
+        differences=tuple(diff_texts(old, new) for old, new in told if not article_changes.is_same_text(old, new)),
         url=change.url,
         reason=_(change.reason) if change.reason else "",
         looked_at=change.looked_at,
     )
 
 
-def difference(then: str, now: str) -> Difference:
+def diff_texts(then: str, now: str) -> TextDiff:
     """Two texts, and their words in one line."""
     old, new = then.split(), now.split()
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    if matcher.ratio() < ALIKE:
-        return Difference(then, now, _both(then, now))
-    pieces: list[Piece] = []
+    if matcher.ratio() < MIN_SIMILARITY:
+        return TextDiff(then, now, _old_and_new(then, now))
+    pieces: list[DiffSegment] = []
     for what, a, b, c, d in matcher.get_opcodes():
         gone, come = " ".join(old[a:b]), " ".join(new[c:d])
-        pieces += [Piece(gone)] if what == "equal" else _both(gone, come)
-    return Difference(then, now, tuple(pieces))
+        pieces += [DiffSegment(gone)] if what == "equal" else _old_and_new(gone, come)
+    return TextDiff(then, now, tuple(pieces))
 
 
-def _both(then: str, now: str) -> tuple[Piece, ...]:
-    return tuple(piece for piece in (Piece(then, is_old=True), Piece(now, is_new=True)) if piece.text)
+def _old_and_new(then: str, now: str) -> tuple[DiffSegment, ...]:
+    return tuple(piece for piece in (DiffSegment(then, is_old=True), DiffSegment(now, is_new=True)) if piece.text)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 
-def take(_issue: Issue, document: content.Document, rest: str) -> str:
-    return _answered(article_changes.take, document, rest)
+def accept_change(_issue: Issue, document: content.Document, rest: str) -> str:
+    return _apply_answer(article_changes.update_block, document, rest)
 
 
-def keep(_issue: Issue, document: content.Document, rest: str) -> str:
-    return _answered(article_changes.keep, document, rest)
+def reject_change(_issue: Issue, document: content.Document, rest: str) -> str:
+    return _apply_answer(article_changes.dismiss_change, document, rest)
 
 
-def _answered(answer: Callable[..., None], document: content.Document, rest: str) -> str:
+def _apply_answer(answer: Callable[..., None], document: content.Document, rest: str) -> str:
     block, _colon, language = rest.partition(":")
     try:
         answer(document, block, language=language)
-    except article_changes.NotThere:
+    except article_changes.BlockNotFound:
         raise document_form.BadForm("block") from None
     return block

@@ -15,15 +15,15 @@ def studio(request: HttpRequest) -> dict[str, Any]:
     """The editor's newsletters and what the menu may offer; nothing outside the studio or before the login."""
     if not request.path.startswith("/studio/") or not request.user.is_authenticated:
         return {}
-    newsletters = roles.newsletters(request.user, roles.Action.WRITE)
-    role = roles.role(request.user, newsletters[0]) if newsletters else None
+    newsletters = roles.allowed_newsletters(request.user, roles.Action.WRITE)
+    role = roles.get_role(request.user, newsletters[0]) if newsletters else None
     return {
         "studio": {
             "only_to": ", ".join(settings.MAIL_ONLY_TO),
             "brand": newsletters[0].brand if newsletters else "",
             "newsletters": newsletters,
             "role": Role(role).label if role else "",
-            "sees_people": roles.anywhere(request.user, roles.Action.SEE_PEOPLE),
-            "administers": roles.anywhere(request.user, roles.Action.ADMINISTER),
+            "sees_people": roles.is_allowed_anywhere(request.user, roles.Action.SEE_PEOPLE),
+            "administers": roles.is_allowed_anywhere(request.user, roles.Action.ADMINISTER),
         }
     }

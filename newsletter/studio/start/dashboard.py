@@ -28,11 +28,11 @@ from newsletter.models import EDITABLE, Editor, Issue, IssueStatus, Newsletter, 
 from newsletter.studio.settings import newsletters
 from newsletter.studio.shared import access, document_form
 
-ON_THE_WAY = (*EDITABLE, IssueStatus.SCHEDULED, IssueStatus.SENDING, IssueStatus.PAUSED)
+IN_PROGRESS = (*EDITABLE, IssueStatus.SCHEDULED, IssueStatus.SENDING, IssueStatus.PAUSED)
 
 
 @dataclass(frozen=True)
-class Step:
+class SetupStep:
     """One step of the set-up of a newsletter."""
 
     title: str
@@ -44,7 +44,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Need:
+class ActionItem:
     """Something that waits for a person. `tone` is warn or danger."""
 
     title: str
@@ -54,69 +54,69 @@ class Need:
     tone: str = "warn"
 
 
-Steps = Callable[[Newsletter], Iterable[Step]]
-Needs = Callable[[Editor, list[Newsletter]], Iterable[Need]]
-_steps: list[Steps] = []
-_needs: list[Needs] = []
+SetupStepSource = Callable[[Newsletter], Iterable[SetupStep]]
+ActionItemSource = Callable[[Editor, list[Newsletter]], Iterable[ActionItem]]
+_setup_step_sources: list[SetupStepSource] = []
+_action_item_sources: list[ActionItemSource] = []
 
 
-def add_steps(steps: Steps) -> None:
-    if steps not in _steps:
-        _steps.append(steps)
+def register_setup_steps(steps: SetupStepSource) -> None:
+    if steps not in _setup_step_sources:
+        _setup_step_sources.append(steps)
 
 
-def add_needs(needs: Needs) -> None:
-    if needs not in _needs:
-        _needs.append(needs)
+def register_action_items(needs: ActionItemSource) -> None:
+    if needs not in _action_item_sources:
+        _action_item_sources.append(needs)
 
 
 # --- set-up ----------------------------------------------------------------------------------------------------------
 
 
-def steps_of(newsletter: Newsletter) -> list[Step]:
-    found = [step for steps in (_own_steps, *_steps) for step in steps(newsletter)]
+def list_setup_steps(newsletter: Newsletter) -> list[SetupStep]:
+    found = [step for steps in (_newsletter_setup_steps, *_setup_step_sources) for step in steps(newsletter)]
     return sorted(found, key=lambda step: (step.is_done, step.place))
 
 
-def _own_steps(newsletter: Newsletter) -> Iterable[Step]:
+def _newsletter_setup_steps(newsletter: Newsletter) -> Iterable[SetupStep]:
     at = reverse("settings-newsletter", args=[newsletter.slug])
     first_issue = newsletter.issues.filter(deleted_at__isnull=True).first()
-    yield Step(
+    yield SetupStep(
         _("Name and colour"),
         _("So that readers know at a glance who writes. 1 min"),
         f"{at}#brand",
         bool(newsletter.brand and newsletter.title),
         10,
     )
-    yield Step(
+    yield SetupStep(
         _("Sender"),
         _("The name and address that every mail comes from. 1 min"),
         f"{at}#sender",
         bool(newsletter.from_name and newsletter.from_email),
         20,
     )
-    yield Step(
+    yield SetupStep(
         _("Postal address"),
         _("It stands in the footer of each mail; without it nothing is sent. 1 min"),
         f"{at}#postal",
         bool(newsletter.postal_address.strip()),
         30,
     )
-    yield Step(
+    yield SetupStep(
         _("A feed or a first article"),
         _("Paste the address of your site’s feed: issues are made of your own articles. 1 min"),
         f"{reverse('source-list')}?newsletter={newsletter.slug}",
         newsletter.sources.exists() or bool(first_issue and first_issue.articles.exists()),
         35,
     )
-    yield Step(
+    yield SetupStep(
         _("A way out for mail"),
         _("Until MAIL_URL names your provider, mail is caught on this machine. 10 min"),
-        _help_address(),
+        _mail_help_url(),
         any(not route.startswith(("mailbox:", "discard:")) for route in settings.MAIL_ROUTES),
         40,
     )
-    yield Step(
+    yield SetupStep(
         _("First issue"),
         _("Start a draft; nothing goes out until you schedule it."),
         reverse("issue-list"),
@@ -125,7 +125,7 @@ def _own_steps(newsletter: Newsletter) -> Iterable[Step]:
     )
 
 
-def _help_address() -> str:
+def _mail_help_url() -> str:
     try:
         return reverse("mailbox")
     except NoReverseMatch:
@@ -135,40 +135,40 @@ def _help_address() -> str:
 # --- needs -----------------------------------------------------------------------------------------------------------
 
 
-def needs_of(editor: Editor, mine: list[Newsletter]) -> list[Need]:
-    found = [need for needs in (_own_needs, *_needs) for need in needs(editor, mine)]
+def list_action_items(editor: Editor, mine: list[Newsletter]) -> list[ActionItem]:
+    found = [need for needs in (_issue_action_items, *_action_item_sources) for need in needs(editor, mine)]
     return sorted(found, key=lambda need: need.tone != "danger")
 
 
-def _own_needs(editor: Editor, mine: list[Newsletter]) -> Iterable[Need]:
-    current = Issue.objects.kept().filter(newsletter__in=mine).select_related("newsletter")
+def _issue_action_items(editor: Editor, mine: list[Newsletter]) -> Iterable[ActionItem]:
+    current = Issue.objects.not_deleted().filter(newsletter__in=mine).select_related("newsletter")
     for issue in current.filter(status=IssueStatus.PAUSED):
         title = _("Issue %(number)s is paused") % {"number": issue.number}
-        url = address("issue-progress", issue.pk) or reverse("issue-compose", args=[issue.pk])
-        yield Need(title, issue.pause_reason or _("Somebody paused it."), url, "circle-pause", "danger")
+        url = optional_url("issue-progress", issue.pk) or reverse("issue-compose", args=[issue.pk])
+        yield ActionItem(title, issue.pause_reason or _("Somebody paused it."), url, "circle-pause", "danger")
     for issue in current.filter(status__in=EDITABLE):
-        yield from _untranslated(issue)
+        yield from _untranslated_items(issue)
     for newsletter in mine:
-        coming = preparation.coming(newsletter, now=timezone.now())
+        coming = preparation.upcoming_draft(newsletter, now=timezone.now())
         if coming is not None and coming.is_thin:
-            yield _thin(coming)
+            yield _thin_week_item(coming)
     for source in Source.objects.filter(newsletter__in=mine, is_active=True).exclude(error="")[:5]:
         url = f"{reverse('source-list')}?newsletter={source.newsletter.slug}"
-        yield Need(_("A feed could not be read"), source.error, url, "rss")
+        yield ActionItem(_("A feed could not be read"), source.error, url, "rss")
     for issue in current.filter(status=IssueStatus.IN_REVIEW):
-        if roles.may(editor, roles.Action.APPROVE, issue.newsletter):
+        if roles.is_allowed(editor, roles.Action.APPROVE, issue.newsletter):
             title = _("Issue %(number)s waits for approval") % {"number": issue.number}
-            url = address("issue-review", issue.pk) or reverse("issue-compose", args=[issue.pk])
-            yield Need(title, _("Somebody asked for a second pair of eyes."), url, "eye")
+            url = optional_url("issue-review", issue.pk) or reverse("issue-compose", args=[issue.pk])
+            yield ActionItem(title, _("Somebody asked for a second pair of eyes."), url, "eye")
 
 
-def _thin(coming: preparation.Coming) -> Need:
+def _thin_week_item(coming: preparation.UpcomingDraft) -> ActionItem:
     title = _("No draft for %(title)s: too few new articles") % {"title": coming.newsletter.title}
     url = f"{reverse('article-list')}?newsletter={coming.newsletter.slug}"
-    return Need(title, thin_in_words(coming), url, "calendar-x")
+    return ActionItem(title, describe_thin_week(coming), url, "calendar-x")
 
 
-def thin_in_words(coming: preparation.Coming) -> str:
+def describe_thin_week(coming: preparation.UpcomingDraft) -> str:
     picks = len(coming.found.picks) if coming.found else 0
     said = ngettext(
         "For %(moment)s your rule finds %(picked)s article, and you want at least %(fewest)s. Nothing is sent.",
@@ -179,10 +179,10 @@ def thin_in_words(coming: preparation.Coming) -> str:
     return said % {"moment": moment, "picked": picks, "fewest": coming.rule.fewest}
 
 
-def _untranslated(issue: Issue) -> Iterable[Need]:
+def _untranslated_items(issue: Issue) -> Iterable[ActionItem]:
     document = content.parse(issue.content)
     for language in issue.newsletter.languages[1:]:
-        count = document_form.missing(document, language)
+        count = document_form.count_missing(document, language)
         if not count:
             continue
         title = ngettext(
@@ -191,10 +191,10 @@ def _untranslated(issue: Issue) -> Iterable[Need]:
             count,
         ) % {"count": count, "number": issue.number, "language": formatting.language_name(language)}
         why = _("Translate, leave out, or show the first language with a note.")
-        yield Need(title, why, f"{reverse('issue-compose', args=[issue.pk])}?language={language}", "languages")
+        yield ActionItem(title, why, f"{reverse('issue-compose', args=[issue.pk])}?language={language}", "languages")
 
 
-def address(name: str, *args: object) -> str:
+def optional_url(name: str, *args: object) -> str:
     """The address of a page of another package; "" where that is not installed."""
     try:
         return reverse(name, args=args)
@@ -206,18 +206,18 @@ def address(name: str, *args: object) -> str:
 
 
 @require_safe
-def page(request: HttpRequest) -> HttpResponse:
-    me = access.editor(request)
-    mine = roles.newsletters(me, roles.Action.WRITE)
-    current = Issue.objects.kept().filter(newsletter__in=mine).select_related("newsletter")
+def show(request: HttpRequest) -> HttpResponse:
+    me = access.current_editor(request)
+    mine = roles.allowed_newsletters(me, roles.Action.WRITE)
+    current = Issue.objects.not_deleted().filter(newsletter__in=mine).select_related("newsletter")
     now = timezone.now()
-    drafts = _prepared_first(list(current.filter(status__in=ON_THE_WAY).order_by("-edited_at")[:8]))
-    ahead = _ahead(mine, now=now) if not drafts else None
+    drafts = _prepared_first(list(current.filter(status__in=IN_PROGRESS).order_by("-edited_at")[:8]))
+    ahead = _next_slot(mine, now=now) if not drafts else None
     sent = current.filter(status=IssueStatus.SENT).order_by("-sent_at")
-    last = next((one for one in sent[: issues.LOOKED_BACK] if not one.is_a_note), None)
-    mine_to_set_up = roles.newsletters(me, roles.Action.ADMINISTER)
+    last = next((one for one in sent[: issues.MAX_ISSUES_SEARCHED] if not one.is_correction_note), None)
+    mine_to_set_up = roles.allowed_newsletters(me, roles.Action.ADMINISTER)
     own_first = sorted(mine_to_set_up, key=lambda letter: letter.is_demo)
-    steps = steps_of(own_first[0]) if own_first else []
+    steps = list_setup_steps(own_first[0]) if own_first else []
     context = {
         "section": "start",
         "mine": mine,
@@ -226,15 +226,15 @@ def page(request: HttpRequest) -> HttpResponse:
         "lead": _card(drafts[0], now=now) if drafts else None,
         "others": drafts[1:4],
         "ahead": ahead,
-        "thin": thin_in_words(ahead) if ahead and ahead.is_thin else "",
+        "thin": describe_thin_week(ahead) if ahead and ahead.is_thin else "",
         "has_own": any(not letter.is_demo for letter in mine),
-        "needs": needs_of(me, mine),
+        "needs": list_action_items(me, mine),
         "steps": steps,
         "steps_done": sum(step.is_done for step in steps),
         "steps_left": sum(not step.is_done for step in steps),
         "last": last,
         "last_refused": last.refused_count if last else 0,
-        "report_url": address("issue-report", last.pk) if last else "",
+        "report_url": optional_url("issue-report", last.pk) if last else "",
         "may_create": newsletters.may_create(request),
     }
     return render(request, "studio/start.html", context)
@@ -245,18 +245,18 @@ def _prepared_first(drafts: list[Issue]) -> list[Issue]:
     return sorted(drafts, key=lambda issue: not (issue.prepared_for is not None and issue.is_editable))
 
 
-def _ahead(mine: list[Newsletter], *, now: datetime) -> preparation.Coming | None:
+def _next_slot(mine: list[Newsletter], *, now: datetime) -> preparation.UpcomingDraft | None:
     """The slot that comes first, where no draft is there yet."""
-    slots = [coming for newsletter in mine if (coming := preparation.coming(newsletter, now=now))]
+    slots = [coming for newsletter in mine if (coming := preparation.upcoming_draft(newsletter, now=now))]
     return min(slots, key=lambda coming: coming.slot, default=None)
 
 
 @require_POST
 def pick_again(request: HttpRequest, issue_id: int) -> HttpResponse:
     """Fill the prepared draft anew, with what came since."""
-    issue = access.issue(request, issue_id)
+    issue = access.get_issue(request, issue_id)
     try:
-        preparation.pick_again(issue, editor=access.editor(request), now=timezone.now())
+        preparation.refill(issue, editor=access.current_editor(request), now=timezone.now())
     except (issues.Conflict, issues.WrongState):
         messages.error(request, _("Somebody changed this issue a moment ago. Open it and look."))
     else:
@@ -268,7 +268,7 @@ def _card(issue: Issue, *, now: datetime) -> dict[str, Any]:
     """A draft with its picks: headline, and the languages it is told in."""
     default = issue.newsletter.default_language
     document = content.parse(issue.content)
-    cards = document_form.cards(document, language=default, default=default)
+    cards = document_form.build_cards(document, language=default, default=default)
     picks = [
         {"title": card.title or card.label, "languages": _languages(block, issue.newsletter)}
         for card, block in zip(cards, document.blocks, strict=True)
@@ -280,16 +280,16 @@ def _card(issue: Issue, *, now: datetime) -> dict[str, Any]:
         "language": default,
         "picks": picks[:7],
         "more": max(0, len(picks) - 7),
-        **_prepared(issue, document, now=now),
+        **_preparation_context(issue, document, now=now),
     }
 
 
-def _prepared(issue: Issue, document: content.Document, *, now: datetime) -> dict[str, Any]:
+def _preparation_context(issue: Issue, document: content.Document, *, now: datetime) -> dict[str, Any]:
     """For a prepared draft: what of the new articles is in it, and why."""
-    rule = preparation.read(issue.newsletter.draft_rule)
+    rule = preparation.parse_rule(issue.newsletter.draft_rule)
     if issue.prepared_for is None or rule is None or not issue.is_editable:
         return {}
-    found = preparation.survey(issue.newsletter, rule, draft=issue)
+    found = preparation.select_articles(issue.newsletter, rule, draft=issue)
     told, new = set(document.article_ids()), {story.article.pk for story in found.new}
     figures = {"picked": len(told & new), "new": len(new)}
     is_untouched = issue.edited_by_id is None
@@ -304,7 +304,7 @@ def _prepared(issue: Issue, document: content.Document, *, now: datetime) -> dic
     return {
         "is_prepared": True,
         "said": said % figures,
-        "rule": preparation.in_words(rule) if is_untouched else "",
+        "rule": preparation.describe_rule(rule) if is_untouched else "",
         "slot": issue.prepared_for,
         "is_late": issue.prepared_for <= now,
         "may_pick_again": is_untouched and told != {story.article.pk for story in found.picks},

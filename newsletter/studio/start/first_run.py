@@ -29,18 +29,18 @@ from newsletter import editions, roles, sites
 from newsletter.formatting import language_name, zone_name
 from newsletter.models import ACCENT, Issue, Newsletter
 from newsletter.rendering import colours
-from newsletter.sites import Reading
+from newsletter.sites import SiteReading
 from newsletter.studio.settings import audit_log, newsletters
-from newsletter.studio.settings.forms import INDONESIA, SenderForm, StudioFormMixin, time_zones
+from newsletter.studio.settings.forms import INDONESIAN_TIME_ZONES, SenderForm, StudioFormMixin, time_zone_choices
 from newsletter.studio.shared import access
 
-KEPT_FOR_S = 30 * 60
+CACHE_TIMEOUT_S = 30 * 60
 PREVIEW_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; script-src 'none'; "
     "form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin"
 )
 """As in the composer, but pictures come inside the mail: looking at a site's issue asks that site for nothing."""
-STEPS = {
+STEP_LABELS = {
     "front": gettext_lazy("Front page: name, colours, languages"),
     "feed": gettext_lazy("Feed"),
     "articles": gettext_lazy("Newest articles"),
@@ -48,7 +48,7 @@ STEPS = {
 }
 
 
-class AddressForm(StudioFormMixin, forms.Form):
+class SiteUrlForm(StudioFormMixin, forms.Form):
     address = forms.URLField(
         label=gettext_lazy("Your site’s address"),
         max_length=1000,
@@ -58,7 +58,7 @@ class AddressForm(StudioFormMixin, forms.Form):
     )
 
 
-class FoundForm(StudioFormMixin, forms.Form):
+class SiteReadingForm(StudioFormMixin, forms.Form):
     """What was found, to be changed in place."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
@@ -71,12 +71,12 @@ class FoundForm(StudioFormMixin, forms.Form):
         label=gettext_lazy("Sent in"), required=False, widget=forms.CheckboxSelectMultiple
     )
     accent = forms.CharField(label=gettext_lazy("Accent"), max_length=7, validators=[ACCENT])
-    time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=time_zones)
+    time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=time_zone_choices)
     postal_address = forms.CharField(
         label=gettext_lazy("Postal address"), required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
 
-    def __init__(self, reading: Reading, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, reading: SiteReading, *args: Any, **kwargs: Any) -> None:
         initial = {
             "name": reading.name,
             "shows_logo": reading.shows_logo,
@@ -95,7 +95,7 @@ class FoundForm(StudioFormMixin, forms.Form):
             assert isinstance(field, forms.ChoiceField)  # noqa: S101 (for the type checker)
             field.choices = values
 
-    def apply(self, reading: Reading) -> None:
+    def apply(self, reading: SiteReading) -> None:
         """Take the changes over into the reading."""
         new = self.cleaned_data
         reading.name, reading.shows_logo = new["name"], new["shows_logo"]
@@ -109,105 +109,105 @@ class FoundForm(StudioFormMixin, forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def ask(request: HttpRequest) -> HttpResponse:
+def start_reading(request: HttpRequest) -> HttpResponse:
     """The address is asked for, and the reading begun."""
-    _demand(request)
+    _require_permission(request)
     if request.method != "POST":
-        return _asking(request, AddressForm())
-    form = AddressForm(request.POST)
+        return _render_start(request, SiteUrlForm())
+    form = SiteUrlForm(request.POST)
     if not form.is_valid():
-        return _asking(request, form, status=422)
-    token, reading = secrets.token_urlsafe(12), sites.begin(form.cleaned_data["address"], now=timezone.now())
+        return _render_start(request, form, status=422)
+    token, reading = secrets.token_urlsafe(12), sites.start_reading(form.cleaned_data["address"], now=timezone.now())
     if access.is_htmx(request):
-        _put(request, token, reading)
-        return _progress(request, token, reading)
-    left = float(sites.SECONDS)
+        _store_reading(request, token, reading)
+        return _render_progress(request, token, reading)
+    left = float(sites.STEP_SECONDS)
     while not reading.is_done:
         before = reading.seconds
         try:
-            sites.go_on(reading, seconds=max(left, 1))
-        except sites.CannotRead as error:
-            return _cannot(request, reading, str(error))
+            sites.read_next_step(reading, seconds=max(left, 1))
+        except sites.SiteReadError as error:
+            return _render_failure(request, reading, str(error))
         left -= reading.seconds - before
-    _put(request, token, reading)
+    _store_reading(request, token, reading)
     return redirect("site-found", token)
 
 
 @require_POST
-def go_on(request: HttpRequest, token: str) -> HttpResponse:
+def continue_reading(request: HttpRequest, token: str) -> HttpResponse:
     """One more step of the reading, then what is to be seen of it."""
-    _demand(request)
-    reading = _get(request, token)
+    _require_permission(request)
+    reading = _load_reading(request, token)
     if not reading.is_done:
         try:
-            sites.go_on(reading)
-        except sites.CannotRead as error:
-            return _cannot(request, reading, str(error))
-        _put(request, token, reading)
+            sites.read_next_step(reading)
+        except sites.SiteReadError as error:
+            return _render_failure(request, reading, str(error))
+        _store_reading(request, token, reading)
     if not reading.is_done:
-        return _progress(request, token, reading)
+        return _render_progress(request, token, reading)
     if access.is_htmx(request):
         return HttpResponseClientRedirect(reverse("site-found", args=[token]))
     return redirect("site-found", token)
 
 
-def _demand(request: HttpRequest) -> None:
+def _require_permission(request: HttpRequest) -> None:
     if not newsletters.may_create(request):
-        roles.refuse(access.editor(request), roles.Action.ADMINISTER)
+        roles.deny(access.current_editor(request), roles.Action.ADMINISTER)
 
 
 def _key(request: HttpRequest, token: str) -> str:
-    return f"site-reading:{access.editor(request).pk}:{token}"
+    return f"site-reading:{access.current_editor(request).pk}:{token}"
 
 
-def _put(request: HttpRequest, token: str, reading: Reading) -> None:
-    cache.set(_key(request, token), reading, KEPT_FOR_S)
+def _store_reading(request: HttpRequest, token: str, reading: SiteReading) -> None:
+    cache.set(_key(request, token), reading, CACHE_TIMEOUT_S)
 
 
-def _get(request: HttpRequest, token: str) -> Reading:
+def _load_reading(request: HttpRequest, token: str) -> SiteReading:
     reading = cache.get(_key(request, token))
-    if not isinstance(reading, Reading):
+    if not isinstance(reading, SiteReading):
         raise Http404("no such reading, or not any more")
     return reading
 
 
-def _asking(request: HttpRequest, form: AddressForm, *, status: int = 200) -> HttpResponse:
+def _render_start(request: HttpRequest, form: SiteUrlForm, *, status: int = 200) -> HttpResponse:
     whole = "studio/first_run/ask.html"
     template = "studio/first_run/_ask.html" if access.is_htmx(request) else whole
     return render(request, template, {"form": form}, status=status)
 
 
-def _cannot(request: HttpRequest, reading: Reading, why: str) -> HttpResponse:
-    form = AddressForm({"address": reading.address})
+def _render_failure(request: HttpRequest, reading: SiteReading, why: str) -> HttpResponse:
+    form = SiteUrlForm({"address": reading.address})
     form.is_valid()
     form.add_error("address", why)
-    return _asking(request, form, status=422)
+    return _render_start(request, form, status=422)
 
 
-def _progress(request: HttpRequest, token: str, reading: Reading) -> HttpResponse:
-    order = list(STEPS)
+def _render_progress(request: HttpRequest, token: str, reading: SiteReading) -> HttpResponse:
+    order = list(STEP_LABELS)
     here = order.index(reading.step)
     rows = [
-        {"label": label, "is_done": place < here, "is_now": place == here, "said": _so_far(reading, name)}
-        for place, (name, label) in enumerate(STEPS.items())
+        {"label": label, "is_done": place < here, "is_now": place == here, "said": _describe_progress(reading, name)}
+        for place, (name, label) in enumerate(STEP_LABELS.items())
     ]
     context = {"token": token, "reading": reading, "rows": rows, "done": here, "all": len(order)}
     template = "_progress.html" if access.is_htmx(request) else "progress.html"
     return render(request, f"studio/first_run/{template}", context)
 
 
-def _so_far(reading: Reading, step: str) -> str:
+def _describe_progress(reading: SiteReading, step: str) -> str:
     """What a step has found, once it is done."""
     if step == "front":
         return reading.name
     if step == "feed" and reading.found:
-        return _items(sum(one.count for one in reading.found))
+        return _count_articles(sum(one.count for one in reading.found))
     if step == "articles" and reading.step == "pictures":
-        return _items(len(reading.told))
+        return _count_articles(len(reading.told))
     return ""
 
 
-def _items(count: int) -> str:
+def _count_articles(count: int) -> str:
     return ngettext("%(count)s article", "%(count)s articles", count) % {"count": count}
 
 
@@ -215,29 +215,29 @@ def _items(count: int) -> str:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def found(request: HttpRequest, token: str) -> HttpResponse:
+def review_reading(request: HttpRequest, token: str) -> HttpResponse:
     """Show what was found. A POST changes it, and keeps it if asked to."""
-    _demand(request)
-    reading = _get(request, token)
+    _require_permission(request)
+    reading = _load_reading(request, token)
     if not reading.is_done:
-        return _progress(request, token, reading)
-    form = FoundForm(reading, request.POST or None)
+        return _render_progress(request, token, reading)
+    form = SiteReadingForm(reading, request.POST or None)
     if request.method != "POST":
-        return _found(request, token, reading, form)
+        return _render_review(request, token, reading, form)
     if not form.is_valid():
-        return _found(request, token, reading, form, status=422)
+        return _render_review(request, token, reading, form, status=422)
     form.apply(reading)
     if request.POST.get("do") == "keep":
-        return _keep(request, token, reading)
-    _put(request, token, reading)
+        return _create_newsletter(request, token, reading)
+    _store_reading(request, token, reading)
     return redirect(f"{reverse('site-found', args=[token])}#found")
 
 
-def _keep(request: HttpRequest, token: str, reading: Reading) -> HttpResponse:
+def _create_newsletter(request: HttpRequest, token: str, reading: SiteReading) -> HttpResponse:
     """The reading is taken out of the cache first, so that a second click makes no second newsletter."""
     if not cache.delete(_key(request, token)):
         return redirect("studio-start")
-    issue = sites.keep(reading, editor=access.editor(request), now=timezone.now())
+    issue = sites.store_site(reading, editor=access.current_editor(request), now=timezone.now())
     newsletter = issue.newsletter
     audit_log.record(request, "newsletter-created", newsletter=newsletter, subject=f"newsletter {newsletter.pk}")
     for _source in newsletter.sources.all():
@@ -246,36 +246,38 @@ def _keep(request: HttpRequest, token: str, reading: Reading) -> HttpResponse:
     return redirect("site-sender", newsletter.slug)
 
 
-def _found(request: HttpRequest, token: str, reading: Reading, form: FoundForm, *, status: int = 200) -> HttpResponse:
+def _render_review(
+    request: HttpRequest, token: str, reading: SiteReading, form: SiteReadingForm, *, status: int = 200
+) -> HttpResponse:
     language = request.GET.get("language", "")
     language = language if language in reading.languages else reading.languages[0]
     context = {
         "token": token,
         "reading": reading,
         "form": form,
-        "ask": AddressForm(initial={"address": reading.address}),
+        "ask": SiteUrlForm(initial={"address": reading.address}),
         "language": language,
         "tabs": [{"code": code, "name": language_name(code)} for code in reading.languages],
-        "envelope": sites.envelope(reading, language),
-        "has_story": bool(sites.picks(reading)),
-        "logo": {"light": reading.logo.inline} if reading.logo else None,
-        "feeds": [{"path": _short(one.url), "said": _feed_in_words(one)} for one in reading.feeds],
+        "envelope": sites.build_envelope(reading, language),
+        "has_story": bool(sites.pick_articles(reading)),
+        "logo": {"light": reading.logo.data_uri} if reading.logo else None,
+        "feeds": [{"path": _path_and_query(one.url), "said": _describe_feed(one)} for one in reading.feeds],
         "languages": ", ".join(language_name(code) for code in reading.languages),
-        "languages_said": _languages_in_words(reading),
-        "colour": _colour(reading),
-        "zone": _zone_in_words(reading),
-        "read": _read_in_words(reading),
+        "languages_said": _describe_languages(reading),
+        "colour": _describe_colour(reading),
+        "zone": _describe_zone(reading),
+        "read": _describe_reading(reading),
         "changed": set(form.errors),
     }
     return render(request, "studio/first_run/found.html", context, status=status)
 
 
-def _short(url: str) -> str:
+def _path_and_query(url: str) -> str:
     parts = urlsplit(url)
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-def _read_in_words(reading: Reading) -> str:
+def _describe_reading(reading: SiteReading) -> str:
     said = ngettext(
         "Read in %(seconds)s s: the front page, what lists the articles, and %(count)s article page.",
         "Read in %(seconds)s s: the front page, what lists the articles, and %(count)s article pages.",
@@ -284,28 +286,29 @@ def _read_in_words(reading: Reading) -> str:
     return said % {"seconds": max(1, round(reading.seconds)), "count": len(reading.told)}
 
 
-def _feed_in_words(one: sites.Found) -> str:
-    said = [_items(one.count)]
+def _describe_feed(one: sites.FoundFeed) -> str:
+    said = [_count_articles(one.count)]
     if one.newest is not None:
-        said.append(_("newest %(moment)s") % {"moment": _ago(one.newest)})
-    if one.a_week:
-        said.append(_("about %(count)s a week") % {"count": one.a_week})
+        said.append(_("newest %(moment)s") % {"moment": _time_ago(one.newest)})
+    if one.articles_per_week:
+        said.append(_("about %(count)s a week") % {"count": one.articles_per_week})
     if one.sections:
         said.append(ngettext("%(count)s section", "%(count)s sections", one.sections) % {"count": one.sections})
     return ", ".join(said)
 
 
-def _ago(moment: datetime) -> str:
+def _time_ago(moment: datetime) -> str:
     from django.contrib.humanize.templatetags.humanize import naturaltime
 
     return str(naturaltime(moment))
 
 
-def _languages_in_words(reading: Reading) -> str:
+def _describe_languages(reading: SiteReading) -> str:
     first = reading.languages[0]
     originals = [item for item in reading.told if (item.language or first) == first]
     said = [
-        _("%(articles)s in %(language)s read") % {"articles": _items(len(originals)), "language": language_name(first)}
+        _("%(articles)s in %(language)s read")
+        % {"articles": _count_articles(len(originals)), "language": language_name(first)}
     ]
     told = {item.url for item in reading.told}
     for code in reading.languages[1:]:
@@ -319,10 +322,10 @@ def _languages_in_words(reading: Reading) -> str:
     return "; ".join(said)
 
 
-def _colour(reading: Reading) -> dict[str, Any]:
+def _describe_colour(reading: SiteReading) -> dict[str, Any]:
     """The accent in light and dark, and what was done to what the site says."""
     accent, said = reading.accent, reading.site.accent
-    look = colours.palette(accent)
+    look = colours.build_palette(accent)
     figures = {
         "said": said,
         "ratio": f"{colours.contrast(accent, colours.PAPER):.1f}",
@@ -342,12 +345,12 @@ def _colour(reading: Reading) -> dict[str, Any]:
     return {"light": accent, "dark": look.accent_dark, "said": f"{words % figures} {partner}"}
 
 
-def _zone_in_words(reading: Reading) -> dict[str, str]:
+def _describe_zone(reading: SiteReading) -> dict[str, str]:
     zone = ZoneInfo(reading.time_zone if reading.time_zone in available_timezones() else settings.TIME_ZONE)
     offset = timezone.localtime(reading.at, zone).strftime("%z")
     short = f"{offset[:3]}:{offset[3:]}"
     name = (
-        dict(INDONESIA).get(zone.key)
+        dict(INDONESIAN_TIME_ZONES).get(zone.key)
         or f"{zone_name(reading.at, zone)}, {zone.key.rpartition('/')[2].replace('_', ' ')}"
     )
     if reading.site.time_zone == zone.key:
@@ -362,13 +365,13 @@ def _zone_in_words(reading: Reading) -> dict[str, str]:
 @require_safe
 def preview(request: HttpRequest, token: str) -> HttpResponse:
     """The first issue as a mail, in a policy of its own: its styles hold, and nothing in it can run."""
-    _demand(request)
-    reading = _get(request, token)
+    _require_permission(request)
+    reading = _load_reading(request, token)
     language = request.GET.get("language", "")
     language = language if language in reading.languages else reading.languages[0]
     try:
-        body = sites.preview(reading, language)
-    except editions.CannotRender as error:
+        body = sites.render_preview(reading, language)
+    except editions.RenderError as error:
         return render(request, "studio/first_run/no_preview.html", {"why": str(error)})
     response = HttpResponse(body)
     response["Content-Security-Policy"] = PREVIEW_POLICY
@@ -381,9 +384,9 @@ def preview(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def sender(request: HttpRequest, slug: str) -> HttpResponse:
+def edit_sender(request: HttpRequest, slug: str) -> HttpResponse:
     """Step 2: what no site says for certain. Until it is given, nothing can be sent."""
-    newsletter = access.newsletter(request, slug, roles.Action.ADMINISTER)
+    newsletter = access.get_newsletter(request, slug, roles.Action.ADMINISTER)
     is_first = not newsletter.from_email
     form = SenderForm(request.POST or None, instance=newsletter)
     if request.method == "POST" and form.is_valid():
@@ -391,11 +394,11 @@ def sender(request: HttpRequest, slug: str) -> HttpResponse:
         form.save()
         subject = f"newsletter {newsletter.pk}"
         audit_log.record(request, "settings-changed", newsletter=newsletter, subject=subject, fields=form.changed_data)
-        return redirect(_draft(newsletter))
-    context = {"newsletter": newsletter, "form": form, "draft": _draft(newsletter)}
+        return redirect(_draft_url(newsletter))
+    context = {"newsletter": newsletter, "form": form, "draft": _draft_url(newsletter)}
     return render(request, "studio/first_run/sender.html", context, status=422 if form.is_bound else 200)
 
 
-def _draft(newsletter: Newsletter) -> str:
-    issue: Issue | None = newsletter.issues.kept().order_by("-number").first()
+def _draft_url(newsletter: Newsletter) -> str:
+    issue: Issue | None = newsletter.issues.not_deleted().order_by("-number").first()
     return reverse("issue-compose", args=[issue.pk]) if issue and issue.is_editable else reverse("studio-start")

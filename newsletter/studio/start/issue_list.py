@@ -21,10 +21,10 @@ from django.views.decorators.http import require_POST, require_safe
 from newsletter import corrections, issues, roles
 from newsletter.models import EDITABLE, Issue, IssueStatus, Newsletter
 from newsletter.studio.shared import access
-from newsletter.studio.start.dashboard import address
+from newsletter.studio.start.dashboard import optional_url
 
-A_PAGE = 30
-GROUPS = {
+PAGE_SIZE = 30
+STATUS_GROUPS = {
     "": (gettext_lazy("All"), tuple(IssueStatus)),
     "draft": (gettext_lazy("Drafts"), EDITABLE),
     "on-the-way": (gettext_lazy("On the way"), (IssueStatus.SCHEDULED, IssueStatus.SENDING, IssueStatus.PAUSED)),
@@ -34,38 +34,38 @@ GROUPS = {
 
 
 @require_safe
-def listing(request: HttpRequest) -> HttpResponse:
-    mine = roles.newsletters(access.editor(request), roles.Action.WRITE)
+def index(request: HttpRequest) -> HttpResponse:
+    mine = roles.allowed_newsletters(access.current_editor(request), roles.Action.WRITE)
     chosen = request.GET.get("newsletter", "")
-    here = [access.newsletter(request, chosen, roles.Action.WRITE)] if chosen else mine
+    here = [access.get_newsletter(request, chosen, roles.Action.WRITE)] if chosen else mine
     group, words = request.GET.get("status", ""), request.GET.get("q", "").strip()
-    found = Issue.objects.kept().filter(newsletter__in=here).select_related("newsletter", "edited_by")
-    counts = {key: found.filter(status__in=statuses).count() for key, (_label, statuses) in GROUPS.items()}
-    shown = _matching(found.filter(status__in=GROUPS.get(group, GROUPS[""])[1]), words)
-    sheet = Paginator(shown.order_by("-created_at", "-pk"), A_PAGE).get_page(request.GET.get("page"))
+    found = Issue.objects.not_deleted().filter(newsletter__in=here).select_related("newsletter", "edited_by")
+    counts = {key: found.filter(status__in=statuses).count() for key, (_label, statuses) in STATUS_GROUPS.items()}
+    shown = _search(found.filter(status__in=STATUS_GROUPS.get(group, STATUS_GROUPS[""])[1]), words)
+    sheet = Paginator(shown.order_by("-created_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "section": "issues",
         "mine": mine,
         "chosen": chosen,
-        "groups": [{"key": key, "label": label, "count": counts[key]} for key, (label, _s) in GROUPS.items()],
+        "groups": [{"key": key, "label": label, "count": counts[key]} for key, (label, _s) in STATUS_GROUPS.items()],
         "group": group,
         "q": words,
         "rows": [_row(issue) for issue in sheet],
         "sheet": sheet,
         "any": counts[""] > 0,
-        "deleted": _deleted(here, request.GET.get("deleted", "")),
+        "deleted": _just_deleted(here, request.GET.get("deleted", "")),
     }
     return render(request, "studio/issues.html", context)
 
 
-def _deleted(here: list[Newsletter], key: str) -> Issue | None:
+def _just_deleted(here: list[Newsletter], key: str) -> Issue | None:
     """The draft that was put away a moment ago, to offer its way back."""
-    if not (known := access.number(key)):
+    if not (known := access.parse_number(key)):
         return None
     return Issue.objects.filter(newsletter__in=here, deleted_at__isnull=False, pk=known).first()
 
 
-def _matching(found: QuerySet[Issue], words: str) -> QuerySet[Issue]:
+def _search(found: QuerySet[Issue], words: str) -> QuerySet[Issue]:
     """Issues whose number or subject has `words` in it."""
     if not words:
         return found
@@ -85,7 +85,7 @@ def _row(issue: Issue) -> dict[str, Any]:
         IssueStatus.SCHEDULED: "issue-progress",
         IssueStatus.SENT: "issue-report",
     }
-    url = address(pages[IssueStatus(issue.status)], issue.pk) if issue.status in pages else compose
+    url = optional_url(pages[IssueStatus(issue.status)], issue.pk) if issue.status in pages else compose
     return {
         "issue": issue,
         "subject": envelope.get("subject", ""),
@@ -98,22 +98,22 @@ def _row(issue: Issue) -> dict[str, Any]:
 @require_POST
 def create(request: HttpRequest) -> HttpResponse:
     """Start an empty issue."""
-    me = access.editor(request)
+    me = access.current_editor(request)
     slug = request.POST.get("newsletter", "")
-    mine = roles.newsletters(me, roles.Action.WRITE)
+    mine = roles.allowed_newsletters(me, roles.Action.WRITE)
     if not slug and not mine:
-        roles.refuse(me, roles.Action.WRITE)
-    newsletter: Newsletter = access.newsletter(request, slug, roles.Action.WRITE) if slug else mine[0]
+        roles.deny(me, roles.Action.WRITE)
+    newsletter: Newsletter = access.get_newsletter(request, slug, roles.Action.WRITE) if slug else mine[0]
     now = timezone.now()
-    issue = corrections.open_with_errata(issues.create(newsletter, editor=me, now=now), editor=me, now=now)
+    issue = corrections.prepend_errata(issues.create(newsletter, editor=me, now=now), editor=me, now=now)
     return redirect("issue-compose", issue.pk)
 
 
 @require_POST
 def delete(request: HttpRequest, issue_id: int) -> HttpResponse:
-    issue = access.issue(request, issue_id)
+    issue = access.get_issue(request, issue_id)
     try:
-        issues.delete(issue, editor=access.editor(request), now=timezone.now())
+        issues.delete(issue, editor=access.current_editor(request), now=timezone.now())
     except issues.WrongState as wrong:
         messages.error(request, str(wrong))
         return redirect("issue-list")
@@ -122,7 +122,7 @@ def delete(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 @require_POST
 def bring_back(request: HttpRequest, issue_id: int) -> HttpResponse:
-    issue = access.issue(request, issue_id, deleted=True)
-    issues.bring_back(issue, editor=access.editor(request), now=timezone.now())
+    issue = access.get_issue(request, issue_id, deleted=True)
+    issues.undelete(issue, editor=access.current_editor(request), now=timezone.now())
     messages.success(request, _("Issue %(number)s is back.") % {"number": issue.number})
     return redirect("issue-compose", issue.pk)

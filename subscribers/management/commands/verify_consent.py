@@ -17,7 +17,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        broken = consent.verify()
+        broken = consent.verify_chain()
         if broken:
             where = f"Consent event {broken.event}" if broken.event else "The end of the consent chain"
             self.stderr.write(f"{where}: {broken.reason}. Compare with a backup before you change anything.")

@@ -34,8 +34,8 @@ class Command(BaseCommand):
             slow_checks.check(found.pk, now=timezone.now())
             found.refresh_from_db()
         with translation.override("en"):
-            checks = preflight.run(found)
-            checks += _unknown(checks)
+            checks = preflight.run_checks(found)
+            checks += _missing_checks(checks)
         rows = [
             {
                 "id": check.id,
@@ -54,7 +54,7 @@ class Command(BaseCommand):
             raise CommandError(f"Issue {issue} may not be sent: {blocking} checks block it.", returncode=1)
 
 
-def _unknown(found: list[Check]) -> list[Check]:
+def _missing_checks(found: list[Check]) -> list[Check]:
     """Criteria that nothing can be said about, because there is no mail to look at."""
     missing = preflight.CRITERIA.keys() - {check.id for check in found}
     words = "Not looked at: the mail cannot be made as it is."

@@ -18,21 +18,21 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from workers.crash_test import counting_server, scenario, throwaway_environment
-from workers.crash_test.trial import Broken, Trial, Verdict, close_connections
-from workers.crash_test.worker_processes import Crew
+from workers.crash_test.trial import Trial, TrialFailed, Verdict, close_connections
+from workers.crash_test.worker_processes import WorkerProcesses
 from workers.management.commands import run
 
-FEWEST_READERS = 100
-CREW = ("prompt", "bulk")
-ROUTES = {"smtp": "SMTP to a mail server of its own", "http": "calls of 20 readers to a provider of its own"}
+MIN_READERS = 100
+WORKERS = ("prompt", "bulk")
+ROUTE_LABELS = {"smtp": "SMTP to a mail server of its own", "http": "calls of 20 readers to a provider of its own"}
 
 
-class Told(NamedTuple):
+class UncertainCounts(NamedTuple):
     looked_up: int
     arrived: int
 
 
-def _second(command: tuple[str, ...]) -> tuple[str, ...]:
+def _second_worker(command: tuple[str, ...]) -> tuple[str, ...]:
     """The same worker once more, with a clock of its own."""
     named = tuple("second@%h" if word == "prompt@%h" else word for word in command)
     return (*named, "--schedule-filename", str(settings.VAR_DIR / "second-beat-schedule"))
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         parser.add_argument("--readers", type=int, default=2000, help="how many readers; default 2000")
         parser.add_argument("--kills", type=int, default=5, help="how often something is killed; default 5")
         parser.add_argument(
-            "--route", choices=ROUTES, default="smtp", help="SMTP, or a merge provider's API; default smtp"
+            "--route", choices=ROUTE_LABELS, default="smtp", help="SMTP, or a merge provider's API; default smtp"
         )
         parser.add_argument("--seed", type=int, help="repeats the choices of an earlier run; else a new one is drawn")
         parser.add_argument("--within", type=int, default=900, metavar="S", help="give up after; default 900 seconds")
@@ -67,9 +67,9 @@ class Command(BaseCommand):
         inside: int | None,
         **options: Any,
     ) -> None:
-        if readers < FEWEST_READERS or not 0 <= kills <= readers // 4:
+        if readers < MIN_READERS or not 0 <= kills <= readers // 4:
             raise CommandError(
-                f"--readers {readers} --kills {kills} cannot be done: take at least {FEWEST_READERS} readers, and at most "
+                f"--readers {readers} --kills {kills} cannot be done: take at least {MIN_READERS} readers, and at most "
                 "a quarter as many kills.",
                 returncode=2,
             )
@@ -84,12 +84,14 @@ class Command(BaseCommand):
     def _outside(self, *, readers: int, kills: int, route: str, seed: int, within: int) -> None:
         try:
             urls = {"database_url": os.environ.get("DATABASE_URL", ""), "broker_url": settings.BROKER_URL}
-            with throwaway_environment.made(**urls) as here, counting_server.started() as ports:
+            with throwaway_environment.create(**urls) as here, counting_server.start() as ports:
                 self.say(
                     f"Crash test: {readers:,} readers, {kills} kills, seed {seed}; {here.database}, {here.broker}, "
-                    f"{ROUTES[route]}."
+                    f"{ROUTE_LABELS[route]}."
                 )
-                variables = here.environment | throwaway_environment.way_out(route, mail=ports.mail, api=ports.api)
+                variables = here.environment | throwaway_environment.route_variables(
+                    route, mail=ports.mail, api=ports.api
+                )
                 command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "crash_test"]
                 command += ["--readers", str(readers), "--kills", str(kills), "--seed", str(seed)]
                 command += ["--within", str(within), "--inside", str(ports.orders)]
@@ -103,16 +105,20 @@ class Command(BaseCommand):
 
     def _inside(self, *, readers: int, kills: int, seed: int, within: int, port: int) -> None:
         call_command("migrate", verbosity=0)
-        issue = scenario.scheduled(readers=readers, now=timezone.now())
-        commands = {part.name: part.command for part in run.parts("127.0.0.1", settings.PORT) if part.name in CREW}
-        commands["second prompt"] = _second(commands["prompt"])
+        issue = scenario.schedule_issue(readers=readers, now=timezone.now())
+        commands = {
+            part.name: part.command
+            for part in run.service_processes("127.0.0.1", settings.PORT)
+            if part.name in WORKERS
+        }
+        commands["second prompt"] = _second_worker(commands["prompt"])
         log = settings.VAR_DIR / "workers.log"
-        crew, orders = Crew(commands, environment=os.environ, log=log), counting_server.Orders(port)
+        crew, orders = WorkerProcesses(commands, environment=os.environ, log=log), counting_server.ControlClient(port)
         trial, started = Trial(issue, crew, orders, chance=random.Random(seed), say=self.say), time.monotonic()  # noqa: S311
         try:
             verdict = trial.run(readers=readers, kills=kills, within_s=within)
-            told = Told(trial.looked_up(), trial.arrived)
-        except Broken as error:
+            told = UncertainCounts(trial.looked_up(), trial.arrived)
+        except TrialFailed as error:
             self.say(log.read_text(errors="replace")[-2000:])
             raise CommandError(str(error)) from None
         finally:
@@ -121,7 +127,7 @@ class Command(BaseCommand):
             close_connections()
         self._tell(verdict, told, seconds=time.monotonic() - started)
 
-    def _tell(self, verdict: Verdict, told: Told, *, seconds: float) -> None:
+    def _tell(self, verdict: Verdict, told: UncertainCounts, *, seconds: float) -> None:
         self.say(
             f"{verdict.readers:>9,} readers in {seconds:.0f} s: {verdict.accepted:,} accepted, {verdict.uncertain:,} uncertain and named."
         )

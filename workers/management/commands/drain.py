@@ -31,9 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="pause between two looks")
 
     def handle(self, *args: Any, once: bool, every: float, **options: Any) -> None:
-        with only_one(Path(settings.TRACKING_SPOOL)):
+        with single_instance(Path(settings.TRACKING_SPOOL)):
             if once:
-                self.stdout.write(f"{loader.drain(now=timezone.now())} hits loaded")
+                self.stdout.write(f"{loader.load_spool(now=timezone.now())} hits loaded")
             else:
                 self.keep_draining(every)
 
@@ -50,14 +50,14 @@ def drain_or_log() -> None:
     """The outermost loop: a database that is away for a while must not end it."""
     try:
         close_old_connections()
-        if loaded := loader.drain(now=timezone.now()):
+        if loaded := loader.load_spool(now=timezone.now()):
             logger.debug("hits loaded", extra={"hits": loaded})
     except Exception:
         logger.exception("hits could not be loaded; trying again")
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def single_instance(folder: Path) -> Iterator[None]:
     """One drain for each spool folder. Raises CommandError when there is another."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     with os.fdopen(os.open(folder / "drain.lock", os.O_RDWR | os.O_CREAT, 0o640), "w") as lock:

@@ -22,7 +22,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from workers import health
 from workers.demo import removal
-from workers.supervisor import Part, Supervisor
+from workers.supervisor import Program, Supervisor
 
 WEB_WORKERS = 2
 WEB_THREADS = min(16, 2 * (os.cpu_count() or 1) + 1)
@@ -46,16 +46,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, host: str, prepare: bool, **options: Any) -> None:
         if port != settings.PORT:
-            start_again_with(port)
-        refuse_taken(host, port)
-        with only_one(settings.VAR_DIR):
+            restart_with_port(port)
+        check_port_free(host, port)
+        with single_instance(settings.VAR_DIR):
             if prepare:
                 self.prepare()
             Supervisor(
-                parts(host, port),
+                service_processes(host, port),
                 environment=os.environ,
                 say=self.say,
-                is_ready=lambda: answers(host, port),
+                is_ready=lambda: is_answering(host, port),
                 when_ready=self.welcome,
             ).run()
         self.say("Stopped.")
@@ -65,10 +65,10 @@ class Command(BaseCommand):
         if health.has_pending_migrations():
             self.say("Bringing the database up to date …")
             call_command("migrate", verbosity=0)
-        if static_is_stale():
+        if is_static_stale():
             self.say("Collecting style sheets, scripts and icons …")
             call_command("collectstatic", interactive=False, verbosity=0)
-        if settings.EMBEDDED and not (settings.VAR_DIR / removal.NO_DEMO).exists():
+        if settings.EMBEDDED and not (settings.VAR_DIR / removal.OPT_OUT_FILE).exists():
             call_command("seed_demo", stdout=self.stdout)
 
     def say(self, line: str) -> None:
@@ -84,7 +84,7 @@ class Command(BaseCommand):
             self.say(f"  {name:<13} {settings.SITE_URL}{path}")
 
 
-def static_is_stale() -> bool:
+def is_static_stale() -> bool:
     """Whether a source of static files is newer than the manifest of those collected."""
     manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
     if not manifest.exists():
@@ -94,17 +94,17 @@ def static_is_stale() -> bool:
     return any(file.stat().st_mtime > collected_at for file in found)
 
 
-def parts(host: str, port: int) -> list[Part]:
+def service_processes(host: str, port: int) -> list[Program]:
     python = sys.executable
     worker = (python, "-m", "celery", "--quiet", "-A", "workers.celery", "worker", "--loglevel", "WARNING")
     alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     bulk = ("-n", "bulk@%h", "-Q", "bulk,fetch", "-P", "prefork", "-c", str(settings.SEND_SLOTS))
     prompt = ("-n", "prompt@%h", "-Q", "prompt", "-P", "threads", "-c", str(PROMPT_THREADS), "-B")
     return [
-        Part("web", (python, "-m", "granian", *granian_options(host, port), "workers.hits:application")),
-        Part("prompt", (*worker, *alone, *prompt), hurry=signal.SIGQUIT, waits=True),
-        Part("bulk", (*worker, *alone, *bulk), hurry=signal.SIGQUIT, waits=True),
-        Part("drain", (python, str(settings.BASE_DIR / "manage.py"), "drain"), waits=True),
+        Program("web", (python, "-m", "granian", *granian_options(host, port), "workers.hits:application")),
+        Program("prompt", (*worker, *alone, *prompt), second_signal=signal.SIGQUIT, waits=True),
+        Program("bulk", (*worker, *alone, *bulk), second_signal=signal.SIGQUIT, waits=True),
+        Program("drain", (python, str(settings.BASE_DIR / "manage.py"), "drain"), waits=True),
     ]
 
 
@@ -125,13 +125,13 @@ def granian_options(host: str, port: int) -> list[str]:
     ]
 
 
-def start_again_with(port: int) -> None:
+def restart_with_port(port: int) -> None:
     """The settings were read with another port; read them again with this one."""
     os.environ["PORT"] = str(port)
     os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 (our own command line)
 
 
-def refuse_taken(host: str, port: int) -> None:
+def check_port_free(host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as attempt:
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -145,7 +145,7 @@ def refuse_taken(host: str, port: int) -> None:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def single_instance(folder: Path) -> Iterator[None]:
     """One `run` for each VAR_DIR: two clocks and two brokers in one folder would be in each other's way."""
     with os.fdopen(os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o640), "w") as lock:
         try:
@@ -155,7 +155,7 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def answers(host: str, port: int) -> bool:
+def is_answering(host: str, port: int) -> bool:
     connection = http.client.HTTPConnection(host, port, timeout=1)
     try:
         connection.request("GET", "/healthz", headers={"Host": settings.SITE_HOST})

@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def _run(self, *, remove: bool) -> None:
         if remove:
             self._remove(now=timezone.now())
-            (settings.VAR_DIR / removal.NO_DEMO).touch()
+            (settings.VAR_DIR / removal.OPT_OUT_FILE).touch()
             return
         if not settings.EMBEDDED:
             raise CommandError(
@@ -44,14 +44,14 @@ class Command(BaseCommand):
         if removal.is_complete():
             self.stdout.write("The demo data is there; nothing to do.")
             return
-        if removal.is_there():
+        if removal.exists():
             self.stdout.write("The demo data is incomplete; starting over.")
             self._remove(now=timezone.now())
         self._seed(now=timezone.now())
-        (settings.VAR_DIR / removal.NO_DEMO).unlink(missing_ok=True)
+        (settings.VAR_DIR / removal.OPT_OUT_FILE).unlink(missing_ok=True)
 
     def _remove(self, *, now: datetime) -> None:
-        if not removal.is_there():
+        if not removal.exists():
             self.stdout.write("There is no demo data; nothing to do.")
             return
         self.stdout.write("Removing the demo data …")
@@ -63,17 +63,19 @@ class Command(BaseCommand):
 
     def _seed(self, *, now: datetime) -> None:
         self.stdout.write("Making demo data; all people, addresses and events in it are invented.")
-        made = publication.make(now=now, texts_from=now - history.LENGTH - history.A_WHILE)
+        made = publication.create(now=now, texts_from=now - history.LENGTH - history.CONSENT_MARGIN)
         self._tell("2 newsletters, 4 editors, the sign-up box “artikel”")
         try:
-            with web_server.answering():
+            with web_server.ensure_running():
                 count = publication.collect(made.weekly, made.rules, now=now)
             self._tell(f"{count} articles read from {settings.SITE_URL}/demo/")
             history.replay(made, now=now, tell=self._tell)
-        except (web_server.PortTaken, RuntimeError) as error:
+        except (web_server.PortInUse, RuntimeError) as error:
             raise CommandError(str(error)) from error
-        self._tell(f"{history.READERS} readers who joined over half a year")
-        AuditEntry.objects.create(action=removal.SEEDED, newsletter=made.weekly, subject="demo data", occurred_at=now)
+        self._tell(f"{history.READER_COUNT} readers who joined over half a year")
+        AuditEntry.objects.create(
+            action=removal.SEEDED_ACTION, newsletter=made.weekly, subject="demo data", occurred_at=now
+        )
         self.stdout.write(f"The demo site is at {settings.SITE_URL}/demo/, the studio at {settings.SITE_URL}/studio/")
         if made.password:
             self.stdout.write(f"Log in as {publication.ADMINISTRATOR} with the password {made.password}")

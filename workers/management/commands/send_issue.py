@@ -16,12 +16,12 @@ from newsletter import issues
 from newsletter.models import Issue, IssueStatus
 from workers.sending import lifecycle, slow_checks
 from workers.studio.progress.delays import Delay
-from workers.studio.progress.sending_status import Flight
+from workers.studio.progress.sending_status import SendingStatus
 
-BAR = 30
-LINE_EVERY = 10
+BAR_WIDTH = 30
+PERCENT_PER_LINE = 10
 """Per cent between two lines where nobody watches a terminal."""
-OVER = (IssueStatus.SENT, IssueStatus.PAUSED, IssueStatus.CANCELLED)
+STOPPED_STATUSES = (IssueStatus.SENT, IssueStatus.PAUSED, IssueStatus.CANCELLED)
 TERMS = ("accepted", "deferred", "refused", "skipped", "uncertain", "waiting")
 
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             return
         slow_checks.check(issue, now=timezone.now())
         lifecycle.begin_due(now=timezone.now())
-        with translation.override("en"), interrupted() as is_interrupted:
+        with translation.override("en"), catch_interrupt() as is_interrupted:
             self._see_through(issue, is_interrupted)
 
     def _issue(self, pk: int) -> Issue:
@@ -73,16 +73,16 @@ class Command(BaseCommand):
 
     def _see_through(self, pk: int, is_interrupted: threading.Event) -> None:
         """Send, settle and recover like a worker, until the issue is sent or stopped, or somebody has seen enough."""
-        show = Show(self)
-        while (issue := self._issue(pk)).status not in OVER:
-            lifecycle.settle_host(now=timezone.now())
+        show = ProgressDisplay(self)
+        while (issue := self._issue(pk)).status not in STOPPED_STATUSES:
+            lifecycle.settle_orphaned(now=timezone.now())
             lifecycle.recover(now=timezone.now())
             if not lifecycle.send(pk, seconds=1.0, is_stopping=is_interrupted.is_set):
                 is_interrupted.wait(0.5)
             show.now(self._issue(pk))
             if is_interrupted.is_set():
                 show.end()
-                raise CommandError(_left_to_the_workers(self._issue(pk)), returncode=1)
+                raise CommandError(_describe_rest(self._issue(pk)), returncode=1)
         show.now(issue, last=True)
         show.end()
         if issue.status != IssueStatus.SENT:
@@ -90,8 +90,8 @@ class Command(BaseCommand):
             raise CommandError(f"Issue {pk} was not sent: {reason}", returncode=1)
 
 
-def _left_to_the_workers(issue: Issue) -> str:
-    if issue.status in OVER:
+def _describe_rest(issue: Issue) -> str:
+    if issue.status in STOPPED_STATUSES:
         return f"Not watched to its end: issue {issue.pk} is “{issue.get_status_display()}”."
     return (
         f"Issue {issue.pk} keeps going out: the workers send the rest, and nobody gets it twice. "
@@ -100,7 +100,7 @@ def _left_to_the_workers(issue: Issue) -> str:
 
 
 @contextmanager
-def interrupted() -> Iterator[threading.Event]:
+def catch_interrupt() -> Iterator[threading.Event]:
     """Set by Ctrl-C, so that the message in hand gets its answer; a second Ctrl-C ends the process at once."""
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -118,7 +118,7 @@ def interrupted() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-class Show:
+class ProgressDisplay:
     """On a terminal a bar and a few lines that move; elsewhere a plain line whenever something worth it happened."""
 
     def __init__(self, command: BaseCommand) -> None:
@@ -128,17 +128,17 @@ class Show:
         self._told: set[str] = set()
 
     def now(self, issue: Issue, *, last: bool = False) -> None:
-        flight = Flight(issue, timezone.now())
-        delays = [_in_words(delay) for delay in flight.slow]
+        flight = SendingStatus(issue, timezone.now())
+        delays = [_describe_delay(delay) for delay in flight.slow]
         if self._is_rich:
-            self._draw([self._bar(flight), _terms(flight), *(f"· {words}" for words in delays)])
+            self._draw([self._bar(flight), _describe_equation(flight), *(f"· {words}" for words in delays)])
             return
-        says = (issue.status, flight.percent // LINE_EVERY)
+        says = (issue.status, flight.percent // PERCENT_PER_LINE)
         if last or says != self._said:
-            self._out.write(_figures(flight))
+            self._out.write(_describe_progress(flight))
             self._said = says
         for words in delays:
-            if (kind := words.translate(_NO_FIGURES)) not in self._told:
+            if (kind := words.translate(_WITHOUT_DIGITS)) not in self._told:
                 self._told.add(kind)
                 self._out.write(f"  {words}")
         self._out.flush()
@@ -147,10 +147,10 @@ class Show:
         if self._is_rich and self._drawn:
             self._out.write("")
 
-    def _bar(self, flight: Flight) -> str:
-        filled = BAR * flight.dealt // flight.total if flight.total else BAR
-        bar = f"\033[32m{'━' * filled}\033[0m\033[2m{'━' * (BAR - filled)}\033[0m"
-        return f"\033[1m{flight.percent:3d} %\033[0m {bar} {_dealt(flight)}"
+    def _bar(self, flight: SendingStatus) -> str:
+        filled = BAR_WIDTH * flight.handled // flight.total if flight.total else BAR_WIDTH
+        bar = f"\033[32m{'━' * filled}\033[0m\033[2m{'━' * (BAR_WIDTH - filled)}\033[0m"
+        return f"\033[1m{flight.percent:3d} %\033[0m {bar} {_describe_handled(flight)}"
 
     def _draw(self, lines: list[str]) -> None:
         """Over what was drawn before, without a flicker."""
@@ -161,23 +161,23 @@ class Show:
         self._drawn = len(lines)
 
 
-_NO_FIGURES = str.maketrans("", "", "0123456789,.:")
+_WITHOUT_DIGITS = str.maketrans("", "", "0123456789,.:")
 
 
-def _dealt(flight: Flight) -> str:
-    return " · ".join(filter(None, [f"{flight.dealt} of {flight.total}", flight.pace]))
+def _describe_handled(flight: SendingStatus) -> str:
+    return " · ".join(filter(None, [f"{flight.handled} of {flight.total}", flight.pace]))
 
 
-def _terms(flight: Flight) -> str:
+def _describe_equation(flight: SendingStatus) -> str:
     """The audience equation, all six terms."""
     told = flight.equation
     return f"{' + '.join(f'{getattr(told, name)} {name}' for name in TERMS)} = {told.audience}"
 
 
-def _in_words(delay: Delay) -> str:
+def _describe_delay(delay: Delay) -> str:
     remedy = f" If that machine is gone for good: manage.py settle --lost {delay.lost_host}" if delay.lost_host else ""
     return f"{delay.words}{remedy}"
 
 
-def _figures(flight: Flight) -> str:
-    return f"{flight.percent} %: {_dealt(flight)}: {_terms(flight)}"
+def _describe_progress(flight: SendingStatus) -> str:
+    return f"{flight.percent} %: {_describe_handled(flight)}: {_describe_equation(flight)}"

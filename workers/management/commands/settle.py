@@ -24,9 +24,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, lost: str | None = None, **options: Any) -> None:
         now = timezone.now()
-        ledger.expire(now=now)
+        ledger.expire_leases(now=now)
         if lost:
-            batches, readers = ledger.settle_lost(lost, now=now)
+            batches, readers = ledger.settle_lost_host(lost, now=now)
             self.stdout.write(f"{lost}: {batches} batches settled, {readers} readers uncertain.")
             return
-        self.stdout.write(f"Settled; {lifecycle.settle_host(now=now)} readers uncertain.")
+        self.stdout.write(f"Settled; {lifecycle.settle_orphaned(now=now)} readers uncertain.")

@@ -26,7 +26,7 @@ NOBODY = "nobody"
 
 
 @dataclass(frozen=True)
-class Place:
+class LinkOccurrence:
     """One numbered link: where it stands in the issue."""
 
     link: Link
@@ -36,10 +36,10 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Target:
+class LinkTarget:
     """Links of an issue that lead to the same page, in reading order."""
 
-    places: tuple[Place, ...]
+    places: tuple[LinkOccurrence, ...]
 
     @property
     def first(self) -> Link:
@@ -72,23 +72,23 @@ class Target:
         return "; ".join(dict.fromkeys(f"{place.language}: {place.block}" for place in self.places))
 
 
-def targets(issue: Issue) -> list[Target]:
+def link_targets(issue: Issue) -> list[LinkTarget]:
     """Every page that the issue's links lead to, by their first link."""
-    found: dict[tuple[str, str], list[Place]] = {}
-    clicks = {row.number: row.clicks for row in issue_figures.links(issue)}
-    blocks = {block.id: str(document_form.KINDS[block.kind]) for block in content.parse(issue.content).blocks}
-    for link in notes.links(issue):
-        place = Place(
+    found: dict[tuple[str, str], list[LinkOccurrence]] = {}
+    clicks = {row.number: row.clicks for row in issue_figures.count_link_clicks(issue)}
+    blocks = {block.id: str(document_form.KIND_LABELS[block.kind]) for block in content.parse(issue.content).blocks}
+    for link in notes.numbered_links(issue):
+        place = LinkOccurrence(
             link,
             blocks.get(link.block) or _("around the blocks"),
             formatting.language_name(link.language),
             clicks.get(link.number, 0),
         )
         found.setdefault((link.url, link.target), []).append(place)
-    return [Target(tuple(places)) for places in found.values()]
+    return [LinkTarget(tuple(places)) for places in found.values()]
 
 
-def title_of(url: str) -> str:
+def article_title(url: str) -> str:
     """The headline of that page, where it is an article we know."""
     return Article.objects.filter(url=url).values_list("title", flat=True).first() or ""
 
@@ -97,7 +97,7 @@ def title_of(url: str) -> str:
 
 
 @dataclass(frozen=True)
-class Choice:
+class RecipientChoice:
     key: str
     title: str
     words: str
@@ -106,7 +106,9 @@ class Choice:
     is_disabled: bool = False
 
 
-def choices(issue: Issue, about: Sequence[Link], circles: Sequence[corrections.Circle]) -> list[Choice]:
+def recipient_choices(
+    issue: Issue, about: Sequence[Link], circles: Sequence[corrections.RecipientGroup]
+) -> list[RecipientChoice]:
     """Nobody first; a circle that is not known stands there disabled, with the reason."""
     if about:
         words = _("The link is right from now on; that is enough for a small slip.")
@@ -114,17 +116,26 @@ def choices(issue: Issue, about: Sequence[Link], circles: Sequence[corrections.C
     else:
         words = _("The archive says it; that is enough for a small slip.")
         does = _("Keep the correction")
-    return [Choice(NOBODY, _("Nobody"), words, does), *(_choice(issue, circle, bool(about)) for circle in circles)]
+    return [
+        RecipientChoice(NOBODY, _("Nobody"), words, does),
+        *(_recipient_choice(issue, circle, bool(about)) for circle in circles),
+    ]
 
 
-def _choice(issue: Issue, circle: corrections.Circle, is_a_link: bool) -> Choice:
-    if circle.why_not:
-        return Choice(circle.key, _("Only those who clicked it"), _why_not(circle.why_not), "", is_disabled=True)
+def _recipient_choice(issue: Issue, circle: corrections.RecipientGroup, is_a_link: bool) -> RecipientChoice:
+    if circle.unavailable_reason:
+        return RecipientChoice(
+            circle.key,
+            _("Only those who clicked it"),
+            _describe_unavailable(circle.unavailable_reason),
+            "",
+            is_disabled=True,
+        )
     count = formatting.format_number(circle.count)
-    if circle.key == corrections.EDITION:
+    if circle.key == corrections.EDITION_GROUP:
         names = formatting.join_names([formatting.language_name(language) for language in circle.languages])
         title = _("Those who got it in %(languages)s: %(count)s") % {"languages": names, "count": count}
-    elif circle.key == corrections.CLICKED:
+    elif circle.key == corrections.CLICKED_GROUP:
         title = _("Only those who clicked it: %(count)s") % {"count": count}
     else:
         title = _("Everybody who got issue %(number)s: %(count)s") % {"number": issue.number, "count": count}
@@ -133,19 +144,19 @@ def _choice(issue: Issue, circle: corrections.Circle, is_a_link: bool) -> Choice
         does = _("Correct the link and write to %(who)s…") % {"who": who}
     else:
         does = _("Keep it and write to %(who)s…") % {"who": who}
-    return Choice(circle.key, title, _equation(circle, issue), does, is_disabled=not circle.count)
+    return RecipientChoice(circle.key, title, _describe_equation(circle, issue), does, is_disabled=not circle.count)
 
 
-def _why_not(reason: str) -> str:
+def _describe_unavailable(reason: str) -> str:
     return {
-        corrections.TOGETHER: _("Not known: this newsletter counts clicks together, not per reader."),
+        corrections.ONLY_TOTALS: _("Not known: this newsletter counts clicks together, not per reader."),
         corrections.UNMEASURED: _("Not known: this newsletter measures no clicks."),
-        corrections.FORGOTTEN: _("Not known any more: clicks of single readers are kept for 30 days."),
-        corrections.NOT_YET: _("None of the readers who agreed to be measured has clicked it."),
+        corrections.EXPIRED: _("Not known any more: clicks of single readers are kept for 30 days."),
+        corrections.NO_CLICKS_YET: _("None of the readers who agreed to be measured has clicked it."),
     }[reason]
 
 
-def _equation(circle: corrections.Circle, issue: Issue) -> str:
+def _describe_equation(circle: corrections.RecipientGroup, issue: Issue) -> str:
     """ "8,871 got it; 7 have left since, 5 pause, 1 complained." """
     out = circle.excluded
     left = out["left"] + out["pending"]
@@ -157,7 +168,7 @@ def _equation(circle: corrections.Circle, issue: Issue) -> str:
         (out["suppressed"], _("%(count)s stopped by an editor")),
     ]
     taken = ", ".join(words % {"count": formatting.format_number(count)} for count, words in parts if count)
-    if circle.key == corrections.CLICKED:
+    if circle.key == corrections.CLICKED_GROUP:
         said = _("%(count)s who agreed to be measured clicked it; others may have, too.")
     elif issue.status in {IssueStatus.SENDING, IssueStatus.PAUSED}:
         said = _("%(count)s got it so far; whoever gets it before the note goes out is written to as well.")
@@ -169,11 +180,11 @@ def _equation(circle: corrections.Circle, issue: Issue) -> str:
 # --- the form --------------------------------------------------------------------------------------------------------
 
 
-class Words(forms.CharField):
+class MultilineField(forms.CharField):
     """Words over several lines, counted as a browser's `maxlength` counts them."""
 
     def to_python(self, value: Any) -> str:
-        return super().to_python(notes.lines(value) if isinstance(value, str) else value) or ""
+        return super().to_python(notes.normalize_newlines(value) if isinstance(value, str) else value) or ""
 
 
 class CorrectionForm(StudioFormMixin, forms.Form):
@@ -186,7 +197,7 @@ class CorrectionForm(StudioFormMixin, forms.Form):
     who = forms.ChoiceField(required=False)
 
     def __init__(
-        self, *args: Any, issue: Issue, target: Target | None, offered: Sequence[Choice], **kwargs: Any
+        self, *args: Any, issue: Issue, target: LinkTarget | None, offered: Sequence[RecipientChoice], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self.issue, self.target = issue, target
@@ -196,12 +207,14 @@ class CorrectionForm(StudioFormMixin, forms.Form):
         )
         concerned = {link.language for link in target.links} if target else set(issue.newsletter.languages)
         for language in issue.newsletter.languages:
-            box = Words(
-                required=False, max_length=notes.LONGEST, widget=forms.Textarea(attrs={"rows": 3, "lang": language})
+            box = MultilineField(
+                required=False,
+                max_length=notes.MAX_NOTE_LENGTH,
+                widget=forms.Textarea(attrs={"rows": 3, "lang": language}),
             )
             box.label = formatting.language_name(language)
             if target and language in concerned:
-                box.initial = notes.proposed(_label(target, language), language)
+                box.initial = notes.propose_note(_link_label(target, language), language)
             self.fields[f"words_{language}"] = box
             box.widget.attrs["class"] = "input"
 
@@ -210,8 +223,8 @@ class CorrectionForm(StudioFormMixin, forms.Form):
         if self.target is None:
             return ""
         try:
-            url = notes.address(typed)
-        except notes.WrongAddress as wrong:
+            url = notes.parse_address(typed)
+        except notes.InvalidLinkAddress as wrong:
             raise forms.ValidationError(str(wrong)) from wrong
         if url == self.target.url:
             raise forms.ValidationError(_("The link leads there already. Write the right address."))
@@ -231,11 +244,11 @@ class CorrectionForm(StudioFormMixin, forms.Form):
     def words(self) -> dict[str, str]:
         """As they stand in the form, right or wrong, by language."""
         found = {language: self[f"words_{language}"].value() for language in self.issue.newsletter.languages}
-        typed = {language: notes.lines(str(words or "")).strip() for language, words in found.items()}
+        typed = {language: notes.normalize_newlines(str(words or "")).strip() for language, words in found.items()}
         return {language: words for language, words in typed.items() if words}
 
 
-def _label(target: Target, language: str) -> str:
+def _link_label(target: LinkTarget, language: str) -> str:
     return next((link.label for link in target.links if link.language == language and link.label), target.label)
 
 
@@ -243,7 +256,7 @@ def _label(target: Target, language: str) -> str:
 
 
 @dataclass(frozen=True)
-class Preview:
+class NotePreview:
     """The note as it will open in the composer, in one language."""
 
     language: str
@@ -255,7 +268,7 @@ class Preview:
     closing: str
 
 
-def preview(issue: Issue, form: CorrectionForm) -> Preview | None:
+def build_preview(issue: Issue, form: CorrectionForm) -> NotePreview | None:
     """None as long as nobody said anything."""
     about = form.target.links if form.target else []
     amended = [
@@ -264,36 +277,36 @@ def preview(issue: Issue, form: CorrectionForm) -> Preview | None:
             language=link.language,
             url=link.url,
             label=link.label,
-            amended_url=_typed(form) or link.url,
+            amended_url=_typed_url(form) or link.url,
         )
         for link in about
     ]
     kind = CorrectionKind.LINK if about else CorrectionKind.FACT
     said = Correction(issue=issue, kind=kind, links=[link.number for link in about], words=form.words)
-    letter = notes.letter(said, amended)
+    letter = notes.build_mail_document(said, amended)
     language = next((link.language for link in about), issue.newsletter.default_language)
-    shown = {block.kind: words for block, words, spoken in content.shown(letter, language, language)}
+    shown = {block.kind: words for block, words, spoken in content.shown_blocks(letter, language, language)}
     notice: Any = shown.get("notice")
     if notice is None:
         return None
     envelope = letter.envelope(language, issue.newsletter.default_language)
     button: Any = shown.get("button")
     closing: Any = shown.get("text")
-    return Preview(
+    return NotePreview(
         language=language,
         subject=envelope.subject,
         preheader=envelope.preheader,
         heading=notice.heading,
-        paragraphs=tuple(_unmarked(part) for part in notice.body.split("</p>") if part),
+        paragraphs=tuple(_plain_paragraph(part) for part in notice.body.split("</p>") if part),
         button=button.label if button else "",
-        closing=_unmarked(closing.body) if closing else "",
+        closing=_plain_paragraph(closing.body) if closing else "",
     )
 
 
-def _unmarked(paragraph: str) -> str:
+def _plain_paragraph(paragraph: str) -> str:
     """The words that were put into it: what looks like markup in them was typed."""
     return html.unescape(paragraph.removesuffix("</p>").removeprefix("<p>"))
 
 
-def _typed(form: CorrectionForm) -> str:
+def _typed_url(form: CorrectionForm) -> str:
     return str(form["url"].value() or "").strip()

@@ -18,28 +18,30 @@ from newsletter.roles import Action
 from newsletter.studio.shared import access
 from workers import ledger
 
-BY_ITSELF = frozenset({"late", "gave_up", "returned"})
+DEFAULT_KINDS = frozenset({"late", "gave_up", "returned"})
 """Ticked unless somebody chose otherwise; who was refused is not."""
-DRIFT = 0.02
+COUNT_TOLERANCE = 0.02
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def missed(request: HttpRequest, issue_id: int) -> HttpResponse:
+def follow_up(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The equation, and ticks for whom it follows to (GET); the button sends to exactly those (POST)."""
-    issue = access.issue(request, issue_id, Action.SEND if request.method == "POST" else Action.WRITE)
+    issue = access.get_issue(request, issue_id, Action.SEND if request.method == "POST" else Action.WRITE)
     if issue.status != IssueStatus.SENT:
         return redirect("issue-review" if issue.is_editable else "issue-progress", issue.pk)
     if request.method == "POST":
         return _send(request, issue)
-    return _page(request, issue, _kinds(request.GET.getlist("kind")) if "chosen" in request.GET else BY_ITSELF)
+    return _render_page(
+        request, issue, _parse_kinds(request.GET.getlist("kind")) if "chosen" in request.GET else DEFAULT_KINDS
+    )
 
 
-def _kinds(named: list[str]) -> frozenset[str]:
+def _parse_kinds(named: list[str]) -> frozenset[str]:
     return frozenset(named) & frozenset(ledger.MISSED_KINDS)
 
 
-def _page(request: HttpRequest, issue: Issue, kinds: frozenset[str], problem: str = "") -> HttpResponse:
-    found = ledger.missed(issue)
+def _render_page(request: HttpRequest, issue: Issue, kinds: frozenset[str], problem: str = "") -> HttpResponse:
+    found = ledger.count_missed(issue)
     context = {
         "section": "reports",
         "issue": issue,
@@ -52,13 +54,13 @@ def _page(request: HttpRequest, issue: Issue, kinds: frozenset[str], problem: st
         "who": formatting.count_readers(found.of(kinds)),
         "terms": _terms(found, kinds),
         "age": formatting.format_duration(timezone.now() - issue.started_at) if issue.started_at else "",
-        "may_send": roles.may(access.editor(request), Action.SEND, issue.newsletter),
+        "may_send": roles.is_allowed(access.current_editor(request), Action.SEND, issue.newsletter),
         "problem": problem,
     }
     return render(request, "studio/correction/missed.html", context, status=422 if problem else 200)
 
 
-def _rows(found: ledger.Missed) -> list[dict[str, Any]]:
+def _rows(found: ledger.MissedCounts) -> list[dict[str, Any]]:
     return [
         {
             "key": "late",
@@ -87,7 +89,7 @@ def _rows(found: ledger.Missed) -> list[dict[str, Any]]:
     ]
 
 
-def _terms(found: ledger.Missed, kinds: frozenset[str]) -> list[tuple[int, str]]:
+def _terms(found: ledger.MissedCounts, kinds: frozenset[str]) -> list[tuple[int, str]]:
     """What is taken from everybody who may get mail now."""
     terms = [
         (found.have, _("have it")),
@@ -99,16 +101,16 @@ def _terms(found: ledger.Missed, kinds: frozenset[str]) -> list[tuple[int, str]]
 
 
 def _send(request: HttpRequest, issue: Issue) -> HttpResponse:
-    kinds = _kinds(request.POST.getlist("kind"))
-    count, said = ledger.missed(issue).of(kinds), access.number(request.POST.get("count", ""))
-    if abs(count - said) > max(5, DRIFT * said):
+    kinds = _parse_kinds(request.POST.getlist("kind"))
+    count, said = ledger.count_missed(issue).of(kinds), access.parse_number(request.POST.get("count", ""))
+    if abs(count - said) > max(5, COUNT_TOLERANCE * said):
         words = _("It was %(before)s when you opened this page; it is %(now)s by now. Look at it once more.")
         figures = {"before": formatting.count_readers(said), "now": formatting.count_readers(count)}
-        return _page(request, issue, kinds, words % figures)
+        return _render_page(request, issue, kinds, words % figures)
     try:
-        readers = ledger.send_to_missed(issue, kinds, editor=access.editor(request), now=timezone.now())
+        readers = ledger.send_to_missed(issue, kinds, editor=access.current_editor(request), now=timezone.now())
     except ledger.NobodyMissed:
-        return _page(request, issue, kinds, _("There is nobody to send it to. Tick somebody."))
+        return _render_page(request, issue, kinds, _("There is nobody to send it to. Tick somebody."))
     except issues.WrongState as wrong:
         messages.error(request, str(wrong))
         return redirect("issue-progress", issue.pk)

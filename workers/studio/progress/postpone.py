@@ -19,7 +19,7 @@ from newsletter.roles import Action
 from newsletter.studio.shared import access
 from workers import ledger
 from workers.studio.review import timing
-from workers.studio.review.forms import FURTHEST
+from workers.studio.review.forms import MAX_AHEAD
 
 
 class PostponeForm(forms.Form):
@@ -43,14 +43,14 @@ class PostponeForm(forms.Form):
             return _("The clocks jump over this time on that day. Choose another one.")
         if self.moment <= self.now:
             return _("This time has passed. Choose a later one, or “Send it now”.")
-        if self.moment > self.now + FURTHEST:
+        if self.moment > self.now + MAX_AHEAD:
             return _("Choose a time within a year.")
         return ""
 
 
-def proposed(issue: Issue, *, now: datetime) -> dict[str, str]:
+def initial_values(issue: Issue, *, now: datetime) -> dict[str, str]:
     """What the form is filled with: the next usual slot, on the newsletter's clocks."""
-    newsletter, moment = issue.newsletter, timing.slot(issue, now=now).moment
+    newsletter, moment = issue.newsletter, timing.propose_slot(issue, now=now).moment
     return {
         "on": moment.strftime("%Y-%m-%d"),
         "at": moment.strftime("%H:%M"),
@@ -61,17 +61,17 @@ def proposed(issue: Issue, *, now: datetime) -> dict[str, str]:
 
 @require_POST
 def postpone(request: HttpRequest, issue_id: int) -> HttpResponse:
-    issue = access.issue(request, issue_id, Action.SEND)
+    issue = access.get_issue(request, issue_id, Action.SEND)
     now, newsletter = timezone.now(), issue.newsletter
     form = PostponeForm(request.POST, newsletter=newsletter, now=now)
     if (problem := form.problem) or form.moment is None:
         messages.error(request, problem)
         return redirect("issue-progress", issue.pk)
     try:
-        ledger.postpone(issue, at=form.moment, editor=access.editor(request), now=now)
+        ledger.postpone(issue, at=form.moment, editor=access.current_editor(request), now=now)
     except issues.WrongState as error:
         messages.error(request, str(error))
         return redirect("issue-progress", issue.pk)
     said = _("It goes out %(time)s.") % {"time": formatting.format_datetime(form.moment, newsletter.zone)}
-    messages.success(request, f"{said} {timing.twice_in_words(form.moment, newsletter.zone)}".strip())
+    messages.success(request, f"{said} {timing.describe_ambiguous(form.moment, newsletter.zone)}".strip())
     return redirect("issue-progress", issue.pk)

@@ -21,17 +21,17 @@ from workers.models import Batch, BatchStatus, Delivery
 from workers.sending import reconciliation
 from workers.studio.progress import delays
 
-RECENT = timedelta(seconds=60)
-STEP = 10
+RATE_WINDOW = timedelta(seconds=60)
+ANNOUNCED_STEP = 10
 """Per cent between two announcements to screen readers."""
-SHOWN = 1000
+MAX_UNCERTAIN_SHOWN = 1000
 """Uncertain readers listed at once: as many as one call of a merge provider can leave without an answer."""
-FAR = timedelta(minutes=10)
-OVER = (IssueStatus.SENT, IssueStatus.CANCELLED)
+SLOW_POLL_FROM = timedelta(minutes=10)
+FINAL_STATUSES = (IssueStatus.SENT, IssueStatus.CANCELLED)
 
 
 @dataclass(frozen=True)
-class Unsure:
+class UncertainReader:
     """A reader who may have the issue or not, known well enough to recognise and no better."""
 
     subscription: int
@@ -48,35 +48,35 @@ class Unsure:
 
 
 @dataclass
-class Flight:
+class SendingStatus:
     issue: Issue
     now: datetime
 
     @cached_property
-    def equation(self) -> ledger.Equation:
-        return ledger.equation(self.issue)
+    def equation(self) -> ledger.DeliveryCounts:
+        return ledger.count_deliveries(self.issue)
 
     @property
     def total(self) -> int:
         return self.equation.audience
 
     @property
-    def dealt(self) -> int:
+    def handled(self) -> int:
         """Readers whose outcome is known; deferred ones are tried again, uncertain ones are not."""
         return self.total - self.equation.waiting - self.equation.deferred
 
     @property
     def percent(self) -> int:
         """Whole per cent, 100 only when nobody waits."""
-        return 100 * self.dealt // self.total if self.total else 100 if self.is_over else 0
+        return 100 * self.handled // self.total if self.total else 100 if self.is_over else 0
 
     @property
     def step(self) -> int:
-        return self.percent // STEP * STEP
+        return self.percent // ANNOUNCED_STEP * ANNOUNCED_STEP
 
     @property
     def is_over(self) -> bool:
-        return self.issue.status in OVER
+        return self.issue.status in FINAL_STATUSES
 
     @property
     def has_begun(self) -> bool:
@@ -98,14 +98,14 @@ class Flight:
         begun = self.issue.started_at
         if not self.is_moving or begun is None:
             return 0
-        since = max(begun, self.now - RECENT)
+        since = max(begun, self.now - RATE_WINDOW)
         done = Batch.objects.filter(issue=self.issue, sent_at__gt=since).aggregate(
             sum=Sum(F("accepted") + F("refused") + F("deferred") + F("uncertain"))
         )["sum"]
         return (done or 0) / max(1.0, (self.now - since).total_seconds())
 
     @property
-    def only_repeats_are_left(self) -> bool:
+    def only_retries_left(self) -> bool:
         return self.is_moving and not self.equation.waiting and self.equation.deferred > 0
 
     @property
@@ -123,7 +123,7 @@ class Flight:
     @cached_property
     def pace(self) -> str:
         """ "24 a second · about 4 min left, done about 07:09 WIB"; empty while nothing can be said."""
-        if self.only_repeats_are_left:
+        if self.only_retries_left:
             return ""
         parts = []
         if self.rate:
@@ -139,9 +139,9 @@ class Flight:
         return " · ".join(parts)
 
     @property
-    def calm(self) -> str:
+    def retries_note(self) -> str:
         """What to say when nothing is left but to try again."""
-        if not self.only_repeats_are_left:
+        if not self.only_retries_left:
             return ""
         return ngettext(
             "Everybody else has it; %(count)s reader is tried again by itself. There is nothing to do.",
@@ -155,7 +155,7 @@ class Flight:
         return max(timedelta(0), (self.issue.scheduled_at or self.now) - self.now)
 
     @property
-    def ahead_words(self) -> str:
+    def countdown(self) -> str:
         """The countdown, as a clock within the last hour."""
         seconds = round(self.ahead.total_seconds())
         return f"{seconds // 60}:{seconds % 60:02}" if seconds < 3600 else formatting.format_duration(self.ahead)
@@ -199,8 +199,8 @@ class Flight:
     @property
     def poll(self) -> str:
         """How often the page asks again."""
-        waits = self.issue.status == IssueStatus.SCHEDULED and self.ahead > FAR
-        is_calm = waits or self.issue.status == IssueStatus.PAUSED or self.only_repeats_are_left
+        waits = self.issue.status == IssueStatus.SCHEDULED and self.ahead > SLOW_POLL_FROM
+        is_calm = waits or self.issue.status == IssueStatus.PAUSED or self.only_retries_left
         return "every 30s" if is_calm else "every 2s"
 
     def said(self) -> str:
@@ -211,7 +211,7 @@ class Flight:
         return _("Issue %(number)s: %(status)s.") % {"number": number, "status": self.issue.get_status_display()}
 
     @property
-    def saying(self) -> str:
+    def announcement_key(self) -> str:
         """Names what the live region says now, so that a poll can tell whether to say something new."""
         return f"{self.issue.status}-{self.step if self.is_moving else 0}"
 
@@ -234,7 +234,7 @@ class Flight:
     @cached_property
     def slow(self) -> list[delays.Delay]:
         """What is slow, and why."""
-        return delays.of(self.issue, deferred=self.equation.deferred, now=self.now)
+        return delays.delays_for(self.issue, deferred=self.equation.deferred, now=self.now)
 
     def _waiting(self) -> str:
         return _("not sent any more") if self.issue.status == IssueStatus.CANCELLED else _("waiting")
@@ -270,11 +270,13 @@ class Flight:
         return _("First %(count)s: sent by %(time)s, %(accepted)s accepted, none refused.") % words
 
     @cached_property
-    def uncertain(self) -> list[Unsure]:
+    def uncertain(self) -> list[UncertainReader]:
         """The uncertain readers by masked name and address, in the order they were handed over."""
         if not self.equation.uncertain:
             return []
-        deliveries = {each.subscription: each for each in ledger.uncertain(self.issue, most=SHOWN)}
+        deliveries = {
+            each.subscription: each for each in ledger.uncertain_deliveries(self.issue, most=MAX_UNCERTAIN_SHOWN)
+        }
         found = Subscription.objects.filter(pk__in=deliveries).select_related("subscriber").order_by("pk")
         return [self._unsure(subscription, deliveries[subscription.pk]) for subscription in found]
 
@@ -288,17 +290,17 @@ class Flight:
         """Uncertain readers beyond those listed."""
         return max(0, self.equation.uncertain - len(self.uncertain))
 
-    def _unsure(self, subscription: Subscription, delivery: Delivery) -> Unsure:
+    def _unsure(self, subscription: Subscription, delivery: Delivery) -> UncertainReader:
         reader = subscription.subscriber
         language = self.issue.newsletter.best_language(subscription.language)
-        return Unsure(
+        return UncertainReader(
             subscription=subscription.pk,
-            name=masked_name(reader.name),
-            email=addresses.masked(reader.email) if reader.email else "",
+            name=mask_name(reader.name),
+            email=addresses.mask(reader.email) if reader.email else "",
             language=formatting.language_name(language),
             sent_at=delivery.sent_at,
             is_repeated=delivery.due_at is not None,
-            told=reconciliation.in_words(delivery),
+            told=reconciliation.describe_look_up(delivery),
             keeps_message_id=bool(delivery.message_id),
         )
 
@@ -312,6 +314,6 @@ class Flight:
         return formatting.format_time(timezone.localtime(self.now, self.issue.newsletter.zone), seconds=True)
 
 
-def masked_name(name: str) -> str:
+def mask_name(name: str) -> str:
     """ "Sari Wulandari" as "Sa•• Wu•••••••": enough to recognise, too little to learn."""
     return " ".join(word[:2] + "•" * max(2, len(word) - 2) for word in name.split())

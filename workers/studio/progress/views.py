@@ -20,7 +20,7 @@ from newsletter.studio.shared import access
 from workers import ledger, provider_events
 from workers.sending import lifecycle
 from workers.studio.progress import postpone
-from workers.studio.progress.sending_status import OVER, Flight
+from workers.studio.progress.sending_status import FINAL_STATUSES, SendingStatus
 from workers.studio.shared import by_mailbox_provider
 
 STOP_POLLING = 286
@@ -29,47 +29,50 @@ STOP_POLLING = 286
 
 @require_safe
 def progress(request: HttpRequest, issue_id: int) -> HttpResponse:
-    issue = access.issue(request, issue_id, Action.WRITE)
+    issue = access.get_issue(request, issue_id, Action.WRITE)
     if issue.is_editable:
-        return _gone_back(request, issue)
-    flight = Flight(issue, timezone.now())
+        return _redirect_to_review(request, issue)
+    flight = SendingStatus(issue, timezone.now())
     context = {
         "issue": issue,
         "newsletter": issue.newsletter,
         "zone": issue.newsletter.zone,
         "section": "issues",
         "flight": flight,
-        "may_send": roles.may(access.editor(request), Action.SEND, issue.newsletter),
-        "held_count": provider_events.held_back(issue),
-        "may_decide": roles.may(access.editor(request), Action.ADMINISTER, issue.newsletter),
+        "may_send": roles.is_allowed(access.current_editor(request), Action.SEND, issue.newsletter),
+        "held_count": provider_events.count_held(issue),
+        "may_decide": roles.is_allowed(access.current_editor(request), Action.ADMINISTER, issue.newsletter),
         "lost": next((one for one in flight.slow if one.lost_host and one.lost_host == request.GET.get("lost")), None),
         "asks_to_stop": "stop" in request.GET and not flight.is_over,
     }
     if not request.headers.get("HX-Request"):
-        context |= _by_service(issue, flight.now)
+        context |= _provider_table_context(issue, flight.now)
         if flight.may_be_postponed and context["may_send"]:
-            context["proposed"] = postpone.proposed(issue, now=flight.now)
+            context["proposed"] = postpone.initial_values(issue, now=flight.now)
         return render(request, "studio/sending/progress.html", context)
-    context["says_more"] = request.GET.get("said") != flight.saying
+    context["says_more"] = request.GET.get("said") != flight.announcement_key
     context["uncertain_changed"] = request.GET.get("uncertain") != str(flight.equation.uncertain)
     status = STOP_POLLING if flight.is_over else 200
     return render(request, "studio/sending/_poll.html", context, status=status)
 
 
 @require_safe
-def services(request: HttpRequest, issue_id: int) -> HttpResponse:
+def mailbox_provider_table(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The table by mail service alone, which looks at each reader and is asked for more seldom than the rest."""
-    issue = access.issue(request, issue_id, Action.WRITE)
-    is_over = issue.is_editable or issue.status in OVER
-    context = {"issue": issue, "is_over": is_over, **_by_service(issue, timezone.now())}
+    issue = access.get_issue(request, issue_id, Action.WRITE)
+    is_over = issue.is_editable or issue.status in FINAL_STATUSES
+    context = {"issue": issue, "is_over": is_over, **_provider_table_context(issue, timezone.now())}
     return render(request, "studio/sending/_by_service.html", context, status=STOP_POLLING if is_over else 200)
 
 
-def _by_service(issue: Issue, now: datetime) -> dict[str, object]:
-    return {"services": by_mailbox_provider.under_way(issue, now=now), "too_many": by_mailbox_provider.too_many(issue)}
+def _provider_table_context(issue: Issue, now: datetime) -> dict[str, object]:
+    return {
+        "services": by_mailbox_provider.progress_table(issue, now=now),
+        "too_many": by_mailbox_provider.why_no_table(issue),
+    }
 
 
-def _gone_back(request: HttpRequest, issue: Issue) -> HttpResponse:
+def _redirect_to_review(request: HttpRequest, issue: Issue) -> HttpResponse:
     """Somebody stopped the issue: it is edited or approved again, and this page has nothing to show."""
     response = redirect("issue-review", issue.pk)
     if request.headers.get("HX-Request"):
@@ -77,14 +80,16 @@ def _gone_back(request: HttpRequest, issue: Issue) -> HttpResponse:
     return response
 
 
-Step = Callable[[Issue, Editor, datetime], object]
+IssueAction = Callable[[Issue, Editor, datetime], object]
 
 
-def _take(request: HttpRequest, issue_id: int, step: Step, *, said: str, to: str = "issue-progress") -> HttpResponse:
+def _run_action(
+    request: HttpRequest, issue_id: int, step: IssueAction, *, said: str, to: str = "issue-progress"
+) -> HttpResponse:
     """Do one step of a person who may send; where it is not possible any more, say so in words."""
-    issue = access.issue(request, issue_id, Action.SEND)
+    issue = access.get_issue(request, issue_id, Action.SEND)
     try:
-        step(issue, access.editor(request), timezone.now())
+        step(issue, access.current_editor(request), timezone.now())
     except issues.WrongState as error:
         messages.error(request, str(error))
         return redirect("issue-progress", issue.pk)
@@ -99,12 +104,12 @@ def stop(request: HttpRequest, issue_id: int) -> HttpResponse:
 
     def step(issue: Issue, editor: Editor, now: datetime) -> None:
         if to_edit and issue.status == IssueStatus.PAUSED:
-            ledger.take_back(issue, editor=editor, now=now)
+            ledger.return_to_draft(issue, editor=editor, now=now)
         else:
             issues.unschedule(issue, editor=editor, now=now, to_edit=to_edit)
 
     said = _("Stopped. Nobody got it; it is a draft again.") if to_edit else _("Stopped. Nobody got it.")
-    return _take(
+    return _run_action(
         request,
         issue_id,
         step,
@@ -115,7 +120,7 @@ def stop(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 @require_POST
 def pause(request: HttpRequest, issue_id: int) -> HttpResponse:
-    return _take(
+    return _run_action(
         request,
         issue_id,
         lambda issue, editor, now: ledger.pause(
@@ -127,7 +132,7 @@ def pause(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 @require_POST
 def resume(request: HttpRequest, issue_id: int) -> HttpResponse:
-    return _take(
+    return _run_action(
         request,
         issue_id,
         lambda issue, editor, now: ledger.resume(issue, editor=editor, now=now),
@@ -137,10 +142,10 @@ def resume(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 @require_POST
 def cancel(request: HttpRequest, issue_id: int) -> HttpResponse:
-    return _take(request, issue_id, _stop_for_good, said=_("Stopped for good. Whoever has it keeps it."))
+    return _run_action(request, issue_id, _pause_and_cancel, said=_("Stopped for good. Whoever has it keeps it."))
 
 
-def _stop_for_good(issue: Issue, editor: Editor, now: datetime) -> None:
+def _pause_and_cancel(issue: Issue, editor: Editor, now: datetime) -> None:
     if issue.status == IssueStatus.SENDING:
         reason = _("%(name)s stopped it for good.") % {"name": editor.name}
         ledger.pause(issue, reason=reason, editor=editor, now=now)
@@ -149,15 +154,15 @@ def _stop_for_good(issue: Issue, editor: Editor, now: datetime) -> None:
 
 
 @require_POST
-def without_notes(request: HttpRequest, issue_id: int) -> HttpResponse:
+def give_up_host(request: HttpRequest, issue_id: int) -> HttpResponse:
     """An editor's decision: a machine will not come back, so whom it was writing to is uncertain."""
-    issue, now = access.issue(request, issue_id, Action.SEND), timezone.now()
+    issue, now = access.get_issue(request, issue_id, Action.SEND), timezone.now()
     host = request.POST.get("host", "")
-    batches, readers = ledger.settle_lost(host, now=now, issue=issue)
+    batches, readers = ledger.settle_lost_host(host, now=now, issue=issue)
     if not batches:
         messages.warning(request, _("Nothing waits for that machine any more."))
         return redirect("issue-progress", issue.pk)
-    issues.audit("host-given-up", issue, editor=access.editor(request), now=now, host=host, readers=readers)
+    issues.audit("host-given-up", issue, editor=access.current_editor(request), now=now, host=host, readers=readers)
     said = ngettext(
         "It goes on. %(count)s reader is uncertain and named below.",
         "It goes on. %(count)s readers are uncertain and named below.",
@@ -173,14 +178,14 @@ def send_again(request: HttpRequest, issue_id: int) -> HttpResponse:
 
     All of them are those whom the page listed when the editor looked at it, and nobody who joined them since.
     """
-    issue = access.issue(request, issue_id, Action.SEND)
+    issue = access.get_issue(request, issue_id, Action.SEND)
     named = request.POST.getlist("listed" if "all" in request.POST else "reader")
-    chosen = {key for value in named if (key := access.number(value))}
+    chosen = {key for value in named if (key := access.parse_number(value))}
     if not chosen:
         messages.error(request, _("Tick at least one reader."))
         return redirect("issue-progress", issue.pk)
     try:
-        asked = lifecycle.send_again(issue, sorted(chosen), editor=access.editor(request), now=timezone.now())
+        asked = lifecycle.resend(issue, sorted(chosen), editor=access.current_editor(request), now=timezone.now())
     except issues.WrongState as error:
         messages.error(request, str(error))
         return redirect("issue-progress", issue.pk)

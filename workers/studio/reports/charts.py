@@ -14,7 +14,7 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 24, 32, 32
 
 
 @dataclass(frozen=True)
-class Mark:
+class AxisTick:
     """A line across or a tick below, with its label's place."""
 
     at: int
@@ -27,7 +27,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     label: str
     path: str
     label_x: int
@@ -39,9 +39,9 @@ class Line:
 class Chart:
     title: str
     """One sentence that says what the picture shows; the label for whoever does not see it."""
-    lines: tuple[Line, ...]
-    across: tuple[Mark, ...]
-    below: tuple[Mark, ...]
+    lines: tuple[ChartLine, ...]
+    gridlines: tuple[AxisTick, ...]
+    x_ticks: tuple[AxisTick, ...]
     width: int
     height: int
     left: int = LEFT
@@ -56,7 +56,7 @@ class Chart:
         return self.height - 8
 
 
-def nice_steps(highest: float, *, most: int = 4) -> list[int]:
+def nice_ticks(highest: float, *, most: int = 4) -> list[int]:
     """Round numbers from nought to at least `highest`, at most `most` steps: 0, 500, 1,000, 1,500."""
     step = magnitude = 1
     while step * most < highest:
@@ -81,7 +81,7 @@ def line_chart(
     """
     longest = max((len(values) for _label, values in series), default=0)
     highest = max((max(values, default=0) for _label, values in series), default=0)
-    steps = nice_steps(highest)
+    steps = nice_ticks(highest)
     width, height = size
 
     def x(index: int) -> int:
@@ -95,20 +95,20 @@ def line_chart(
         points = [(x(index), y(value)) for index, value in enumerate(values)]
         if points:
             path = "M" + "L".join(f"{a} {b}" for a, b in points)
-            lines.append(Line(label, path, points[-1][0], points[-1][1], is_main=place == 0))
+            lines.append(ChartLine(label, path, points[-1][0], points[-1][1], is_main=place == 0))
     return Chart(
         title=title,
         width=width,
         height=height,
-        lines=_apart(lines),
-        across=tuple(Mark(y(step), number(step)) for step in steps),
-        below=tuple(Mark(x(index), words) for index, words in labels),
+        lines=_spread_labels(lines),
+        gridlines=tuple(AxisTick(y(step), number(step)) for step in steps),
+        x_ticks=tuple(AxisTick(x(index), words) for index, words in labels),
     )
 
 
-def _apart(lines: list[Line], *, gap: int = 15) -> tuple[Line, ...]:
+def _spread_labels(lines: list[ChartLine], *, gap: int = 15) -> tuple[ChartLine, ...]:
     """Place each label above the end of its line, from the lowest up, and never on another."""
-    placed: list[Line] = []
+    placed: list[ChartLine] = []
     for line in sorted(lines, key=lambda line: -line.label_y):
         y = min([line.label_y - 4, *(other.label_y - gap for other in placed)])
         placed.append(replace(line, label_y=y))

@@ -11,16 +11,16 @@ from newsletter import formatting
 from newsletter.models import Issue, Link, Tracking
 from subscribers.models import Subscription
 from subscribers.studio import timeline
-from subscribers.studio.timeline import Entry, Span
+from subscribers.studio.timeline import TimelineEntry, TimelineQuery
 from workers.models import Delivery, DeliveryStatus, Event, Outcome
 
 
 def register() -> None:
-    timeline.register(mail)
-    timeline.register(clicks)
+    timeline.register(mail_entries)
+    timeline.register(click_entries)
 
 
-def mail(span: Span) -> Iterable[Entry]:
+def mail_entries(span: TimelineQuery) -> Iterable[TimelineEntry]:
     by_id = {each.pk: each for each in span.subscriptions}
     deliveries = Delivery.objects.filter(subscription__in=by_id).annotate(
         at=Coalesce("sent_at", "issue__started_at", "issue__created_at")
@@ -31,9 +31,9 @@ def mail(span: Span) -> Iterable[Entry]:
         yield _mail_entry(delivery, by_id[delivery.subscription])
 
 
-def _mail_entry(delivery: Delivery, subscription: Subscription) -> Entry:
-    title, icon, tone = _what_happened(delivery)
-    return Entry(
+def _mail_entry(delivery: Delivery, subscription: Subscription) -> TimelineEntry:
+    title, icon, tone = _describe_delivery(delivery)
+    return TimelineEntry(
         at=delivery.at,  # type: ignore[attr-defined]  # annotated above
         kind=timeline.MAIL,
         icon=icon,
@@ -45,7 +45,7 @@ def _mail_entry(delivery: Delivery, subscription: Subscription) -> Entry:
     )
 
 
-def _what_happened(delivery: Delivery) -> tuple[str, str, str]:
+def _describe_delivery(delivery: Delivery) -> tuple[str, str, str]:
     """Sentence, icon and tone: what events said afterwards outranks what the send said."""
     if delivery.status == DeliveryStatus.COMPLAINED:
         return _("Complained about %(issue)s"), "circle-alert", "warnc"
@@ -83,7 +83,7 @@ def _shows_clicks(subscription: Subscription) -> bool:
     return newsletter.tracking == Tracking.INDIVIDUAL and agreed
 
 
-def clicks(span: Span) -> Iterable[Entry]:
+def click_entries(span: TimelineQuery) -> Iterable[TimelineEntry]:
     measured = {each.pk: each for each in span.subscriptions if _shows_clicks(each)}
     if not measured:
         return
@@ -97,7 +97,7 @@ def clicks(span: Span) -> Iterable[Entry]:
         link = links.get((event.issue, event.link))
         label = (link.label or link.target) if link else _("a link")
         issue = issues.get(event.issue)
-        yield Entry(
+        yield TimelineEntry(
             at=event.occurred_at,
             kind=timeline.CLICK,
             icon="mouse-pointer-click",

@@ -26,17 +26,19 @@ from workers.studio.correction import views as correction
 from workers.studio.reports import charts
 from workers.studio.shared import by_mailbox_provider
 
-BEGUN = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT, IssueStatus.CANCELLED)
-HOURS = 48
-UNSAFE = "=+-@\t\r＝＋－＠"
+STARTED_STATUSES = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT, IssueStatus.CANCELLED)
+CHART_HOURS = 48
+FORMULA_PREFIXES = "=+-@\t\r＝＋－＠"
 """A cell that starts so could be taken for a formula."""
 
 
 @require_safe
 def report_list(request: HttpRequest) -> HttpResponse:
     """Issues that went out, newest first, in the newsletters one works on."""
-    mine = roles.newsletters(access.editor(request), Action.WRITE)
-    begun = Issue.objects.kept().filter(newsletter__in=mine, status__in=BEGUN, started_at__isnull=False)
+    mine = roles.allowed_newsletters(access.current_editor(request), Action.WRITE)
+    begun = Issue.objects.not_deleted().filter(
+        newsletter__in=mine, status__in=STARTED_STATUSES, started_at__isnull=False
+    )
     found = list(begun.select_related("newsletter").order_by("-started_at", "-pk")[:200])
     context = {
         "section": "reports",
@@ -59,10 +61,10 @@ def _row(issue: Issue) -> dict[str, Any]:
 
 @require_safe
 def issue_report(request: HttpRequest, issue_id: int) -> HttpResponse:
-    issue = access.issue(request, issue_id, Action.WRITE)
-    if issue.status not in BEGUN or issue.started_at is None:
+    issue = access.get_issue(request, issue_id, Action.WRITE)
+    if issue.status not in STARTED_STATUSES or issue.started_at is None:
         return redirect("issue-progress" if not issue.is_editable else "issue-review", issue.pk)
-    report = issue_figures.issue_report(issue)
+    report = issue_figures.build_report(issue)
     newsletter = issue.newsletter
     context = {
         "section": "reports",
@@ -72,12 +74,12 @@ def issue_report(request: HttpRequest, issue_id: int) -> HttpResponse:
         "report": report,
         "measured": newsletter.tracking != Tracking.OFF,
         "individual": newsletter.tracking == Tracking.INDIVIDUAL,
-        "said": _in_words(issue, report),
+        "said": _describe(issue, report),
         "charts": _charts(issue, report),
-        "hours": _hours(issue, report),
+        "hours": _clicks_by_hour(issue, report),
         "links": _links(report),
         "languages": [(formatting.language_name(row.language), row) for row in report.by_language],
-        "services": by_mailbox_provider.afterwards(issue, now=timezone.now()),
+        "services": by_mailbox_provider.report_table(issue, now=timezone.now()),
         "reasons": _reasons(issue),
         "shares": {
             "delivered": formatting.format_percent(report.delivered or report.accepted, issue.audience_count),
@@ -86,15 +88,15 @@ def issue_report(request: HttpRequest, issue_id: int) -> HttpResponse:
             "complained": formatting.format_percent(report.complained, report.accepted),
         },
         "refused_or_bounced": report.refused + report.bounced,
-        "held_count": provider_events.held_back(issue),
-        "may_decide": roles.may(access.editor(request), Action.ADMINISTER, newsletter),
-        "steps": correction.steps(issue),
-        "may_export": roles.may(access.editor(request), Action.APPROVE, newsletter),
+        "held_count": provider_events.count_held(issue),
+        "may_decide": roles.is_allowed(access.current_editor(request), Action.ADMINISTER, newsletter),
+        "steps": correction.log_entries(issue),
+        "may_export": roles.is_allowed(access.current_editor(request), Action.APPROVE, newsletter),
     }
     return render(request, "studio/sending/report.html", context)
 
 
-def _in_words(issue: Issue, report: issue_figures.Report) -> list[str]:
+def _describe(issue: Issue, report: issue_figures.IssueReport) -> list[str]:
     """The report in sentences, most important first."""
     zone = issue.newsletter.zone
     sentences = [
@@ -137,13 +139,13 @@ def _in_words(issue: Issue, report: issue_figures.Report) -> list[str]:
 # --- clicks over time ------------------------------------------------------------------------------------------------
 
 
-def _hours(issue: Issue, report: issue_figures.Report) -> list[dict[str, int]]:
+def _clicks_by_hour(issue: Issue, report: issue_figures.IssueReport) -> list[dict[str, int]]:
     """Clicks by people, hour by hour from the start to the last click within 48 hours, and their sum so far."""
     if issue.started_at is None:
         return []
     start = issue.started_at.replace(minute=0, second=0, microsecond=0)
     clicks = {round((point.hour - start).total_seconds() / 3600): point.clicks for point in report.hours}
-    last = max((hour for hour, count in clicks.items() if 0 <= hour < HOURS and count), default=-1)
+    last = max((hour for hour, count in clicks.items() if 0 <= hour < CHART_HOURS and count), default=-1)
     rows, so_far = [], 0
     for hour in range(last + 1):
         so_far += clicks.get(hour, 0)
@@ -151,15 +153,15 @@ def _hours(issue: Issue, report: issue_figures.Report) -> list[dict[str, int]]:
     return rows
 
 
-def _charts(issue: Issue, report: issue_figures.Report) -> list[charts.Chart]:
+def _charts(issue: Issue, report: issue_figures.IssueReport) -> list[charts.Chart]:
     """The same picture for a desk and for a phone; empty without clicks."""
-    rows = _hours(issue, report)
+    rows = _clicks_by_hour(issue, report)
     if not rows or not rows[-1]["so_far"]:
         return []
     series: list[tuple[str, Sequence[float]]] = [(_("This issue"), [0, *(row["so_far"] for row in rows)])]
-    before = _issue_before(issue)
+    before = _previous_issue(issue)
     if before is not None:
-        earlier = _hours(before, issue_figures.issue_report(before))[: len(rows)]
+        earlier = _clicks_by_hour(before, issue_figures.build_report(before))[: len(rows)]
         if earlier and earlier[-1]["so_far"]:
             label = _("Issue %(number)s") % {"number": before.number}
             series.append((label, [0, *(row["so_far"] for row in earlier)]))
@@ -174,17 +176,17 @@ def _charts(issue: Issue, report: issue_figures.Report) -> list[charts.Chart]:
     ]
 
 
-def _issue_before(issue: Issue) -> Issue | None:
+def _previous_issue(issue: Issue) -> Issue | None:
     """The last one that went to as many: a note to a few is no measure for an issue, nor the other way round."""
     sent = Issue.objects.filter(newsletter=issue.newsletter, status=IssueStatus.SENT, started_at__lt=issue.started_at)
-    before = sent.select_related("newsletter").order_by("-started_at")[: issues.LOOKED_BACK]
-    return next((one for one in before if one.is_a_note == issue.is_a_note), None)
+    before = sent.select_related("newsletter").order_by("-started_at")[: issues.MAX_ISSUES_SEARCHED]
+    return next((one for one in before if one.is_correction_note == issue.is_correction_note), None)
 
 
 # --- links, reasons --------------------------------------------------------------------------------------------------
 
 
-def _links(report: issue_figures.Report) -> list[dict[str, Any]]:
+def _links(report: issue_figures.IssueReport) -> list[dict[str, Any]]:
     total = sum(link.clicks for link in report.links)
     ordered = sorted(report.links, key=lambda link: (-link.clicks, link.number))
     return [{"link": link, "share": formatting.format_percent(link.clicks, total)} for link in ordered]
@@ -207,8 +209,8 @@ def _reasons(issue: Issue) -> list[dict[str, Any]]:
 @require_POST
 def links_csv(request: HttpRequest, issue_id: int) -> HttpResponse:
     """The links table as a file; written down, since figures leave the house."""
-    issue = access.issue(request, issue_id, Action.APPROVE)
-    report = issue_figures.issue_report(issue)
+    issue = access.get_issue(request, issue_id, Action.APPROVE)
+    report = issue_figures.build_report(issue)
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{issue.slug}-links.csv"'
     response.write("\ufeff")
@@ -216,11 +218,11 @@ def links_csv(request: HttpRequest, issue_id: int) -> HttpResponse:
     sheet.writerow([_("Link"), _("Address"), _("Clicks"), _("Share")])
     for row in _links(report):
         link = row["link"]
-        sheet.writerow([safe_cell(link.label), safe_cell(link.url), link.clicks, row["share"]])
+        sheet.writerow([escape_formula(link.label), escape_formula(link.url), link.clicks, row["share"]])
     audit_log.record(request, "report-exported", newsletter=issue.newsletter, subject=f"issue {issue.pk}")
     return response
 
 
-def safe_cell(text: str) -> str:
+def escape_formula(text: str) -> str:
     """A cell no spreadsheet takes for a formula (T-51)."""
-    return f"'{text}" if text.startswith(tuple(UNSAFE)) else text
+    return f"'{text}" if text.startswith(tuple(FORMULA_PREFIXES)) else text

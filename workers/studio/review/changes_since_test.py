@@ -17,22 +17,22 @@ from django.utils.translation import ngettext
 from pydantic import BaseModel
 
 from newsletter import content, formatting, issues
-from newsletter.articles.article_data import plain
+from newsletter.articles.article_data import clean_text
 from newsletter.formatting import join_names
 from newsletter.models import AuditEntry, Editor, Issue
 from newsletter.studio.shared import document_form
 
-ADDRESSES = frozenset({"url", "transcript_url"})
+URL_FIELDS = frozenset({"url", "transcript_url"})
 HREF = re.compile(r'href="([^"]*)"')
-FEW_WORDS = 5
+MAX_QUOTED_WORDS = 5
 """A change up to this long is shown as it is: "240 became 220"."""
-SHOWN = 6
-LONGEST_TEXT = 10_000
+MAX_SHOWN = 6
+MAX_TEXT_LENGTH = 10_000
 """More than any field of a block holds."""
 
 
 @dataclass(frozen=True)
-class Change:
+class ContentChange:
     """One thing that is not as it was tested."""
 
     kind: str
@@ -46,51 +46,51 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Tested:
+class ChangesSinceTest:
     tested_at: datetime | None
     is_mine: bool = False
     """Whoever looks at the page sent it."""
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ContentChange, ...] = ()
     is_current: bool = False
     said: str = ""
     """ "2 links and 1 text changed since your test." """
 
     @property
-    def shown(self) -> tuple[Change, ...]:
-        return self.changes[:SHOWN]
+    def shown(self) -> tuple[ContentChange, ...]:
+        return self.changes[:MAX_SHOWN]
 
     @property
     def more(self) -> int:
-        return max(0, len(self.changes) - SHOWN)
+        return max(0, len(self.changes) - MAX_SHOWN)
 
 
-def tested(issue: Issue, *, editor: Editor | None) -> Tested:
+def compare(issue: Issue, *, editor: Editor | None) -> ChangesSinceTest:
     if issue.tested_at is None:
-        return Tested(None, said=_("No test was sent."))
+        return ChangesSinceTest(None, said=_("No test was sent."))
     last = AuditEntry.objects.filter(
         action="issue-tested", subject=f"issue {issue.pk}", occurred_at__lte=issue.tested_at
     ).order_by("-occurred_at", "-pk")
     entry = last.first()
     is_mine = bool(entry and editor and entry.actor_id == editor.pk)
-    if _is_as_tested(issue, entry):
-        return Tested(issue.tested_at, is_mine, is_current=True, said=_("Tested as it is."))
-    changes = tuple(_changes(issue, entry))
-    return Tested(issue.tested_at, is_mine, changes, said=_said(changes, is_mine=is_mine))
+    if _is_unchanged(issue, entry):
+        return ChangesSinceTest(issue.tested_at, is_mine, is_current=True, said=_("Tested as it is."))
+    changes = tuple(_find_changes(issue, entry))
+    return ChangesSinceTest(issue.tested_at, is_mine, changes, said=_describe_changes(changes, is_mine=is_mine))
 
 
-def _is_as_tested(issue: Issue, entry: AuditEntry | None) -> bool:
+def _is_unchanged(issue: Issue, entry: AuditEntry | None) -> bool:
     tested = entry.detail.get("digest") if entry else None
-    return tested == issues.digest(issue) if tested else issue.tested_version == issue.version
+    return tested == issues.approval_digest(issue) if tested else issue.tested_version == issue.version
 
 
-def _said(changes: Sequence[Change], *, is_mine: bool) -> str:
-    things = capfirst(join_names(_counts(changes)) or _("something"))
+def _describe_changes(changes: Sequence[ContentChange], *, is_mine: bool) -> str:
+    things = capfirst(join_names(_describe_counts(changes)) or _("something"))
     if is_mine:
         return _("%(things)s changed since your test.") % {"things": things}
     return _("%(things)s changed since the test.") % {"things": things}
 
 
-def _counts(changes: Sequence[Change]) -> list[str]:
+def _describe_counts(changes: Sequence[ContentChange]) -> list[str]:
     found = Counter(change.kind for change in changes)
     phrases: dict[str, Callable[[int], str]] = {
         "link": lambda n: ngettext("%(count)s link", "%(count)s links", n),
@@ -111,7 +111,7 @@ def _counts(changes: Sequence[Change]) -> list[str]:
 # --- finding them ----------------------------------------------------------------------------------------------------
 
 
-def _changes(issue: Issue, entry: AuditEntry | None) -> Iterator[Change]:
+def _find_changes(issue: Issue, entry: AuditEntry | None) -> Iterator[ContentChange]:
     """Nothing where the tested version is not in the history any more: then nobody can say what changed."""
     tested = issue.revisions.filter(saved_at__lte=issue.tested_at).order_by("-number")
     if entry and "revision" in entry.detail:
@@ -122,7 +122,7 @@ def _changes(issue: Issue, entry: AuditEntry | None) -> Iterator[Change]:
     default = issue.newsletter.default_language
     yield from differences(content.parse(revision.content), content.parse(issue.content), default=default)
     if entry and _settings_changed(issue, entry, same_words=revision.content == issue.content):
-        yield Change("settings", words=_("the settings of the newsletter"))
+        yield ContentChange("settings", words=_("the settings of the newsletter"))
 
 
 def _settings_changed(issue: Issue, entry: AuditEntry, *, same_words: bool) -> bool:
@@ -135,70 +135,70 @@ def _settings_changed(issue: Issue, entry: AuditEntry, *, same_words: bool) -> b
     return changed.exists()
 
 
-def differences(old: content.Document, new: content.Document, *, default: str) -> Iterator[Change]:
+def differences(old: content.Document, new: content.Document, *, default: str) -> Iterator[ContentChange]:
     """What is not the same in two documents, in the order of the new one."""
-    yield from _envelopes(old, new)
+    yield from _envelope_changes(old, new)
     before = {block.id: block for block in old.blocks}
     after = {block.id: block for block in new.blocks}
     for block_id, block in after.items():
         if block_id not in before:
-            yield Change("new", *document_form.named(block, default), _("new"))
+            yield ContentChange("new", *document_form.block_title(block, default), _("new"))
         elif block != before[block_id]:
-            yield from _block(before[block_id], block, default)
+            yield from _block_changes(before[block_id], block, default)
     for block_id, block in before.items():
         if block_id not in after:
-            yield Change("gone", *document_form.named(block, default), _("taken out"))
+            yield ContentChange("gone", *document_form.block_title(block, default), _("taken out"))
     kept = [block_id for block_id in before if block_id in after]
     if kept != [block_id for block_id in after if block_id in before]:
-        yield Change("order", words=_("the order of the blocks"))
+        yield ContentChange("order", words=_("the order of the blocks"))
 
 
-def _envelopes(old: content.Document, new: content.Document) -> Iterator[Change]:
+def _envelope_changes(old: content.Document, new: content.Document) -> Iterator[ContentChange]:
     names = {"subject": _("Subject"), "preheader": _("Preview text")}
     for language in dict.fromkeys([*new.envelopes, *old.envelopes]):
         before = old.envelopes.get(language, content.Envelope())
         after = new.envelopes.get(language, content.Envelope())
         for name, title in names.items():
             if getattr(before, name) != getattr(after, name):
-                yield Change("text", title, "", became(getattr(before, name), getattr(after, name)))
+                yield ContentChange("text", title, "", describe_change(getattr(before, name), getattr(after, name)))
 
 
-def _block(before: content.Block, after: content.Block, default: str) -> Iterator[Change]:
-    title, language = document_form.named(after, default)
-    found = list(_in_words(before, after))
+def _block_changes(before: content.Block, after: content.Block, default: str) -> Iterator[ContentChange]:
+    title, language = document_form.block_title(after, default)
+    found = list(_text_changes(before, after))
     if getattr(before, "picture", None) != getattr(after, "picture", None):
         found.append(("picture", _("the picture")))
-    if not found and _settings_of(before) != _settings_of(after):
+    if not found and _block_settings(before) != _block_settings(after):
         found.append(("text", ""))
     for kind, words in found:
-        yield Change(kind, title, language, words)
+        yield ContentChange(kind, title, language, words)
 
 
-def _settings_of(block: content.Block) -> dict[str, Any]:
+def _block_settings(block: content.Block) -> dict[str, Any]:
     """A block without its words, and without what mails do not show."""
     return block.model_dump(exclude={"words", "picture", "seen", "keeps_gone", "article"})
 
 
-def _in_words(before: content.Block, after: content.Block) -> Iterator[tuple[str, str]]:
+def _text_changes(before: content.Block, after: content.Block) -> Iterator[tuple[str, str]]:
     for language in dict.fromkeys([*after.words, *before.words]):
         old, new = _texts(before.words.get(language)), _texts(after.words.get(language))
         for name in dict.fromkeys([*new, *old]):
-            yield from _one_text(name, old.get(name, ""), new.get(name, ""))
+            yield from _field_changes(name, old.get(name, ""), new.get(name, ""))
 
 
-def _one_text(name: str, old: str, new: str) -> Iterator[tuple[str, str]]:
+def _field_changes(name: str, old: str, new: str) -> Iterator[tuple[str, str]]:
     if old == new:
         return
-    if name in ADDRESSES:
-        yield "link", _now_at(new)
+    if name in URL_FIELDS:
+        yield "link", _describe_link(new)
         return
     links = Counter(HREF.findall(new)) - Counter(HREF.findall(old))
     gone = Counter(HREF.findall(old)) - Counter(HREF.findall(new))
     added = list(links.elements())
     for place in range(max(len(added), gone.total())):
-        yield "link", _now_at(unescape(added[place])) if place < len(added) else _("a link was taken out")
-    if (then := plain(old, most=LONGEST_TEXT)) != (now := plain(new, most=LONGEST_TEXT)):
-        yield "text", became(then, now)
+        yield "link", _describe_link(unescape(added[place])) if place < len(added) else _("a link was taken out")
+    if (then := clean_text(old, most=MAX_TEXT_LENGTH)) != (now := clean_text(new, most=MAX_TEXT_LENGTH)):
+        yield "text", describe_change(then, now)
     elif not links and not gone:
         yield "text", ""
 
@@ -214,21 +214,21 @@ def _texts(words: BaseModel | None) -> dict[str, str]:
     return found
 
 
-def _now_at(url: str) -> str:
+def _describe_link(url: str) -> str:
     if not url:
         return _("a link was taken out")
     short = re.sub(r"^https?://(www\.)?", "", url)
     return _("now leads to %(address)s") % {"address": short if len(short) <= 60 else short[:59] + "…"}
 
 
-def became(old: str, new: str) -> str:
+def describe_change(old: str, new: str) -> str:
     """ "240 became 220" where a few words in one place changed; else ""."""
     before, after = old.split(), new.split()
     steps = [step for step in SequenceMatcher(None, before, after, autojunk=False).get_opcodes() if step[0] != "equal"]
     if len(steps) != 1:
         return ""
     _kind, i1, i2, j1, j2 = steps[0]
-    if max(i2 - i1, j2 - j1) > FEW_WORDS:
+    if max(i2 - i1, j2 - j1) > MAX_QUOTED_WORDS:
         return ""
     words = {"before": " ".join(before[i1:i2]), "after": " ".join(after[j1:j2])}
     if not words["before"]:

@@ -15,7 +15,7 @@ from newsletter.studio.shared import document_form
 
 
 @dataclass(frozen=True)
-class Cell:
+class ContentCell:
     tone: str
     """yes, part or none: a class of the stylesheet."""
     icon: str
@@ -23,20 +23,20 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class ContentRow:
     title: str
     language: str
     """Of the title; empty where it is in the page's."""
     note: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ContentCell, ...]
     block: str = ""
 
 
-def matrix(issue: Issue) -> list[Row]:
+def matrix(issue: Issue) -> list[ContentRow]:
     """Subject and blocks, with a cell for each language of the newsletter."""
     document, newsletter = content.parse(issue.content), issue.newsletter
     default = newsletter.default_language
-    subject = Row(
+    subject = ContentRow(
         title=_("Subject"),
         language=default,
         note=document.envelope(default, default).subject,
@@ -46,43 +46,47 @@ def matrix(issue: Issue) -> list[Row]:
     return [subject, *(_block_row(block, newsletter) for block in blocks)]
 
 
-def coverage(rows: list[Row]) -> list[str]:
+def coverage(rows: list[ContentRow]) -> list[str]:
     """For each language, how many of the blocks it shows: "5 of 6 blocks"."""
     blocks = [row for row in rows if row.block]
     columns = zip(*(row.cells for row in blocks), strict=True)
     shown = [sum(cell.icon not in {"minus", "circle-alert"} for cell in column) for column in columns]
-    return [_of(count, len(blocks)) for count in shown]
+    return [_describe_coverage(count, len(blocks)) for count in shown]
 
 
-def _of(count: int, all_blocks: int) -> str:
+def _describe_coverage(count: int, all_blocks: int) -> str:
     if count == all_blocks:
         return ngettext("%(count)s block", "all %(count)s blocks", count) % {"count": formatting.format_number(count)}
     words = {"count": formatting.format_number(count), "all": formatting.format_number(all_blocks)}
     return _("%(count)s of %(all)s blocks") % words
 
 
-def _subject_cell(document: content.Document, language: str) -> Cell:
+def _subject_cell(document: content.Document, language: str) -> ContentCell:
     own = document.envelopes.get(language, content.Envelope()).subject
     if own:
         words = ngettext("%(count)s character", "%(count)s characters", len(own))
-        return Cell("yes", "check", words % {"count": formatting.format_number(len(own))})
-    return Cell("part", "languages", _("From the first language"))
+        return ContentCell("yes", "check", words % {"count": formatting.format_number(len(own))})
+    return ContentCell("part", "languages", _("From the first language"))
 
 
-def _block_row(block: content.Block, newsletter: Newsletter) -> Row:
+def _block_row(block: content.Block, newsletter: Newsletter) -> ContentRow:
     default = newsletter.default_language
-    title, language = document_form.named(block, default)
+    title, language = document_form.block_title(block, default)
     cells = tuple(_block_cell(block, code, default) for code in newsletter.languages)
-    return Row(title=title, language=language, note="", cells=cells, block=block.id)
+    return ContentRow(title=title, language=language, note="", cells=cells, block=block.id)
 
 
-def _block_cell(block: content.Block, language: str, default: str) -> Cell:
-    shown = content.words_in(block, language, default)
+def _block_cell(block: content.Block, language: str, default: str) -> ContentCell:
+    shown = content.words_for(block, language, default)
     if shown is None:
         missing = block.policy.get(language) == "required"
-        return Cell("part", "circle-alert", _("Missing")) if missing else Cell("none", "minus", _("Left out"))
+        return (
+            ContentCell("part", "circle-alert", _("Missing"))
+            if missing
+            else ContentCell("none", "minus", _("Left out"))
+        )
     if shown[1] != language:
-        return Cell(
+        return ContentCell(
             "part", "languages", _("%(language)s, with a note") % {"language": formatting.language_name(shown[1])}
         )
-    return Cell("yes", "check", _("Ready"))
+    return ContentCell("yes", "check", _("Ready"))

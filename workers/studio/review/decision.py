@@ -17,9 +17,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from newsletter import formatting, issues
-from newsletter.checks import Check, for_editors
+from newsletter.checks import Check, filter_for_editors
 from newsletter.models import Issue, IssueStatus, Tracking
-from newsletter.studio.composer.checks_panel import FIELD_OF_CHECK
+from newsletter.studio.composer.checks_panel import FIELD_BY_CHECK
 from subscribers import audience
 from workers import routes
 from workers.models import Route
@@ -27,9 +27,9 @@ from workers.sending import preflight
 from workers.studio.review import timing
 from workers.studio.shared import audience_text
 
-UNUSUAL = 2
+UNUSUAL_FACTOR = 2
 """More than twice or less than half of the last issue's readers: the number must be typed."""
-MANY = 5_000
+LARGE_AUDIENCE = 5_000
 """So many readers are never reached by one person's single click: the number is typed, or a second person approves."""
 
 
@@ -37,17 +37,17 @@ MANY = 5_000
 
 
 @dataclass(frozen=True)
-class Share:
+class LanguageShare:
     language: str
     name: str
     count: int
 
 
 @dataclass(frozen=True)
-class Readers:
+class AudienceEquation:
     """The audience equation: confirmed − paused − bounced − complained − stopped by us = count."""
 
-    shares: tuple[Share, ...]
+    shares: tuple[LanguageShare, ...]
     paused: int
     bounced: int
     complained: int
@@ -101,19 +101,19 @@ class Readers:
         )
 
 
-def readers(issue: Issue) -> Readers:
+def audience_equation(issue: Issue) -> AudienceEquation:
     """Who would get `issue` now, by the language of the edition they get."""
     newsletter = issue.newsletter
     found = dict.fromkeys(newsletter.languages or [newsletter.default_language], 0)
     try:
-        for language, count in audience.by_language(audience.for_issue(issue)).items():
+        for language, count in audience.count_by_language(audience.for_issue(issue)).items():
             found[newsletter.best_language(language)] += count
-        excluded = audience.excluded(newsletter, issue.audience)
+        excluded = audience.count_excluded(newsletter, issue.audience)
     except audience.UnknownFilter:
         excluded = {}  # the preflight names it, and nothing is sent
-    found_by = audience_text.found(issue)
-    return Readers(
-        shares=tuple(Share(code, formatting.language_name(code), count) for code, count in found.items()),
+    found_by = audience_text.describe_source(issue)
+    return AudienceEquation(
+        shares=tuple(LanguageShare(code, formatting.language_name(code), count) for code, count in found.items()),
         paused=excluded.get("paused", 0),
         bounced=excluded.get("bounced", 0),
         complained=excluded.get("complained", 0),
@@ -129,7 +129,7 @@ def readers(issue: Issue) -> Readers:
 def is_unusual(count: int, last: Issue | None) -> bool:
     if last is None or not last.audience_count:
         return False
-    return count > UNUSUAL * last.audience_count or UNUSUAL * count < last.audience_count
+    return count > UNUSUAL_FACTOR * last.audience_count or UNUSUAL_FACTOR * count < last.audience_count
 
 
 # --- the whole page --------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def check_key(check: Check) -> str:
 
 
 @dataclass(frozen=True)
-class Left:
+class UnmetCheck:
     """A check that is not met, as the page shows it."""
 
     key: str
@@ -172,16 +172,16 @@ class Decision:
     """Date and time were chosen, and the newsletter's clocks never show them."""
 
     @cached_property
-    def readers(self) -> Readers:
-        return readers(self.issue)
+    def readers(self) -> AudienceEquation:
+        return audience_equation(self.issue)
 
     @property
     def audience(self) -> str:
-        return audience_text.in_words(self.issue)
+        return audience_text.describe(self.issue)
 
     @cached_property
     def checks(self) -> list[Check]:
-        return for_editors(preflight.run(self.issue, now=self.now), self.issue)
+        return filter_for_editors(preflight.run_checks(self.issue, now=self.now), self.issue)
 
     @property
     def blocking(self) -> list[Check]:
@@ -196,21 +196,21 @@ class Decision:
         return len(self.blocking) + len(self.warnings)
 
     @property
-    def stops(self) -> list[Left]:
+    def stops(self) -> list[UnmetCheck]:
         return [self._left(check_key(check), check) for check in self.blocking]
 
     @property
-    def ticks(self) -> list[Left]:
+    def ticks(self) -> list[UnmetCheck]:
         return [self._left(key, check) for key, check in self.warnings]
 
-    def _left(self, key: str, check: Check) -> Left:
+    def _left(self, key: str, check: Check) -> UnmetCheck:
         compose, anchor = (
             reverse("issue-compose", args=[self.issue.pk]),
-            check.block or FIELD_OF_CHECK.get(check.id, ""),
+            check.block or FIELD_BY_CHECK.get(check.id, ""),
         )
         place = f"{compose}?language={check.language}" if check.language else compose
         several = check.language and len(self.issue.newsletter.languages) > 1
-        return Left(
+        return UnmetCheck(
             key,
             check.message,
             formatting.language_name(check.language) if several and check.language else "",
@@ -238,8 +238,8 @@ class Decision:
         return issues.last_sent(self.issue)
 
     @property
-    def must_type(self) -> bool:
-        return self.is_unusual or (self.readers.count >= MANY and not self.issue.newsletter.four_eyes)
+    def must_type_count(self) -> bool:
+        return self.is_unusual or (self.readers.count >= LARGE_AUDIENCE and not self.issue.newsletter.four_eyes)
 
     @property
     def is_unusual(self) -> bool:
@@ -249,7 +249,7 @@ class Decision:
 
     @cached_property
     def slot(self) -> timing.Slot:
-        return timing.slot(self.issue, now=self.now)
+        return timing.propose_slot(self.issue, now=self.now)
 
     @property
     def is_night(self) -> bool:
@@ -264,7 +264,7 @@ class Decision:
         return timedelta(seconds=self.issue.newsletter.hold_s)
 
     @property
-    def custom(self) -> datetime:
+    def chosen_time(self) -> datetime:
         """What the date and time fields hold: what was chosen, else the slot."""
         return timezone.localtime(self.at or self.slot.moment, self.issue.newsletter.zone)
 
@@ -272,15 +272,15 @@ class Decision:
     def fields(self) -> dict[str, str]:
         """Values of the date and time fields, in the form those fields want."""
         return {
-            "on": self.on_text or self.custom.strftime("%Y-%m-%d"),
-            "at": self.at_text or self.custom.strftime("%H:%M"),
+            "on": self.on_text or self.chosen_time.strftime("%Y-%m-%d"),
+            "at": self.at_text or self.chosen_time.strftime("%H:%M"),
             "first": timezone.localtime(self.now, self.issue.newsletter.zone).strftime("%Y-%m-%d"),
         }
 
     @property
-    def twice(self) -> str:
+    def ambiguous_time_note(self) -> str:
         """That the chosen time comes twice that night, and which of the two it is; empty on every other day."""
-        return timing.twice_in_words(self.custom, self.issue.newsletter.zone)
+        return timing.describe_ambiguous(self.chosen_time, self.issue.newsletter.zone)
 
     @property
     def skipped(self) -> str:
@@ -290,11 +290,11 @@ class Decision:
     @property
     def moment(self) -> datetime:
         """When it goes out, by the choice made."""
-        return {"now": self.now + self.hold, "slot": self.slot.moment, "at": self.custom}[self.when]
+        return {"now": self.now + self.hold, "slot": self.slot.moment, "at": self.chosen_time}[self.when]
 
     def options(self) -> list[dict[str, Any]]:
         """The three choices with the start of the sentence and the words on the button that belong to each."""
-        return [self._option("slot", self.slot.moment), self._option("now", None), self._option("at", self.custom)]
+        return [self._option("slot", self.slot.moment), self._option("now", None), self._option("at", self.chosen_time)]
 
     def _option(self, key: str, moment: datetime | None) -> dict[str, Any]:
         zone = self.issue.newsletter.zone
@@ -314,7 +314,7 @@ class Decision:
     @cached_property
     def takes(self) -> str:
         """How long the sending takes, from the route's pace or from how long the last issue took; empty if unknown."""
-        rate, last = _pace(), self.last
+        rate, last = _send_rate(), self.last
         if rate:
             return formatting.approximate_duration(timedelta(seconds=self.readers.count / rate))
         if last and last.started_at and last.sent_at and last.audience_count:
@@ -327,7 +327,9 @@ class Decision:
 
     @property
     def is_approved(self) -> bool:
-        return self.issue.status == IssueStatus.APPROVED and self.issue.approved_hash == issues.digest(self.issue)
+        return self.issue.status == IssueStatus.APPROVED and self.issue.approved_hash == issues.approval_digest(
+            self.issue
+        )
 
     @property
     def approval_lapsed(self) -> bool:
@@ -342,7 +344,7 @@ class Decision:
         return str(Tracking(self.issue.newsletter.tracking).label)
 
 
-def _pace() -> float:
+def _send_rate() -> float:
     """Messages a second by the first route: as it goes now, or as it is set up; 0 is as fast as they are taken."""
     row = Route.objects.order_by("priority").first()
     if row is not None:

@@ -18,13 +18,13 @@ from subscribers import addresses, suppression
 from workers.sending import test_mail
 from workers.studio.review import decision, timing
 
-FURTHEST = timedelta(days=366)
-MOST_TYPED = 1000
-DRIFT = 0.02
+MAX_AHEAD = timedelta(days=366)
+MAX_ADDRESSES_LENGTH = 1000
+COUNT_TOLERANCE = 0.02
 """Readers come and go while a page is open; more than this share of them is worth a second look."""
 
 
-class WholeNumber(forms.CharField):
+class CountField(forms.CharField):
     """A count as a person types it: 11,026 and 11.026 and 11 026 are the same."""
 
     def clean(self, value: Any) -> int | None:
@@ -40,7 +40,7 @@ class TimeForm(StudioFormMixin, forms.Form):
     at = forms.TimeField(required=False, widget=forms.TimeInput(attrs={"type": "time"}))
 
     @property
-    def is_a_time(self) -> bool:
+    def has_date_and_time(self) -> bool:
         """Both fields can be read; the clocks may still skip what they say."""
         return bool(self.cleaned_data.get("on")) and self.cleaned_data.get("at") is not None
 
@@ -57,7 +57,7 @@ class DecisionForm(TimeForm):
     count = forms.IntegerField(required=False)
     said_slot = forms.CharField(required=False)
     said_at = forms.CharField(required=False)
-    typed = WholeNumber(required=False)
+    typed = CountField(required=False)
     ticks = forms.MultipleChoiceField(required=False)
 
     def __init__(self, *args: Any, plan: decision.Decision, **kwargs: Any) -> None:
@@ -83,7 +83,7 @@ class DecisionForm(TimeForm):
     def _check_time(self) -> None:
         choice = self.plan.when
         if choice == "slot":
-            said = _moment(self.cleaned_data.get("said_slot"))
+            said = _parse_moment(self.cleaned_data.get("said_slot"))
             if said != self.plan.slot.moment:
                 self.add_error("when", _("The time named here has passed. The button now names the next one."))
         elif choice == "at":
@@ -100,9 +100,9 @@ class DecisionForm(TimeForm):
             self.add_error("at", _("The clocks jump over this time on that day. Choose another one."))
         elif moment <= self.plan.now:
             self.add_error("on", _("This time has passed. Choose a later one, or “Now”."))
-        elif moment > self.plan.now + FURTHEST:
+        elif moment > self.plan.now + MAX_AHEAD:
             self.add_error("on", _("Choose a time within a year."))
-        elif _moment(self.cleaned_data.get("said_at")) != moment:
+        elif _parse_moment(self.cleaned_data.get("said_at")) != moment:
             self.add_error("on", _("You changed the time. The button now names it; press it once more."))
 
     def _check_checks(self) -> None:
@@ -115,32 +115,32 @@ class DecisionForm(TimeForm):
 
     def _check_count(self) -> None:
         count, said = self.plan.readers.count, self.cleaned_data.get("count") or 0
-        if abs(count - said) > max(5, DRIFT * said):
+        if abs(count - said) > max(5, COUNT_TOLERANCE * said):
             self.add_error(
                 None,
                 _("It was %(before)s when you opened this page; it is %(now)s by now. Look at it once more.")
                 % {"before": formatting.count_readers(said), "now": formatting.count_readers(count)},
             )
-        elif self.plan.must_type and self.cleaned_data.get("typed") != said:
+        elif self.plan.must_type_count and self.cleaned_data.get("typed") != said:
             self.add_error(
                 "typed", _("Type the number of readers: %(count)s.") % {"count": formatting.format_number(count)}
             )
 
 
-def _moment(text: str | None) -> datetime | None:
+def _parse_moment(text: str | None) -> datetime | None:
     try:
         return parse_datetime(text or "")
     except ValueError:
         return None
 
 
-class AddressesForm(StudioFormMixin, forms.Form):
+class TestRecipientsForm(StudioFormMixin, forms.Form):
     """Who else gets a test: addresses parted by commas, spaces or lines.
 
     `colleagues` are the only ones that a writer may send to; None for whoever may see readers' addresses.
     """
 
-    to = forms.CharField(required=False, max_length=MOST_TYPED)
+    to = forms.CharField(required=False, max_length=MAX_ADDRESSES_LENGTH)
 
     def __init__(self, *args: Any, colleagues: Collection[str] | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -148,15 +148,15 @@ class AddressesForm(StudioFormMixin, forms.Form):
 
     def clean_to(self) -> list[str]:
         typed = [part for part in re.split(r"[\s,;]+", self.cleaned_data["to"]) if part]
-        found = {address.key: address.email for address in map(_address, typed)}
-        if len(found) > test_mail.MOST_FURTHER:
+        found = {address.key: address.email for address in map(_parse_address, typed)}
+        if len(found) > test_mail.MAX_EXTRA_ADDRESSES:
             raise forms.ValidationError(
                 ngettext(
                     "A test goes to at most %(count)s further address.",
                     "A test goes to at most %(count)s further addresses.",
-                    test_mail.MOST_FURTHER,
+                    test_mail.MAX_EXTRA_ADDRESSES,
                 )
-                % {"count": test_mail.MOST_FURTHER}
+                % {"count": test_mail.MAX_EXTRA_ADDRESSES}
             )
         if self.colleagues is not None and not set(found) <= {email.lower() for email in self.colleagues}:
             raise forms.ValidationError(
@@ -170,8 +170,8 @@ class AddressesForm(StudioFormMixin, forms.Form):
         return list(found.values())
 
 
-def _address(typed: str) -> addresses.Address:
+def _parse_address(typed: str) -> addresses.EmailAddress:
     try:
         return addresses.parse(typed)
-    except addresses.Invalid as problem:
+    except addresses.InvalidAddress as problem:
         raise forms.ValidationError(_("“%(typed)s”: %(problem)s") % {"typed": typed[:80], "problem": problem}) from None

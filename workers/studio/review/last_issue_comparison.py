@@ -12,7 +12,7 @@ from newsletter.models import AuditEntry, Issue
 from newsletter.studio.shared import document_form
 from subscribers.models import Subscription
 
-SENDER: dict[str, Callable[[], str]] = {
+SENDER_FIELDS: dict[str, Callable[[], str]] = {
     "brand": lambda: _("name of the newsletter"),
     "from_name": lambda: _("sender's name"),
     "from_email": lambda: _("sender's address"),
@@ -31,23 +31,26 @@ class Comparison:
     why: str
 
 
-def comparisons(issue: Issue, last: Issue, *, count: int) -> list[Comparison]:
+def compare(issue: Issue, last: Issue, *, count: int) -> list[Comparison]:
     document, old = content.parse(issue.content), content.parse(last.content)
     return [
         Comparison(
             _("Readers"),
             formatting.format_number(last.audience_count),
             formatting.format_number(count),
-            _came_and_went(issue, last),
+            _audience_change(issue, last),
         ),
         Comparison(
-            _("Mail, at most"), _kilobytes(_heaviest(last)), _kilobytes(_heaviest(issue)), _("Gmail clips from 102 kB")
+            _("Mail, at most"),
+            _kilobytes(_largest_html(last)),
+            _kilobytes(_largest_html(issue)),
+            _("Gmail clips from 102 kB"),
         ),
         Comparison(
             _("Blocks"),
             formatting.format_number(len(old.blocks)),
             formatting.format_number(len(document.blocks)),
-            _kinds(old, document),
+            _kind_changes(old, document),
         ),
     ]
 
@@ -59,10 +62,10 @@ def changed_settings(issue: Issue, last: Issue) -> list[str]:
         action="settings-changed", newsletter=issue.newsletter, occurred_at__gt=since
     ).values_list("detail", flat=True)
     changed = {name for detail in entries for name in detail.get("fields", [])}
-    return [words() for name, words in SENDER.items() if name in changed]
+    return [words() for name, words in SENDER_FIELDS.items() if name in changed]
 
 
-def _came_and_went(issue: Issue, last: Issue) -> str:
+def _audience_change(issue: Issue, last: Issue) -> str:
     since = last.started_at or last.sent_at
     subscriptions = Subscription.objects.filter(newsletter=issue.newsletter)
     parts = {
@@ -72,14 +75,14 @@ def _came_and_went(issue: Issue, last: Issue) -> str:
     return ", ".join(sign + words % {"count": formatting.format_number(n)} for words, (sign, n) in parts.items() if n)
 
 
-def _heaviest(issue: Issue) -> int:
+def _largest_html(issue: Issue) -> int:
     """Bytes of the largest HTML part, frozen or as it would be now; 0 if it cannot be rendered."""
     frozen = [len(edition.html.encode()) for edition in issue.editions.all()]
     if frozen:
         return max(frozen)
     try:
         return max(len(editions.render(issue, code).html.encode()) for code in issue.newsletter.languages)
-    except editions.CannotRender:
+    except editions.RenderError:
         return 0
 
 
@@ -87,7 +90,7 @@ def _kilobytes(size: int) -> str:
     return f"{formatting.format_number(round(size / 1000))}\u00a0kB" if size else "–"
 
 
-def _kinds(old: content.Document, document: content.Document) -> str:
+def _kind_changes(old: content.Document, document: content.Document) -> str:
     before, after = ({block.kind for block in each.blocks} for each in (old, document))
     parts = []
     if after - before:
@@ -99,4 +102,4 @@ def _kinds(old: content.Document, document: content.Document) -> str:
 
 def _labels(kinds: Collection[str]) -> str:
     """As the composer calls them."""
-    return ", ".join(sorted(str(document_form.KINDS[kind]) for kind in kinds))
+    return ", ".join(sorted(str(document_form.KIND_LABELS[kind]) for kind in kinds))

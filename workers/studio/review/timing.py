@@ -13,9 +13,9 @@ from newsletter import formatting
 from newsletter.drafts import schedule
 from newsletter.models import Issue, IssueStatus, Newsletter
 
-FIRST_SLOT = time(8, 0)
+DEFAULT_TIME = time(8, 0)
 """Proposed where no issue went out yet."""
-LOOKED_AT = 20
+MAX_ISSUES_READ = 20
 """Issues among which the last two that were no corrections are found."""
 EVENING, MORNING = 21, 5
 """Between these hours nothing is proposed by itself, unless the newsletter's rhythm says so."""
@@ -28,46 +28,46 @@ class Slot:
     """There is a rhythm; else it is the next morning."""
 
 
-def slot(issue: Issue, *, now: datetime) -> Slot:
+def propose_slot(issue: Issue, *, now: datetime) -> Slot:
     """The moment to propose: what the draft was prepared for, the next slot of the rhythm, or as the last issues."""
-    newsletter, taken = issue.newsletter, _taken(issue)
+    newsletter, taken = issue.newsletter, _taken_slots(issue)
     if issue.prepared_for and issue.prepared_for > now and issue.prepared_for not in taken:
         return Slot(timezone.localtime(issue.prepared_for, newsletter.zone), is_usual=True)
-    rhythm = _rhythm(newsletter)
+    rhythm = _read_schedule(newsletter)
     if rhythm is None:
-        return _as_before(newsletter, now=now)
+        return _repeat_last_interval(newsletter, now=now)
     moment = rhythm.next_slot(now, zone=newsletter.zone)
     while moment in taken:
         moment = rhythm.next_slot(moment, zone=newsletter.zone)
     return Slot(moment, is_usual=True)
 
 
-def _taken(issue: Issue) -> set[datetime]:
+def _taken_slots(issue: Issue) -> set[datetime]:
     """When other issues of the newsletter leave; a correction by mail stands in no issue's place."""
     others = Issue.objects.filter(newsletter=issue.newsletter, status=IssueStatus.SCHEDULED).exclude(pk=issue.pk)
-    return {one.scheduled_at for one in others if one.scheduled_at and not one.is_a_note}
+    return {one.scheduled_at for one in others if one.scheduled_at and not one.is_correction_note}
 
 
-def _rhythm(newsletter: Newsletter) -> schedule.Cadence | None:
+def _read_schedule(newsletter: Newsletter) -> schedule.Cadence | None:
     try:
-        return schedule.read(newsletter.cadence)
+        return schedule.parse_cadence(newsletter.cadence)
     except ValueError:
         return None  # the settings page says so
 
 
-def _as_before(newsletter: Newsletter, *, now: datetime) -> Slot:
+def _repeat_last_interval(newsletter: Newsletter, *, now: datetime) -> Slot:
     """The last issue's hour, as many days later as it came after the one before; a week, where it was the first."""
     zone = newsletter.zone
     sent = newsletter.issues.filter(status=IssueStatus.SENT, scheduled_at__isnull=False).order_by("-scheduled_at")
-    regular = [one for one in sent[:LOOKED_AT] if not one.is_a_note][:2]
+    regular = [one for one in sent[:MAX_ISSUES_READ] if not one.is_correction_note][:2]
     past = [timezone.localtime(one.scheduled_at, zone) for one in regular if one.scheduled_at]
     if not past:
         tomorrow = timezone.localtime(now, zone).date() + timedelta(days=1)
-        return Slot(datetime.combine(tomorrow, FIRST_SLOT, tzinfo=zone), is_usual=False)
+        return Slot(datetime.combine(tomorrow, DEFAULT_TIME, tzinfo=zone), is_usual=False)
     every = min(31, max(1, (past[0].date() - past[1].date()).days)) if len(past) == 2 else 7
     moment = past[0].replace(second=0, microsecond=0)
     if is_night(moment, zone):
-        moment = moment.replace(hour=FIRST_SLOT.hour, minute=FIRST_SLOT.minute)
+        moment = moment.replace(hour=DEFAULT_TIME.hour, minute=DEFAULT_TIME.minute)
     while moment <= now:
         moment = datetime.combine(moment.date() + timedelta(days=every), moment.time(), tzinfo=zone)
     return Slot(moment, is_usual=True)
@@ -85,16 +85,16 @@ def local_moment(on: date, at: time, newsletter: Newsletter) -> datetime | None:
     return moment if there_and_back.replace(tzinfo=None) == moment.replace(tzinfo=None) else None
 
 
-def comes_twice(moment: datetime, zone: ZoneInfo) -> bool:
+def is_ambiguous(moment: datetime, zone: ZoneInfo) -> bool:
     """Whether clocks in `zone` show this time once more an hour later, in the night they go back."""
     local = timezone.localtime(moment, zone)
     again = local.replace(fold=1)
     return local.fold == 0 and again.utcoffset() != local.utcoffset() and again.astimezone(UTC) > local.astimezone(UTC)
 
 
-def twice_in_words(moment: datetime, zone: ZoneInfo) -> str:
+def describe_ambiguous(moment: datetime, zone: ZoneInfo) -> str:
     """The sentence for such a moment, else empty."""
-    if not comes_twice(moment, zone):
+    if not is_ambiguous(moment, zone):
         return ""
     words = {
         "time": formatting.format_time_with_zone(moment, zone),

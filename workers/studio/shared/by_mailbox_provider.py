@@ -13,12 +13,12 @@ from newsletter import formatting
 from newsletter.models import Issue, IssueStatus
 from workers.models import DeliveryStatus, Outcome
 from workers.reporting import by_mailbox_provider
-from workers.reporting.by_mailbox_provider import Service
+from workers.reporting.by_mailbox_provider import MailboxProviderCounts
 from workers.throttling import mailbox_providers
 
 
 @dataclass(frozen=True)
-class Row:
+class ProviderRow:
     name: str
     figures: list[int | str]
     note: str = ""
@@ -26,24 +26,24 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class ProviderTable:
     columns: list[str]
-    rows: list[Row]
-    whole: Row
+    rows: list[ProviderRow]
+    whole: ProviderRow
     has_notes: bool
 
 
-def under_way(issue: Issue, *, now: datetime) -> Table | None:
+def progress_table(issue: Issue, *, now: datetime) -> ProviderTable | None:
     """Whom it has reached and who waits; None where nothing has begun, or counting would be too much."""
     if not by_mailbox_provider.is_countable(issue):
         return None
     moves = issue.status == IssueStatus.SENDING
-    span_s = _span_s(issue, now=now)
+    span_s = _rate_window_s(issue, now=now)
     outcomes = [Outcome.ACCEPTED, Outcome.DEFERRED, Outcome.REFUSED, Outcome.SKIPPED, Outcome.UNCERTAIN]
     columns = [_("Readers"), *(str(outcome.label) for outcome in outcomes)]
     columns.append(_("Not sent any more") if issue.status == IssueStatus.CANCELLED else _("Waiting"))
 
-    def figures(service: Service) -> list[int | str]:
+    def figures(service: MailboxProviderCounts) -> list[int | str]:
         told = [
             service.readers,
             *(service.counts[outcome] for outcome in outcomes),
@@ -51,23 +51,25 @@ def under_way(issue: Issue, *, now: datetime) -> Table | None:
         ]
         return [*told, formatting.format_number(round(service.recent / span_s))] if moves else [*told]
 
-    found = by_mailbox_provider.of(issue, now=now)
-    rows = [Row(_name(one), figures(one), *(_note(issue, one) if moves else ())) for one in found]
+    found = by_mailbox_provider.count_by_provider(issue, now=now)
+    rows = [
+        ProviderRow(_provider_label(one), figures(one), *(_provider_note(issue, one) if moves else ())) for one in found
+    ]
     columns += [_("A second")] if moves else []
-    return _table(columns, rows, figures(by_mailbox_provider.together(found)), has_notes=moves)
+    return _build_table(columns, rows, figures(by_mailbox_provider.merge_counts(found)), has_notes=moves)
 
 
-def too_many(issue: Issue) -> str:
+def why_no_table(issue: Issue) -> str:
     """Why there is no table; empty where there is one, or nothing to tell yet."""
     if issue.started_at is None or by_mailbox_provider.is_countable(issue):
         return ""
-    most = formatting.format_number(by_mailbox_provider.MOST_READERS)
+    most = formatting.format_number(by_mailbox_provider.MAX_SUBSCRIBERS)
     return _("With more than %(most)s readers they are not counted by mail service: it would slow the sending.") % {
         "most": most
     }
 
 
-def afterwards(issue: Issue, *, now: datetime) -> Table | None:
+def report_table(issue: Issue, *, now: datetime) -> ProviderTable | None:
     """What mail services took and sent back; None where counting would be too much."""
     if not by_mailbox_provider.is_countable(issue):
         return None
@@ -77,36 +79,38 @@ def afterwards(issue: Issue, *, now: datetime) -> Table | None:
         *(str(label) for label in (DeliveryStatus.BOUNCED.label, DeliveryStatus.COMPLAINED.label)),
     ]
 
-    def figures(service: Service) -> list[int | str]:
+    def figures(service: MailboxProviderCounts) -> list[int | str]:
         counts, reports = service.counts, service.reports
         told = (counts[Outcome.ACCEPTED], counts[Outcome.REFUSED])
         return [service.readers, *told, reports[DeliveryStatus.BOUNCED], reports[DeliveryStatus.COMPLAINED]]
 
-    found = by_mailbox_provider.of(issue, now=now)
-    rows = [Row(_name(one), figures(one)) for one in found]
-    return _table(columns, rows, figures(by_mailbox_provider.together(found)), has_notes=False)
+    found = by_mailbox_provider.count_by_provider(issue, now=now)
+    rows = [ProviderRow(_provider_label(one), figures(one)) for one in found]
+    return _build_table(columns, rows, figures(by_mailbox_provider.merge_counts(found)), has_notes=False)
 
 
-def _table(columns: list[str], rows: list[Row], whole: Sequence[int | str], *, has_notes: bool) -> Table | None:
-    return Table(columns, rows, Row(_("All"), list(whole)), has_notes) if rows else None
+def _build_table(
+    columns: list[str], rows: list[ProviderRow], whole: Sequence[int | str], *, has_notes: bool
+) -> ProviderTable | None:
+    return ProviderTable(columns, rows, ProviderRow(_("All"), list(whole)), has_notes) if rows else None
 
 
-def _span_s(issue: Issue, *, now: datetime) -> float:
+def _rate_window_s(issue: Issue, *, now: datetime) -> float:
     """Seconds within which readers count as dealt with lately."""
     begun = issue.started_at or now
     return max(1.0, (min(now - begun, by_mailbox_provider.RECENT)).total_seconds())
 
 
-def _name(service: Service) -> str:
+def _provider_label(service: MailboxProviderCounts) -> str:
     if service.name != mailbox_providers.OTHER:
-        return mailbox_providers.name_of(service.name)
+        return mailbox_providers.display_name(service.name)
     if not service.lanes:
         return _("Others")
     words = ngettext("%(count)s other", "%(count)s others", len(service.lanes))
     return words % {"count": formatting.format_number(len(service.lanes))}
 
 
-def _note(issue: Issue, service: Service) -> tuple[str, bool]:
+def _provider_note(issue: Issue, service: MailboxProviderCounts) -> tuple[str, bool]:
     """Why it is slow, if it is; and whether it is."""
     if not service.held:
         return (_("Steady"), False) if service.counts[by_mailbox_provider.WAITING] and service.recent else ("", False)

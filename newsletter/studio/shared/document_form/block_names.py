@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from newsletter import content
-from newsletter.articles.article_data import plain
-from newsletter.studio.shared.document_form.fields import KINDS
+from newsletter.articles.article_data import clean_text
+from newsletter.studio.shared.document_form.fields import KIND_LABELS
 
-TELLING = ("headline", "heading", "label", "quote", "body", "caption", "image_alt")
+TITLE_FIELDS = ("headline", "heading", "label", "quote", "body", "caption", "image_alt")
 """Texts that a person knows a block by, the best first."""
-LONGEST = 90
+MAX_LENGTH = 90
 
 
-def named(block: content.Block, *preferred: str) -> tuple[str, str]:
+def block_title(block: content.Block, *preferred: str) -> tuple[str, str]:
     """A few plain words of the block, and their language; its kind in the page's language, and "", where it has none.
 
     Words in a `preferred` language win over those in another.
     """
     for language in (*preferred, *block.words):
-        if title := _told(block, language):
+        if title := _title_in(block, language):
             return title, language
-    return str(KINDS[block.kind]), ""
+    return str(KIND_LABELS[block.kind]), ""
 
 
-def _told(block: content.Block, language: str) -> str:
+def _title_in(block: content.Block, language: str) -> str:
     words: Any = block.words.get(language)
-    questions = getattr(words, "questions", None) or [content.Question()]
-    texts = (*(getattr(words, name, "") for name in TELLING), questions[0].question)
-    return next((told for text in texts if (told := plain(text, most=LONGEST))), "")
+    questions = getattr(words, "questions", None) or [content.FaqEntry()]
+    texts = (*(getattr(words, name, "") for name in TITLE_FIELDS), questions[0].question)
+    return next((told for text in texts if (told := clean_text(text, most=MAX_LENGTH))), "")

@@ -12,24 +12,24 @@ from newsletter import content
 from newsletter.formatting import zone_name
 from newsletter.rendering import richtext
 from newsletter.studio.shared.document_form import markup
-from newsletter.studio.shared.document_form.block_names import named
+from newsletter.studio.shared.document_form.block_names import block_title
 from newsletter.studio.shared.document_form.fields import (
     ANSWER,
-    EMPTY,
-    ENVELOPE,
+    ARTICLE_KINDS,
+    EMPTY_HINTS,
+    ENVELOPE_FIELDS,
+    EVENT_TIME_FIELDS,
     FIELDS,
-    FROM_ARTICLE,
-    KINDS,
-    MOMENTS,
+    KIND_LABELS,
+    PICTURE_KINDS,
     QUESTION,
-    WITH_PICTURE,
     Field,
 )
-from newsletter.studio.shared.document_form.parsing import MOST_QUESTIONS, empty_words
+from newsletter.studio.shared.document_form.parsing import MAX_QUESTIONS, empty_words
 
 
 @dataclass(frozen=True)
-class Facts:
+class DocumentFacts:
     """What is known about a document beside what is in it."""
 
     zone: ZoneInfo | None = None
@@ -40,7 +40,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Bound:
+class BoundField:
     """A field with what is in it."""
 
     field: Field
@@ -58,12 +58,12 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Pair:
+class QuestionPair:
     """A question with its answer."""
 
     number: int
-    question: Bound
-    answer: Bound
+    question: BoundField
+    answer: BoundField
     is_first: bool
     is_last: bool
 
@@ -76,10 +76,10 @@ class Card:
     kind: str
     label: str
     title: str
-    fields: tuple[Bound, ...]
-    more: tuple[Bound, ...]
-    pairs: tuple[Pair, ...]
-    moments: tuple[Bound, ...]
+    fields: tuple[BoundField, ...]
+    more: tuple[BoundField, ...]
+    pairs: tuple[QuestionPair, ...]
+    moments: tuple[BoundField, ...]
     picture: content.Picture | None
     takes_picture: bool
     warnings: tuple[str, ...]
@@ -89,7 +89,7 @@ class Card:
     tone: str
     policy: str
     lacks_words: bool
-    has_twin: bool
+    has_translation: bool
     """Its article can be had in this language."""
     zone: str
     """What clocks are called where an event's times are read, such as WIB."""
@@ -109,23 +109,23 @@ class Card:
         )
 
     @property
-    def bounds(self) -> tuple[Bound, ...]:
+    def bound_fields(self) -> tuple[BoundField, ...]:
         """Every field, in the order of the page."""
         asked = (bound for pair in self.pairs for bound in (pair.question, pair.answer))
         return (*self.fields, *asked, *self.moments, *self.more)
 
 
-def cards(
+def build_cards(
     document: content.Document,
     *,
     language: str,
     default: str,
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
-    facts: Facts | None = None,
+    facts: DocumentFacts | None = None,
 ) -> list[Card]:
     """One card a block. `typed` wins over the document: what a person wrote stays, also where it is wrong."""
-    drawer = _Drawer(language, default, facts or Facts(), typed or {}, errors or {})
+    drawer = _CardBuilder(language, default, facts or DocumentFacts(), typed or {}, errors or {})
     last = len(document.blocks) - 1
     return [
         drawer.card(block, is_first=place == 0, is_last=place == last) for place, block in enumerate(document.blocks)
@@ -133,10 +133,10 @@ def cards(
 
 
 @dataclass(frozen=True)
-class _Drawer:
+class _CardBuilder:
     language: str
     default: str
-    facts: Facts
+    facts: DocumentFacts
     typed: Mapping[str, str]
     errors: Mapping[str, str]
 
@@ -149,54 +149,54 @@ class _Drawer:
             for spec in FIELDS[block.kind]
             if spec.name != "image_alt" or picture is not None
         ]
-        title, spoken = named(block, self.language, self.default)
+        title, spoken = block_title(block, self.language, self.default)
         article = getattr(block, "article", None)
         lacks_words = self.language != self.default and not is_written(block, self.language)
         return Card(
             id=block.id,
             kind=block.kind,
-            label=str(KINDS[block.kind]),
+            label=str(KIND_LABELS[block.kind]),
             title=title if spoken else "",
             fields=tuple(bound for bound in bounds if bound.field.is_main),
             more=tuple(bound for bound in bounds if not bound.field.is_main),
             pairs=tuple(self.pairs(block, words, first)) if isinstance(block, content.Faq) else (),
-            moments=tuple(self.moments(block)) if isinstance(block, content.Event) else (),
+            moments=tuple(self.moments(block)) if isinstance(block, content.CalendarEvent) else (),
             picture=picture,
-            takes_picture=block.kind in WITH_PICTURE,
+            takes_picture=block.kind in PICTURE_KINDS,
             warnings=self.facts.warnings.get(picture.media, ()) if picture else (),
             is_decorative=block.is_decorative if isinstance(block, content.Image) else None,
             article=article,
             tone=getattr(block, "tone", ""),
             policy=block.policy.get(self.language, "fallback"),
             lacks_words=lacks_words,
-            has_twin=lacks_words and self.language in self.facts.twins.get(article or 0, frozenset()),
-            zone=zone_words(self.facts.zone, block.starts_at)
-            if isinstance(block, content.Event) and self.facts.zone
+            has_translation=lacks_words and self.language in self.facts.twins.get(article or 0, frozenset()),
+            zone=zone_abbreviation(self.facts.zone, block.starts_at)
+            if isinstance(block, content.CalendarEvent) and self.facts.zone
             else "",
-            kinds=tuple((kind, str(KINDS[kind])) for kind in ("lead", "story", "brief") if kind != block.kind)
-            if block.kind in FROM_ARTICLE
+            kinds=tuple((kind, str(KIND_LABELS[kind])) for kind in ("lead", "story", "brief") if kind != block.kind)
+            if block.kind in ARTICLE_KINDS
             else (),
-            empty="" if picture or any(map(_has_words, block.words.values())) else str(EMPTY.get(block.kind, "")),
+            empty="" if picture or any(map(_has_words, block.words.values())) else str(EMPTY_HINTS.get(block.kind, "")),
             is_first=is_first,
             is_last=is_last,
         )
 
-    def bind(self, spec: Field, name: str, value: str, first: str = "") -> Bound:
+    def bind(self, spec: Field, name: str, value: str, first: str = "") -> BoundField:
         is_rich = spec.kind == "rich"
-        beside = "" if self.language == self.default else markup.as_words(first) if is_rich else first
+        beside = "" if self.language == self.default else markup.html_to_plain_text(first) if is_rich else first
         if name in self.typed:
             shown = self.typed[name]
-            stored = _as_html(shown) if is_rich else ""
+            stored = _typed_to_html(shown) if is_rich else ""
         else:
-            shown, stored = (markup.as_typed(value), value) if is_rich else (value, "")
-        return Bound(spec, name, shown, self.errors.get(name, ""), beside, stored)
+            shown, stored = (markup.html_to_typed(value), value) if is_rich else (value, "")
+        return BoundField(spec, name, shown, self.errors.get(name, ""), beside, stored)
 
-    def pairs(self, block: content.Faq, words: content.FaqWords, first: content.FaqWords) -> Iterator[Pair]:
-        count = shown_questions(words, first if self.language != self.default else None)
+    def pairs(self, block: content.Faq, words: content.FaqWords, first: content.FaqWords) -> Iterator[QuestionPair]:
+        count = count_questions(words, first if self.language != self.default else None)
         for number in range(count):
-            own, other = _question(words, number), _question(first, number)
+            own, other = _question_at(words, number), _question_at(first, number)
             prefix = f"{block.id}.q{number}"
-            yield Pair(
+            yield QuestionPair(
                 number,
                 self.bind(QUESTION, f"{prefix}.question", own.question, other.question),
                 self.bind(ANSWER, f"{prefix}.answer", own.answer, other.answer),
@@ -204,47 +204,49 @@ class _Drawer:
                 is_last=number == count - 1,
             )
 
-    def moments(self, block: content.Event) -> Iterator[Bound]:
-        for spec in MOMENTS:
+    def moments(self, block: content.CalendarEvent) -> Iterator[BoundField]:
+        for spec in EVENT_TIME_FIELDS:
             yield self.bind(spec, f"{block.id}.{spec.name}", getattr(block, spec.name))
 
 
-def _as_html(typed: str) -> str:
+def _typed_to_html(typed: str) -> str:
     """Also for what was refused because nothing can be made of it: its words stay."""
     try:
-        return markup.as_html(typed)
+        return markup.typed_to_html(typed)
     except richtext.TooComplex:
-        return markup.as_plain_html(typed)
+        return markup.typed_to_plain_html(typed)
 
 
-def _question(words: content.FaqWords, number: int) -> content.Question:
-    return words.questions[number] if number < len(words.questions) else content.Question()
+def _question_at(words: content.FaqWords, number: int) -> content.FaqEntry:
+    return words.questions[number] if number < len(words.questions) else content.FaqEntry()
 
 
-def shown_questions(words: content.FaqWords, first: content.FaqWords | None) -> int:
+def count_questions(words: content.FaqWords, first: content.FaqWords | None) -> int:
     """How many pairs of fields a language has: its own, or as many as there are to translate; one at least."""
-    return min(max(1, len(words.questions) or len(first.questions if first else ())), MOST_QUESTIONS)
+    return min(max(1, len(words.questions) or len(first.questions if first else ())), MAX_QUESTIONS)
 
 
 def _has_words(words: content.Words) -> bool:
     return any(words.model_dump().values())
 
 
-def envelope(
+def envelope_fields(
     document: content.Document,
     *,
     language: str,
     default: str = "",
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
-) -> list[Bound]:
+) -> list[BoundField]:
     own = document.envelopes.get(language, content.Envelope())
     first = document.envelopes.get(default, content.Envelope())
-    drawer = _Drawer(language, default or language, Facts(), typed or {}, errors or {})
-    return [drawer.bind(spec, spec.name, getattr(own, spec.name), getattr(first, spec.name)) for spec in ENVELOPE]
+    drawer = _CardBuilder(language, default or language, DocumentFacts(), typed or {}, errors or {})
+    return [
+        drawer.bind(spec, spec.name, getattr(own, spec.name), getattr(first, spec.name)) for spec in ENVELOPE_FIELDS
+    ]
 
 
-def zone_words(zone: ZoneInfo, moment: str) -> str:
+def zone_abbreviation(zone: ZoneInfo, moment: str) -> str:
     """What clocks in `zone` are called at a local moment of a document, such as WIB."""
     try:
         at = datetime.fromisoformat(moment)
@@ -262,6 +264,6 @@ def is_written(block: content.Block, language: str) -> bool:
     return language in block.words and block.words[language].is_complete
 
 
-def missing(document: content.Document, language: str) -> int:
+def count_missing(document: content.Document, language: str) -> int:
     """How many blocks have no words of their own in `language`."""
     return sum(1 for block in document.blocks if not is_written(block, language))

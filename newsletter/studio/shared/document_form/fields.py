@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-KINDS: dict[str, Promise] = {
+KIND_LABELS: dict[str, Promise] = {
     "lead": gettext_lazy("Lead story"),
     "story": gettext_lazy("Story"),
     "brief": gettext_lazy("In brief"),
@@ -21,7 +21,7 @@ KINDS: dict[str, Promise] = {
     "button": gettext_lazy("Button"),
     "divider": gettext_lazy("Divider"),
 }
-EMPTY: dict[str, Promise] = {
+EMPTY_HINTS: dict[str, Promise] = {
     "lead": gettext_lazy("The story on top, with a large picture and a button. Add an article, or write one here."),
     "story": gettext_lazy("A headline that links to its article, and two lines about it."),
     "brief": gettext_lazy("One of the short news; those that follow each other share a box."),
@@ -35,18 +35,18 @@ EMPTY: dict[str, Promise] = {
     "button": gettext_lazy("One thing to do, and where it leads."),
 }
 """What a block is for, shown while nothing is written in it."""
-TONES = {
+TONE_LABELS = {
     "info": gettext_lazy("For information"),
     "warning": gettext_lazy("Warning"),
     "scam": gettext_lazy("Warning of fraud"),
 }
-POLICIES = {
+POLICY_LABELS = {
     "fallback": gettext_lazy("Show the first language, with a note"),
     "optional": gettext_lazy("Leave this block out"),
     "required": gettext_lazy("Do not send until it is translated"),
 }
-WITH_PICTURE = frozenset({"lead", "story", "image", "video"})
-FROM_ARTICLE = frozenset({"lead", "story", "brief"})
+PICTURE_KINDS = frozenset({"lead", "story", "image", "video"})
+ARTICLE_KINDS = frozenset({"lead", "story", "brief"})
 """Kinds that tell an article, and can become one another."""
 
 
@@ -67,25 +67,27 @@ class Field:
 HEADLINE = Field("headline", gettext_lazy("Headline"), "headline", is_main=True)
 HEADING = Field("heading", gettext_lazy("Heading"), "headline", is_main=True)
 SUMMARY = Field("summary", gettext_lazy("Summary"), "rich", 4000, is_main=True)
-ADDRESS = Field("url", gettext_lazy("Address of the article"), "url", 1000)
+ARTICLE_URL = Field("url", gettext_lazy("Address of the article"), "url", 1000)
 LINK_TEXT = Field(
     "link_text", gettext_lazy("Words of the link"), hint=gettext_lazy("Say where it leads. Empty: no link.")
 )
-ALT = Field("image_alt", gettext_lazy("What the picture shows"), hint=gettext_lazy("For readers who do not see it."))
+ALT_TEXT = Field(
+    "image_alt", gettext_lazy("What the picture shows"), hint=gettext_lazy("For readers who do not see it.")
+)
 UPDATE = Field("update", gettext_lazy("What changed since"), hint=gettext_lazy("Only for a story you told before."))
 QUESTION = Field("question", gettext_lazy("Question"), is_main=True)
 ANSWER = Field("answer", gettext_lazy("Answer"), "rich", 4000, is_main=True)
-MOMENTS = (
+EVENT_TIME_FIELDS = (
     Field("starts_at", gettext_lazy("Starts"), "moment", is_main=True),
     Field("ends_at", gettext_lazy("Ends"), "moment", is_main=True),
 )
 FIELDS: dict[str, tuple[Field, ...]] = {
-    "lead": (HEADLINE, SUMMARY, ADDRESS, LINK_TEXT, ALT, UPDATE),
-    "story": (HEADLINE, SUMMARY, ADDRESS, LINK_TEXT, ALT, UPDATE),
-    "brief": (HEADLINE, SUMMARY, ADDRESS, UPDATE),
+    "lead": (HEADLINE, SUMMARY, ARTICLE_URL, LINK_TEXT, ALT_TEXT, UPDATE),
+    "story": (HEADLINE, SUMMARY, ARTICLE_URL, LINK_TEXT, ALT_TEXT, UPDATE),
+    "brief": (HEADLINE, SUMMARY, ARTICLE_URL, UPDATE),
     "text": (HEADING, Field("body", gettext_lazy("Text"), "rich", 8000, is_main=True)),
     "image": (
-        replace(ALT, is_main=True),
+        replace(ALT_TEXT, is_main=True),
         Field("caption", gettext_lazy("Caption"), is_main=True),
         Field(
             "facts",
@@ -108,7 +110,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
             1000,
             hint=gettext_lazy("For readers who do not hear it, or have little data."),
         ),
-        ALT,
+        ALT_TEXT,
     ),
     "notice": (HEADING, Field("body", gettext_lazy("Text"), "rich", 4000, is_main=True)),
     "faq": (HEADING,),
@@ -128,7 +130,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
     ),
     "divider": (),
 }
-ENVELOPE = (
+ENVELOPE_FIELDS = (
     Field("subject", gettext_lazy("Subject"), "headline", 200),
     Field("preheader", gettext_lazy("Preview text"), "line", 200),
 )

@@ -14,23 +14,23 @@ _DASH, _NUMBER = re.compile(r"^\s*[-•]\s+"), re.compile(r"^\s*\d+[.)]\s+")
 _TAG = re.compile(r"<[^>]*>")
 
 
-def as_html(text: str) -> str:
+def typed_to_html(text: str) -> str:
     """What a person typed as clean HTML: an empty line parts paragraphs, a line with a dash or number is a list item.
 
     Raises richtext.TooComplex for what could not be read again.
     """
-    pieces = [_piece(chunk.strip("\n")) for chunk in re.split(r"\n[ \t]*\n", text.strip()) if chunk.strip()]
-    made = richtext.to_html(richtext.read("".join(pieces)), lambda url, _words: url)
-    richtext.read(made)
+    pieces = [_chunk_to_html(chunk.strip("\n")) for chunk in re.split(r"\n[ \t]*\n", text.strip()) if chunk.strip()]
+    made = richtext.to_html(richtext.parse("".join(pieces)), lambda url, _words: url)
+    richtext.parse(made)
     return made
 
 
-def as_plain_html(text: str) -> str:
+def typed_to_plain_html(text: str) -> str:
     """What a person typed as one paragraph of plain words, whatever tags are in it."""
     return f"<p>{entities.escape(text, quote=False)}</p>" if text.strip() else ""
 
 
-def _piece(chunk: str) -> str:
+def _chunk_to_html(chunk: str) -> str:
     lines = [line for line in chunk.split("\n") if line.strip()]
     for mark, tag in ((_DASH, "ul"), (_NUMBER, "ol")):
         if all(mark.match(line) for line in lines):
@@ -40,7 +40,7 @@ def _piece(chunk: str) -> str:
     return "<p>" + "<br>".join(lines) + "</p>"
 
 
-def as_typed(html: str) -> str:
+def html_to_typed(html: str) -> str:
     """The other way round: what a textarea shows for stored HTML."""
     text = _LIST.sub(_typed_list, html)
     text = _PARAGRAPH.sub(lambda found: found[1].replace("<br />", "\n").replace("<br>", "\n") + "\n\n", text)
@@ -53,6 +53,6 @@ def _typed_list(found: re.Match[str]) -> str:
     return "\n".join(mark + item for mark, item in zip(marks, items, strict=True)) + "\n\n"
 
 
-def as_words(html: str) -> str:
+def html_to_plain_text(html: str) -> str:
     """Stored HTML as plain lines, to be read only."""
-    return entities.unescape(_TAG.sub("", as_typed(html)))
+    return entities.unescape(_TAG.sub("", html_to_typed(html)))

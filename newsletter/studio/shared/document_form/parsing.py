@@ -18,17 +18,17 @@ from newsletter.rendering import richtext
 from newsletter.studio.shared.document_form import markup
 from newsletter.studio.shared.document_form.fields import (
     ANSWER,
-    ENVELOPE,
+    ENVELOPE_FIELDS,
+    EVENT_TIME_FIELDS,
     FIELDS,
-    MOMENTS,
-    POLICIES,
+    POLICY_LABELS,
     QUESTION,
-    TONES,
+    TONE_LABELS,
     Field,
 )
 
-MOST_BLOCKS = 60
-MOST_QUESTIONS = 20
+MAX_BLOCKS = 60
+MAX_QUESTIONS = 20
 _ID = re.compile(r"[a-z][a-z0-9]{2,39}")
 _HREF = re.compile(r"(https?://[^\s/]+\S*|mailto:\S+@\S+)", re.IGNORECASE)
 _DURATION = re.compile(r"([1-9]?\d:[0-5]\d|\d{1,3}):[0-5]\d")
@@ -38,12 +38,12 @@ class BadForm(ValueError):
     """A POST that our pages cannot have made."""
 
 
-class NotPossible(Exception):
+class StepNotPossible(Exception):
     """A step that cannot be taken here; the message says why, and what to do, to a person."""
 
 
 @dataclass
-class Read:
+class ParsedForm:
     """A posted form: the document it makes, what was typed, and what is wrong with it by field name."""
 
     document: content.Document
@@ -51,19 +51,21 @@ class Read:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def read(post: QueryDict, stored: content.Document, known: Mapping[str, content.Block], *, language: str) -> Read:
+def parse(
+    post: QueryDict, stored: content.Document, known: Mapping[str, content.Block], *, language: str
+) -> ParsedForm:
     """The document that `post` makes of `stored`. `known` holds every block the form may name. Raises BadForm."""
     ids = post.getlist("block")
-    if len(ids) > MOST_BLOCKS or len(set(ids)) != len(ids) or not all(map(_ID.fullmatch, ids)):
+    if len(ids) > MAX_BLOCKS or len(set(ids)) != len(ids) or not all(map(_ID.fullmatch, ids)):
         raise BadForm("blocks")
-    result = Read(stored.model_copy(deep=True))
-    result.document.envelopes[language] = content.Envelope(**_texts(post, "", ENVELOPE, result))
-    result.document.blocks = [_block(post, known, block_id, language, result) for block_id in ids]
+    result = ParsedForm(stored.model_copy(deep=True))
+    result.document.envelopes[language] = content.Envelope(**_parse_texts(post, "", ENVELOPE_FIELDS, result))
+    result.document.blocks = [_parse_block(post, known, block_id, language, result) for block_id in ids]
     return result
 
 
 def empty_words(kind: str) -> content.Words:
-    annotation = content.KINDS[kind].model_fields["words"].annotation
+    annotation = content.BLOCK_TYPES[kind].model_fields["words"].annotation
     words: content.Words = get_args(annotation)[1]()
     return words
 
@@ -83,53 +85,55 @@ def known_blocks(stored: content.Document, revisions: Iterable[dict[str, Any]]) 
 # --- a block ---------------------------------------------------------------------------------------------------------
 
 
-def _block(
-    post: QueryDict, known: Mapping[str, content.Block], block_id: str, language: str, result: Read
+def _parse_block(
+    post: QueryDict, known: Mapping[str, content.Block], block_id: str, language: str, result: ParsedForm
 ) -> content.Block:
     if block_id not in known:
         raise BadForm("unknown block")
     block = known[block_id].model_copy(deep=True)
     old = block.words.get(language) or empty_words(block.kind)
-    words: Any = old.model_copy(update=_texts(post, f"{block_id}.", FIELDS[block.kind], result))
+    words: Any = old.model_copy(update=_parse_texts(post, f"{block_id}.", FIELDS[block.kind], result))
     if isinstance(words, content.FaqWords):
-        words.questions = _questions(post, block_id, words.questions, result)
+        words.questions = _parse_questions(post, block_id, words.questions, result)
     if block.kind != "divider" and (words != empty_words(block.kind) or language in block.words):
         block.words[language] = words
     policy, tone = post.get(f"{block_id}.policy"), post.get(f"{block_id}.tone")
-    if policy in POLICIES and policy != block.policy.get(language, "fallback"):
+    if policy in POLICY_LABELS and policy != block.policy.get(language, "fallback"):
         block.policy[language] = policy  # type: ignore[assignment]  # one of the Policy literals
-    if isinstance(block, content.Notice) and tone in TONES:
+    if isinstance(block, content.Callout) and tone in TONE_LABELS:
         block.tone = tone  # type: ignore[assignment]  # one of the Tone literals
     if isinstance(block, content.Image) and f"{block_id}.is_decorative" in post:
         block.is_decorative = post[f"{block_id}.is_decorative"] == "yes"
-    if isinstance(block, content.Event):
-        _read_moments(post, block, result)
+    if isinstance(block, content.CalendarEvent):
+        _parse_event_times(post, block, result)
     return block
 
 
-def _questions(post: QueryDict, block_id: str, old: list[content.Question], result: Read) -> list[content.Question]:
+def _parse_questions(
+    post: QueryDict, block_id: str, old: list[content.FaqEntry], result: ParsedForm
+) -> list[content.FaqEntry]:
     """The pairs that were posted. An empty one at the end is a field nobody used, unless it was asked for."""
-    found: list[content.Question] = []
-    for number in range(MOST_QUESTIONS):
+    found: list[content.FaqEntry] = []
+    for number in range(MAX_QUESTIONS):
         prefix = f"{block_id}.q{number}."
         if f"{prefix}question" not in post and f"{prefix}answer" not in post:
             break
-        before = old[number] if number < len(old) else content.Question()
-        found.append(before.model_copy(update=_texts(post, prefix, (QUESTION, ANSWER), result)))
+        before = old[number] if number < len(old) else content.FaqEntry()
+        found.append(before.model_copy(update=_parse_texts(post, prefix, (QUESTION, ANSWER), result)))
     if not found:
         return old
-    while len(found) > len(old) and found[-1] == content.Question():
+    while len(found) > len(old) and found[-1] == content.FaqEntry():
         found.pop()
     return found
 
 
-def _read_moments(post: QueryDict, block: content.Event, result: Read) -> None:
-    for spec in MOMENTS:
+def _parse_event_times(post: QueryDict, block: content.CalendarEvent, result: ParsedForm) -> None:
+    for spec in EVENT_TIME_FIELDS:
         name = f"{block.id}.{spec.name}"
         if name not in post:
             continue
         text = result.typed[name] = str(post[name]).strip()
-        moment = _in_ascii(text).replace(" ", "T", 1)[:16]
+        moment = _ascii_digits(text).replace(" ", "T", 1)[:16]
         if moment and not _is_moment(moment):
             result.errors[name] = _("Write a date and a time, such as 2026-12-01 09:00.")
         else:
@@ -139,7 +143,7 @@ def _read_moments(post: QueryDict, block: content.Event, result: Read) -> None:
         result.errors.setdefault(end, _("This is before the start. Write a later time, or leave it empty."))
 
 
-def _in_ascii(text: str) -> str:
+def _ascii_digits(text: str) -> str:
     """Arabic and full-width digits as those that a document is stored with."""
     return "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in text)
 
@@ -152,7 +156,7 @@ def _is_moment(text: str) -> bool:
     return len(text) == 16 and 2000 <= at.year < 2100
 
 
-def _texts(post: QueryDict, prefix: str, fields: Iterable[Field], result: Read) -> dict[str, str]:
+def _parse_texts(post: QueryDict, prefix: str, fields: Iterable[Field], result: ParsedForm) -> dict[str, str]:
     """What was typed into `fields`, cleaned; fields that were not on the form are left out."""
     texts = {}
     for spec in fields:
@@ -161,19 +165,19 @@ def _texts(post: QueryDict, prefix: str, fields: Iterable[Field], result: Read) 
             continue
         text = str(post[name]).replace("\r\n", "\n")
         result.typed[name] = text
-        if error := _fault(spec, text):
+        if error := _find_error(spec, text):
             result.errors[name] = error
         elif spec.kind == "rich":
             try:
-                texts[spec.name] = markup.as_html(text)
+                texts[spec.name] = markup.typed_to_html(text)
             except richtext.TooComplex:
                 result.errors[name] = _("Too much markup for a summary.")
         else:
-            texts[spec.name] = richtext.plain(text)
+            texts[spec.name] = richtext.clean_line(text)
     return texts
 
 
-def _fault(spec: Field, text: str) -> str:
+def _find_error(spec: Field, text: str) -> str:
     if len(text) > spec.most:
         return _("Too long: %(have)s characters, and %(most)s fit.") % {"have": len(text), "most": spec.most}
     if spec.kind == "url" and text.strip() and not _HREF.fullmatch(text.strip()):
