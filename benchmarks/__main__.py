@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import figures, machine, throwaway
+from benchmarks import figures, machine, throwaway_database
 from benchmarks.figures import Findings, print_progress
 
 BENCHMARKS = ("compile", "smtp", "rtt", "batch", "prepare", "memory", "notice", "track", "signup", "webhooks")
@@ -29,13 +29,13 @@ def main() -> int:
     before, started = machine.load_average(), time.monotonic()
     found: dict[str, Findings] = {}
     try:
-        with throwaway.create_template(os.environ.get("DATABASE_URL", "").strip()) as original:
+        with throwaway_database.create_template(os.environ.get("DATABASE_URL", "").strip()) as original:
             for name in names:
                 print_progress(f"{name} …")
                 with original.copy(name) as place:
                     left_s = started + MAX_SECONDS[asked.quick] - time.monotonic()
                     found[name] = run_benchmark(name, place, quick=asked.quick, most_s=left_s)
-    except throwaway.CannotPrepare as error:
+    except throwaway_database.CannotPrepare as error:
         print_progress(str(error))
         return 1
     except KeyboardInterrupt:
@@ -64,11 +64,13 @@ def parse_arguments() -> argparse.Namespace:
     return asked
 
 
-def run_benchmark(name: str, place: throwaway.BenchmarkEnvironment, *, quick: bool, most_s: float) -> Findings:
+def run_benchmark(name: str, place: throwaway_database.BenchmarkEnvironment, *, quick: bool, most_s: float) -> Findings:
     """One benchmark in a process of its own, which is ended after `most_s`."""
     answer = place.folder / "findings.json"
-    command = [sys.executable, "-m", "benchmarks.one", name, str(answer), *(["--quick"] if quick else [])]
-    process = subprocess.Popen(command, cwd=throwaway.ROOT, env=dict(place.environment), start_new_session=True)
+    command = [sys.executable, "-m", "benchmarks.benchmark_process", name, str(answer), *(["--quick"] if quick else [])]
+    process = subprocess.Popen(
+        command, cwd=throwaway_database.ROOT, env=dict(place.environment), start_new_session=True
+    )
     try:
         code = process.wait(max(0.0, most_s))
     except subprocess.TimeoutExpired:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.mail import get_connection
 from django.utils import timezone
 
-from benchmarks import api, figures, people, reference, smtp
+from benchmarks import bulk_subscribers, figures, provider_api, reference, smtp
 from benchmarks.figures import ROUNDS, Findings
 from newsletter.models import Issue, IssueStatus, Newsletter
 from workers import ledger
@@ -25,9 +25,9 @@ def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
     count, few = (2_000, 15) if quick else (20_000, 60)
     newsletter = reference.create_newsletter()
-    people.create_readers(newsletter, count, now=now)
+    bulk_subscribers.create_readers(newsletter, count, now=now)
     ours, cores, theirs = [], [], []
-    with api.start() as provider:
+    with provider_api.start() as provider:
         settings.MAIL_ROUTES = [f"mailgun://key@kabarlintas.example?api_url={provider.url}"]
         warm_up(newsletter, provider, now=now)
         for _ in range(ROUNDS):
@@ -47,7 +47,7 @@ def run(*, quick: bool) -> Findings:
     return found
 
 
-def warm_up(newsletter: Newsletter, provider: api.ProviderApi, *, now: datetime) -> None:
+def warm_up(newsletter: Newsletter, provider: provider_api.ProviderApi, *, now: datetime) -> None:
     issue = smtp.begin_issue(newsletter)
     lifecycle.send(issue.pk, seconds=0.3)
     Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.CANCELLED)
@@ -55,7 +55,7 @@ def warm_up(newsletter: Newsletter, provider: api.ProviderApi, *, now: datetime)
     provider.report()
 
 
-def check_counts(found: Findings, issue: Issue, taken: api.CallTotals, *, count: int) -> None:
+def check_counts(found: Findings, issue: Issue, taken: provider_api.CallTotals, *, count: int) -> None:
     told = ledger.count_deliveries(issue)
     rows = Delivery.objects.filter(issue=issue, outcome=Outcome.ACCEPTED).count()
     found.require(
@@ -64,11 +64,11 @@ def check_counts(found: Findings, issue: Issue, taken: api.CallTotals, *, count:
     )
 
 
-def send_with_anymail(newsletter: Newsletter, provider: api.ProviderApi, few: int, *, now: datetime) -> float:
+def send_with_anymail(newsletter: Newsletter, provider: provider_api.ProviderApi, few: int, *, now: datetime) -> float:
     """By the loop that most Django projects write."""
     edition = newsletter.issues.latest("pk").editions.get(language=reference.LANGUAGE)
     mail = builder.template_for_edition(edition, newsletter)
-    readers = people.build_readers(few, now=now)
+    readers = bulk_subscribers.build_readers(few, now=now)
     connection = get_connection(
         "anymail.backends.mailgun.EmailBackend",
         api_key="key",

@@ -12,7 +12,7 @@ from unittest import mock
 
 from django.utils import timezone
 
-from benchmarks import exactness, figures, people, reference
+from benchmarks import bulk_subscribers, exactness, figures, reference
 from benchmarks.figures import ROUNDS, Findings
 from newsletter import editions
 from newsletter.models import Edition, Issue
@@ -83,7 +83,7 @@ def _median_ms(act: Callable[[], object], *, times: int) -> float:
 
 def _check_exactness(found: Findings, words: builder.MessageContent, edition: Edition, *, now: datetime) -> None:
     newsletter = edition.issue.newsletter
-    readers = exactness.readers_with_odd_names(people.build_readers(24, now=now))
+    readers = exactness.readers_with_odd_names(bulk_subscribers.build_readers(24, now=now))
     wrong = [
         f"{'8bit' if eight_bit else 'quoted-printable'}, reader {reader.id}: {', '.join(differences)}"
         for eight_bit in (True, False)
@@ -100,7 +100,7 @@ def _measure_speed(found: Findings, edition: Edition, *, quick: bool) -> None:
     mail = builder.template_for_edition(edition, edition.issue.newsletter, eight_bit=True, stuffed=True)
     quoted = builder.template_for_edition(edition, edition.issue.newsletter, eight_bit=False)
     now = timezone.now()
-    many = people.build_readers(2_000 if quick else 10_000, now=now)
+    many = bulk_subscribers.build_readers(2_000 if quick else 10_000, now=now)
     few = many[: 20 if quick else 100]
     ours, in_quoted, theirs = [], [], []
     for _ in range(ROUNDS):

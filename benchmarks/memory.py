@@ -11,7 +11,7 @@ import sys
 
 from django.utils import timezone
 
-from benchmarks import people, reference
+from benchmarks import bulk_subscribers, reference
 from benchmarks.figures import Findings
 from newsletter.models import Newsletter
 from subscribers.models import Subscription
@@ -24,7 +24,7 @@ def run(*, quick: bool) -> Findings:
     found = Findings()
     few = 1_000 if quick else 10_000
     newsletter = reference.create_newsletter()
-    people.create_readers(newsletter, 10 * few, now=timezone.now())
+    bulk_subscribers.create_readers(newsletter, 10 * few, now=timezone.now())
     firsts = Subscription.objects.order_by("pk").values("pk")[:few]
     Subscription.objects.filter(pk__in=list(firsts.values_list("pk", flat=True))).update(language="en")
     sizes = {
@@ -45,7 +45,7 @@ def run(*, quick: bool) -> Findings:
 def measure_peak_mb(found: Findings, newsletter: Newsletter, count: int, **audience: str) -> float:
     issue = reference.create_due_issue(newsletter, now=timezone.now(), **audience)
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.worker", str(issue.pk)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "benchmarks.worker_process", str(issue.pk)], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])

@@ -13,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from benchmarks import figures, people, reference, signup, sinks, web
+from benchmarks import bulk_subscribers, figures, reference, signup, smtp_sink, web
 from benchmarks.figures import Findings
 from newsletter.models import Issue
 from workers import ledger
@@ -28,9 +28,9 @@ def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
     readers, times = (20_000, 3) if quick else (200_000, 9)
     newsletter = reference.create_newsletter()
-    people.create_readers(newsletter, readers, now=now)
+    bulk_subscribers.create_readers(newsletter, readers, now=now)
     form = signup.make_form(newsletter, 0)
-    with sinks.start() as sink:
+    with smtp_sink.start() as sink:
         environment = {**os.environ, "MAIL_URL": sink.url}
         parts = {part.name: part.command for part in product.service_processes("127.0.0.1", 0) if part.name in WORKERS}
         crew = WorkerProcesses(parts, environment=environment, log=Path(settings.VAR_DIR) / "workers.log")
@@ -54,7 +54,7 @@ def run(*, quick: bool) -> Findings:
     return found
 
 
-def wait_until_sending(sink: sinks.Sink) -> float:
+def wait_until_sending(sink: smtp_sink.Sink) -> float:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         if sink.report().messages:
@@ -63,7 +63,7 @@ def wait_until_sending(sink: sinks.Sink) -> float:
     raise RuntimeError("the workers did not begin to send; see their words above")
 
 
-def measure_wait_s(form: str, number: int, sink: sinks.Sink, server: web.WebServer) -> float:
+def measure_wait_s(form: str, number: int, sink: smtp_sink.Sink, server: web.WebServer) -> float:
     """Post the form once, and wait for its mail."""
     sink.report()
     posts = signup.build_posts([form], count(number), known=0)

@@ -10,7 +10,7 @@ import time
 from django.conf import settings
 from django.utils import timezone
 
-from benchmarks import figures, people, reference, sinks
+from benchmarks import bulk_subscribers, figures, reference, smtp_sink
 from benchmarks.figures import ROUNDS, Findings
 from newsletter import editions
 from newsletter.models import Issue, Newsletter
@@ -23,7 +23,7 @@ def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
     count, rows = (20_000, 500) if quick else (1_000_000, 10_000)
     newsletter = reference.create_newsletter()
-    people.create_readers(newsletter, count, now=now)
+    bulk_subscribers.create_readers(newsletter, count, now=now)
     planned, by_rows = [], []
     for _ in range(ROUNDS):
         issue = reference.create_due_issue(newsletter, now=now)
@@ -65,7 +65,7 @@ def measure_first_mail(found: Findings, newsletter: Newsletter, count: int) -> N
     """Freeze, check, plan, claim, and the first message taken by the sink."""
     now = timezone.now()
     issue = reference.create_due_issue(newsletter, now=now)
-    with sinks.start() as sink:
+    with smtp_sink.start() as sink:
         settings.MAIL_ROUTES = [sink.url]
         started = time.monotonic()
         begun = lifecycle.begin_due(now=timezone.now())

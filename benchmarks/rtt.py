@@ -9,7 +9,7 @@ import smtplib
 
 from django.utils import timezone
 
-from benchmarks import figures, people, reference, sinks, slow
+from benchmarks import bulk_subscribers, figures, latency_proxy, reference, smtp_sink
 from benchmarks.figures import ROUNDS, Findings
 from workers import routes
 from workers.message import builder
@@ -25,12 +25,12 @@ def run(*, quick: bool) -> Findings:
     edition = reference.freeze(reference.create_draft(newsletter, now=now), now=now)
     mail = builder.template_for_edition(edition, newsletter, eight_bit=True, stuffed=True)
     plain = builder.template_for_edition(edition, newsletter, eight_bit=True)
-    readers = people.build_readers(300, now=now)
+    readers = bulk_subscribers.build_readers(300, now=now)
     letters = [_letter(builder.render(mail, reader, now=now)) for reader in readers]
     datas = [builder.render(plain, reader, now=now).data for reader in readers]
-    with sinks.start() as sink:
+    with smtp_sink.start() as sink:
         for rtt_ms in RTTS_MS:
-            with slow.start(sink.port, rtt_ms=rtt_ms) as port:
+            with latency_proxy.start(sink.port, rtt_ms=rtt_ms) as port:
                 _measure_at_rtt(found, port, rtt_ms, letters, datas, few=4 if quick else 24)
     return found
 

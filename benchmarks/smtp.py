@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.mail import get_connection
 from django.utils import timezone
 
-from benchmarks import figures, people, reference, sinks
+from benchmarks import bulk_subscribers, figures, reference, smtp_sink
 from benchmarks.figures import ROUNDS, Findings
 from newsletter import editions
 from newsletter.models import Issue, IssueStatus, Newsletter
@@ -41,9 +41,9 @@ def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
     count, few = (600, 15) if quick else (3_000, 60)
     newsletter = reference.create_newsletter()
-    people.create_readers(newsletter, count, now=now)
+    bulk_subscribers.create_readers(newsletter, count, now=now)
     ours, pooled, theirs, several = [], [], [], []
-    with sinks.start() as sink:
+    with smtp_sink.start() as sink:
         settings.MAIL_ROUTES = [sink.url]
         warm_up(newsletter, sink, few)
         for _ in range(ROUNDS):
@@ -83,7 +83,7 @@ def begin_issue(newsletter: Newsletter) -> Issue:
     return issue
 
 
-def warm_up(newsletter: Newsletter, sink: sinks.Sink, few: int) -> None:
+def warm_up(newsletter: Newsletter, sink: smtp_sink.Sink, few: int) -> None:
     issue = begin_issue(newsletter)
     lifecycle.send(issue.pk, seconds=0.3)
     Issue.objects.filter(pk=issue.pk).update(status=IssueStatus.CANCELLED)
@@ -91,21 +91,21 @@ def warm_up(newsletter: Newsletter, sink: sinks.Sink, few: int) -> None:
     sink.report()
 
 
-def send(found: Findings, issue: Issue, sink: sinks.Sink, *, count: int) -> RoundCost:
+def send(found: Findings, issue: Issue, sink: smtp_sink.Sink, *, count: int) -> RoundCost:
     """By the sender of the product, in this process."""
     pace, came = measure(sink, count, lambda: lifecycle.send(issue.pk, seconds=60))
     check_counts(found, issue, came, count=count)
     return pace
 
 
-def measure(sink: sinks.Sink, count: int, run: Callable[[], object]) -> tuple[RoundCost, sinks.Report]:
+def measure(sink: smtp_sink.Sink, count: int, run: Callable[[], object]) -> tuple[RoundCost, smtp_sink.Report]:
     idle, cpu = sink.report().cpu_s, time.process_time()
     per_s = figures.rate(count, run)
     cpu, came = time.process_time() - cpu, sink.report()
     return RoundCost(per_s, cpu / count * 1e6, (came.cpu_s - idle) / count * 1e6), came
 
 
-def check_counts(found: Findings, issue: Issue, came: sinks.Report, *, count: int) -> None:
+def check_counts(found: Findings, issue: Issue, came: smtp_sink.Report, *, count: int) -> None:
     told = ledger.count_deliveries(issue)
     rows = Delivery.objects.filter(issue=issue, outcome=Outcome.ACCEPTED).count()
     found.require(
@@ -118,11 +118,11 @@ def check_counts(found: Findings, issue: Issue, came: sinks.Report, *, count: in
     )
 
 
-def send_with_django(newsletter: Newsletter, sink: sinks.Sink, few: int, *, now: datetime) -> RoundCost:
+def send_with_django(newsletter: Newsletter, sink: smtp_sink.Sink, few: int, *, now: datetime) -> RoundCost:
     """By the loop that most Django projects write."""
     edition = newsletter.issues.latest("pk").editions.get(language=reference.LANGUAGE)
     mail = builder.template_for_edition(edition, newsletter)
-    readers = people.build_readers(few, now=now)
+    readers = bulk_subscribers.build_readers(few, now=now)
     connection = get_connection(
         "django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=sink.port, use_tls=False
     )
@@ -139,9 +139,9 @@ def send_with_django(newsletter: Newsletter, sink: sinks.Sink, few: int, *, now:
 # --- several senders -------------------------------------------------------------------------------------------------
 
 
-def send_by_several(found: Findings, issue: Issue, sink: sinks.Sink, *, count: int) -> float:
+def send_by_several(found: Findings, issue: Issue, sink: smtp_sink.Sink, *, count: int) -> float:
     """Messages a second by several processes at once; they start together when all are ready."""
-    command = [sys.executable, "-m", "benchmarks.sender", str(issue.pk), sink.url]
+    command = [sys.executable, "-m", "benchmarks.sender_process", str(issue.pk), sink.url]
     senders = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(SENDERS)
     ]

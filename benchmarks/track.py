@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import Sum
 from django.utils import timezone
 
-from benchmarks import figures, people, reference, web
+from benchmarks import bulk_subscribers, figures, reference, web
 from benchmarks.figures import ROUNDS, Findings
 from newsletter.models import Issue, IssueStatus, Tracking
 from subscribers import tokens
@@ -115,7 +115,7 @@ def measure_individual_tracking(found: Findings, readers: int) -> None:
     newsletter = reference.create_newsletter(
         slug="satu", list_id="satu.kabarlintas.example", tracking=Tracking.INDIVIDUAL
     )
-    people.create_readers(newsletter, readers, now=now)
+    bulk_subscribers.create_readers(newsletter, readers, now=now)
     issue = reference.create_draft(newsletter, now=now)
     reference.freeze(issue, now=now)
     spool = collector.HitSpool(Path(settings.TRACKING_SPOOL))

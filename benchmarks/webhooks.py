@@ -19,7 +19,7 @@ from django.conf import settings
 from django.test import RequestFactory
 from django.utils import timezone
 
-from benchmarks import figures, people, reference
+from benchmarks import bulk_subscribers, figures, reference
 from benchmarks.figures import ROUNDS, Findings
 from newsletter import editions
 from newsletter.models import Issue
@@ -39,7 +39,7 @@ def run(*, quick: bool) -> Findings:
     found, now = Findings(), timezone.now()
     readers, singles = (5_000, 200) if quick else (20_000, 1_000)
     newsletter = reference.create_newsletter()
-    people.create_readers(newsletter, readers, now=now)
+    bulk_subscribers.create_readers(newsletter, readers, now=now)
     settings.WEBHOOK_KEYS, signing = generate_keys()
     bulk, by_rows, again, cores = [], [], [], []
     for number in range(ROUNDS):

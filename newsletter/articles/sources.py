@@ -17,10 +17,10 @@ from django.db.models import Q
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from newsletter.articles import addresses, feed_parser
+from newsletter.articles import candidates, feed_parser
 from newsletter.articles.article_data import ArticleData, NotAnArticle
-from newsletter.articles.reading import UrlContent, parse_as_feed, read_url
 from newsletter.articles.storing import fetch_picture, global_guid, merge_page_data, upsert
+from newsletter.articles.url_reader import UrlContent, parse_as_feed, read_url
 from newsletter.fetching import http_client
 from newsletter.models import Article, Candidate, CandidateState, Newsletter, Source, SourceKind
 
@@ -211,7 +211,7 @@ def _take(feed: feed_parser.ParsedFeed, *, source: Source, now: datetime, outcom
             item = replace(item, content_hash="")
         if item.title:
             stored.append(_count(upsert(item, source=source, now=now, language=language), outcome=outcome))
-    addresses.enqueue_translations(stored, newsletter=source.newsletter, now=now, source=source)
+    candidates.enqueue_translations(stored, newsletter=source.newsletter, now=now, source=source)
     _share([item.url for item in items], source=source, now=now)
     return is_done
 
@@ -280,7 +280,7 @@ def _leave_out(item: ArticleData, found: UrlContent, reason: str, *, source: Sou
         newsletter=source.newsletter, url=item.url, defaults={"source": source, "created_at": now}
     )
     if candidate.article_id is None:
-        addresses.skip(candidate, reason, title=found.page.article.title if found.page else "", now=now)
+        candidates.skip(candidate, reason, title=found.page.article.title if found.page else "", now=now)
 
 
 def _left_out(items: list[ArticleData], *, source: Source, now: datetime) -> dict[str, datetime]:

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from newsletter.articles.article_data import ArticleData, canonical_url
-from newsletter.articles.reading import PageCheck, UrlContent, check_page
+from newsletter.articles.url_reader import PageCheck, UrlContent, check_page
 from newsletter.fetching import http_client
 from newsletter.media import images
 from newsletter.models import Article, ArticleState, MediaFile, Source

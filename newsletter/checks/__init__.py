@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 
 from newsletter import content, editions
 from newsletter.articles import article_changes
-from newsletter.checks import document as documents
-from newsletter.checks import link_results, mail, words
+from newsletter.checks import document_rules as documents
+from newsletter.checks import link_results, mail_rules, text_rules
 from newsletter.checks.findings import Defect, Severity
 from newsletter.models import Issue, Newsletter
 
@@ -65,10 +65,10 @@ class Check:
 
 def check_rendering(rendering: editions.Rendering, *, newsletter: Newsletter) -> list[Check]:
     """All rules over one rendering: one check per defect, or one that says all is well."""
-    parsed = mail.ParsedMail(rendering, newsletter)
+    parsed = mail_rules.ParsedMail(rendering, newsletter)
     return [
         check
-        for rule in mail.RULES
+        for rule in mail_rules.RULES
         for check in _checks(rule.id, rule.severity, rule.find(parsed), str(rule.all_well), rendering.language)
     ]
 
@@ -161,20 +161,26 @@ def _of_document(issue: Issue, document: content.Document, *, now: datetime) -> 
 
 def _of_words(issue: Issue, document: content.Document, *, now: datetime) -> list[Check]:
     languages = editions.languages(issue)
-    foreign = words.find_foreign_subjects(document, languages)
+    foreign = text_rules.find_foreign_subjects(document, languages)
     return [
         *_checks(
-            "subject", "warns", words.find_repeated_subjects(issue, document, languages), _("The subject is a new one.")
+            "subject",
+            "warns",
+            text_rules.find_repeated_subjects(issue, document, languages),
+            _("The subject is a new one."),
         ),
         *_checks("tongue", "warns", foreign, _("The subject is in its readers' language.")),
-        *_checks("accent", "warns", words.find_pale_accent(issue.newsletter.accent), _("The accent can be read.")),
+        *_checks("accent", "warns", text_rules.find_pale_accent(issue.newsletter.accent), _("The accent can be read.")),
         *_checks(
-            "year", "suggests", words.find_outdated_years(document, languages, at=now), _("No year is out of date.")
+            "year",
+            "suggests",
+            text_rules.find_outdated_years(document, languages, at=now),
+            _("No year is out of date."),
         ),
         *_checks(
             "attached",
             "suggests",
-            words.find_promised_attachments(document, languages),
+            text_rules.find_promised_attachments(document, languages),
             _("No attachment is promised."),
         ),
     ]

@@ -14,8 +14,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter import content
-from newsletter.checks import link_checker, mail
-from newsletter.checks.words import is_same_subject
+from newsletter.checks import link_checker, mail_rules
+from newsletter.checks.text_rules import is_same_subject
 from newsletter.rendering import links, richtext
 
 MAX_SUBJECT_LENGTH, MIN_SUBJECT_LENGTH = 78, 10
@@ -181,7 +181,7 @@ def _describe(document: content.Document, place: FixTarget, facts: FixContext, a
         return None
     known = facts.descriptions.get((place.block.id, place.language), "")
     words = richtext.clean_line(known or getattr(place.words, "headline", ""))[:300]
-    if not words or words == place.words.image_alt or mail.FILE_NAME.match(words):
+    if not words or words == place.words.image_alt or mail_rules.FILE_NAME.match(words):
         return None
     return Fix(_("Describe it as “%(words)s”") % {"words": words}, lambda: _put(place, image_alt=words))
 
@@ -224,7 +224,7 @@ def _name_links(document: content.Document, place: FixTarget, facts: FixContext,
 
 
 def is_generic_label(label: str) -> bool:
-    return label.lower().strip(" .…!›»>→:") in mail.GENERIC_LABELS
+    return label.lower().strip(" .…!›»>→:") in mail_rules.GENERIC_LABELS
 
 
 def _generic(words: Any, language: str, facts: FixContext) -> Iterator[str]:
@@ -288,7 +288,7 @@ def _better(url: str, facts: FixContext) -> str:
     if url.lower().startswith("http:") and links.host(url) in facts.own_hosts:
         return "https:" + url[5:]
     to = facts.led_to.get(url, "")
-    is_short = links.host(url) in mail.SHORTENERS and links.host(to) != links.host(url)
+    is_short = links.host(url) in mail_rules.SHORTENERS and links.host(to) != links.host(url)
     return to if is_short and to.startswith("https:") else ""
 
 

@@ -14,7 +14,7 @@ from newsletter.corrections.errata import (
     prepend_errata,
     remove_from_next_issue,
 )
-from newsletter.corrections.links import (
+from newsletter.corrections.link_amendments import (
     InvalidLinkAddress,
     amend_links,
     issues_with_lapsed_errata,

@@ -23,8 +23,8 @@ from django.utils.translation import gettext as _
 from newsletter.articles import extraction, feed_parser
 from newsletter.articles.article_data import MAX_URL_LENGTH, ArticleData
 from newsletter.articles.extraction.site import guess_time_zone
-from newsletter.articles.reading import classify, normalize_typed_url
 from newsletter.articles.storing import merge_page_data
+from newsletter.articles.url_reader import classify, normalize_typed_url
 from newsletter.fetching import http_client
 from newsletter.media import images
 from newsletter.rendering import colours

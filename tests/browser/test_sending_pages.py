@@ -13,7 +13,7 @@ from tests.makers import make_document, make_editor, make_issue, make_newsletter
 from tests.workers.mailing import make_sending_issue
 from workers import ledger
 from workers.models import Batch, Delivery
-from workers.throttling import domains, rate_limit
+from workers.throttling import domain_limits, rate_limit
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]
 
@@ -169,8 +169,10 @@ def test_the_progress_page_tells_what_is_slow_on_a_phone_and_in_the_dark(live_se
     Issue.objects.filter(pk=issue.pk).update(started_at=now)
     rate_limit.register([("smtp-1", "smtp", 0), ("smtp-2", "smtp", 0)])
     rate_limit.record_failure("smtp-2", error="535 5.7.8 login refused", now=now, at_once=True)
-    domains.slow_down(
-        "smtp-1", domains.SlowDownRequest("gmail", 20.0, "421 4.7.28 unusual rate of mail from your host"), now=now
+    domain_limits.slow_down(
+        "smtp-1",
+        domain_limits.SlowDownRequest("gmail", 20.0, "421 4.7.28 unusual rate of mail from your host"),
+        now=now,
     )
     answers = [("uncertain", ""), ("deferred", "452 4.2.2"), ("refused", "550 5.1.1"), ("accepted", "250")]
     for _ in range(2):

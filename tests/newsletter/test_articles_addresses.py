@@ -9,7 +9,7 @@ import pytest
 from django.utils import translation
 
 from newsletter import articles
-from newsletter.articles import addresses
+from newsletter.articles import candidates
 from newsletter.articles.article_data import ArticleData
 from newsletter.models import Article, Candidate, CandidateState, Source
 from tests.makers import NOW, make_editor, make_newsletter
@@ -135,7 +135,7 @@ def test_an_article_that_is_here_is_taken_at_once(newsletter, dewi):
 
 
 def test_one_address_keeps_its_time_also_with_a_slow_picture(web, newsletter, monkeypatch):
-    monkeypatch.setattr(addresses, "ADD_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(candidates, "ADD_TIMEOUT_S", 0.5)
     url = web.put("/demo/1", page("Kabar", head='<meta property="og:image" content="/demo/g.png">'))
     web.answers["/demo/g.png"] = lambda handler: time.sleep(3)
     began = time.monotonic()

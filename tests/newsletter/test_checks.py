@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from newsletter import checks, content, editions
-from newsletter.checks import document as documents
+from newsletter.checks import document_rules as documents
 from newsletter.models import Issue, MediaFile
 from tests.makers import make_document, make_issue, make_newsletter, story_words
 from tests.newsletter import gallery

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.checks import layout
+from newsletter.checks import css_support
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ from newsletter.checks import layout
     ],
 )
 def test_a_weak_feature_is_named_in_attributes_and_in_sheets(style, name):
-    assert list(layout.find_weak_features(sheets=[], attributes=[style])) == [name]
+    assert list(css_support.find_weak_features(sheets=[], attributes=[style])) == [name]
     assert list(
-        layout.find_weak_features(sheets=[f"@media (max-width:480px) {{ .a {{ {style} }} }}"], attributes=[])
+        css_support.find_weak_features(sheets=[f"@media (max-width:480px) {{ .a {{ {style} }} }}"], attributes=[])
     ) == [name]
 
 
@@ -48,7 +48,7 @@ def test_a_weak_feature_is_named_in_attributes_and_in_sheets(style, name):
     ],
 )
 def test_a_weak_selector_is_named(sheet, name):
-    assert list(layout.find_weak_features(sheets=[sheet], attributes=[])) == [name]
+    assert list(css_support.find_weak_features(sheets=[sheet], attributes=[])) == [name]
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,13 @@ def test_a_weak_selector_is_named(sheet, name):
 )
 def test_what_works_or_only_adorns_is_left_alone(style):
     assert not list(
-        layout.find_weak_features(sheets=[f"@media (max-width:480px) {{ .a > b {{ {style} }} }}"], attributes=[style])
+        css_support.find_weak_features(
+            sheets=[f"@media (max-width:480px) {{ .a > b {{ {style} }} }}"], attributes=[style]
+        )
     )
 
 
 def test_what_a_comment_says_is_not_used():
     assert not list(
-        layout.find_weak_features(sheets=["/* p:last-child { position:fixed } */ p { color:red }"], attributes=[])
+        css_support.find_weak_features(sheets=["/* p:last-child { position:fixed } */ p { color:red }"], attributes=[])
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter import checks, content
-from newsletter.checks import hosts, words
+from newsletter.checks import hosts, text_rules
 from newsletter.models import Issue, IssueStatus, MediaFile
 from newsletter.rendering import links
 from tests.makers import NOW, make_document, make_issue, make_newsletter, story_words
@@ -79,7 +79,7 @@ def test_a_correction_that_went_out_in_between_hides_no_used_subject():
     ],
 )
 def test_the_language_of_a_subject_is_named_only_where_there_is_no_doubt(text, language):
-    assert words.detect_language(text) == language
+    assert text_rules.detect_language(text) == language
 
 
 def test_an_english_subject_for_indonesian_readers_is_noticed():
@@ -263,7 +263,7 @@ def test_decoration_needs_no_words_and_may_not_be_a_link():
 
 def test_a_drawing_with_facts_in_it_gets_a_tip():
     words = {"id": content.ImageWords(image_alt="Bagan alur permohonan visa")}
-    drawing = one_block(content.Image(id="bimage", picture=gallery.make_picture(), words=words))
+    drawing = one_block(content.Image(id="bimage", picture=gallery.make_picture(), words=text_rules))
     words = {"id": content.ImageWords(image_alt="Bagan alur", facts="<p>Isi formulir, lalu bayar.</p>")}
     told = one_block(content.Image(id="bimage", picture=content.parse(drawing.content).blocks[1].picture, words=words))
 

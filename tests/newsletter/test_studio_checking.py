@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from newsletter import checks, content, issues
-from newsletter.checks import link_checker, mail
+from newsletter.checks import link_checker, mail_rules
 from newsletter.checks.findings import Defect
 from newsletter.models import Issue, IssueStatus, Role
 from newsletter.studio.composer import checks_panel
@@ -98,9 +98,10 @@ def test_what_passed_is_told_once_and_folded_away(letter):
 def spoil(monkeypatch, *broken: str) -> None:
     """Rules of these names find a defect in every mail."""
     spoiled = tuple(
-        rule._replace(find=lambda _mail: [Defect("Ours", "b001")]) if rule.id in broken else rule for rule in mail.RULES
+        rule._replace(find=lambda _mail: [Defect("Ours", "b001")]) if rule.id in broken else rule
+        for rule in mail_rules.RULES
     )
-    monkeypatch.setattr(mail, "RULES", spoiled)
+    monkeypatch.setattr(mail_rules, "RULES", spoiled)
 
 
 def test_a_defect_of_ours_that_blocks_is_one_line_and_logged_with_the_issue(monkeypatch, caplog, letter):

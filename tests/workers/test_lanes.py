@@ -21,7 +21,7 @@ from tests.workers.mailing import make_sending_issue
 from workers import ledger
 from workers.models import Batch, BatchStatus, Delivery, Lane, Outcome, Route
 from workers.sending import lifecycle
-from workers.throttling import domains, rate_limit
+from workers.throttling import domain_limits, rate_limit
 
 pytestmark = pytest.mark.django_db
 
@@ -56,11 +56,13 @@ def take(issue, *, now=NOW, **options):
 
 def record(claim, *, now=NOW, outcome="accepted", code="250"):
     ledger.record(claim, [ledger.LedgerEntry(reader, outcome, code) for reader in claim.ids], now=now)
-    domains.settle_claim(ROUTE, claim.limited, set(claim.ids), went_well=outcome == "accepted")
+    domain_limits.settle_claim(ROUTE, claim.limited, set(claim.ids), went_well=outcome == "accepted")
 
 
 def slow(lane="gmail", *, now=NOW, rate=20.0, **fields):
-    domains.slow_down(ROUTE, domains.SlowDownRequest(lane, rate, "421 4.7.28 unusual rate", **fields), now=now)
+    domain_limits.slow_down(
+        ROUTE, domain_limits.SlowDownRequest(lane, rate, "421 4.7.28 unusual rate", **fields), now=now
+    )
 
 
 def planned(issue):
@@ -138,7 +140,7 @@ def test_after_a_hold_a_few_are_tried_and_then_the_lane_keeps_its_rate(route):
     slow(rate=20.0)
 
     claim = take(issue, now=after(60))
-    assert len(claim.ids) == domains.TRIAL_MESSAGES
+    assert len(claim.ids) == domain_limits.TRIAL_MESSAGES
     record(claim, now=after(60))
     assert take(issue, now=after(60.5)) is None  # ten messages at ten a second
     claim = take(issue, now=after(62))
@@ -241,12 +243,12 @@ def test_a_lane_goes_a_tenth_faster_after_each_good_claim_and_vanishes_when_free
     slow(rate=20)
     readers = {7: "gmail"}
 
-    domains.settle_claim(ROUTE, readers, {7}, went_well=True)
+    domain_limits.settle_claim(ROUTE, readers, {7}, went_well=True)
     assert Lane.objects.get().rate == pytest.approx(11)
-    domains.settle_claim(ROUTE, readers, {7}, went_well=False)
+    domain_limits.settle_claim(ROUTE, readers, {7}, went_well=False)
     assert Lane.objects.get().rate == pytest.approx(11)
     for _ in range(14):
-        domains.settle_claim(ROUTE, readers, {7}, went_well=True)
+        domain_limits.settle_claim(ROUTE, readers, {7}, went_well=True)
 
     assert not Lane.objects.exists()
 
@@ -257,7 +259,7 @@ def test_what_a_lane_granted_and_was_not_sent_is_given_back(route):
     claim = take(issue, now=after(60))
     assert Lane.objects.get().tokens == -10
 
-    domains.settle_claim(ROUTE, claim.limited, set(claim.ids[:4]), went_well=False)
+    domain_limits.settle_claim(ROUTE, claim.limited, set(claim.ids[:4]), went_well=False)
 
     assert Lane.objects.get().tokens == -4
 
@@ -347,7 +349,7 @@ def test_nobody_is_ever_in_two_batches_and_everybody_gets_it_in_the_end(route, m
             told = {"nothing": [], "half": claim.ids[: len(claim.ids) // 2]}.get(how, claim.ids)
             outcome = "deferred" if how == "deferred" else "accepted"
             ledger.record(claim, [ledger.LedgerEntry(reader, outcome, "450") for reader in told], now=after(elapsed))
-            domains.settle_claim(ROUTE, claim.limited, set(told), went_well=outcome == "accepted")
+            domain_limits.settle_claim(ROUTE, claim.limited, set(told), went_well=outcome == "accepted")
         assert_each_is_planned_once(issue, people)
 
     for _ in range(400):

@@ -16,7 +16,7 @@ from workers import ledger
 from workers.models import Batch, BatchStatus, Route
 from workers.studio.progress import delays
 from workers.studio.progress.sending_status import SendingStatus
-from workers.throttling import domains, rate_limit
+from workers.throttling import domain_limits, rate_limit
 
 pytestmark = pytest.mark.django_db
 
@@ -66,7 +66,7 @@ def test_an_issue_that_goes_well_waits_for_nothing():
 
 def test_a_slow_mail_service_is_named_with_how_many_wait_until_when():
     issue = make_issue_for(*(f"reader{number}@gmail.com" for number in range(121)), "budi@p.example")
-    domains.slow_down(ROUTE, domains.SlowDownRequest("gmail", 20.0, "421 4.7.28 unusual rate"), now=NOW)
+    domain_limits.slow_down(ROUTE, domain_limits.SlowDownRequest("gmail", 20.0, "421 4.7.28 unusual rate"), now=NOW)
     for _ in range(3):
         if claim := take(issue):
             record(claim, "250", "accepted")
@@ -193,8 +193,8 @@ def test_what_is_paused_or_over_says_nothing_here():
 
 def test_the_page_tells_it_and_shows_hostile_answers_inert(client):
     issue = make_issue_for("siti@gmail.com", "budi@p.example")
-    domains.slow_down(
-        ROUTE, domains.SlowDownRequest("gmail", 20.0, "421 <script>alert(1)</script>"), now=timezone.now()
+    domain_limits.slow_down(
+        ROUTE, domain_limits.SlowDownRequest("gmail", 20.0, "421 <script>alert(1)</script>"), now=timezone.now()
     )
     record(take(issue, now=timezone.now()), "250", "accepted", now=timezone.now())
     client.force_login(make_editor(issue.newsletter, role=Role.PUBLISHER))

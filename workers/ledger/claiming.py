@@ -20,7 +20,7 @@ from workers.ledger.planning import add_batch
 from workers.ledger.recording import RETRYABLE, claimed_batch, deliveries_in, write_deliveries
 from workers.models import Batch, BatchStatus, Outcome
 from workers.routes.base import boottime
-from workers.throttling import domains, rate_limit
+from workers.throttling import domain_limits, rate_limit
 
 
 def claimable_batches(issue_id: int, *, now: datetime) -> QuerySet[Batch]:
@@ -71,9 +71,9 @@ def claim(
             grant = rate_limit.acquire(usable, want=min(most, BATCH_SIZE, len(ids)), now=now)
             if grant is None:
                 return None
-            choice = domains.Selection(ids[: grant.most], {})
+            choice = domain_limits.Selection(ids[: grant.most], {})
             if grant.has_lanes:
-                choice = domains.select_sendable(grant.route, ids, most=grant.most, now=now, lane=batch.lane)
+                choice = domain_limits.select_sendable(grant.route, ids, most=grant.most, now=now, lane=batch.lane)
                 rate_limit.release_grant(grant, grant.most - len(choice.selected))
                 ids = _defer_limited(batch, ids, choice, now=now)
             if choice.selected:
@@ -114,7 +114,7 @@ def _still_to_send(batch: Batch, *, now: datetime) -> list[int]:
     return [reader for reader in left if reader not in barred]
 
 
-def _defer_limited(batch: Batch, ids: Sequence[int], choice: domains.Selection, *, now: datetime) -> list[int]:
+def _defer_limited(batch: Batch, ids: Sequence[int], choice: domain_limits.Selection, *, now: datetime) -> list[int]:
     """Take out of the batch whom their lanes hold back: they follow in batches of their own. Returns who stays.
 
     Where all of one lane's readers are all that is left, the batch itself waits, with its brethren of that lane.
@@ -146,7 +146,7 @@ def _defer_limited(batch: Batch, ids: Sequence[int], choice: domains.Selection, 
 def _mark_claimed(
     batch: Batch,
     ids: Sequence[int],
-    choice: domains.Selection,
+    choice: domain_limits.Selection,
     grant: rate_limit.Grant,
     *,
     worker: str,

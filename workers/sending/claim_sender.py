@@ -23,7 +23,7 @@ from workers.ledger import look_ups
 from workers.message import builder, header_fields, merge_template
 from workers.models import Outcome
 from workers.routes.base import MergeRoute, ParallelRoute, account_of, boottime
-from workers.throttling import domains, failure_reasons, mailbox_providers
+from workers.throttling import domain_limits, failure_reasons, mailbox_providers
 
 RECHECK_INTERVAL_S = 0.25
 
@@ -56,7 +56,7 @@ class ClaimSender:
         self.is_stopping = is_stopping
         self.entries: list[ledger.LedgerEntry] = []
         self.problem: routes.RouteUnavailable | routes.AccountRefused | None = None
-        self.slowed: dict[str, domains.SlowDownRequest] = {}
+        self.slowed: dict[str, domain_limits.SlowDownRequest] = {}
         self.is_broken = self.under_way = False
         self._begun = self._ended = 0
         self._is_halted = False
@@ -275,7 +275,7 @@ class ClaimSender:
         cause = failure_reasons.classify(result.code, result.detail, outcome=result.outcome)
         if "" not in self.slowed and (whom := failure_reasons.slow_down_scope(cause, result)):
             lane = mailbox_providers.provider_key(self._readers[reader].email) if whom == "lane" else ""
-            self.slowed[lane] = domains.SlowDownRequest(
+            self.slowed[lane] = domain_limits.SlowDownRequest(
                 lane,
                 self._domain_rate(lane),
                 error=f"{result.code} {result.detail}",

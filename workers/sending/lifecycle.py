@@ -26,7 +26,7 @@ from workers import ledger, routes, spool
 from workers.models import Batch, BatchStatus, Outcome
 from workers.routes.base import account_of, boottime
 from workers.sending import claim_sender, late_start, preflight, reconciliation
-from workers.throttling import domains, rate_limit
+from workers.throttling import domain_limits, rate_limit
 
 logger = logging.getLogger(__name__)
 
@@ -227,13 +227,15 @@ def _apply_run_result(issue: Issue, run: claim_sender.ClaimSender, route: routes
         rate_limit.record_failure(name, error=str(run.problem or "The provider gave no answer."), now=now)
     elif run.slowed:
         for slowed in run.slowed.values():
-            domains.slow_down(name, slowed, now=now)
+            domain_limits.slow_down(name, slowed, now=now)
         if "" not in run.slowed:
             rate_limit.close_breaker(name)
     elif run.entries:
         rate_limit.record_success(name, limit=route.rate)
     went_well = bool(run.entries) and not run.slowed and run.problem is None and not run.is_broken
-    domains.settle_claim(name, run.claim.limited, {entry.subscription for entry in run.entries}, went_well=went_well)
+    domain_limits.settle_claim(
+        name, run.claim.limited, {entry.subscription for entry in run.entries}, went_well=went_well
+    )
     ledger.check_thresholds(issue, now=now)
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from newsletter import checks, editions
-from newsletter.checks import Check, link_results, mail
+from newsletter.checks import Check, link_results, mail_rules
 from newsletter.issues import TEMPLATE_VERSION
 from newsletter.models import Issue, Tracking
 from newsletter.rendering import slots
@@ -48,7 +48,7 @@ def run_checks(issue: Issue, *, now: datetime | None = None) -> list[Check]:
 
 
 CRITERIA: dict[str, checks.Severity] = {
-    **{rule.id: rule.severity for rule in mail.RULES if rule.id.startswith("E")},
+    **{rule.id: rule.severity for rule in mail_rules.RULES if rule.id.startswith("E")},
     "E19": "warns",
     "E26": "warns",
     "E29": "warns",

@@ -14,8 +14,8 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from newsletter import content, issues
-from newsletter.checks import Check, fixes, link_checker, words
-from newsletter.checks.document import MAX_PICTURE_BYTES, shown_picture
+from newsletter.checks import Check, fixes, link_checker, text_rules
+from newsletter.checks.document_rules import MAX_PICTURE_BYTES, shown_picture
 from newsletter.media import images
 from newsletter.models import Article, Issue, MediaFile, Newsletter
 from newsletter.rendering import links
@@ -71,7 +71,7 @@ def gather_facts(issue: Issue, document: content.Document) -> fixes.FixContext:
         own_hosts=frozenset(filter(None, [links.host(newsletter.site_url)])),
         titles={article.url: article.title for article in articles},
         descriptions=_descriptions(document, articles),
-        last_subjects=words.subjects_by_language(issues.last_sent(issue)),
+        last_subjects=text_rules.subjects_by_language(issues.last_sent(issue)),
         led_to={url: answer.to for url, answer in link_checker.latest_results(issue).items() if answer.to},
         lighter=partial(_shrink_pictures, newsletter),
     )

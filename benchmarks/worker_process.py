@@ -1,4 +1,4 @@
-"""One worker from a due issue to its last answer, mails going nowhere: python -m benchmarks.worker ISSUE; prints its size."""
+"""One worker from a due issue to its last answer, mails going nowhere: python -m benchmarks.worker_process ISSUE; prints its size."""
 
 from __future__ import annotations
 

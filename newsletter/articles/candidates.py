@@ -17,8 +17,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter.articles.article_data import NotAnArticle, absolute_url, canonical_url
-from newsletter.articles.reading import UrlContent, normalize_typed_url, read_url
 from newsletter.articles.storing import fetch_picture, upsert
+from newsletter.articles.url_reader import UrlContent, normalize_typed_url, read_url
 from newsletter.fetching import http_client
 from newsletter.models import Article, Candidate, CandidateState, Editor, Newsletter, Source
 

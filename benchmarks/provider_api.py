@@ -1,4 +1,4 @@
-"""A provider's API in Mailgun's shape that takes every call and counts its readers: python -m benchmarks.api
+"""A provider's API in Mailgun's shape that takes every call and counts its readers: python -m benchmarks.provider_api
 
 `api()` starts one on a free port of 127.0.0.1; it ends when whoever started it does, because its stdin closes then.
 """
@@ -80,7 +80,7 @@ class ProviderApi:
 
 @contextmanager
 def start() -> Iterator[ProviderApi]:
-    command = [sys.executable, "-m", "benchmarks.api"]
+    command = [sys.executable, "-m", "benchmarks.provider_api"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield ProviderApi(process)

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from newsletter.articles.article_data import absolute_url, canonical_url, clean_text
-from newsletter.articles.reading import normalize_typed_url
+from newsletter.articles.url_reader import normalize_typed_url
 from newsletter.models import Article, Candidate, Issue, Newsletter
 
 MIN_PICTURE_WIDTH = 600

@@ -1,4 +1,4 @@
-"""A mail server that takes everything and counts it, in a process of its own: python -m benchmarks.sinks.
+"""A mail server that takes everything and counts it, in a process of its own: python -m benchmarks.smtp_sink.
 
 One loop and one buffer, for it must take less time than what it measures; Postfix's smtp-sink takes 0.7 ms a message of
 this size.
@@ -179,7 +179,7 @@ class Sink:
 
 @contextmanager
 def start() -> Iterator[Sink]:
-    command = [sys.executable, "-m", "benchmarks.sinks"]
+    command = [sys.executable, "-m", "benchmarks.smtp_sink"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield Sink(process)

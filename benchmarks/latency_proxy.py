@@ -1,4 +1,4 @@
-"""A line that is long: passes bytes on after half a round trip each way. python -m benchmarks.slow PORT RTT_MS
+"""A line that is long: passes bytes on after half a round trip each way. python -m benchmarks.latency_proxy PORT RTT_MS
 
 What is sent travels late; opening a connection, and TCP's own acknowledgements, are as quick as this machine is.
 """
@@ -43,7 +43,7 @@ async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dela
 @contextmanager
 def start(port: int, *, rtt_ms: float) -> Iterator[int]:
     """The port of a line to `port` of this machine."""
-    command = [sys.executable, "-m", "benchmarks.slow", str(port), str(rtt_ms)]
+    command = [sys.executable, "-m", "benchmarks.latency_proxy", str(port), str(rtt_ms)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""One benchmark in this process: python -m benchmarks.one NAME FILE [--quick]; started by `benchmarks`."""
+"""One benchmark in this process: python -m benchmarks.benchmark_process NAME FILE [--quick]; started by `benchmarks`."""
 
 from __future__ import annotations
 

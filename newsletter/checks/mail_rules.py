@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from lxml.html import HtmlElement
 
 from newsletter import editions
-from newsletter.checks import hosts, layout
+from newsletter.checks import css_support, hosts
 from newsletter.checks.findings import Defect, Severity
 from newsletter.models import Newsletter
 from newsletter.rendering import appearance, colours, links, richtext, slots
@@ -273,7 +273,7 @@ def check_zoom_allowed(mail: ParsedMail) -> Iterator[Defect]:
 def check_css_support(mail: ParsedMail) -> Iterator[Defect]:
     sheets = [style.text or "" for style in mail.tree.iter("style")]
     attributes = [element.get("style", "") for element in mail.tree.iter() if isinstance(element.tag, str)]
-    for name in layout.find_weak_features(sheets=sheets, attributes=attributes):
+    for name in css_support.find_weak_features(sheets=sheets, attributes=attributes):
         yield Defect(_("The layout uses something that neither Gmail nor Outlook knows: %(name)s.") % {"name": name})
 
 

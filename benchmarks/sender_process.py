@@ -1,4 +1,4 @@
-"""One of several senders: python -m benchmarks.sender ISSUE MAIL_URL; says "ready", and begins when told."""
+"""One of several senders: python -m benchmarks.sender_process ISSUE MAIL_URL; says "ready", and begins when told."""
 
 from __future__ import annotations
 
