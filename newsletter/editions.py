@@ -353,15 +353,16 @@ def is_valid_calendar_key(key: str, issue: int, block: str, language: str) -> bo
 def freeze(issue: Issue, *, now: datetime) -> list[Edition]:
     """Write the issue down for good, once per language, with its numbered links; done before, it changes nothing.
 
-    Compiles in a process of its own, outside any transaction. Without tracking links go straight to their target, so no
+    Compiles in a process of its own (`COMPILE_MJML_IN_SUBPROCESS`), outside any transaction. Without tracking links go straight to their target, so no
     `Link` is written. Raises CannotRender.
     """
     tracked = issue.newsletter.tracking != Tracking.OFF
+    to_html = mjml.to_html_in_subprocess if settings.COMPILE_MJML_IN_SUBPROCESS else mjml.to_html
     renderings: list[Rendering] = []
     if not _frozen(issue):
         first = 1
         for language in languages(issue):
-            done = _render(issue, language, tracked=tracked, first_link=first, to_html=mjml.to_html_in_subprocess)
+            done = _render(issue, language, tracked=tracked, first_link=first, to_html=to_html)
             renderings.append(done)
             first += len(done.links)
     with transaction.atomic():

@@ -210,6 +210,8 @@ def is_local_route(route: str) -> bool:
 # --- where things are ------------------------------------------------------------------------------------------------
 
 TESTING = "pytest" in sys.modules or "PYTEST_CURRENT_TEST" in os.environ
+COMPILE_MJML_IN_SUBPROCESS = not TESTING
+"""Whether a frozen edition is compiled in a subprocess. Tests of that subprocess turn this on; all others save its start."""
 VAR_DIR = env_folder("VAR_DIR", BASE_DIR / "var")
 PORT = env_int("PORT", 8000, least=1, most=65535)
 SITE_URL = env_web_origin("SITE_URL", f"http://127.0.0.1:{PORT}")

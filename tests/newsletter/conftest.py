@@ -15,6 +15,12 @@ def _secure_site(settings):
     settings.SITE_URL = "https://surat.example"
 
 
+@pytest.fixture
+def _compiled_apart(settings):
+    """Editions are frozen as outside of tests: in a process of their own."""
+    settings.COMPILE_MJML_IN_SUBPROCESS = True
+
+
 # --- other people's sites --------------------------------------------------------------------------------------------
 
 

@@ -272,6 +272,7 @@ def make_newsletter_once():
 # --- freezing --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("_compiled_apart")
 def test_freezing_writes_one_edition_per_language_and_numbers_links_across_them(now):
     issue = make_issue(stories=2)
 
@@ -309,6 +310,7 @@ def test_without_tracking_no_link_is_written(now):
     assert "⟦hit⟧" not in frozen[0].html
 
 
+@pytest.mark.usefixtures("_compiled_apart")
 def test_t25_ten_thousand_nested_tags_stop_the_freeze_and_nothing_else(now):
     block = content.Text(id="bpoison", words={"id": content.TextWords(body="<em>" * 10_000 + "x")})
     issue = make_issue(document=one_block(block))
@@ -320,6 +322,7 @@ def test_t25_ten_thousand_nested_tags_stop_the_freeze_and_nothing_else(now):
     assert Edition.objects.count() == 0
 
 
+@pytest.mark.usefixtures("_compiled_apart")
 def test_t25_input_nested_two_thousand_deep_stops_the_freeze_and_nothing_else(now, monkeypatch):
     deep = "<mj-section>" * 2000 + "</mj-section>" * 2000
     monkeypatch.setattr(editions, "render_template", _with_poison(editions.render_template, deep))
@@ -332,6 +335,7 @@ def test_t25_input_nested_two_thousand_deep_stops_the_freeze_and_nothing_else(no
     assert Edition.objects.count() == 0
 
 
+@pytest.mark.usefixtures("_compiled_apart")
 def test_t25_a_compiler_that_dies_stops_the_freeze_and_nothing_else(now, monkeypatch):
     monkeypatch.setattr(mjml, "MODULE", "tests.newsletter.dies")
     issue = make_issue(stories=1)

@@ -73,3 +73,12 @@ def test_a_production_environment_starts(tmp_path):
     result = start(tmp_path, **PRODUCTION)
 
     assert result.returncode == 0, result.stderr
+
+
+def test_outside_of_tests_a_frozen_edition_is_compiled_in_a_process_of_its_own(tmp_path):
+    environment = {**os.environ, **PRODUCTION, "VAR_DIR": str(tmp_path), "PYTEST_CURRENT_TEST": "a test that starts it"}
+    command = [sys.executable, "-c", "from newsletter import settings; print(settings.COMPILE_MJML_IN_SUBPROCESS)"]
+
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "True"
