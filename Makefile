@@ -5,17 +5,30 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STATIC_SOURCES := $(shell find newsletter/static -type f 2>/dev/null)
+ALL_CORES := --numprocesses=auto
 export PORT
+unexport PYTHONDONTWRITEBYTECODE  # tests start many interpreters, each of which would compile everything anew
 
-.PHONY: run setup test test-fast check format bench messages clean demo-off
+.PHONY: run setup test test-browser test-processes test-all check format bench messages lock clean demo-off
 
 run: $(VENV)/.run-ready ## a running, seeded site
 	@$(BIN)/python manage.py run --prepare
 
 setup: $(VENV)/.dev-ready ## just the environment, in .venv/
 
-test: $(VENV)/.dev-ready ## the whole suite
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: export TEST_EXAMPLES ?= few
+test: $(VENV)/.dev-ready ## everything but browsers and processes, on all cores
+	$(BIN)/pytest $(ALL_CORES) --dist=worksteal -m "not browser and not processes" $(PYTEST_ARGS)
+
+test-browser: $(VENV)/.dev-ready ## what drives Chromium
+	$(BIN)/pytest $(ALL_CORES) --dist=loadgroup -m "browser" $(PYTEST_ARGS)
+
+test-processes: $(VENV)/.dev-ready ## what starts workers, web and mail servers, and other programs
+	$(BIN)/pytest $(ALL_CORES) --dist=loadgroup -m "processes and not browser" $(PYTEST_ARGS)
+
+test-all: export TEST_EXAMPLES := all
+test-all: $(VENV)/.dev-ready ## the whole suite, with all examples
+	$(BIN)/pytest $(ALL_CORES) --dist=loadgroup $(PYTEST_ARGS)
 
 check: $(VENV)/.dev-ready ## lint, types, contracts, catalogues
 	$(BIN)/ruff format --check .

@@ -353,8 +353,8 @@ def is_valid_calendar_key(key: str, issue: int, block: str, language: str) -> bo
 def freeze(issue: Issue, *, now: datetime) -> list[Edition]:
     """Write the issue down for good, once per language, with its numbered links; done before, it changes nothing.
 
-    Compiles in a process of its own (`COMPILE_MJML_IN_SUBPROCESS`), outside any transaction. Without tracking links go straight to their target, so no
-    `Link` is written. Raises CannotRender.
+    Compiles in a process of its own (see `COMPILE_MJML_IN_SUBPROCESS`), outside any transaction. Without tracking links go straight to
+    their target, so no `Link` is written. Raises CannotRender.
     """
     tracked = issue.newsletter.tracking != Tracking.OFF
     to_html = mjml.to_html_in_subprocess if settings.COMPILE_MJML_IN_SUBPROCESS else mjml.to_html

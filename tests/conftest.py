@@ -9,10 +9,12 @@ import pytest
 from django.db.backends.signals import connection_created
 
 from tests import chromium
+from tests.examples import FEW, examples
 
 # Machines differ and are busy: no test fails because it was slow.
-hypothesis.settings.register_profile("warta", deadline=None)
-hypothesis.settings.load_profile("warta")
+hypothesis.settings.register_profile("all", deadline=None)
+hypothesis.settings.register_profile("few", deadline=None, max_examples=examples(100))
+hypothesis.settings.load_profile("few" if FEW else "all")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from lxml import etree, html
 from newsletter import content, editions
 from newsletter.archive import feeds
 from newsletter.models import AuditEntry, Issue, IssueStatus, Link
+from tests.examples import examples
 from tests.makers import NOW, make_document, make_newsletter, make_reader, make_sent, story_words
 from tests.newsletter import gallery
 
@@ -348,7 +349,7 @@ def test_t23_attacks_stay_words_in_a_feed(client, attack):
     assert len(rss(client).findall("channel/item")) == 1
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.text(max_size=60))
 def test_whatever_is_typed_the_feeds_stay_well_formed(client, words):
     issue = Issue.objects.first() or make_sent(document=make_document(stories=1))

@@ -10,6 +10,7 @@ from hypothesis.extra.django import TestCase
 from newsletter import articles
 from newsletter.articles.article_data import ArticleData
 from newsletter.models import Article, ArticleState
+from tests.examples import examples
 from tests.makers import NOW
 
 
@@ -30,7 +31,7 @@ def readings(draw):
 
 
 class Order(TestCase):
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(readings())
     def test_a_changing_guid_never_makes_a_second_row_in_any_order(self, told):
         for number, guid in told:
@@ -40,7 +41,7 @@ class Order(TestCase):
             {f"https://kabar.example/{number}" for number, _guid in told}
         )
 
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(st.lists(st.integers(0, 3), min_size=1, max_size=8), st.integers(0, 5))
     def test_a_moving_address_under_one_guid_never_makes_a_second_row(self, moves, first):
         for place in [first, *moves]:
@@ -48,7 +49,7 @@ class Order(TestCase):
 
         assert Article.objects.count() == 1
 
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(st.permutations(["Judul satu", "Judul dua", "Judul tiga"]))
     def test_the_last_thing_said_about_an_article_is_what_it_says(self, titles):
         for title in titles:

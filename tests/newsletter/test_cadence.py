@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from newsletter.drafts import schedule
 from newsletter.drafts.schedule import Cadence
+from tests.examples import examples
 
 JAKARTA, BERLIN = ZoneInfo("Asia/Jakarta"), ZoneInfo("Europe/Berlin")
 TUESDAYS = Cadence(days=(1,), at=time(8), days_before=1, prepared_at=time(9))
@@ -113,7 +114,7 @@ def test_a_rhythm_comes_back_from_what_is_stored(rhythm: Cadence) -> None:
     assert schedule.parse_cadence(rhythm.to_json()) == rhythm
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(rhythm=rhythms(), after=moments, name=st.sampled_from(ZONES))
 def test_slots_are_later_near_on_a_chosen_day_and_one_after_the_other(
     rhythm: Cadence, after: datetime, name: str

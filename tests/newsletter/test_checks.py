@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from newsletter import checks, content, editions
 from newsletter.checks import document_rules as documents
 from newsletter.models import Issue, MediaFile
+from tests.examples import examples
 from tests.makers import make_document, make_issue, make_newsletter, story_words
 from tests.newsletter import gallery
 
@@ -81,7 +82,9 @@ WORDS = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), 
 )
 
 
-@hypothesis_settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    deadline=None, max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_issues_of_any_words_have_no_defect_of_ours(data):
     issue = _any_issue(data)

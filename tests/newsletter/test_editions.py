@@ -13,6 +13,7 @@ from newsletter import content, editions
 from newsletter.models import Edition, Issue, Link
 from newsletter.rendering import appearance, mjml, slots
 from tests.chromium import browser, needs_chromium
+from tests.examples import examples
 from tests.makers import make_document, make_issue, make_newsletter, story_words
 from tests.newsletter import gallery
 
@@ -251,7 +252,9 @@ FRAGMENTS = st.lists(
 ).map("".join)
 
 
-@hypothesis_settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    deadline=None, max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(words=FRAGMENTS)
 def test_whatever_editors_paste_the_mail_is_whole_and_harmless(words):
     issue = Issue(newsletter=make_newsletter_once(), number=7, slug="x-7", content=every_kind(words).model_dump())

@@ -22,6 +22,7 @@ from newsletter import checks, content, editions
 from newsletter.models import Issue
 from newsletter.rendering import appearance
 from tests.chromium import axe_complaints, browser, needs_chromium
+from tests.examples import examples
 from tests.makers import NOW, make_newsletter
 from tests.newsletter import gallery, gallery_generated
 from workers.message import builder
@@ -155,7 +156,7 @@ def test_a_thousand_generated_issues_have_no_defect_of_ours(batch):
     newsletter, pictures = make_newsletter(slug="galeri"), [gallery.make_picture(), gallery.make_chart()]
     found = {}
 
-    for seed in range(batch * 125, batch * 125 + 125):
+    for seed in range(batch * 125, batch * 125 + examples(125)):
         issue, language = gallery_generated.make_issue(random.Random(seed), newsletter, pictures)
         rendering = editions.render(issue, language, tracked=seed % 2 == 0)
         wrong = [check for check in checks.check_rendering(rendering, newsletter=newsletter) if not check.ok]
@@ -192,6 +193,7 @@ def copy(issue: Issue, language: str) -> builder.RenderedMessage:
     )
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not shutil.which("spamassassin"), reason="SpamAssassin is not installed")
 @pytest.mark.parametrize("language", gallery.LANGUAGES)
 def test_e29_spamassassin_finds_nothing_wrong_with_the_gallery(language):

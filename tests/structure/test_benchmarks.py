@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("benchmarks")]
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -13,6 +13,7 @@ from lxml import html as lxml_html
 
 from newsletter.models import Issue, IssueStatus, Role
 from subscribers.models import Subscriber
+from tests.examples import examples
 from tests.makers import NOW, make_editor, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
 from workers import ledger
@@ -90,7 +91,7 @@ def test_small_services_stand_together():
     assert (found["other"].readers, len(found["other"].lanes)) == (3, 3)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([*Outcome.values, ""]), min_size=len(EMAILS), max_size=len(EMAILS)))
 def test_the_table_adds_up_to_the_equation(outcomes):
     issue = make_issue_for(*EMAILS)

@@ -195,6 +195,7 @@ def test_e29_an_answer_that_is_none_is_no_score(spamassassin):
     assert [ok for _severity, ok, _message in lines(again(issue), "E29")] == [False]
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(shutil.which("spamassassin") is None, reason="SpamAssassin is not installed here")
 def test_e29_our_mail_scores_well(monkeypatch, settings):
     monkeypatch.undo()

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from newsletter.models import Edition
 from subscribers import suppression, tokens
 from subscribers.models import ConsentEvent, Notice, Subscription
+from tests.examples import examples
 from tests.makers import NOW, make_editor, make_issue, make_newsletter, make_reader
 from workers import ledger, provider_events
 from workers.ledger import locks, recording
@@ -258,7 +259,9 @@ TOLD = st.tuples(
 HIGHEST = {"": 0, "delivered": 1, "bounced": 2, "complained": 3}
 
 
-@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(
+    max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(data=st.data(), told=st.lists(TOLD, min_size=1, max_size=5), outcome=st.sampled_from(["accepted", "uncertain"]))
 def test_s35_the_order_of_events_does_not_matter(data, told, outcome):
     """In any order, in posts of any size, repeated, before and after the row is written: one final state."""

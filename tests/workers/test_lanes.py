@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from newsletter.models import IssueStatus
 from subscribers.models import Subscription, SubscriptionStatus
+from tests.examples import examples
 from tests.makers import NOW, make_newsletter, make_reader
 from tests.workers.mailing import make_sending_issue
 from workers import ledger
@@ -331,7 +332,7 @@ MOVES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=MOVES, services=st.lists(st.sampled_from(SERVICES), min_size=1, max_size=30))
 def test_nobody_is_ever_in_two_batches_and_everybody_gets_it_in_the_end(route, moves, services):
     Lane.objects.all().delete()

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.makers import NOW
 from workers.models import Route
 from workers.throttling import rate_limit
@@ -108,7 +109,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rate=st.floats(0.3, 400), steps=STEPS)
 def test_never_more_leaves_than_the_rate_and_one_advance_of_four_seconds(rate, steps):
     Route.objects.filter(name="postmark-2").update(rate=rate, tokens=0, refilled_at=None)
@@ -133,7 +134,7 @@ def test_never_more_leaves_than_the_rate_and_one_advance_of_four_seconds(rate, s
                 assert within <= rate * (end - start + 4) + max(1, rate * 4)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rate=st.floats(0.3, 400), waits=st.lists(st.floats(0, 8), min_size=1, max_size=30))
 def test_with_one_clock_the_bound_is_exact_and_the_rate_is_reached(rate, waits):
     Route.objects.filter(name="postmark-2").update(rate=rate, tokens=0, refilled_at=None)
@@ -150,7 +151,7 @@ def test_with_one_clock_the_bound_is_exact_and_the_rate_is_reached(rate, waits):
 
 
 @given(owed=st.floats(0, 500), unused=st.integers(0, 1000))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_giving_back_never_makes_a_credit(owed, unused):
     Route.objects.filter(name="postmark-2").update(tokens=-owed, refilled_at=NOW)
 

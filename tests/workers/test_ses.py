@@ -76,6 +76,8 @@ def ses(server, settings):
     routes.first().close()
 
 
+@pytest.mark.xdist_group("moto")
+@pytest.mark.processes
 def test_s12_an_issue_arrives_at_ses_with_everything_a_reader_needs(ses):
     issue, people = make_sending_issue(readers=3)
     ses.verify(issue.newsletter.from_email.partition("@")[2])
@@ -99,6 +101,8 @@ def test_s12_an_issue_arrives_at_ses_with_everything_a_reader_needs(ses):
     assert len({mail["List-Unsubscribe"] for mail in sent.values()}) == 3
 
 
+@pytest.mark.xdist_group("moto")
+@pytest.mark.processes
 def test_t41_the_event_that_comes_back_finds_its_reader(ses, client, settings, monkeypatch):
     settings.SES_TOPICS, settings.WEBHOOK_SECRETS, settings.WEBHOOK_KEYS = [test_sns.TOPIC], {}, {}
     sns.clear_certificate_cache()
@@ -120,6 +124,8 @@ def test_t41_the_event_that_comes_back_finds_its_reader(ses, client, settings, m
     assert Delivery.objects.get(subscription=people[0].pk).status == ""
 
 
+@pytest.mark.xdist_group("moto")
+@pytest.mark.processes
 def test_a_sender_that_ses_does_not_know_stops_the_route_and_loses_nobody(ses):
     issue, _people = make_sending_issue(readers=3)
 

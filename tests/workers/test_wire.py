@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from newsletter.models import Newsletter
 from newsletter.rendering import slots
 from subscribers import tokens
+from tests.examples import examples
 from tests.makers import NOW
 from tests.workers.mailing import HTML, TEXT, make_words, parse
 from workers.message import builder, header_fields
@@ -356,7 +357,7 @@ def unstuffed(data: bytes) -> bytes:
     return b"\r\n".join(line.removeprefix(b".") for line in lines)
 
 
-@hypothesis_settings(max_examples=80, deadline=None)
+@hypothesis_settings(max_examples=examples(80), deadline=None)
 @given(name=names, subject=names, before=lines, after=lines, eight_bit=st.booleans(), stuffed=st.booleans())
 def test_wire_bytes_parse_back_to_what_django_would_have_sent(name, subject, before, after, eight_bit, stuffed):
     template = f"{before}\n.titik ⟦u⟧ {after}⟦why⟧⟦p⟧\n{before}"
@@ -387,7 +388,7 @@ def unfolded(message, header: str) -> list[str]:
     return [re.sub(r"\s+", "", value) for value in message.get_all(header, [])]
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=examples(40), deadline=None)
 @given(name=names, text=lines, eight_bit=st.booleans())
 def test_bytes_stuffed_beforehand_are_those_stuffed_at_last(name, text, eight_bit):
     words = make_words(text=text, html=f"{text}\n.")
