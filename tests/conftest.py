@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 
 import hypothesis
 import pytest
@@ -65,6 +66,12 @@ def _consent_guards_let_tests_clean_up():
 def pytest_make_parametrize_id(val, argname):
     """Bytes are called by their name: packed ones hold the time of day, and every worker has to collect the same names."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_collection_finish():
+    """All that was imported stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

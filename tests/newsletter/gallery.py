@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
@@ -355,14 +356,20 @@ def make_still() -> content.Picture:
     return _stored(image, "video")
 
 
+@lru_cache(maxsize=8)
+def _png(mode: str, size: tuple[int, int], pixels: bytes) -> bytes:
+    buffer = BytesIO()
+    Image.frombytes(mode, size, pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def _stored(image: Image.Image, name: str) -> content.Picture:
     """Under a name without a date, so that the gallery is the same every day."""
-    buffer = BytesIO()
-    image.save(buffer, "PNG")
+    png = _png(image.mode, image.size, image.tobytes())
     path, size = f"images/{name}-{image.width}.png", (image.width, image.height)
     if not default_storage.exists(path):
-        default_storage.save(path, ContentFile(buffer.getvalue()))
-    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-    details = {"file": path, "width": size[0], "height": size[1], "size": len(buffer.getvalue())}
+        default_storage.save(path, ContentFile(png))
+    digest = hashlib.sha256(png).hexdigest()
+    details = {"file": path, "width": size[0], "height": size[1], "size": len(png)}
     file, _made = MediaFile.objects.get_or_create(hash=digest, defaults=details)
     return content.Picture(media=file.pk, path=path, width=size[0], height=size[1])
