@@ -120,7 +120,7 @@ def _not_yet(request: HttpRequest) -> HttpResponse:
     """From a test mail this address is right and only too early, whichever issue it names; else nothing is there."""
     if request.GET.get("warta") != "test":
         raise Http404("no such issue")
-    response = render(request, "archive/test.html")
+    response = render(request, "archive/test_mail_link.html")
     response.headers["X-Robots-Tag"] = "noindex"
     return response
 

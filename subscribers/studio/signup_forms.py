@@ -46,7 +46,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "rows": [{"form": form, "counts": counts.get(form.pk, {"asked": 0, "confirmed": 0})} for form in forms],
         "newsletters": mine,
     }
-    return render(request, "studio/people/forms.html", context)
+    return render(request, "studio/subscribers/signup_form_list.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -95,7 +95,7 @@ def _form_page(request: HttpRequest, form: SignupFormForm, found: SignupForm | N
     context: dict[str, Any] = {"section": "forms", "form": form, "found": found}
     if found is not None:
         context["snippets"] = [_snippet(found, code) for code in _languages(found)]
-    return render(request, "studio/people/form.html", context, status=422 if form.errors else 200)
+    return render(request, "studio/subscribers/signup_form.html", context, status=422 if form.errors else 200)
 
 
 def _languages(form: SignupForm) -> list[str]:
@@ -106,7 +106,7 @@ def _snippet(form: SignupForm, language: str) -> dict[str, Any]:
     """The form as plain HTML for the publisher's page, in one language. The time stamp is left out: it would age."""
     with translation.override(language):
         box = signup.box_context(form, language=language, page_url="")
-        html = render_to_string("studio/people/_snippet.html", {"box": box, "SITE_URL": settings.SITE_URL})
+        html = render_to_string("studio/subscribers/_embed_code.html", {"box": box, "SITE_URL": settings.SITE_URL})
     lines = [line.rstrip() for line in html.splitlines() if line.strip()]
     return {
         "language": language,
@@ -127,7 +127,7 @@ def edit_texts(request: HttpRequest, newsletter: str) -> HttpResponse:
         _publish(request, here, posted)
         return redirect("consent-texts", here.slug)
     context = {"section": "forms", "newsletter": here, "wordings": _wordings(here, posted), "form": posted}
-    return render(request, "studio/people/texts.html", context, status=422 if posted and posted.errors else 200)
+    return render(request, "studio/subscribers/consent_texts.html", context, status=422 if posted and posted.errors else 200)
 
 
 def _publish(request: HttpRequest, newsletter: Newsletter, form: ConsentTextForm) -> None:

@@ -103,7 +103,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "newer": chosen.query(after=str(after)) if after else "",
         "older": chosen.query(before=str(before)) if before else "",
     }
-    return render(request, "studio/people/list.html", context)
+    return render(request, "studio/subscribers/list.html", context)
 
 
 def _parse_filter(request: HttpRequest) -> SubscriberFilter:
@@ -224,7 +224,7 @@ def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "suppression": _find_suppression(person.subscriber),
         "reasons": [(key, words()) for key, words in timeline.REASON_LABELS.items()],
     }
-    return render(request, "studio/people/reader.html", context)
+    return render(request, "studio/subscribers/subscriber.html", context)
 
 
 def _format_moment(at: datetime, newsletter: Newsletter) -> str:

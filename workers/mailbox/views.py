@@ -76,7 +76,7 @@ def message_list(request: HttpRequest) -> HttpResponse:
 @local_only
 def message_detail(request: HttpRequest, name: str) -> HttpResponse:
     context = {"mail": _read_or_404(name), "sandbox": SANDBOX}
-    return render(request, "mailbox/mail.html", context)
+    return render(request, "mailbox/message.html", context)
 
 
 @local_only

@@ -222,7 +222,7 @@ def _ask_about_reuse(
         "chosen": chosen,
         "fresh": [article for article in chosen if article.pk not in keys],
     }
-    return render(request, "studio/articles/again.html", context)
+    return render(request, "studio/articles/reuse_confirmation.html", context)
 
 
 def _chosen_articles(newsletter: Newsletter, keys: Iterable[str]) -> list[Article]:

@@ -239,7 +239,7 @@ def show_waiting(request: HttpRequest) -> HttpResponse:
     """How far the pasted addresses are; the list asks for this while some wait."""
     newsletter = requested_newsletter(request, request.GET.get("newsletter", ""))
     context = {"newsletter": newsletter, "waiting": _count_waiting(newsletter), "is_asked": True}
-    return render(request, "studio/articles/_waiting.html", context)
+    return render(request, "studio/articles/_waiting_urls.html", context)
 
 
 def requested_newsletter(request: HttpRequest, slug: str) -> Newsletter:

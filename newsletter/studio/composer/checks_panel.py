@@ -88,7 +88,7 @@ def request_slow_checks(request: HttpRequest, issue_id: int) -> HttpResponse:
         if not access.is_htmx(request):
             return redirect(_return_url(request, issue))
     shown = slow_checks_state(issue, now=now)
-    response = render(request, "studio/composer/_look.html", {"issue": issue, "look": shown})
+    response = render(request, "studio/shared/_slow_checks.html", {"issue": issue, "look": shown})
     if request.method != "POST" and not shown["is_waiting"]:
         response["HX-Trigger"] = "looked"
     return response

@@ -48,7 +48,7 @@ def _render_page(
         "error": error,
         "most_megabytes": library.MAX_UPLOAD_BYTES // library.MEGABYTE,
     }
-    return render(request, "studio/composer/pictures.html", context, status=status)
+    return render(request, "studio/composer/image_picker.html", context, status=status)
 
 
 def _cards(issue: Issue, document: content.Document, language: str) -> list[document_form.Card]:

@@ -65,7 +65,7 @@ def show(request: HttpRequest, issue_id: int) -> HttpResponse:
         "rows": rows,
         "policies": document_form.POLICY_LABELS.items(),
     }
-    return render(request, "studio/composer/languages.html", context)
+    return render(request, "studio/composer/translations.html", context)
 
 
 def _envelope_row(issue: Issue, document: content.Document) -> TranslationRow:

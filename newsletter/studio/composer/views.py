@@ -128,7 +128,7 @@ def show_checks(request: HttpRequest, issue_id: int) -> HttpResponse:
     issue = access.get_issue(request, issue_id)
     language = chosen_language(issue, request.GET)
     context = {"issue": issue, "language": language, **checks_panel.panel_context(issue, language)}
-    return render(request, "studio/composer/_checked.html", context)
+    return render(request, "studio/composer/_checks_response.html", context)
 
 
 @require_safe
@@ -140,7 +140,7 @@ def show_tray(request: HttpRequest, issue_id: int) -> HttpResponse:
         return redirect(compose_url(issue, language, q=_search_words(request)))
     found = {"issue": issue, "newsletter": issue.newsletter, "language": language}
     return render(
-        request, "studio/composer/_tray_found.html", found | {"tray": tray.build(issue, _search_words(request))}
+        request, "studio/composer/_tray_results.html", found | {"tray": tray.build(issue, _search_words(request))}
     )
 
 
@@ -252,7 +252,7 @@ def respond(
         context |= _blocks_context(request, issue, language, read=read)
     if is_whole:
         context["tray"] = tray.build(issue, _search_words(request))
-    response = render(request, "studio/composer/_saved.html", context, status=status)
+    response = render(request, "studio/composer/_save_response.html", context, status=status)
     if status == 200:
         save_tokens.remember_save(request.POST, issue, editor=access.current_editor(request))
         response["HX-Trigger"] = "preview-stale"
@@ -266,7 +266,7 @@ def respond_with_card(request: HttpRequest, issue: Issue, language: str, block_i
         request, issue, language
     )
     context["card"] = next(card for card in context["cards"] if card.id == block_id)
-    response = render(request, "studio/composer/_card_changed.html", context)
+    response = render(request, "studio/composer/_card_response.html", context)
     response["HX-Trigger"] = "preview-stale"
     return response
 
@@ -292,7 +292,7 @@ def _render_page(
     context |= {"tray": tray.build(issue, _search_words(request)), **checks_panel.panel_context(issue, language)}
     context["is_removed"] = "removed" in request.GET and context["may_undo"]
     context["readers"] = preview_readers.choices(issue, language, access.current_editor(request))
-    return render(request, "studio/composer/compose.html", context, status=status)
+    return render(request, "studio/composer/composer.html", context, status=status)
 
 
 def _shared_context(

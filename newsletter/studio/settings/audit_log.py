@@ -104,7 +104,7 @@ def show(request: HttpRequest) -> HttpResponse:
     entries = AuditEntry.objects.filter(newsletter__in=mine).select_related("actor", "newsletter")
     sheet = Paginator(entries.order_by("-occurred_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {"section": "settings", "tab": "audit", "lines": describe_entries(sheet), "sheet": sheet}
-    return render(request, "studio/audit.html", context)
+    return render(request, "studio/settings/audit_log.html", context)
 
 
 def describe_entries(entries: Page[AuditEntry]) -> list[AuditRow]:

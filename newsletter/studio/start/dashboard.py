@@ -237,7 +237,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "report_url": optional_url("issue-report", last.pk) if last else "",
         "may_create": newsletters.may_create(request),
     }
-    return render(request, "studio/start.html", context)
+    return render(request, "studio/start/dashboard.html", context)
 
 
 def _prepared_first(drafts: list[Issue]) -> list[Issue]:

@@ -172,8 +172,8 @@ def _load_reading(request: HttpRequest, token: str) -> SiteReading:
 
 
 def _render_start(request: HttpRequest, form: SiteUrlForm, *, status: int = 200) -> HttpResponse:
-    whole = "studio/first_run/ask.html"
-    template = "studio/first_run/_ask.html" if access.is_htmx(request) else whole
+    whole = "studio/start/first_run/site_url.html"
+    template = "studio/start/first_run/_site_url_form.html" if access.is_htmx(request) else whole
     return render(request, template, {"form": form}, status=status)
 
 
@@ -193,7 +193,7 @@ def _render_progress(request: HttpRequest, token: str, reading: SiteReading) -> 
     ]
     context = {"token": token, "reading": reading, "rows": rows, "done": here, "all": len(order)}
     template = "_progress.html" if access.is_htmx(request) else "progress.html"
-    return render(request, f"studio/first_run/{template}", context)
+    return render(request, f"studio/start/first_run/{template}", context)
 
 
 def _describe_progress(reading: SiteReading, step: str) -> str:
@@ -269,7 +269,7 @@ def _render_review(
         "read": _describe_reading(reading),
         "changed": set(form.errors),
     }
-    return render(request, "studio/first_run/found.html", context, status=status)
+    return render(request, "studio/start/first_run/site_reading.html", context, status=status)
 
 
 def _path_and_query(url: str) -> str:
@@ -372,7 +372,7 @@ def preview(request: HttpRequest, token: str) -> HttpResponse:
     try:
         body = sites.render_preview(reading, language)
     except editions.RenderError as error:
-        return render(request, "studio/first_run/no_preview.html", {"why": str(error)})
+        return render(request, "studio/start/first_run/no_preview.html", {"why": str(error)})
     response = HttpResponse(body)
     response["Content-Security-Policy"] = PREVIEW_POLICY
     response["X-Frame-Options"] = "SAMEORIGIN"
@@ -396,7 +396,7 @@ def edit_sender(request: HttpRequest, slug: str) -> HttpResponse:
         audit_log.record(request, "settings-changed", newsletter=newsletter, subject=subject, fields=form.changed_data)
         return redirect(_draft_url(newsletter))
     context = {"newsletter": newsletter, "form": form, "draft": _draft_url(newsletter)}
-    return render(request, "studio/first_run/sender.html", context, status=422 if form.is_bound else 200)
+    return render(request, "studio/start/first_run/sender.html", context, status=422 if form.is_bound else 200)
 
 
 def _draft_url(newsletter: Newsletter) -> str:

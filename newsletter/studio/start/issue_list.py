@@ -55,7 +55,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "any": counts[""] > 0,
         "deleted": _just_deleted(here, request.GET.get("deleted", "")),
     }
-    return render(request, "studio/issues.html", context)
+    return render(request, "studio/start/issue_list.html", context)
 
 
 def _just_deleted(here: list[Newsletter], key: str) -> Issue | None:

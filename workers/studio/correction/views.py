@@ -305,7 +305,7 @@ def check_link(request: HttpRequest, issue_id: int) -> HttpResponse:
     """What the address said when a worker tried it; the fragment asks again until it did."""
     issue = access.get_issue(request, issue_id)
     said = _link_status(issue, request.GET.get("url", ""), now=timezone.now())
-    return render(request, "studio/correction/_answer.html", {"issue": issue, "answer": said})
+    return render(request, "studio/correction/_link_status.html", {"issue": issue, "answer": said})
 
 
 def _link_status(issue: Issue, typed: str, *, now: datetime) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def _render_page(request: HttpRequest, issue: Issue, kinds: frozenset[str], prob
         "may_send": roles.is_allowed(access.current_editor(request), Action.SEND, issue.newsletter),
         "problem": problem,
     }
-    return render(request, "studio/correction/missed.html", context, status=422 if problem else 200)
+    return render(request, "studio/progress/follow_up.html", context, status=422 if problem else 200)
 
 
 def _rows(found: ledger.MissedCounts) -> list[dict[str, Any]]:

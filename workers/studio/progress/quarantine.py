@@ -50,7 +50,7 @@ def detail(request: HttpRequest, issue_id: int) -> HttpResponse:
             "reasons": [_describe_reason(*reason) for reason in held.reasons],
             "asked": asked if asked in DECISIONS else "",
         }
-    return render(request, "studio/sending/held.html", context)
+    return render(request, "studio/progress/quarantine.html", context)
 
 
 _KIND_LABELS: dict[str, Callable[[], str]] = {

@@ -49,11 +49,11 @@ def progress(request: HttpRequest, issue_id: int) -> HttpResponse:
         context |= _provider_table_context(issue, flight.now)
         if flight.may_be_postponed and context["may_send"]:
             context["proposed"] = postpone.initial_values(issue, now=flight.now)
-        return render(request, "studio/sending/progress.html", context)
+        return render(request, "studio/progress/progress.html", context)
     context["says_more"] = request.GET.get("said") != flight.announcement_key
     context["uncertain_changed"] = request.GET.get("uncertain") != str(flight.equation.uncertain)
     status = STOP_POLLING if flight.is_over else 200
-    return render(request, "studio/sending/_poll.html", context, status=status)
+    return render(request, "studio/progress/_poll_response.html", context, status=status)
 
 
 @require_safe
@@ -62,7 +62,7 @@ def mailbox_provider_table(request: HttpRequest, issue_id: int) -> HttpResponse:
     issue = access.get_issue(request, issue_id, Action.WRITE)
     is_over = issue.is_editable or issue.status in FINAL_STATUSES
     context = {"issue": issue, "is_over": is_over, **_provider_table_context(issue, timezone.now())}
-    return render(request, "studio/sending/_by_service.html", context, status=STOP_POLLING if is_over else 200)
+    return render(request, "studio/progress/_by_mailbox_provider.html", context, status=STOP_POLLING if is_over else 200)
 
 
 def _provider_table_context(issue: Issue, now: datetime) -> dict[str, object]:

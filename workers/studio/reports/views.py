@@ -46,7 +46,7 @@ def report_list(request: HttpRequest) -> HttpResponse:
         "several": len(mine) > 1,
         "shares_clicks": any(issue.newsletter.tracking != Tracking.OFF for issue in found),
     }
-    return render(request, "studio/sending/reports.html", context)
+    return render(request, "studio/reports/list.html", context)
 
 
 def _row(issue: Issue) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def issue_report(request: HttpRequest, issue_id: int) -> HttpResponse:
         "steps": correction.log_entries(issue),
         "may_export": roles.is_allowed(access.current_editor(request), Action.APPROVE, newsletter),
     }
-    return render(request, "studio/sending/report.html", context)
+    return render(request, "studio/reports/report.html", context)
 
 
 def _describe(issue: Issue, report: issue_figures.IssueReport) -> list[str]:

@@ -58,7 +58,7 @@ def _render_chosen_time(request: HttpRequest, plan: Decision) -> HttpResponse:
         "may_see_people": roles.is_allowed(editor, Action.SEE_PEOPLE, newsletter),
         "zone_name": zone_name(plan.chosen_time, newsletter.zone),
     }
-    return render(request, "studio/sending/_moment.html", context)
+    return render(request, "studio/review/_chosen_time_response.html", context)
 
 
 def _build_decision(issue: Issue, sent: QueryDict, *, now: datetime) -> Decision:
@@ -99,7 +99,7 @@ def _render_page(request: HttpRequest, plan: Decision, form: DecisionForm | None
         **more,
     }
     status = 422 if "problem" in more or (form is not None and form.errors) else 200
-    return render(request, "studio/sending/review.html", context, status=status)
+    return render(request, "studio/review/review.html", context, status=status)
 
 
 def _describe_shares(plan: Decision) -> str:
@@ -214,10 +214,10 @@ def _render_test_results(
     if request.headers.get("HX-Request"):
         context = {"issue": issue, "zone": issue.newsletter.zone, "results": results, "problem": problem}
         if request.headers.get("HX-Target") != "test-box":
-            return render(request, "studio/sending/_tested.html", context)
+            return render(request, "studio/review/_test_notes.html", context)
         plan = _build_decision(issue, request.POST, now=timezone.now())
         context |= _test_box_context(request, plan) | {"plan": plan, "is_about_addresses": is_about_addresses}
-        return render(request, "studio/sending/_test.html", context, status=422 if problem else 200)
+        return render(request, "studio/review/_test_box.html", context, status=422 if problem else 200)
     if is_about_addresses and not _came_from_composer(request, issue):
         plan = _build_decision(issue, request.POST, now=timezone.now())
         return _render_page(request, plan, problem=problem, is_about_addresses=True)
