@@ -127,7 +127,9 @@ def edit_texts(request: HttpRequest, newsletter: str) -> HttpResponse:
         _publish(request, here, posted)
         return redirect("consent-texts", here.slug)
     context = {"section": "forms", "newsletter": here, "wordings": _wordings(here, posted), "form": posted}
-    return render(request, "studio/subscribers/consent_texts.html", context, status=422 if posted and posted.errors else 200)
+    return render(
+        request, "studio/subscribers/consent_texts.html", context, status=422 if posted and posted.errors else 200
+    )
 
 
 def _publish(request: HttpRequest, newsletter: Newsletter, form: ConsentTextForm) -> None:

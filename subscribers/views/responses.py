@@ -66,7 +66,9 @@ def render_page(request: HttpRequest, template: str, context: dict[str, Any], *,
 def render_lost(request: HttpRequest, *, language: str, kind: str = "link", status: int = 404) -> HttpResponse:
     """A link that leads nowhere: what may have happened, and the next step."""
     with translation.override(language):
-        return render_page(request, "invalid_link", {"kind": kind, "newsletter": Newsletter.objects.first()}, status=status)
+        return render_page(
+            request, "invalid_link", {"kind": kind, "newsletter": Newsletter.objects.first()}, status=status
+        )
 
 
 def visitor_details(request: HttpRequest) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.makers import make_newsletter, make_reader
+from tests import live_server_lock, running_site
+from tests.factories import make_newsletter, make_reader
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,3 +23,17 @@ def letter():
     for _ in range(12):
         make_reader(letter)
     return letter
+
+
+@pytest.fixture
+def _one_at_a_time(transactional_db):
+    """Only one live server with its browser runs at a time on this machine."""
+    with live_server_lock.taken():
+        yield
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The seeded product in a folder of its own, shared by the tests of one file."""
+    with running_site.running(tmp_path_factory.mktemp("site")) as running:
+        yield running

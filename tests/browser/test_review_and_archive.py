@@ -11,7 +11,7 @@ from django.utils import timezone
 from newsletter import content, editions
 from newsletter.models import Issue, IssueStatus
 from tests.chromium import axe_complaints, browser, needs_chromium, session_cookies, watched_page
-from tests.makers import make_document, make_editor, make_issue
+from tests.factories import make_document, make_editor, make_issue
 from tests.newsletter import gallery
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from newsletter.models import Role, Source
-from tests import turns
-from tests.makers import make_editor, make_issue, make_newsletter
-from tests.newsletter.web import serving
+from tests.factories import make_editor, make_issue, make_newsletter
+from tests.newsletter.http_server import serving
 
 
 @pytest.fixture
@@ -63,9 +62,3 @@ def studio(client, editor):
     """The client, with `editor` logged in."""
     client.force_login(editor)
     return client
-
-
-@pytest.fixture
-def _one_at_a_time(transactional_db):
-    with turns.taken():
-        yield

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from newsletter import content
 from newsletter.models import MediaFile
-from tests.newsletter import gallery_words
+from tests.newsletter import gallery_translations
 
 LANGUAGES = ("id", "en", "ar", "zh")
 SITE = "https://kabarlintas.example"
@@ -37,14 +37,14 @@ def document(
                 subject="New autogates, online permits, and Saturday service",
                 preheader="Who may use them, how they work, and two answers about children's passports",
             ),
-            **gallery_words.ENVELOPES,
+            **gallery_translations.ENVELOPES,
         },
         blocks=[_only(block, languages) for block in _blocks(picture, chart or picture, still or picture)],
     )
 
 
 def _only(block: content.BlockBase, languages: tuple[str, ...]) -> Any:
-    words = {**getattr(block, "words"), **gallery_words.WORDS.get(block.id, {})}  # noqa: B009 (each kind declares its own)
+    words = {**getattr(block, "words"), **gallery_translations.WORDS.get(block.id, {})}  # noqa: B009 (each kind declares its own)
     return block.model_copy(
         update={"words": {language: words[language] for language in languages if language in words}}
     )

@@ -14,7 +14,7 @@ from newsletter.models import Edition, Issue, Link
 from newsletter.rendering import appearance, mjml, slots
 from tests.chromium import browser, needs_chromium
 from tests.examples import examples
-from tests.makers import make_document, make_issue, make_newsletter, story_words
+from tests.factories import make_document, make_issue, make_newsletter, story_words
 from tests.newsletter import gallery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_secure_site")]
@@ -340,7 +340,7 @@ def test_t25_input_nested_two_thousand_deep_stops_the_freeze_and_nothing_else(no
 
 @pytest.mark.usefixtures("_compiled_apart")
 def test_t25_a_compiler_that_dies_stops_the_freeze_and_nothing_else(now, monkeypatch):
-    monkeypatch.setattr(mjml, "MODULE", "tests.newsletter.dies")
+    monkeypatch.setattr(mjml, "MODULE", "tests.newsletter.crashing_compiler")
     issue = make_issue(stories=1)
 
     with pytest.raises(editions.RenderError, match="Take out the block you changed last"):

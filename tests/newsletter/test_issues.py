@@ -8,7 +8,7 @@ import pytest
 
 from newsletter import content, issues
 from newsletter.models import Article, AuditEntry, Issue, IssueStatus, Role
-from tests.makers import NOW, make_document, make_editor, make_issue, make_newsletter
+from tests.factories import NOW, make_document, make_editor, make_issue, make_newsletter
 
 pytestmark = pytest.mark.django_db
 LATER = NOW + timedelta(minutes=1)

@@ -8,7 +8,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from newsletter import roles
 from newsletter.models import Role, SavedBlock, Source
 from newsletter.studio import urls
-from tests.makers import make_editor, make_issue, make_newsletter
+from tests.factories import make_editor, make_issue, make_newsletter
 
 pytestmark = pytest.mark.django_db
 WRITER, EDITOR, PUBLISHER, ADMINISTRATOR = Role.values

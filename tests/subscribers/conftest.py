@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.makers import make_newsletter
+from tests.factories import make_newsletter
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from subscribers import audience, consent, suppression
 from subscribers.models import Subscriber, SubscriptionStatus, Suppression, SuppressionReason
-from tests.makers import NOW, make_issue, make_newsletter, make_reader
+from tests.factories import NOW, make_issue, make_newsletter, make_reader
 
 pytestmark = pytest.mark.django_db
 S = SubscriptionStatus

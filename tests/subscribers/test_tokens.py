@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subscribers import keys, tokens
-from tests.makers import NOW
+from tests.factories import NOW
 
 LATER = NOW + datetime.timedelta(days=7)
 OTHER_SECRET = "another secret key that is long enough to be one"

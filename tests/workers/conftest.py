@@ -10,8 +10,8 @@ from django.core.cache import cache
 from newsletter.checks import link_checker
 from newsletter.fetching import http_client
 from subscribers import tokens
-from tests.makers import make_issue, make_newsletter, make_reader
-from tests.workers.mailing import smtp_server
+from tests.factories import make_issue, make_newsletter, make_reader
+from tests.workers.sending_helpers import smtp_server
 from workers import routes
 
 

@@ -227,4 +227,6 @@ def preview_settings(request: HttpRequest) -> HttpResponse:
         lines = describe_settings(stored, now=timezone.now())
     else:
         lines = [str(error) for errors in form.errors.values() for error in errors]
-    return render(request, "studio/settings/_draft_schedule_summary.html", {"lines": lines, "is_wrong": bool(form.errors)})
+    return render(
+        request, "studio/settings/_draft_schedule_summary.html", {"lines": lines, "is_wrong": bool(form.errors)}
+    )

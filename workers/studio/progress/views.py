@@ -62,7 +62,9 @@ def mailbox_provider_table(request: HttpRequest, issue_id: int) -> HttpResponse:
     issue = access.get_issue(request, issue_id, Action.WRITE)
     is_over = issue.is_editable or issue.status in FINAL_STATUSES
     context = {"issue": issue, "is_over": is_over, **_provider_table_context(issue, timezone.now())}
-    return render(request, "studio/progress/_by_mailbox_provider.html", context, status=STOP_POLLING if is_over else 200)
+    return render(
+        request, "studio/progress/_by_mailbox_provider.html", context, status=STOP_POLLING if is_over else 200
+    )
 
 
 def _provider_table_context(issue: Issue, now: datetime) -> dict[str, object]:
