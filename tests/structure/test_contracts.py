@@ -15,7 +15,7 @@ LINT = Path(sys.executable).with_name("lint-imports")
 BREACHES = [
     ("Nobody knows who stands above", "newsletter/roles.py", "import subscribers.models"),
     ("Nobody knows who stands above", "subscribers/audience.py", "import workers.models"),
-    ("Inside newsletter", "newsletter/models.py", "import newsletter.issues"),
+    ("Inside newsletter", "newsletter/models/__init__.py", "import newsletter.issues"),
     ("Inside newsletter", "newsletter/stray.py", "x = 1"),
     ("Inside subscribers", "subscribers/tokens.py", "import subscribers.models"),
     ("Inside workers", "workers/message/builder.py", "import workers.ledger"),

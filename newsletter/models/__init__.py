@@ -1,0 +1,30 @@
+"""The models of writing. Transitions of an issue are in `newsletter.issues` (writing) and `workers.ledger` (sending)."""
+
+from newsletter.models.articles import Article as Article
+from newsletter.models.articles import ArticleState as ArticleState
+from newsletter.models.articles import Candidate as Candidate
+from newsletter.models.articles import CandidateState as CandidateState
+from newsletter.models.articles import LinkLook as LinkLook
+from newsletter.models.articles import Source as Source
+from newsletter.models.articles import SourceKind as SourceKind
+from newsletter.models.corrections import Correction as Correction
+from newsletter.models.corrections import CorrectionKind as CorrectionKind
+from newsletter.models.issues import ABOUT_ANOTHER as ABOUT_ANOTHER
+from newsletter.models.issues import EDITABLE as EDITABLE
+from newsletter.models.issues import Edition as Edition
+from newsletter.models.issues import Issue as Issue
+from newsletter.models.issues import IssueQuerySet as IssueQuerySet
+from newsletter.models.issues import IssueStatus as IssueStatus
+from newsletter.models.issues import Link as Link
+from newsletter.models.issues import Revision as Revision
+from newsletter.models.media import MediaFile as MediaFile
+from newsletter.models.media import SavedBlock as SavedBlock
+from newsletter.models.newsletters import ACCENT as ACCENT
+from newsletter.models.newsletters import Newsletter as Newsletter
+from newsletter.models.newsletters import NewsletterQuerySet as NewsletterQuerySet
+from newsletter.models.newsletters import Tracking as Tracking
+from newsletter.models.people import AuditEntry as AuditEntry
+from newsletter.models.people import Editor as Editor
+from newsletter.models.people import EditorManager as EditorManager
+from newsletter.models.people import Membership as Membership
+from newsletter.models.people import Role as Role
