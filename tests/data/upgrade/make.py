@@ -255,11 +255,11 @@ def let_go(issue, *, editor, send=True):
 
 
 def make_issues(weekly, daily, quiet, admin, sink, dying):
+    from tests.makers import make_document
     from workers.corrections import Wish, correct
 
     from newsletter import corrections, issues, library
     from newsletter.models import Article, Candidate, Issue, Link, LinkLook, Source
-    from tests.makers import make_document
     from tests.newsletter import gallery
     from workers import ledger, reports
 
@@ -518,7 +518,6 @@ def main(engine: str) -> None:
     set_up()
     from django.conf import settings
     from django.db import connection
-
     from tests.workers.mailing import smtp_server
 
     with smtp_server() as sink:
@@ -617,9 +616,9 @@ def fill(sink) -> dict[str, object]:
 def facts_of(names: dict[str, int], sink) -> dict[str, object]:
     """What a test needs to know, and everything that arrived, as the mail server counted it."""
     from django.apps import apps
+    from tests.workers.mailing import parse
 
     from newsletter.models import Issue
-    from tests.workers.mailing import parse
     from workers import ledger, spool
     from workers.models import Batch
 
