@@ -1,0 +1,189 @@
+"""Every name of a module that the upgrade tests need. A module that moves changes its line here, and nothing else.
+
+The tests go through entry points that do not move where there are any: the app registry, addresses, task names, commands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import warnings
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from celery.exceptions import CDeprecationWarning
+from django.conf import settings
+from django.test import RequestFactory
+
+from newsletter import content, editions, fetching, issues
+from newsletter.articledata import ArticleData
+from newsletter.pages.article import content_hash
+from newsletter.rendering.links import encoded
+from newsletter.studio.audit import ACTIONS as AUDIT_ACTIONS
+from subscribers import consent, keys, limits, suppression, tokens
+from workers import ledger, preflight, sending, spool, tracking
+from workers.hooks import signed
+from workers.ledger import questions
+from workers.routes import base as routes_base
+
+__all__ = [
+    "AUDIT_ACTIONS",
+    "CALLS",
+    "consent",
+    "content",
+    "fetching",
+    "issues",
+    "ledger",
+    "preflight",
+    "sending",
+    "spool",
+]
+
+moment = datetime.fromisoformat
+PURPOSES = {
+    "hit": tokens.HIT,
+    "unsubscribe": tokens.UNSUBSCRIBE,
+    "preferences": tokens.PREFERENCES,
+    "confirm": tokens.CONFIRM,
+    "event": tokens.EVENT,
+    "message id": tokens.MESSAGE_ID,
+    "notice id": tokens.NOTICE_ID,
+    "suppression": suppression.PURPOSE,
+    "sign-up form": limits.STAMP,
+    "consent chain": consent.CHAIN,
+    "personal fields": consent.PERSONAL,
+}
+
+
+def _send_spool(header: dict[str, Any], answers: list[dict[str, Any]]) -> str:
+    """The bytes of a spool with this header and these answers."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = spool.Header(**{**header, "ids": tuple(header["ids"])})
+        written = spool.SendSpool(Path(folder), own)
+        for answer in answers:
+            written.answer(spool.Answer(**answer))
+        written.close(under_way=False)
+        return written.file.name + " " + written.file.read_bytes().hex()
+
+
+def _read_send_spool(name_and_bytes: str) -> dict[str, Any]:
+    name, _, data = name_and_bytes.partition(" ")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / name).write_bytes(bytes.fromhex(data))
+        [left] = spool.left_behind(Path(folder))
+        assert left.header is not None
+        found = dataclasses.asdict(left)
+    return {
+        **{key: found[key] for key in ("batch", "attempt", "under_way")},
+        "header": {**found["header"], "ids": list(found["header"]["ids"])},
+        "answers": list(found["answers"]),
+    }
+
+
+def _hit(fields: dict[str, Any]) -> str:
+    return tracking.Hit(**{**fields, "occurred_at": moment(fields["occurred_at"])}).pack().hex()
+
+
+def _read_hit(data: str) -> dict[str, Any]:
+    found = dataclasses.asdict(tracking.Hit.unpack(bytes.fromhex(data)))
+    return {**found, "occurred_at": found["occurred_at"].isoformat(), "agent_class": str(found["agent_class"])}
+
+
+def _session_hash(password: str, epoch: int) -> str:
+    from django.contrib.auth import get_user_model
+
+    return str(get_user_model()(password=password, session_epoch=epoch).get_session_auth_hash())
+
+
+def _account(url: str) -> str:
+    return routes_base.read(url, options=frozenset({"region", "api_url"})).account
+
+
+def _has_secret(header: str, secret: str) -> bool:
+    return signed.has_secret(RequestFactory().post("/", headers={"Authorization": header}), secret)
+
+
+CALLS = {
+    "key": lambda purpose, length: keys.current(PURPOSES[purpose], length).hex(),
+    "key id": keys.current_id,
+    "hit": tokens.hit,
+    "read hit": lambda token: list(tokens.read_hit(token)),
+    "unsubscribe": tokens.unsubscribe,
+    "read unsubscribe": lambda token: list(tokens.read_unsubscribe(token)),
+    "preferences": tokens.preferences,
+    "read preferences": tokens.read_preferences,
+    "confirm": lambda request, expires: tokens.confirm(request, moment(expires)),
+    "read confirm": lambda token, now: tokens.read_confirm(token, moment(now)),
+    "event": tokens.event_mac,
+    "read event": lambda token: list(tokens.read_event_mac(token)),
+    "message id": tokens.message_id,
+    "notice message id": tokens.notice_message_id,
+    "of readers": lambda issue, readers: {
+        str(key): list(own) for key, own in tokens.of_readers(issue, readers).items()
+    },
+    "stamp": lambda shown_at: limits.stamp(moment(shown_at)),
+    "read stamp": lambda stamp: limits.read_stamp(stamp).isoformat(),
+    "suppression hash": lambda email_key: suppression.hashes(email_key)[0].hex(),
+    "calendar key": lambda issue, block, language: editions.calendar_key(issue, block, language),
+    "session hash": _session_hash,
+    "account of a route": _account,
+    "basic authentication": _has_secret,
+    "question": lambda route, account, batch, attempt: questions.of(route, account, batch, attempt),
+    "read question": lambda text: dataclasses.asdict(questions.read(text)),
+    "reader ids": lambda ids: ledger.pack(ids).hex(),
+    "read reader ids": lambda data: list(ledger.unpack(bytes.fromhex(data))),
+    "spool record": lambda text: spool.frame(text.encode()).hex(),
+    "send spool": _send_spool,
+    "read send spool": _read_send_spool,
+    "hit record": _hit,
+    "read hit record": _read_hit,
+    "content hash": lambda title, summary, text: content_hash(
+        ArticleData(url="https://kabarlintas.example/", title=title, summary=summary), text
+    ),
+    "address of a link": encoded,
+}
+"""What known answers are about, by the name they have in the record. Inputs and outputs are JSON."""
+
+
+def header_fields() -> list[str]:
+    return [field.name for field in dataclasses.fields(spool.Header)]
+
+
+def answer_fields() -> list[str]:
+    return [field.name for field in dataclasses.fields(spool.Answer)]
+
+
+def outcomes() -> list[str]:
+    return list(spool.OUTCOMES)
+
+
+def as_host(monkeypatch, name: str, boot_id: str = "") -> None:
+    """The host is called `name`; with `boot_id` it has not been restarted since that spool was written."""
+    monkeypatch.setattr(spool.socket, "gethostname", lambda: name)
+    if boot_id:
+        monkeypatch.setattr(spool, "boot_id", lambda: boot_id)
+
+
+def without_network(monkeypatch) -> None:
+    monkeypatch.setattr(fetching, "try_link", lambda url, **_: url)
+
+
+def wsgi_application():
+    """The web process as it is when it has just started: with nothing remembered of issues."""
+    from workers.hits import application
+
+    return type(application)(application.fallback)
+
+
+def celery_app():
+    from workers.celery import app
+
+    with warnings.catch_warnings(category=CDeprecationWarning, action="ignore"):
+        app.loader.import_default_modules()
+        app.finalize()
+    return app
+
+
+def secret_key() -> str:
+    return str(settings.SECRET_KEY)
