@@ -6,6 +6,7 @@ The tests go through entry points that do not move where there are any: the app 
 from __future__ import annotations
 
 import dataclasses
+import socket
 import tempfile
 import warnings
 from datetime import datetime
@@ -16,13 +17,13 @@ from celery.exceptions import CDeprecationWarning
 from django.conf import settings
 from django.test import RequestFactory
 
-from newsletter import content, editions, fetching, issues
+from newsletter import content, editions, fetching, issues, looks
 from newsletter.articledata import ArticleData
 from newsletter.pages.article import content_hash
 from newsletter.rendering.links import encoded
 from newsletter.studio.audit import ACTIONS as AUDIT_ACTIONS
-from subscribers import consent, keys, limits, suppression, tokens
-from workers import ledger, preflight, sending, spool, tracking
+from subscribers import consent, guards, keys, limits, suppression, tokens
+from workers import ledger, preflight, routes, sending, spool, tracking
 from workers.hooks import signed
 from workers.ledger import questions
 from workers.routes import base as routes_base
@@ -33,11 +34,13 @@ __all__ = [
     "consent",
     "content",
     "fetching",
+    "guards",
     "issues",
     "ledger",
     "preflight",
     "sending",
     "spool",
+    "suppression",
 ]
 
 moment = datetime.fromisoformat
@@ -158,15 +161,15 @@ def outcomes() -> list[str]:
     return list(spool.OUTCOMES)
 
 
-def as_host(monkeypatch, name: str, boot_id: str = "") -> None:
-    """The host is called `name`; with `boot_id` it has not been restarted since that spool was written."""
-    monkeypatch.setattr(spool.socket, "gethostname", lambda: name)
-    if boot_id:
-        monkeypatch.setattr(spool, "boot_id", lambda: boot_id)
+def as_host(monkeypatch, name: str, boot_id: str = "another-boot") -> None:
+    """The host is called `name`, and it was last started as `boot_id`."""
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
+    monkeypatch.setattr(spool, "boot_id", lambda: boot_id)
 
 
 def without_network(monkeypatch) -> None:
     monkeypatch.setattr(fetching, "try_link", lambda url, **_: url)
+    monkeypatch.setattr(looks, "PAUSE_S", 0)
 
 
 def wsgi_application():
@@ -174,6 +177,10 @@ def wsgi_application():
     from workers.hits import application
 
     return type(application)(application.fallback)
+
+
+def close_routes() -> None:
+    routes.first().close()
 
 
 def celery_app():
