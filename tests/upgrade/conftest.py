@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import contextmanager
 
 import pytest
 from django.core.cache import cache
@@ -26,15 +27,11 @@ def _migrated(engine, tmp_path_factory, django_db_blocker):
         yield template
 
 
-@pytest.fixture
-def old(engine, _migrated, tmp_path, settings, django_db_blocker):
-    """Database, folders and key of the old installation. Its caught mail, spools and pictures are where they were."""
+@contextmanager
+def _in_use(copy, settings):
+    """Database, folders and key of this process are those of the copy."""
     cache.clear()
-    with (
-        django_db_blocker.unblock(),
-        olds.copied(_migrated, engine, os.environ.get("DATABASE_URL", ""), tmp_path) as copy,
-        olds.pointing_at(copy.database),
-    ):
+    with olds.pointing_at(copy.database):
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = copy.facts["secret_key"], []
         settings.VAR_DIR = copy.var
         settings.MEDIA_ROOT = copy.var / "media"
@@ -44,6 +41,31 @@ def old(engine, _migrated, tmp_path, settings, django_db_blocker):
         yield copy
         for connection in connections.all(initialized_only=True):
             connection.close()
+
+
+@pytest.fixture
+def old(engine, _migrated, tmp_path, settings, django_db_blocker):
+    """The old installation, for one test that may change it."""
+    with (
+        django_db_blocker.unblock(),
+        olds.copied(_migrated, engine, os.environ.get("DATABASE_URL", ""), tmp_path) as copy,
+        _in_use(copy, settings),
+    ):
+        yield copy
+
+
+@pytest.fixture(scope="session")
+def _copy_to_read(engine, _migrated, tmp_path_factory, django_db_blocker):
+    url, folder = os.environ.get("DATABASE_URL", ""), tmp_path_factory.mktemp("old-to-read")
+    with django_db_blocker.unblock(), olds.copied(_migrated, engine, url, folder) as copy:
+        yield copy
+
+
+@pytest.fixture
+def old_to_read(_copy_to_read, settings, django_db_blocker):
+    """The old installation, for tests that only look at it; they share one copy."""
+    with django_db_blocker.unblock(), _in_use(_copy_to_read, settings):
+        yield _copy_to_read
 
 
 @pytest.fixture
