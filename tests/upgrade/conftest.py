@@ -12,7 +12,7 @@ from django.db import connections
 
 from tests.upgrade import names
 from tests.upgrade import old as olds
-from tests.workers.mailing import smtp_server
+from tests.workers.sending_helpers import smtp_server
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +70,7 @@ def old_to_read(_copy_to_read, settings, django_db_blocker):
 
 @pytest.fixture
 def mail_server(settings):
-    """Counts what is sent now; nothing of the product is asked."""
+    """Receive what is sent now, so that it can be counted without the product."""
     with smtp_server() as server:
         settings.MAIL_ROUTES = [f"smtp://127.0.0.1:{server.port}?tls=off"]
         yield server
@@ -79,7 +79,7 @@ def mail_server(settings):
 
 @pytest.fixture
 def _no_network(monkeypatch):
-    """Links are fine, and no name of another machine is known."""
+    """Let every link succeed, and resolve no name of another host."""
     names.without_network(monkeypatch)
     known = socket.getaddrinfo
 

@@ -153,7 +153,7 @@ def celery() -> dict[str, Any]:
         "accept_content": list(app.conf.accept_content),
         "folders": {
             key: Path(value).name
-            for key, value in app.conf.broker_transport_options.items()
+            for key, value in names.transport_options("filesystem://").items()
             if isinstance(value, str) and value.startswith("/")
         },
         "beat_file": Path(app.conf.beat_schedule_filename).name,
@@ -313,10 +313,10 @@ def _triggers(cursor: Any) -> dict[str, str]:
 
 def words() -> dict[str, Any]:
     return {
-        "audit_actions": sorted(names.AUDIT_ACTIONS),
+        "audit_actions": sorted(names.ACTION_LABELS),
         "criteria": dict(names.preflight.CRITERIA),
         "system_checks": sorted(set(_system_checks())),
-        "blocks": {kind: _block(model) for kind, model in names.content.KINDS.items()},
+        "blocks": {kind: _block(model) for kind, model in names.content.BLOCK_TYPES.items()},
         "document": sorted(names.content.Document.model_fields),
         "document_version": names.content.VERSION,
     }

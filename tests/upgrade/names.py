@@ -1,6 +1,6 @@
-"""Every name of a module that the upgrade tests need. A module that moves changes its line here, and nothing else.
+"""Every name of a module that the upgrade tests import. When a module moves, change its line here and nothing else.
 
-The tests go through entry points that do not move where there are any: the app registry, addresses, task names, commands.
+Where an entry point exists that does not move, the tests use it: the app registry, addresses, task names, commands.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from celery.exceptions import CDeprecationWarning
-from django.conf import settings
 from django.test import RequestFactory
 
 from newsletter import content, editions, fetching, issues, looks
@@ -173,7 +172,7 @@ def without_network(monkeypatch) -> None:
 
 
 def wsgi_application():
-    """The web process as it is when it has just started: with nothing remembered of issues."""
+    """Return the application of the web process without its cache of link targets."""
     from workers.hits import application
 
     return type(application)(application.fallback)
@@ -192,5 +191,7 @@ def celery_app():
     return app
 
 
-def secret_key() -> str:
-    return str(settings.SECRET_KEY)
+def transport_options(url: str) -> dict[str, Any]:
+    from workers.celery import transport_options
+
+    return transport_options(url)

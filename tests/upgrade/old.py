@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django.core.management import call_command
 from django.db import connections
 
-from tests.workers.mailing import parse
+from tests.workers.sending_helpers import parse
 
 DATA = Path(__file__).parents[1] / "data" / "upgrade"
 PEOPLE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36"

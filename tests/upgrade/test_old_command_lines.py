@@ -23,9 +23,9 @@ import pytest
 from django.apps import apps
 from django.utils import timezone
 
-from tests.live import free_port, manage
+from tests.running_site import free_port, manage
 from tests.upgrade import old as olds
-from tests.workers.mailing import parse
+from tests.workers.sending_helpers import parse
 
 pytestmark = [pytest.mark.database, pytest.mark.processes]
 

@@ -1,7 +1,7 @@
 """A database and a VAR_DIR of the previous release are migrated and used by the code of today.
 
-The data was made at commit f96955b by tests/data/upgrade/make.py. What arrives is counted by a mail server that knows
-nothing of Warta, together with what had arrived before.
+The data was made at commit f96955b by tests/data/upgrade/make.py. An SMTP server of the tests counts what arrives; the
+mails that arrived before are in the data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from kombu import Connection
 
 from tests.upgrade import contract, names
 from tests.upgrade import old as olds
-from tests.workers.mailing import parse
+from tests.workers.sending_helpers import parse
 
 pytestmark = pytest.mark.database
 
@@ -114,7 +114,7 @@ def test_what_was_approved_is_still_what_would_be_sent(old_to_read):
     approved = model("newsletter.Issue").objects.exclude(approved_hash="").select_related("newsletter")
 
     assert approved.count() >= 8
-    assert [one.pk for one in approved if names.issues.digest(one) != one.approved_hash] == []
+    assert [one.pk for one in approved if names.issues.approval_digest(one) != one.approved_hash] == []
 
 
 def test_every_stored_document_and_block_is_read(old_to_read):
@@ -354,7 +354,7 @@ def test_the_half_sent_issue_ends_with_nobody_lost_and_nobody_doubled(old, mail_
         assert len(uncertain) == 5 + 8
         assert old.facts["under_way"].lower() in uncertain
     assert not list((old.var / "spool" / "send").glob("*.send"))
-    told = names.ledger.equation(issue(pk))
+    told = names.ledger.count_deliveries(issue(pk))
     assert (told.adds_up, told.uncertain, told.waiting, told.accepted) == (True, len(uncertain), 0, 56 - len(uncertain))
 
 
@@ -364,8 +364,8 @@ def test_an_uncertain_reader_is_sent_to_again_only_by_a_persons_decision(old, ma
     call_command("send_issue", str(pk), "--wait", stdout=StringIO())
     [row] = model("workers.Delivery").objects.filter(issue=pk, outcome="uncertain")
 
-    names.sending.send_again(issue(pk), [row.subscription], editor=None, now=timezone.now())
-    names.sending.send(pk)
+    names.lifecycle.resend(issue(pk), [row.subscription], editor=None, now=timezone.now())
+    names.lifecycle.send(pk)
 
     last = mail_server.received[-1]
     assert last[1][0] == old.facts["under_way"]
@@ -407,7 +407,7 @@ def test_messages_that_wait_in_the_queues_are_understood_and_run(old, tasks, mai
         "processed_folder": str(folder / "taken"),
     }
     waiting = len(list((folder / "messages").iterdir()))
-    with Connection(app.conf.broker_url, transport_options=options) as broker:
+    with Connection("filesystem://localhost/", transport_options=options) as broker:
         channel = broker.channel()
         for queue in RECORD["celery"]["queues"]:
             while (message := channel.basic_get(queue)) is not None:
@@ -547,9 +547,9 @@ def exit_code(words: list[str]) -> int:
 
 
 def test_verify_consent_names_a_row_that_was_altered_and_ends_with_1(old):
-    names.guards.remove(connection)
+    names.database_triggers.remove(connection)
     model("subscribers.ConsentEvent").objects.filter(pk=5).update(action="withdrawn")
-    names.guards.install(connection)
+    names.database_triggers.install(connection)
     said = StringIO()
 
     with pytest.raises(SystemExit) as ended:

@@ -4,8 +4,8 @@ Run once, at commit f96955b, with `python -m tests.data.upgrade.make sqlite` and
 imports have other names in later releases, so it cannot be run again; it is kept as a record of how the data was made.
 
 It uses the product's own operations. The clock of Django (`timezone.now`) is set to fixed moments, and the name of the
-host is fixed. `die` and `claim` are children of the same script: the first is killed by SIGKILL when the mail server has
-taken a certain message and has not answered yet, the second after its claim and before its spool exists.
+host is fixed. Two child processes of this script are ended by SIGKILL: `send` when the mail server has accepted a certain
+message and has not answered yet, `claim` after its claim and before its spool exists.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def at(**after: float) -> datetime:
     return clock[0]
 
 
-# --- children that die -----------------------------------------------------------------------------------------------
+# --- processes that are killed ----------------------------------------------------------------------------------------
 
 
 def child_send(issue_id: str, *, before_spool: bool) -> None:
@@ -254,14 +254,13 @@ def let_go(issue, *, editor, send=True):
     return issue
 
 
-def make_issues(weekly, daily, quiet, admin, sink, dying):
-    from tests.makers import make_document
-    from workers.corrections import Wish, correct
-
+def make_issues(weekly, daily, quiet, admin, sink, kill_while_sending):
     from newsletter import corrections, issues, library
     from newsletter.models import Article, Candidate, Issue, Link, LinkLook, Source
+    from tests.makers import make_document
     from tests.newsletter import gallery
     from workers import ledger, reports
+    from workers.corrections import Wish, correct
 
     names: dict[str, int] = {}
     # Articles and where they come from.
@@ -361,7 +360,7 @@ def make_issues(weekly, daily, quiet, admin, sink, dying):
     clock[0] += timedelta(hours=1)
     half = let_go(half, editor=admin, send=False)
     names["half_sent"] = half.pk
-    dying(half)
+    kill_while_sending(half)
 
     # One paused, one cancelled.
     at(days=6, hours=2)
@@ -518,6 +517,7 @@ def main(engine: str) -> None:
     set_up()
     from django.conf import settings
     from django.db import connection
+
     from tests.workers.mailing import smtp_server
 
     with smtp_server() as sink:
@@ -582,8 +582,8 @@ def fill(sink) -> dict[str, object]:
     settings.MAIL_ROUTES = routes
     dead: dict[str, object] = {}
 
-    def dying(half) -> None:
-        """Two claims of eight are recorded; the third dies when the server has its fourth mail and no answer is out."""
+    def kill_while_sending(half) -> None:
+        """Record two claims of eight; kill the sender when the server has the fourth mail of the third."""
         connection.close()
         seen = len(sink.received)
         running: list[subprocess.Popen[bytes]] = []
@@ -596,7 +596,7 @@ def fill(sink) -> dict[str, object]:
             return None
 
         sink.on_data = on_data
-        running.append(subprocess.Popen([sys.executable, "-m", "tests.data.upgrade.make", "die", str(half.pk)]))
+        running.append(subprocess.Popen([sys.executable, "-m", "tests.data.upgrade.make", "send", str(half.pk)]))
         assert running[0].wait(60) == -signal.SIGKILL
         time.sleep(0.5)
         sink.on_data = lambda _data: None
@@ -605,7 +605,7 @@ def fill(sink) -> dict[str, object]:
         assert len(sink.received) - seen == 20
         dead["under_way"] = sink.received[-1][1][0]
 
-    names = make_issues(weekly, daily, quiet, admin, sink, dying)
+    names = make_issues(weekly, daily, quiet, admin, sink, kill_while_sending)
     make_events(names, weekly)
     hits = make_hits(weekly, names)
     told = make_notices(weekly, daily, form, names)
@@ -616,9 +616,9 @@ def fill(sink) -> dict[str, object]:
 def facts_of(names: dict[str, int], sink) -> dict[str, object]:
     """What a test needs to know, and everything that arrived, as the mail server counted it."""
     from django.apps import apps
-    from tests.workers.mailing import parse
 
     from newsletter.models import Issue
+    from tests.workers.mailing import parse
     from workers import ledger, spool
     from workers.models import Batch
 
@@ -662,7 +662,7 @@ def vars_of(equation: object) -> dict[str, int]:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["die", issue_id]:
+        case ["send", issue_id]:
             child_send(issue_id, before_spool=False)
         case ["claim", issue_id]:
             child_send(issue_id, before_spool=True)
