@@ -2,8 +2,10 @@
 
 from subscribers.consent.transitions import (
     ACTIVE_STATUSES,
+    CHAIN,
     LINK_LIFETIME,
     PENDING_LIFETIME,
+    PERSONAL,
     UNSUBSCRIBE_REASONS,
     AlreadyConfirmed,
     CannotUndo,
@@ -37,6 +39,8 @@ from subscribers.consent.transitions import (
 )
 
 __all__ = [
+    "PERSONAL",
+    "CHAIN",
     "ACTIVE_STATUSES",
     "AlreadyConfirmed",
     "ChainBreak",

@@ -16,28 +16,34 @@ from typing import Any
 from celery.exceptions import CDeprecationWarning
 from django.test import RequestFactory
 
-from newsletter import content, editions, fetching, issues, looks
-from newsletter.articledata import ArticleData
-from newsletter.pages.article import content_hash
-from newsletter.rendering.links import encoded
-from newsletter.studio.audit import ACTIONS as AUDIT_ACTIONS
-from subscribers import consent, guards, keys, limits, suppression, tokens
-from workers import ledger, preflight, routes, sending, spool, tracking
-from workers.hooks import signed
-from workers.ledger import questions
+from newsletter import content, editions, issues
+from newsletter.articles.article_data import ArticleData
+from newsletter.articles.extraction.article import content_hash
+from newsletter.checks import link_checker
+from newsletter.fetching import http_client
+from newsletter.rendering.links import percent_encode
+from newsletter.studio.settings.audit_log import ACTION_LABELS
+from subscribers import consent, keys, suppression, tokens
+from subscribers.consent import database_triggers
+from subscribers.signup import limits
+from workers import ledger, routes, spool
+from workers.ledger import look_ups
+from workers.provider_events import signatures
 from workers.routes import base as routes_base
+from workers.sending import lifecycle, preflight
+from workers.tracking import loader
 
 __all__ = [
-    "AUDIT_ACTIONS",
+    "ACTION_LABELS",
     "CALLS",
     "consent",
     "content",
-    "fetching",
-    "guards",
+    "database_triggers",
+    "http_client",
     "issues",
     "ledger",
     "preflight",
-    "sending",
+    "lifecycle",
     "spool",
     "suppression",
 ]
@@ -51,8 +57,8 @@ PURPOSES = {
     "event": tokens.EVENT,
     "message id": tokens.MESSAGE_ID,
     "notice id": tokens.NOTICE_ID,
-    "suppression": suppression.PURPOSE,
-    "sign-up form": limits.STAMP,
+    "suppression": suppression.KEY_PURPOSE,
+    "sign-up form": limits.STAMP_KEY_PURPOSE,
     "consent chain": consent.CHAIN,
     "personal fields": consent.PERSONAL,
 }
@@ -61,10 +67,10 @@ PURPOSES = {
 def _send_spool(header: dict[str, Any], answers: list[dict[str, Any]]) -> str:
     """The bytes of a spool with this header and these answers."""
     with tempfile.TemporaryDirectory() as folder:
-        own = spool.Header(**{**header, "ids": tuple(header["ids"])})
+        own = spool.SpoolHeader(**{**header, "ids": tuple(header["ids"])})
         written = spool.SendSpool(Path(folder), own)
         for answer in answers:
-            written.answer(spool.Answer(**answer))
+            written.answer(spool.SpooledResult(**answer))
         written.close(under_way=False)
         return written.file.name + " " + written.file.read_bytes().hex()
 
@@ -73,7 +79,7 @@ def _read_send_spool(name_and_bytes: str) -> dict[str, Any]:
     name, _, data = name_and_bytes.partition(" ")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / name).write_bytes(bytes.fromhex(data))
-        [left] = spool.left_behind(Path(folder))
+        [left] = spool.find_orphaned(Path(folder))
         assert left.header is not None
         found = dataclasses.asdict(left)
     return {
@@ -84,11 +90,11 @@ def _read_send_spool(name_and_bytes: str) -> dict[str, Any]:
 
 
 def _hit(fields: dict[str, Any]) -> str:
-    return tracking.Hit(**{**fields, "occurred_at": moment(fields["occurred_at"])}).pack().hex()
+    return loader.Hit(**{**fields, "occurred_at": moment(fields["occurred_at"])}).pack().hex()
 
 
 def _read_hit(data: str) -> dict[str, Any]:
-    found = dataclasses.asdict(tracking.Hit.unpack(bytes.fromhex(data)))
+    found = dataclasses.asdict(loader.Hit.unpack(bytes.fromhex(data)))
     return {**found, "occurred_at": found["occurred_at"].isoformat(), "agent_class": str(found["agent_class"])}
 
 
@@ -99,43 +105,43 @@ def _session_hash(password: str, epoch: int) -> str:
 
 
 def _account(url: str) -> str:
-    return routes_base.read(url, options=frozenset({"region", "api_url"})).account
+    return routes_base.parse_url(url, options=frozenset({"region", "api_url"})).account
 
 
 def _has_secret(header: str, secret: str) -> bool:
-    return signed.has_secret(RequestFactory().post("/", headers={"Authorization": header}), secret)
+    return signatures.has_valid_secret(RequestFactory().post("/", headers={"Authorization": header}), secret)
 
 
 CALLS = {
-    "key": lambda purpose, length: keys.current(PURPOSES[purpose], length).hex(),
-    "key id": keys.current_id,
-    "hit": tokens.hit,
+    "key": lambda purpose, length: keys.current_key(PURPOSES[purpose], length).hex(),
+    "key id": keys.current_key_id,
+    "hit": tokens.make_hit,
     "read hit": lambda token: list(tokens.read_hit(token)),
-    "unsubscribe": tokens.unsubscribe,
+    "unsubscribe": tokens.make_unsubscribe,
     "read unsubscribe": lambda token: list(tokens.read_unsubscribe(token)),
-    "preferences": tokens.preferences,
+    "preferences": tokens.make_preferences,
     "read preferences": tokens.read_preferences,
-    "confirm": lambda request, expires: tokens.confirm(request, moment(expires)),
+    "confirm": lambda request, expires: tokens.make_confirm(request, moment(expires)),
     "read confirm": lambda token, now: tokens.read_confirm(token, moment(now)),
-    "event": tokens.event_mac,
-    "read event": lambda token: list(tokens.read_event_mac(token)),
+    "event": tokens.make_event_token,
+    "read event": lambda token: list(tokens.read_event_token(token)),
     "message id": tokens.message_id,
     "notice message id": tokens.notice_message_id,
     "of readers": lambda issue, readers: {
-        str(key): list(own) for key, own in tokens.of_readers(issue, readers).items()
+        str(key): list(own) for key, own in tokens.make_for_subscribers(issue, readers).items()
     },
-    "stamp": lambda shown_at: limits.stamp(moment(shown_at)),
+    "stamp": lambda shown_at: limits.make_stamp(moment(shown_at)),
     "read stamp": lambda stamp: limits.read_stamp(stamp).isoformat(),
-    "suppression hash": lambda email_key: suppression.hashes(email_key)[0].hex(),
+    "suppression hash": lambda email_key: suppression.email_hashes(email_key)[0].hex(),
     "calendar key": lambda issue, block, language: editions.calendar_key(issue, block, language),
     "session hash": _session_hash,
     "account of a route": _account,
     "basic authentication": _has_secret,
-    "question": lambda route, account, batch, attempt: questions.of(route, account, batch, attempt),
-    "read question": lambda text: dataclasses.asdict(questions.read(text)),
+    "question": lambda route, account, batch, attempt: look_ups.encode(route, account, batch, attempt),
+    "read question": lambda text: dataclasses.asdict(look_ups.parse(text)),
     "reader ids": lambda ids: ledger.pack(ids).hex(),
     "read reader ids": lambda data: list(ledger.unpack(bytes.fromhex(data))),
-    "spool record": lambda text: spool.frame(text.encode()).hex(),
+    "spool record": lambda text: spool.encode_record(text.encode()).hex(),
     "send spool": _send_spool,
     "read send spool": _read_send_spool,
     "hit record": _hit,
@@ -143,17 +149,17 @@ CALLS = {
     "content hash": lambda title, summary, text: content_hash(
         ArticleData(url="https://kabarlintas.example/", title=title, summary=summary), text
     ),
-    "address of a link": encoded,
+    "address of a link": percent_encode,
 }
 """What known answers are about, by the name they have in the record. Inputs and outputs are JSON."""
 
 
 def header_fields() -> list[str]:
-    return [field.name for field in dataclasses.fields(spool.Header)]
+    return [field.name for field in dataclasses.fields(spool.SpoolHeader)]
 
 
 def answer_fields() -> list[str]:
-    return [field.name for field in dataclasses.fields(spool.Answer)]
+    return [field.name for field in dataclasses.fields(spool.SpooledResult)]
 
 
 def outcomes() -> list[str]:
@@ -167,8 +173,8 @@ def as_host(monkeypatch, name: str, boot_id: str = "another-boot") -> None:
 
 
 def without_network(monkeypatch) -> None:
-    monkeypatch.setattr(fetching, "try_link", lambda url, **_: url)
-    monkeypatch.setattr(looks, "PAUSE_S", 0)
+    monkeypatch.setattr(http_client, "check_link", lambda url, **_: url)
+    monkeypatch.setattr(link_checker, "PAUSE_S", 0)
 
 
 def wsgi_application():

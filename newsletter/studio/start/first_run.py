@@ -157,7 +157,7 @@ def _require_permission(request: HttpRequest) -> None:
 
 
 def _key(request: HttpRequest, token: str) -> str:
-    return f"site-reading:{access.current_editor(request).pk}:{token}"
+    return f"site-reading-json:{access.current_editor(request).pk}:{token}"
 
 
 def _store_reading(request: HttpRequest, token: str, reading: SiteReading) -> None:
