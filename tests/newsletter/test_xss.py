@@ -96,7 +96,7 @@ def deep(block_id: str, words: str) -> content.Document:
 @pytest.mark.parametrize(
     "words", [words for name, words in DEEP.items() if "lists" not in name], ids=lambda words: words[:12]
 )
-def test_f1_what_is_nested_too_deep_is_refused_in_words_and_its_block_named(block, words, now):
+def test_t25_what_is_nested_too_deep_is_refused_in_words_and_its_block_named(block, words, now):
     issue = make_issue(document=deep(block, words))
 
     for make in (lambda: editions.render(issue, "id"), lambda: editions.freeze(issue, now=now)):
@@ -110,7 +110,7 @@ def test_f1_what_is_nested_too_deep_is_refused_in_words_and_its_block_named(bloc
     )
 
 
-def test_f1_nesting_below_the_limit_is_flattened():
+def test_t25_nesting_below_the_limit_is_flattened():
     issue = make_issue(document=deep("btext", DEEP["240 nested lists"]))
 
     html = editions.render(issue, "id").html
@@ -131,7 +131,7 @@ def test_a_line_of_a_megabyte_is_refused_and_its_block_named(field):
     assert caught.value.block == "bstory"
 
 
-def test_f1_the_calendar_file_of_such_an_event_is_still_there(client):
+def test_t25_the_calendar_file_of_such_an_event_is_still_there(client):
     issue = make_issue(document=deep("bevent", DEEP["10,000 nested elements"]))
 
     response = client.get(editions.calendar_url(issue, "bevent", "id").removeprefix("https://surat.example"))

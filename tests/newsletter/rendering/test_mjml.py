@@ -87,7 +87,7 @@ def test_a_document_type_is_refused():
         """<mj-section><mj-column><mj-text font-family='"&gt;&lt;img onerror=alert(1)&gt;'>x</mj-text></mj-column></mj-section>""",
     ],
 )
-def test_f2_quotes_in_single_quoted_attributes_cannot_break_out(part):
+def test_t25_quotes_in_single_quoted_attributes_cannot_break_out(part):
     html = mjml.to_html(source(part))
 
     assert "<script" not in html
@@ -95,7 +95,7 @@ def test_f2_quotes_in_single_quoted_attributes_cannot_break_out(part):
     assert '" onerror' not in html
 
 
-def test_f3_nothing_is_read_from_files_or_hosts():
+def test_t25_nothing_is_read_from_files_or_hosts():
     from mjml import mjml2html
 
     for path in ("/etc/passwd", "../../etc/passwd", "file:///etc/passwd", "http://127.0.0.1:9/x"):

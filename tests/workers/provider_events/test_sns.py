@@ -179,7 +179,7 @@ def test_a_test_notification_of_ses_is_taken(client):
     assert post(client, signed(message(text))).status_code == 200
 
 
-def test_t41_f7_a_forged_complaint_is_refused(client, siti, token):
+def test_t41_a_forged_complaint_is_refused(client, siti, token):
     """What Anymail alone let in: a message that nobody signed."""
     content = message(said("complaint", token))
 
