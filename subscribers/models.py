@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.models import Editor, Newsletter
+from newsletter.models import Editor, LanguageField, Newsletter
 
 
 def public_id() -> str:
@@ -25,7 +25,7 @@ class Subscriber(models.Model):
     email = models.CharField(max_length=254)
     email_key = models.CharField(max_length=254, unique=True)
     name = models.CharField(max_length=120, blank=True)
-    language = models.CharField(max_length=8, default="id")
+    language = LanguageField()
     attributes = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     suppressed_at = models.DateTimeField(null=True)
@@ -57,7 +57,7 @@ class Subscription(models.Model):
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="subscriptions")
     newsletter = models.ForeignKey(Newsletter, models.CASCADE, related_name="+")
     status = models.CharField(max_length=12, choices=SubscriptionStatus, default=SubscriptionStatus.PENDING)
-    language = models.CharField(max_length=8, default="id")
+    language = LanguageField()
     legal_basis = models.CharField(max_length=12, choices=LegalBasis, default=LegalBasis.CONSENT)
     requested_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True)
@@ -122,7 +122,7 @@ class ConsentText(models.Model):
 
     newsletter = models.ForeignKey(Newsletter, models.PROTECT, related_name="+")
     purpose = models.CharField(max_length=12, choices=Purpose)
-    language = models.CharField(max_length=8)
+    language = LanguageField()
     version = models.PositiveIntegerField()
     text = models.TextField()
     button = models.CharField(max_length=60)
@@ -153,7 +153,7 @@ class SignupRequest(models.Model):
     """The visitor pressed "Send again"; the daily cap does not hold, the cap of three does."""
     form = models.ForeignKey(SignupForm, models.SET_NULL, null=True, related_name="+")
     newsletters = models.ManyToManyField(Newsletter, related_name="+")
-    language = models.CharField(max_length=8)
+    language = LanguageField()
     page_url = models.URLField(max_length=1000, blank=True)
     consent_texts = models.ManyToManyField(ConsentText, related_name="+")
     ip = models.GenericIPAddressField(null=True)
@@ -196,7 +196,7 @@ class ConsentEvent(models.Model):
     action = models.CharField(max_length=20, choices=ConsentAction)
     consent_text = models.ForeignKey(ConsentText, models.PROTECT, null=True, related_name="+")
     form_slug = models.CharField(max_length=50, blank=True)
-    language = models.CharField(max_length=8, blank=True)
+    language = LanguageField(blank=True)
     page_url = models.CharField(max_length=1000, blank=True)
     ip = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=200, blank=True)
@@ -277,7 +277,7 @@ class Notice(models.Model):
     editor = models.ForeignKey(Editor, models.CASCADE, null=True, related_name="+")
     request = models.ForeignKey(SignupRequest, models.CASCADE, null=True, related_name="+")
     newsletter = models.ForeignKey(Newsletter, models.CASCADE, null=True, related_name="+")
-    language = models.CharField(max_length=8)
+    language = LanguageField()
     payload = models.JSONField(default=dict)
     """Ids only."""
     due_at = models.DateTimeField()

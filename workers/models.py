@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from newsletter.models import Edition, Issue
+from newsletter.models import Edition, Issue, LanguageField
 
 
 class BatchStatus(models.TextChoices):
@@ -199,7 +199,7 @@ class Tally(models.Model):
     hour = models.DateTimeField()
     link = models.PositiveIntegerField(default=0)
     """Link number; 0 is the pixel."""
-    language = models.CharField(max_length=8, blank=True)
+    language = LanguageField(blank=True)
     kind = models.CharField(max_length=8)
     """opened or clicked."""
     agent_class = models.CharField(max_length=8, choices=AgentClass)

@@ -17,6 +17,7 @@ from newsletter.models.issues import IssueQuerySet as IssueQuerySet
 from newsletter.models.issues import IssueStatus as IssueStatus
 from newsletter.models.issues import Link as Link
 from newsletter.models.issues import Revision as Revision
+from newsletter.models.languages import LanguageField as LanguageField
 from newsletter.models.media import MediaFile as MediaFile
 from newsletter.models.media import SavedBlock as SavedBlock
 from newsletter.models.newsletters import ACCENT as ACCENT

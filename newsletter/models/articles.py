@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from newsletter.models.languages import LanguageField
 from newsletter.models.media import MediaFile
 from newsletter.models.newsletters import Newsletter
 
@@ -58,7 +59,7 @@ class Article(models.Model):
     summary = models.TextField(blank=True)
     author = models.CharField(max_length=200, blank=True)
     section = models.CharField(max_length=120, blank=True)
-    language = models.CharField(max_length=8, blank=True)
+    language = LanguageField(blank=True)
     image_url = models.URLField(max_length=1000, blank=True)
     image_alt = models.CharField(max_length=300, blank=True)
     image = models.ForeignKey(MediaFile, models.SET_NULL, null=True, related_name="+")

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from newsletter.models.articles import Article
+from newsletter.models.languages import LanguageField
 from newsletter.models.newsletters import Newsletter
 from newsletter.models.people import Editor
 
@@ -130,7 +131,7 @@ class Edition(models.Model):
     """An issue frozen in one language: HTML and text with slots, filled per reader. Never changes once written."""
 
     issue = models.ForeignKey(Issue, models.CASCADE, related_name="editions")
-    language = models.CharField(max_length=8)
+    language = LanguageField()
     variant = models.CharField(max_length=20, default="", blank=True)
     subject = models.CharField(max_length=300)
     preheader = models.CharField(max_length=300, blank=True)
@@ -155,7 +156,7 @@ class Link(models.Model):
     issue_key = models.BigIntegerField()
     """The issue's id, kept when the issue is deleted, so that links in old mails go on working."""
     number = models.PositiveIntegerField()
-    language = models.CharField(max_length=8)
+    language = LanguageField()
     url = models.URLField(max_length=2000)
     block = models.CharField(max_length=40, blank=True)
     label = models.CharField(max_length=300, blank=True)

@@ -11,6 +11,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from newsletter import language_tags
+from newsletter.models.languages import LanguageField
+
 ACCENT = RegexValidator(r"^#[0-9A-Fa-f]{6}$", _("Write a colour as # and six digits, such as #0E5A55."))
 
 
@@ -35,7 +38,12 @@ class Newsletter(models.Model):
     translations = models.JSONField(default=dict, blank=True)
     """Title and description in the other languages: {"en": {"title": "…", "description": "…"}}."""
     languages = models.JSONField(default=list)
-    """Language codes; the first is the default."""
+    """BCP 47 tags; a reader whose language is none of them gets the first."""
+    fixed_words_language = LanguageField(blank=True, default="", db_default="")
+    """The language of fixed words (footer, forms, reader pages) where `newsletter.reader_languages` lacks the reader's.
+
+    "" is English.
+    """
     list_id = models.CharField(max_length=200, unique=True)
     """The label and domain of List-Id (RFC 2919), such as weekly.news.example; fixed for the newsletter's life."""
     from_name = models.CharField(_("sender's name"), max_length=80)
@@ -75,7 +83,7 @@ class Newsletter(models.Model):
 
     @property
     def default_language(self) -> str:
-        return self.languages[0] if self.languages else "id"
+        return self.languages[0] if self.languages else language_tags.UNDETERMINED
 
     @property
     def zone(self) -> ZoneInfo:
@@ -88,4 +96,5 @@ class Newsletter(models.Model):
         return self.translations.get(language, {}).get("description") or self.description
 
     def best_language(self, language: str) -> str:
-        return language if language in self.languages else self.default_language
+        """The newsletter's language that a reader of `language` can read, else the first."""
+        return language_tags.find_match(language, self.languages) or self.default_language

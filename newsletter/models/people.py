@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from newsletter.models.languages import LANGUAGE_LENGTH, first_interface_language
 from newsletter.models.newsletters import Newsletter
 
 
@@ -38,7 +39,8 @@ class Editor(AbstractUser):
     last_name = None  # type: ignore[assignment]
     email = models.EmailField(_("e-mail address"))
     name = models.CharField(_("name"), max_length=120)
-    language = models.CharField(_("language"), max_length=8, default="id")
+    language = models.CharField(_("language"), max_length=LANGUAGE_LENGTH, default=first_interface_language)
+    """The language of the studio: one of `settings.LANGUAGES`."""
     session_epoch = models.PositiveIntegerField(default=0)
     """Raised to end all of this editor's sessions, as a change of role does; a new password does so anyway."""
 
