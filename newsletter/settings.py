@@ -379,6 +379,8 @@ CACHES = {
 LANGUAGE_CODE = "en"
 LANGUAGES = [("id", _("Indonesian")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "newsletter" / "locale"]
+READER_LOCALE_PATHS = [BASE_DIR / "newsletter" / "reader_locale", VAR_DIR / "reader_locale"]
+"""Folders with a .po file for each language that readers may see; see docs/add-a-language.md."""
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "Asia/Jakarta"
