@@ -210,7 +210,7 @@ def is_local_route(route: str) -> bool:
 # --- where things are ------------------------------------------------------------------------------------------------
 
 TESTING = "pytest" in sys.modules or "PYTEST_CURRENT_TEST" in os.environ
-COMPILE_MJML_IN_SUBPROCESS = not TESTING
+COMPILE_MJML_IN_SUBPROCESS = "pytest" not in sys.modules
 """Whether a frozen edition is compiled in a subprocess. Tests of that subprocess turn this on; all others save its start."""
 VAR_DIR = env_folder("VAR_DIR", BASE_DIR / "var")
 PORT = env_int("PORT", 8000, least=1, most=65535)

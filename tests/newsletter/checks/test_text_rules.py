@@ -263,7 +263,7 @@ def test_decoration_needs_no_words_and_may_not_be_a_link():
 
 def test_a_drawing_with_facts_in_it_gets_a_tip():
     words = {"id": content.ImageWords(image_alt="Bagan alur permohonan visa")}
-    drawing = one_block(content.Image(id="bimage", picture=gallery.make_picture(), words=text_rules))
+    drawing = one_block(content.Image(id="bimage", picture=gallery.make_picture(), words=words))
     words = {"id": content.ImageWords(image_alt="Bagan alur", facts="<p>Isi formulir, lalu bayar.</p>")}
     told = one_block(content.Image(id="bimage", picture=content.parse(drawing.content).blocks[1].picture, words=words))
 

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from newsletter.models import Article, Source
 from tests.factories import make_newsletter
 
-ROOT = Path(__file__).resolve().parent.parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 TEXT = "<p>" + "Kantor imigrasi menambah kuota antrean paspor pada akhir pekan ini. " * 12 + "</p>"
 PAGE = (
     '<html lang="id"><head><meta name="author" content="Dewi"><meta name="description" content="Ringkas.">'

@@ -30,7 +30,7 @@ from workers.message import builder
 
 pytestmark = pytest.mark.django_db
 
-GOLDEN = Path(__file__).parent.parents[2] / "data" / "gallery"
+GOLDEN = Path(__file__).parents[2] / "data" / "gallery"
 SITE = "https://surat.example"
 WIDTHS = (320, 375, 600)
 

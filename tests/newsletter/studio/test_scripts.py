@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parent.parents[3] / "newsletter" / "static" / "newsletter"
+FOLDER = Path(__file__).resolve().parents[3] / "newsletter" / "static" / "newsletter"
 SCRIPTS = sorted(FOLDER.glob("*.js"))
 
 

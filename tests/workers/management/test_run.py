@@ -297,8 +297,8 @@ def celery_facts(tmp_path_factory):
             "tasks": {name: str(getattr(app.tasks[name], "queue", None) or conf.task_default_queue) for name in names},
             "limits": [app.tasks["send"].soft_time_limit, app.tasks["send"].time_limit],
             "unknown": [name for name in names if name != "send" and app.tasks[name].run.__kwdefaults__],
-            "entries": [[e.task, e.every.total_seconds(), schedule.table()[e.name]["options"]["expires"], e.why]
-                        for e in schedule.ENTRIES],
+            "entries": [[e.task, e.every.total_seconds(), schedule.beat_schedule()[e.name]["options"]["expires"], e.why]
+                        for e in schedule.PERIODIC_TASKS],
         }))
     """
     folder = tmp_path_factory.mktemp("var")

@@ -372,8 +372,9 @@ def test_wire_bytes_parse_back_to_what_django_would_have_sent(name, subject, bef
     expected = parse(plain.message().as_bytes())
     assert max(map(len, data.split(b"\r\n"))) <= 998
     assert b"\n" not in data.replace(b"\r\n", b"")
-    assert [(one.display_name, one.addr_spec) for one in message["To"].addresses] == [
-        (header_fields.clean(name), "budi@pembaca.example")
+    # The standard library's parser folds a no-break space beside a space into one space.
+    assert [(one.display_name.split(), one.addr_spec) for one in message["To"].addresses] == [
+        (header_fields.clean(name).split(), "budi@pembaca.example")
     ]
     assert unfolded(message, "Subject") == ["".join(header_fields.clean(subject).split())]
     for header in ("From", "Reply-To", "Message-ID", "List-Id", "List-Unsubscribe", "Bcc"):

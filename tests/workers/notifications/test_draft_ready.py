@@ -50,7 +50,7 @@ def add_articles(newsletter, count, *, monday, english=0):
 
 def caught():
     """Caught mails by the address they went to: (subject, text in one line)."""
-    opened = [routes.mailbox.read(message.name) for message in routes.mailbox.messages()]
+    opened = [routes.mailbox.open_message(message.name) for message in routes.mailbox.messages()]
     mails = [(message_from_bytes(one.source, policy=policy.default), one.text) for one in opened]
     return {str(mail["To"]): (str(mail["Subject"]), " ".join(text.split())) for mail, text in mails}
 

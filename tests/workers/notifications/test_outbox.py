@@ -54,7 +54,7 @@ def ask(form, *, email="siti@pembaca.example", language="id", now=NOW):
 
 def caught(place=0):
     """A caught mail: (message as parsed, text, HTML)."""
-    opened = routes.mailbox.read(routes.mailbox.messages()[place].name)
+    opened = routes.mailbox.open_message(routes.mailbox.messages()[place].name)
     return message_from_bytes(opened.source, policy=policy.default), opened.text, opened.html
 
 

@@ -74,7 +74,7 @@ def test_no_name_and_no_article_is_filled_in_by_the_provider(api):
     for reader, name in zip(readers, HOSTILE, strict=True):
         Subscriber.objects.filter(pk=reader.subscriber_id).update(name=name)
     issue, _people = make_sending_issue(newsletter=newsletter, readers=0)
-    field = merge_template.slots.field("name", "Pembaca")
+    field = merge_template.slots.format_field("name", "Pembaca")
     strange = "100%recipient.u% %unsubscribe_url% [[var:u]] {{u}}"
     html = HTML.replace("<h1>", f"<p>{field}, {strange}</p><h1>")
     Edition.objects.filter(issue=issue).update(html=html, text=f"{field}: {strange}\n{TEXT}", subject=strange)
@@ -89,7 +89,7 @@ def test_no_name_and_no_article_is_filled_in_by_the_provider(api):
         assert copy.text.replace(merge_template.WORD_JOINER, "") == message.body
         assert copy.subject.replace(merge_template.WORD_JOINER, "") == strange
         assert "from the provider" not in copy.html + copy.text + copy.subject + copy.name
-        assert copy.name.replace(merge_template.WORD_JOINER, "") == builder.rfc5322.clean(reader.name)
+        assert copy.name.replace(merge_template.WORD_JOINER, "") == builder.header_fields.clean(reader.name)
         assert f"/l/1/{tokens.make_hit(issue.pk, reader.id)}" in copy.html
 
 
@@ -128,10 +128,10 @@ def test_s64_a_provider_that_takes_fewer_at_once_gets_half_and_nobody_twice(api)
 
 def test_what_a_provider_takes_at_once_grows_back_slowly():
     route = anymail_merge.AnymailMergeRoute("mailgun-1", "mailgun://key@mg.example?batch=100")
-    route._smaller(100, 400, "too many recipients", lasting=True)
+    route._reduce_call_size(100, 400, "too many recipients", lasting=True)
     sizes = []
     for call in range(1, 31):
-        route._learn([routes.SendResult("accepted")] * route.at_once)
+        route._adjust_call_size([routes.SendResult("accepted")] * route.at_once)
         if call % 10 == 0:
             sizes.append(route.at_once)
 
@@ -299,7 +299,7 @@ def test_each_provider_fills_in_the_same_copies(settings, kind):
     for reader, name in zip(readers, HOSTILE, strict=True):
         Subscriber.objects.filter(pk=reader.subscriber_id).update(name=name)
     issue, _people = make_sending_issue(newsletter=newsletter, readers=0)
-    field = merge_template.slots.field("name", "Pembaca")
+    field = merge_template.slots.format_field("name", "Pembaca")
     html = HTML.replace("<h1>", f"<p>{field} [[var:u]] {{{{u}}}} [unsubscribe]</p><h1>")
     Edition.objects.filter(issue=issue).update(html=html, text=f"{field} <%asm%> [[var:x]]\n{TEXT}")
     with provider(settings, kind) as api:

@@ -100,7 +100,7 @@ def test_a_server_that_wants_less_says_so():
     with smtp_route() as (route, sink):
         sink.on_rcpt = lambda _address: "450 4.7.28 rate limited"
         assert route.send(make_letter()) == routes.SendResult(
-            "deferred", "450 4.7.28", "4.7.28 rate limited", slow_down=True
+            "deferred", "450 4.7.28", "4.7.28 rate limited", asks_to_slow_down=True
         )
 
 
@@ -136,7 +136,7 @@ def test_a_server_that_is_closing_for_everybody_defers():
         sink.on_mail = lambda _address: "421 4.3.2 shutting down"
         result = route.send(make_letter())
 
-    assert (result.outcome, result.slow_down) == ("deferred", True)
+    assert (result.outcome, result.asks_to_slow_down) == ("deferred", True)
 
 
 def test_nobody_there_means_not_sent():
@@ -526,8 +526,8 @@ def test_a_429_slows_down_and_a_500_counts_as_trouble():
         api.answers[:] = [(429, {}, {"Retry-After": "30"}), (500, {})]
         throttled, broken = route.send(make_message()), route.send(make_message())
 
-    assert (throttled.slow_down, throttled.is_outage, throttled.retry_after_s) == (True, False, 30)
-    assert (broken.slow_down, broken.is_outage) == (False, True)
+    assert (throttled.asks_to_slow_down, throttled.is_outage, throttled.retry_after_s) == (True, False, 30)
+    assert (broken.asks_to_slow_down, broken.is_outage) == (False, True)
 
 
 @pytest.mark.parametrize(

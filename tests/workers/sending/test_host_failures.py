@@ -35,7 +35,7 @@ def counted_site(folder, *, readers):
     """A site whose mail goes to a fast server in a process of its own, which stands still when told to."""
     with throwaway_database(os.environ.get("DATABASE_URL", "")) as url, counting.start() as ports:
         environment = environment_for(folder, 8000, url) | {"MAIL_URL": f"smtp://127.0.0.1:{ports.mail}?tls=off"}
-        environment["PYTHONPATH"] = str(Path(__file__).resolve().parent.parents[3])
+        environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
         manage(environment, "migrate", "-v0")
         made, orders = Site(environment, None), counting.ControlClient(ports.orders)
         made.issue = made.run("prepare", str(readers))

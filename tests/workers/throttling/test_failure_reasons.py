@@ -110,9 +110,9 @@ def test_only_a_used_up_account_is_tried_again_after_a_final_no():
 
 
 def test_whom_an_answer_slows():
-    at_mail = SendResult("deferred", "421 4.7.0", slow_down=True, is_route_wide=True)
-    at_rcpt = SendResult("deferred", "421 4.7.0", slow_down=True)
-    strange = SendResult("deferred", "299", slow_down=True)
+    at_mail = SendResult("deferred", "421 4.7.0", asks_to_slow_down=True, is_route_wide=True)
+    at_rcpt = SendResult("deferred", "421 4.7.0", asks_to_slow_down=True)
+    strange = SendResult("deferred", "299", asks_to_slow_down=True)
 
     assert failure_reasons.slow_down_scope(failure_reasons.THROTTLED, at_mail) == "route"
     assert failure_reasons.slow_down_scope(failure_reasons.THROTTLED, at_rcpt) == "lane"
