@@ -1,6 +1,7 @@
-"""`memory`: the largest size of a process that plans an issue and sends it, for many readers against ten times as many.
+"""`memory`: the peak of a process that plans and sends an issue, and the memory of all of `make run` by process.
 
-Mails go nowhere (`discard:`), so that a round is short; everything else is what a worker does.
+The first compares an issue to many readers with one to ten times as many; its mails are discarded (`discard:`), so that
+a round is short. The second is in `benchmarks.embedded_memory`; `--quick` leaves it out, because it takes minutes.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+from django.conf import settings
 from django.utils import timezone
 
-from benchmarks import bulk_subscribers, reference
+from benchmarks import bulk_subscribers, embedded_memory, reference
 from benchmarks.figures import Findings
 from newsletter.models import Newsletter
 from subscribers.models import Subscription
@@ -39,6 +42,8 @@ def run(*, quick: bool) -> Findings:
     found.require(
         large <= small * MAX_GROWTH, f"a worker with {10 * few:,} readers needs {large / small:.2f} times as much"
     )
+    if not quick:
+        embedded_memory.measure(found, Path(settings.VAR_DIR) / "embedded")
     return found
 
 

@@ -1,6 +1,7 @@
-"""The Celery app. A message only wakes: all state is in the database, and every tick finds what a lost message meant.
+"""The Celery app. A message only wakes a worker: all state is in the database, so a lost message costs one tick.
 
-Only worker processes import this. Ids travel, never addresses; JSON only; no ETA, because schedules are rows.
+Only worker processes import this. Messages are JSON and hold ids, never addresses. No task has an ETA: times of sending
+are rows in the database.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import warnings
 from enum import StrEnum
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from celery import Celery, signals
@@ -36,19 +37,19 @@ logger = logging.getLogger(__name__)
 SETTLE_INTERVAL_S = 15.0
 BEAT_CHECK_INTERVAL_S = 1.0
 
-# It warns of pickle under root; nothing but JSON is accepted here, and deploy/ runs workers as a user of their own.
+# Celery warns of pickle when it runs as root. Only JSON is accepted here, and deploy/ runs workers as their own user.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 class Queue(StrEnum):
     PROMPT = "prompt"
-    """Ticks and single mails: never waits behind a running issue."""
+    """Ticks and single mails. They never wait for an issue that is being sent."""
     BULK = "bulk"
     FETCH = "fetch"
 
 
 class FolderChannel(filesystem.Channel):
-    """kombu's channel of files, with whole messages only: both ways are one rename in one file system."""
+    """kombu's filesystem channel, without partly written messages: each message is put and taken by one rename."""
 
     def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:  # type: ignore[override]
         name, folder = uuid4(), Path(self.data_folder_out)
@@ -58,10 +59,10 @@ class FolderChannel(filesystem.Channel):
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         for file in sorted(Path(self.data_folder_in).glob(f"*.{queue}.msg")):
-            with contextlib.suppress(FileNotFoundError):  # another worker was faster
-                ours = file.rename(Path(self.processed_folder) / file.name)
-                payload = loads(ours.read_text())
-                ours.unlink()
+            with contextlib.suppress(FileNotFoundError):  # another worker took it first
+                taken = file.rename(Path(self.processed_folder) / file.name)
+                payload = loads(taken.read_text())
+                taken.unlink()
                 return payload
         raise Empty
 
@@ -71,7 +72,7 @@ class FolderTransport(filesystem.Transport):
     polling_interval = 0.1
 
     def drain_events(self, connection: Any, timeout: float | None = None, **_: Any) -> None:
-        """Look up more often than the worker asks, so that it notices sooner that it is to stop."""
+        """Return after half a second at most, so that the worker soon notices that it should stop."""
         super().drain_events(connection, timeout=min(timeout or 0.5, 0.5))
 
 
@@ -79,7 +80,7 @@ TRANSPORT_ALIASES["filesystem"] = f"{__name__}:FolderTransport"
 
 
 def broker_url() -> str:
-    """kombu warns about a URL without a host, even where there is none to name."""
+    """BROKER_URL, with a host where kombu would warn that there is none."""
     return "filesystem://localhost/" if settings.BROKER_URL.startswith("filesystem:") else settings.BROKER_URL
 
 
@@ -132,7 +133,13 @@ app.conf.update(
 # --- what each worker process does besides its tasks -----------------------------------------------------------------
 
 _stop_flag = mmap.mmap(-1, 1)
-"""One byte shared with the pool's processes, which the signals of the worker do not reach."""
+"""One byte shared with the pool's processes, which the worker's signals do not reach."""
+
+
+def make_stop_flag() -> None:
+    """Give this worker a flag of its own. A fork of `run` would otherwise share one with the other workers."""
+    global _stop_flag
+    _stop_flag = mmap.mmap(-1, 1)
 
 
 def is_stopping() -> bool:
@@ -157,22 +164,34 @@ def _init_beat_process(**_: object) -> None:
 
 @signals.worker_ready.connect
 def _start_beat_watcher(sender: Any = None, **_: object) -> None:
-    """The clock is a child of its worker, which does not look after it: a broker that refuses it once ends it for good."""
+    """Watch the clock of a worker started with `-B`: Celery does not notice when the clock's process has ended."""
     clock = getattr(getattr(sender, "controller", None), "beat", None)
-    if clock is not None and not _is_beat_watched.is_set():
+    if clock is not None and not _is_beat_watched.is_set():  # the signal is sent again after a reconnection
         _is_beat_watched.set()
-        threading.Thread(target=_watch_beat, args=(clock,), name="watch the clock", daemon=True).start()
+        end_worker_with(clock)
 
 
 _is_beat_watched = threading.Event()
 
 
-def _watch_beat(clock: Any) -> None:
-    """Without a clock nothing would ever begin: end the worker too, for whoever started it starts it again."""
-    while clock.is_alive():
+class Watchable(Protocol):
+    """A thread or process."""
+
+    name: str
+
+    def is_alive(self) -> bool: ...
+
+
+def end_worker_with(part: Watchable) -> None:
+    """End this worker when `part` ends. Its supervisor then starts both again."""
+    threading.Thread(target=_watch, args=(part,), name=f"watch {part.name}", daemon=True).start()
+
+
+def _watch(part: Watchable) -> None:
+    while part.is_alive():
         time.sleep(BEAT_CHECK_INTERVAL_S)
     if not is_stopping():
-        logger.error("the clock has ended; its worker ends as well, to be started again with a new one")
+        logger.error("%s has ended; its worker ends as well and is started again with a new one", part.name.lower())
         os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -187,7 +206,7 @@ def _start_settle_thread() -> None:
 
 
 def _settle_loop() -> None:
-    """Read what fallen senders of this host left in their spools: at the start, then now and again."""
+    """Settle the spools of dead senders of this host, at the start and every SETTLE_INTERVAL_S."""
     from django.db import close_old_connections
     from django.utils import timezone
 

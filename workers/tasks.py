@@ -1,4 +1,7 @@
-"""Celery's entry points: read ids, call one function, return a count. Unknown keywords come from a newer release."""
+"""Celery tasks. Each reads ids, calls one function and returns a count.
+
+Tasks ignore unknown keywords: a newer release may have sent them during an upgrade.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +44,13 @@ def dispatch(**_: object) -> int:
 
 @app.task(name="send", queue=Queue.BULK, soft_time_limit=170, time_limit=180)
 def send(*, issue_id: int, **_: object) -> int:
-    """A provider that falls silent is heard out, reply for reply: its breaker must open, not this task end."""
+    """The limits are longer than all timeouts of a silent provider, so that its breaker opens before the task is ended."""
     return lifecycle.send(issue_id, is_stopping=is_stopping)
 
 
 @app.task(name="look")
 def look(**_: object) -> int:
-    """A second message for the same issue finds it taken."""
+    """Queue the checks that are due. A second message for the same issue does nothing."""
     waiting = slow_checks.due_issues(now=timezone.now())
     for issue_id in waiting:
         check.apply_async(kwargs={"issue_id": issue_id}, expires=2)
@@ -76,7 +79,7 @@ def recount(**_: object) -> int:
 
 @app.task(name="collect", queue=Queue.FETCH, soft_time_limit=240, time_limit=300)
 def collect(**_: object) -> int:
-    """Pasted addresses first: somebody waits for them."""
+    """Read pasted addresses first, because an editor waits for them, then due sources."""
     return articles.read_due_candidates(now=timezone.now()) + articles.collect_due(now=timezone.now())
 
 
@@ -91,7 +94,7 @@ def forget(**_: object) -> int:
 
 
 def wake_senders(issue_ids: list[int]) -> int:
-    """Publish one wake-up per entry; too many are harmless, they find nothing to claim."""
+    """Queue one `send` per entry. A surplus one finds nothing to claim and ends."""
     for issue_id in issue_ids:
         send.apply_async(kwargs={"issue_id": issue_id}, expires=60)
     return len(issue_ids)

@@ -8,16 +8,14 @@ import itertools
 
 import pytest
 from django.core.management import call_command
-from django.core.management.base import CommandError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.models import Edition, Link, Tracking
 from tests.factories import NOW, make_issue, make_newsletter, make_reader
 from workers import spool
-from workers.management.commands import drain
 from workers.models import Batch, Delivery, Event, SpoolFile, Tally
-from workers.tracking import loader
+from workers.tracking import drain, loader
 
 pytestmark = pytest.mark.django_db
 
@@ -275,7 +273,7 @@ def test_no_bytes_break_the_reading_of_a_record(payload):
 def test_only_one_drain_loads_a_folder(tmp_path):
     with (
         drain.single_instance(tmp_path),
-        pytest.raises(CommandError, match="Another drain"),
+        pytest.raises(drain.AlreadyDraining, match="Another drain"),
         drain.single_instance(tmp_path),
     ):
         pass

@@ -23,7 +23,7 @@ from workers.crash_test.worker_processes import WorkerProcesses
 from workers.management.commands import run
 
 MIN_READERS = 100
-WORKERS = ("prompt", "bulk")
+WORKERS = ("prompt", "bulk", "fetch")
 ROUTE_LABELS = {"smtp": "SMTP to a mail server of its own", "http": "calls of 20 readers to a provider of its own"}
 
 

@@ -13,23 +13,26 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 
 from workers import health
 from workers.demo import removal
-from workers.supervisor import Program, Supervisor
+from workers.supervisor import Program, Supervisor, die_with_parent
 
 WEB_WORKERS = 2
 WEB_THREADS = min(16, 2 * (os.cpu_count() or 1) + 1)
-"""Requests that one web process works on at once; a page may wait for a mail server or another site."""
+"""Requests that one web process answers at once. More than one a core, because a page may wait for a mail server."""
 BACKPRESSURE = 128
-"""Requests that one web process has taken in; more wait in the backlog of the socket."""
+"""Requests that one web process accepts; more wait in the backlog of the socket."""
 PROMPT_THREADS = 4
+FETCH_PROCESSES = 2
+WORKER_OPTIONS = ("--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
 class Command(BaseCommand):
@@ -48,20 +51,34 @@ class Command(BaseCommand):
         if port != settings.PORT:
             restart_with_port(port)
         check_port_free(host, port)
-        with single_instance(settings.VAR_DIR):
+        with single_instance(settings.VAR_DIR) as lock:
             if prepare:
-                self.prepare()
+                self.prepare_in_fork()
             Supervisor(
-                service_processes(host, port),
+                programs(host, port),
                 environment=os.environ,
                 say=self.say,
                 is_ready=lambda: is_answering(host, port),
                 when_ready=self.welcome,
+                close_in_fork=lock.close,
             ).run()
         self.say("Stopped.")
 
+    def prepare_in_fork(self) -> None:
+        """In a process of its own: demo data take 100 MB, which this process would keep. Exits with its code."""
+        connections.close_all()
+        self.stdout.flush()
+        parent, fork = os.getpid(), os.fork()
+        if fork == 0:
+            die_with_parent(parent=parent)
+            self.prepare()
+            sys.exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])
+        if code:
+            raise SystemExit(code if code > 0 else 1)
+
     def prepare(self) -> None:
-        """Each step does nothing where nothing is left to do, so that a second start is quick."""
+        """Migrate, collect static files and make demo data; each only if it is needed, so that a second start is quick."""
         if health.has_pending_migrations():
             self.say("Bringing the database up to date …")
             call_command("migrate", verbosity=0)
@@ -94,26 +111,45 @@ def is_static_stale() -> bool:
     return any(file.stat().st_mtime > collected_at for file in found)
 
 
+def programs(host: str, port: int) -> list[Program]:
+    """The processes to run: four forks in embedded mode, else those of deploy/.
+
+    macOS ends a fork that uses its frameworks, so forks are made on Linux only.
+    """
+    if not (settings.EMBEDDED and sys.platform.startswith("linux")):
+        return service_processes(host, port)
+    from workers import embedded  # imports Celery, which no other command may load
+
+    embedded.preload()
+    return embedded.programs(
+        granian_options=granian_options(host, port, workers=1),
+        worker_options=WORKER_OPTIONS,
+        prompt_threads=PROMPT_THREADS,
+    )
+
+
 def service_processes(host: str, port: int) -> list[Program]:
+    """The processes of deploy/, as commands."""
     python = sys.executable
-    worker = (python, "-m", "celery", "--quiet", "-A", "workers.celery", "worker", "--loglevel", "WARNING")
-    alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-    bulk = ("-n", "bulk@%h", "-Q", "bulk,fetch", "-P", "prefork", "-c", str(settings.SEND_SLOTS))
+    worker = (python, "-m", "celery", "--quiet", "-A", "workers.celery", "worker", *WORKER_OPTIONS)
+    bulk = ("-n", "bulk@%h", "-Q", "bulk", "-P", "prefork", "-c", str(settings.SEND_SLOTS))
+    fetch = ("-n", "fetch@%h", "-Q", "fetch", "-P", "prefork", "-c", str(FETCH_PROCESSES))
     prompt = ("-n", "prompt@%h", "-Q", "prompt", "-P", "threads", "-c", str(PROMPT_THREADS), "-B")
     return [
         Program("web", (python, "-m", "granian", *granian_options(host, port), "workers.hits:application")),
-        Program("prompt", (*worker, *alone, *prompt), second_signal=signal.SIGQUIT, waits=True),
-        Program("bulk", (*worker, *alone, *bulk), second_signal=signal.SIGQUIT, waits=True),
+        Program("prompt", (*worker, *prompt), second_signal=signal.SIGQUIT, waits=True),
+        Program("bulk", (*worker, *bulk), second_signal=signal.SIGQUIT, waits=True),
+        Program("fetch", (*worker, *fetch), second_signal=signal.SIGQUIT, waits=True),
         Program("drain", (python, str(settings.BASE_DIR / "manage.py"), "drain"), waits=True),
     ]
 
 
-def granian_options(host: str, port: int) -> list[str]:
+def granian_options(host: str, port: int, *, workers: int = WEB_WORKERS) -> list[str]:
     options = {
         "interface": "wsgi",
         "host": host,
         "port": port,
-        "workers": WEB_WORKERS,
+        "workers": workers,
         "blocking-threads": WEB_THREADS,
         "backpressure": BACKPRESSURE,
         "workers-kill-timeout": 5,
@@ -145,14 +181,14 @@ def check_port_free(host: str, port: int) -> None:
 
 
 @contextmanager
-def single_instance(folder: Path) -> Iterator[None]:
-    """One `run` for each VAR_DIR: two clocks and two brokers in one folder would be in each other's way."""
+def single_instance(folder: Path) -> Iterator[IO[str]]:
+    """Hold the lock of a VAR_DIR: two clocks in one folder would wake every task twice. Raises CommandError."""
     with os.fdopen(os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o640), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CommandError(f"Warta already runs in {folder}. Stop it, or set another VAR_DIR.") from None
-        yield
+        yield lock
 
 
 def is_answering(host: str, port: int) -> bool:
