@@ -1,7 +1,12 @@
-"""Append-only record files of one host: hits before they are loaded, and the answers of a send before they are recorded.
+"""Append-only record files of one host: hits before they are loaded, and answers of a send before they are recorded.
 
-A record is its length, its CRC and its bytes, written by one `write`. A tail torn by a crash is recognised and left
-out. A file belongs to whoever holds its `flock`; the kernel lets go when the process dies, however it dies.
+A record is its length, its CRC and its bytes, written by one `write`. Readers detect a record that a crash left
+incomplete and stop before it. The process that holds the `flock` of a file owns it; the kernel releases the lock when
+the process ends, even by `kill -9`.
+
+What survives: `kill -9` loses nothing that `write` has returned for, because the page cache belongs to the kernel. A
+power failure or kernel crash loses at most the records since the last fsync (SYNC_INTERVAL_S); a changed boot id shows
+that this may have happened.
 """
 
 from __future__ import annotations
@@ -29,18 +34,19 @@ _ANSWER = struct.Struct("<IB")
 MAX_PAYLOAD_BYTES = 1 << 20
 SYNC_INTERVAL_S = 0.15
 UNFINISHED_MAX_AGE_S = 3600
+"""Age at which a `.new` file is deleted: a crash left it behind between its creation and its renaming."""
 
 
 # --- records ---------------------------------------------------------------------------------------------------------
 
 
 def encode_record(payload: bytes) -> bytes:
-    """One record as it lies in the file; write it with a single `os.write` to a file opened O_APPEND."""
+    """Return a record in the format of the file. Write it with a single `os.write` to a file opened with O_APPEND."""
     return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
 
 
 def append_record(descriptor: int, payload: bytes) -> int:
-    """Write one record to a file opened with O_APPEND; returns its size on disk."""
+    """Write one record to a file opened with O_APPEND. Return its size. Raises OSError after a short write (disk full)."""
     record = encode_record(payload)
     written = os.write(descriptor, record)
     if written != len(record):
@@ -49,7 +55,7 @@ def append_record(descriptor: int, payload: bytes) -> int:
 
 
 def read_records(path: Path, offset: int = 0) -> Iterator[tuple[bytes, int]]:
-    """(payload, offset after it) of each whole record from `offset` on; ends before the first that is torn."""
+    """Yield (payload, offset after it) of each complete record from `offset` on. Stop before an incomplete record."""
     with path.open("rb") as file:
         file.seek(offset)
         while len(head := file.read(_HEAD.size)) == _HEAD.size:
@@ -62,7 +68,7 @@ def read_records(path: Path, offset: int = 0) -> Iterator[tuple[bytes, int]]:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Take the file without waiting; False if somebody has it."""
+    """Take the exclusive `flock` without waiting. Return False if another open file description holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -70,12 +76,16 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
-# --- where we are ----------------------------------------------------------------------------------------------------
+# --- host, boot and folder ---------------------------------------------------------------------------------------------
 
 
 @cache
 def boot_id() -> str:
-    """Changes whenever the host starts: what was not synced by then may be gone."""
+    """Return an id that changes with each start of the host. Records that were not synced before may be lost.
+
+    Without /proc the id is the wall-clock second of the start. Setting the clock changes it; then answers count as
+    possibly lost, which is the safe direction.
+    """
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -83,22 +93,25 @@ def boot_id() -> str:
 
 
 def folder_id(folder: Path) -> str:
-    """A random name for this very folder. A folder that was lost and made again has another one."""
-    file = folder / "folder-id"
+    """Return the random id of this folder; create it on first use. A folder that was lost and recreated has another id.
+
+    Race: several processes may create it at once. `os.link` is atomic and fails if the id_file exists, so all read the same.
+    """
+    id_file = folder / "folder-id"
     try:
-        return file.read_text().strip()
+        return id_file.read_text().strip()
     except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     fresh = folder / f"folder-id.{secrets.token_hex(4)}.new"
     fresh.write_text(secrets.token_hex(4))
     try:
-        os.link(fresh, file)
+        os.link(fresh, id_file)
     except FileExistsError:
         pass
     finally:
         fresh.unlink()
     _sync_folder(folder)
-    return file.read_text().strip()
+    return id_file.read_text().strip()
 
 
 def host_name() -> str:
@@ -106,7 +119,7 @@ def host_name() -> str:
 
 
 def worker_name(folder: Path) -> str:
-    """host:pid:boot:folder, which says whose spool tells what a claim holder did."""
+    """Return host:pid:boot:folder. Settling uses it to find the spool of a claim holder."""
     return f"{host_name()}:{os.getpid()}:{boot_id()[:8]}:{folder_id(folder)}"
 
 
@@ -115,6 +128,7 @@ def spool_path(folder: Path, batch: int, attempt: int) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
+    """fsync the directory: without it, a power failure may lose a created or renamed entry."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -127,7 +141,7 @@ def _sync_folder(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SpoolHeader:
-    """What a claim set out to do: whom, in which order, and how many messages may be unanswered at once."""
+    """The first record of a spool: the readers of the claim in order, and how many may be unanswered at once."""
 
     issue: int
     batch: int
@@ -137,12 +151,12 @@ class SpoolHeader:
     ids: tuple[int, ...]
     boot: str = field(default_factory=boot_id)
     account: str = ""
-    """Which account of a provider it goes by, where that provider can be asked."""
+    """The provider account that sends, if the provider offers look-ups; else ""."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpooledResult:
-    """What became of the reader at `position` of the dispatch list."""
+    """The outcome of the reader at `position` of `SpoolHeader.ids`."""
 
     position: int
     outcome: str
@@ -153,13 +167,13 @@ class SpooledResult:
 
 
 NOTHING_IN_FLIGHT = 0xFFFFFFFF
-"""A position that is no reader's: the holder let go in peace, so nobody is uncertain."""
+"""Position of a last record that says: no message is in flight. It belongs to no reader."""
 OUTCOMES = ("accepted", "refused", "deferred", "skipped", "uncertain")
 
 
-def _pack(answer: SpooledResult) -> bytes:
-    words = "\0".join((answer.code, answer.detail, answer.provider_id, answer.message_id))
-    return _ANSWER.pack(answer.position, OUTCOMES.index(answer.outcome)) + words.encode()
+def _pack(result: SpooledResult) -> bytes:
+    texts = "\0".join((result.code, result.detail, result.provider_id, result.message_id))
+    return _ANSWER.pack(result.position, OUTCOMES.index(result.outcome)) + texts.encode()
 
 
 def _unpack(payload: bytes) -> SpooledResult:
@@ -168,10 +182,12 @@ def _unpack(payload: bytes) -> SpooledResult:
 
 
 class SendSpool:
-    """The answers of one claim, written one by one before the next message leaves. Locked until closed."""
+    """The answers of one claim, each written before the next message is sent. Locked until closed."""
 
     def __init__(self, folder: Path, header: SpoolHeader) -> None:
         self.file = spool_path(folder, header.batch, header.attempt)
+        # Created under another name, locked, filled and synced before the rename: a `.send` file always has a complete
+        # header and a lock. A crash before the rename leaves a `.new` file, and its claim has sent nothing.
         fresh = self.file.with_suffix(".new")
         self._descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
         if not try_lock(self._descriptor):
@@ -191,52 +207,54 @@ class SendSpool:
             raise
         self._synced = time.monotonic()
 
-    def answer(self, answer: SpooledResult) -> None:
-        append_record(self._descriptor, _pack(answer))
+    def append(self, result: SpooledResult) -> None:
+        """Write one answer. It survives `kill -9` at once, a power failure after at most SYNC_INTERVAL_S."""
+        append_record(self._descriptor, _pack(result))
         if time.monotonic() - self._synced >= SYNC_INTERVAL_S:
             os.fdatasync(self._descriptor)
             self._synced = time.monotonic()
 
-    def close(self, *, under_way: bool = True) -> None:
-        """Let go of the file and leave it to be settled; say so if no message is without an answer."""
+    def close(self, *, has_in_flight: bool = True) -> None:
+        """Release the file for settling. Without a message in flight, record that no reader is uncertain."""
         try:
-            if not under_way:
+            if not has_in_flight:
                 append_record(self._descriptor, _pack(SpooledResult(NOTHING_IN_FLIGHT, "skipped")))
         finally:
             os.close(self._descriptor)
 
     def discard(self) -> None:
-        """Everything in it is in the database: delete it, then let go."""
+        """Delete the file, then release the lock. Call it after all results are committed to the database."""
+        # Unlink first: if the lock were released first, another process could read the file and settle it again.
         self.file.unlink(missing_ok=True)
         os.close(self._descriptor)
 
 
 @dataclass(frozen=True, slots=True)
 class OrphanedSpool:
-    """A spool whose holder is gone. `header` is None if not even that was whole."""
+    """A spool without a holder. `header` is None if the header is incomplete or cannot be parsed."""
 
     file: Path
     batch: int
     attempt: int
     header: SpoolHeader | None
     answers: tuple[SpooledResult, ...]
-    under_way: bool = True
+    has_in_flight: bool = True
 
     @property
     def window(self) -> int | None:
-        """How many of the unanswered may have left; None if nobody can tell."""
+        """How many of the unanswered readers may have been sent to; None if unknown."""
         if self.header is None or not self.is_complete:
             return None
-        return self.header.window if self.under_way else 0
+        return self.header.window if self.has_in_flight else 0
 
     @property
     def is_complete(self) -> bool:
-        """The host has not been restarted since: every answer that was written is here."""
+        """True if the host has not restarted since: every answer that was written is in the file."""
         return self.header is not None and self.header.boot == boot_id()
 
 
 def find_orphaned(folder: Path) -> Iterator[OrphanedSpool]:
-    """Spools that nobody holds, locked while you look at them; delete `file` when it is settled."""
+    """Yield spools that no process holds. Each is locked while the caller handles it; delete `file` after settling."""
     _delete_unfinished(folder)
     for file in sorted(folder.glob("*.send")):
         descriptor = _open_locked(file)
@@ -250,7 +268,7 @@ def find_orphaned(folder: Path) -> Iterator[OrphanedSpool]:
 
 
 def _delete_unfinished(folder: Path) -> None:
-    """Spools that were never finished: their claim sent nothing."""
+    """Delete old `.new` files. Their claims sent nothing."""
     for file in folder.glob("*.new"):
         with contextlib.suppress(FileNotFoundError):
             if time.time() - file.stat().st_mtime > UNFINISHED_MAX_AGE_S:
@@ -262,6 +280,8 @@ def _open_locked(file: Path) -> int | None:
         descriptor = os.open(file, os.O_RDONLY)
     except FileNotFoundError:
         return None
+    # Race: the holder unlinks the file before it releases the lock. Whoever opened it before that gets the lock of a
+    # deleted file, so the name is checked again under the lock.
     if try_lock(descriptor) and file.exists():
         return descriptor
     os.close(descriptor)
@@ -269,7 +289,7 @@ def _open_locked(file: Path) -> int | None:
 
 
 def _from_file_name(file: Path) -> OrphanedSpool | None:
-    """What its name alone tells; None if it is not one of ours."""
+    """Return batch and attempt from the file's name, or None if it is not the name of a spool."""
     batch, dash, attempt = file.stem.partition("-")
     if not (dash and batch.isdecimal() and attempt.isdecimal()):
         logger.error("not a spool", extra={"spool": file.name})
@@ -278,7 +298,7 @@ def _from_file_name(file: Path) -> OrphanedSpool | None:
 
 
 def _parse_or_log(left: OrphanedSpool) -> OrphanedSpool:
-    """Whole, yet not to be understood (by another version of this program): then nobody can tell what it did."""
+    """Parse the file. If it cannot be parsed (another version wrote it), all its unanswered readers are uncertain."""
     try:
         return _parse(left)
     except (LookupError, TypeError, ValueError, struct.error):
@@ -294,5 +314,5 @@ def _parse(left: OrphanedSpool) -> OrphanedSpool:
     fields = dict(zip(SpoolHeader.__slots__, json.loads(first), strict=False))
     header = SpoolHeader(**{**fields, "ids": tuple(fields["ids"])})
     answers = {answer.position: answer for answer in map(_unpack, payloads)}
-    in_peace = answers.pop(NOTHING_IN_FLIGHT, None) is not None
-    return replace(left, header=header, answers=tuple(answers.values()), under_way=not in_peace)
+    has_in_flight = answers.pop(NOTHING_IN_FLIGHT, None) is None
+    return replace(left, header=header, answers=tuple(answers.values()), has_in_flight=has_in_flight)

@@ -98,7 +98,7 @@ def test_a_test_to_somebody_else_is_refused_in_words(sink):
     results = test_mail.send(make_issue(), to=["ani@mitra.example", "x@mitra.example"], editor=None, now=NOW)
 
     assert set(sink.recipients) == {"ani@mitra.example"}
-    assert "This installation writes to chosen addresses only (MAIL_ONLY_TO)." in str(results[1])
+    assert "This installation sends only to the addresses in MAIL_ONLY_TO." in str(results[1])
 
 
 def test_djangos_own_mail_stays_here_too_without_an_error_page(sink):

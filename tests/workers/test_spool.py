@@ -69,8 +69,8 @@ def test_a_spool_that_another_process_is_making_is_left_to_it(tmp_path):
 
 def test_what_was_answered_is_read_by_somebody_else(tmp_path):
     held = spool.SendSpool(tmp_path, make_header(tmp_path))
-    held.answer(spool.SpooledResult(0, "accepted", "250 2.0.0", "", "4XyZ", "<a@b.example>"))
-    held.answer(spool.SpooledResult(1, "refused", "550 5.1.1", "No such user"))
+    held.append(spool.SpooledResult(0, "accepted", "250 2.0.0", "", "4XyZ", "<a@b.example>"))
+    held.append(spool.SpooledResult(1, "refused", "550 5.1.1", "No such user"))
     held.close()
 
     [left] = spool.find_orphaned(tmp_path)
@@ -92,8 +92,8 @@ def test_a_spool_from_before_a_restart_may_lack_answers(tmp_path):
 
 def test_a_holder_who_lets_go_in_peace_leaves_nobody_uncertain(tmp_path):
     held = spool.SendSpool(tmp_path, make_header(tmp_path))
-    held.answer(spool.SpooledResult(0, "accepted"))
-    held.close(under_way=False)
+    held.append(spool.SpooledResult(0, "accepted"))
+    held.close(has_in_flight=False)
 
     [left] = spool.find_orphaned(tmp_path)
     assert (left.window, len(left.answers)) == (0, 1)
@@ -141,7 +141,7 @@ def test_a_lock_dies_with_its_process(tmp_path):
 
 def _hold_and_die(folder: Path) -> None:
     held = spool.SendSpool(folder, make_header(folder))
-    held.answer(spool.SpooledResult(0, "accepted"))
+    held.append(spool.SpooledResult(0, "accepted"))
     os._exit(9)
 
 

@@ -1,10 +1,18 @@
-"""Every arrow of sending: the plan (batches), who holds which part of it, and the record (deliveries).
+"""The ledger of sending: the plan (batches), the claims on it, the record (deliveries), and every transition of them.
 
     Issue   scheduled -begin-> sending -finish-> sent        sending <-pause, resume-> paused -cancel-> cancelled
     Batch   waiting -claim-> claimed -record-> done          claimed -(lease over)-> uncertain -settle-> waiting or done
 
-Each arrow is one conditional UPDATE. The counts of outcomes stand on the batches and move in the transaction that
-writes or raises the deliveries, so that `equation` adds up at any moment. Nothing here talks to a network.
+Each transition is one conditional UPDATE. Batches store the counts of outcomes; these counts change in the transaction
+that writes the deliveries, so `DeliveryCounts` is consistent at any moment. Code in this package uses the database
+only: no network, no files.
+
+Callers: `workers.sending` plans, claims and records; `workers.provider_events` applies reported events;
+`workers.studio` and `manage.py` read counts and call the transitions of editors.
+
+Order of locks, in every transaction that takes more than one of them: the advisory lock of the issue (`locks`), the
+issue's row, the claimed or settled batch, delivery rows by subscription id, the counters of batches by id, the route,
+its domain limits. Batches that are locked after a route are locked with SKIP LOCKED.
 """
 
 from workers.ledger.claiming import claim, claimable_batches, extend_lease, register_routes, sendable_scope

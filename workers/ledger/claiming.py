@@ -1,4 +1,4 @@
-"""Taking the next readers of an issue for one worker alone, and holding on to them."""
+"""Claims: take the next readers of an issue for one worker, and extend the lease on them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from workers.throttling import domain_limits, rate_limit
 
 
 def claimable_batches(issue_id: int, *, now: datetime) -> QuerySet[Batch]:
-    """Batches that may be claimed now, if the issue goes: all, or only the first small ones until those are done.
+    """Return the batches that may be claimed now if the issue is being sent.
 
-    Those whose readers wait for their lane are not among them until then.
+    Only the first small batches until these are done, then all. Batches that wait for a domain limit are left out until
+    their `due_at`.
     """
     is_due = Q(due_at__isnull=True) | Q(due_at__lte=now)
     waiting = Batch.objects.filter(is_due, issue=issue_id, status=BatchStatus.WAITING)
@@ -35,7 +36,7 @@ def claimable_batches(issue_id: int, *, now: datetime) -> QuerySet[Batch]:
 
 
 def sendable_scope(issue_id: int) -> str:
-    """ "all", "again" (only what an editor asked to send again) or "" — what of this issue may leave now."""
+    """Return what of this issue may be sent now: "all", "again" (only what an editor decided to resend) or ""."""
     status = Issue.objects.filter(pk=issue_id).values_list("status", flat=True).first()
     return {IssueStatus.SENDING: "all", IssueStatus.SENT: "again"}.get(IssueStatus(status), "") if status else ""
 
@@ -49,19 +50,24 @@ def claim(
     most: int = BATCH_SIZE,
     lease_s: float = LEASE_S,
 ) -> Claim | None:
-    """Take the next waiting readers of `issue` for this worker, by the best route that is open.
+    """Claim the next waiting readers of `issue` for this worker, for the best usable route.
 
-    `routes` names those that may be used; by default all of MAIL_URL.
-    At most as many as the pace lets out in four seconds; the rest becomes a batch of its own. Safe beside other
-    workers. Whoever has left or was suppressed since the plan is out already, recorded as skipped; whoever's mail
-    service goes slower is in a batch that follows later. None when nothing may be sent now.
+    `routes` names the routes that may be used; by default all of MAIL_URL. A claim holds at most as many readers as the
+    rate limit allows in four seconds; the others of the batch become a new batch. Other workers may claim at the same
+    time. Readers who unsubscribed or were suppressed after the plan are recorded as skipped. Readers above a domain
+    limit are moved to a batch that is due later. Returns None if nothing may be sent now.
     """
+    # Clocks: `deadline` is boottime and counts from here, so the time that the transaction takes does not prolong it.
+    # `lease_expires_at` is wall time, because processes on other hosts compare it with their own clock.
     started = boottime()
     usable = register_routes() if routes is None else routes
-    while claimable_batches(issue.pk, now=now).exists() and (goes_now := sendable_scope(issue.pk)):
+    while claimable_batches(issue.pk, now=now).exists() and (scope := sendable_scope(issue.pk)):
         with transaction.atomic():
-            locks.acquire_shared(issue.pk)  # whom we skip below is written down
-            batch = _lock_next_batch(issue.pk, again_only=goes_now == "again", now=now)
+            # Lock order: the issue's advisory lock (skipped readers are recorded below), the batch, deliveries, the
+            # route's row, its domain limits. An editor may pause the issue between the check above and this commit:
+            # the sender checks `sendable_scope` again before the first message and every 250 ms.
+            locks.acquire_shared(issue.pk)
+            batch = _lock_next_batch(issue.pk, again_only=scope == "again", now=now)
             if batch is None:
                 return None
             ids = _still_to_send(batch, now=now)
@@ -84,7 +90,7 @@ def claim(
 
 
 def register_routes() -> list[str]:
-    """Names of the configured routes, best first; makes sure that each has its row."""
+    """Return the names of the configured routes, best first. Creates the missing `Route` rows."""
     configured = ways.configured()
     rate_limit.register((route.name, route.kind, route.rate) for route in configured)
     return [route.name for route in configured]
@@ -94,11 +100,13 @@ def _lock_next_batch(issue_id: int, *, again_only: bool, now: datetime) -> Batch
     waiting = claimable_batches(issue_id, now=now)
     if again_only:
         waiting = waiting.filter(is_retry=True)
+    # SKIP LOCKED: two workers that claim at once take different batches instead of waiting for each other. PostgreSQL
+    # rechecks the condition on the locked row, so a batch that another worker has just claimed is not returned.
     return waiting.select_for_update(skip_locked=True).order_by("number").first()
 
 
 def _still_to_send(batch: Batch, *, now: datetime) -> list[int]:
-    """Who of the batch is still to get it. Writes down as skipped who may not any more."""
+    """Return the readers of the batch without a final outcome. Records those who may no longer receive as skipped."""
     ids = unpack(batch.reader_ids)
     rows = deliveries_in(batch, ids)
     if batch.is_retry:
@@ -115,9 +123,10 @@ def _still_to_send(batch: Batch, *, now: datetime) -> list[int]:
 
 
 def _defer_limited(batch: Batch, ids: Sequence[int], choice: domain_limits.Selection, *, now: datetime) -> list[int]:
-    """Take out of the batch whom their lanes hold back: they follow in batches of their own. Returns who stays.
+    """Move the readers above a domain limit to batches of their own that are due later. Return the others.
 
-    Where all of one lane's readers are all that is left, the batch itself waits, with its brethren of that lane.
+    If no other reader is left, the batch itself gets the due time of one limit, and so do the other waiting batches of
+    that limit.
     """
     if not choice.held:
         return list(ids)
@@ -127,7 +136,8 @@ def _defer_limited(batch: Batch, ids: Sequence[int], choice: domain_limits.Selec
     if not stay:
         lane, (readers, opens) = waiting.popitem()
         _set_subscribers(batch, readers, lane=lane, due_at=opens)
-        # Whoever is just being claimed waits for the route that we hold, so we must not wait for them.
+        # SKIP LOCKED prevents a deadlock: a worker that has one of these batches waits for the route row that this
+        # transaction holds.
         same = Batch.objects.select_for_update(skip_locked=True).filter(
             issue=batch.issue_id, status=BatchStatus.WAITING, lane=lane, due_at__lte=now
         )
@@ -182,20 +192,23 @@ def _mark_claimed(
 
 
 def _split(batch: Batch, rest: Sequence[int]) -> None:
-    """Move `rest`, who have no delivery of this batch yet, into a batch of their own."""
+    """Move `rest`, who have no delivery of this batch yet, to a new batch."""
     moved = set(rest)
     add_batch(batch.issue_id, batch.edition_id, rest, is_first=batch.is_first, is_retry=batch.is_retry, lane=batch.lane)
     _set_subscribers(batch, [reader for reader in unpack(batch.reader_ids) if reader not in moved])
 
 
 def _set_subscribers(batch: Batch, readers: Sequence[int], **fields: Any) -> None:
-    """Make the batch one of `readers`."""
+    """Store `readers` as the plan of the batch."""
     plan = {"reader_ids": pack(readers), "size": len(readers), "first_id": readers[0], "last_id": readers[-1]}
     Batch.objects.filter(pk=batch.pk).update(**plan, **fields)
 
 
 def extend_lease(claim: Claim, *, now: datetime) -> Claim:
-    """Hold the batch for another lease from now. Raises LeaseLost."""
+    """Renew the lease from now on. Raises LeaseLost.
+
+    One conditional UPDATE: it changes nothing if another process has settled or claimed the batch meanwhile.
+    """
     started = boottime()
     until = now + timedelta(seconds=claim.lease_s)
     if not claimed_batch(claim).update(lease_expires_at=until):

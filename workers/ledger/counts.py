@@ -1,4 +1,4 @@
-"""Where the readers of an issue are."""
+"""Counts of an issue's deliveries, and the audience filters that read deliveries and clicks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workers.models import AgentClass, Batch, Delivery, Event, Outcome
 
 
 def count_deliveries(issue: Issue) -> DeliveryCounts:
-    """Where all planned readers are, from the batches' counts alone."""
+    """Return the counts of all planned readers. Reads the batches' counters only, no delivery."""
     names = ("accepted", "refused", "deferred", "skipped", "uncertain")
     planned = Batch.objects.filter(issue=issue.pk, is_retry=False)
     sums = planned.aggregate(audience=Sum("size", default=0), **{name: Sum(name, default=0) for name in names})
@@ -22,18 +22,18 @@ def count_deliveries(issue: Issue) -> DeliveryCounts:
 
 
 def uncertain_deliveries(issue: Issue, *, most: int | None = None) -> list[Delivery]:
-    """The readers of whom nobody knows whether they got it, by id; those who are being repeated come last."""
+    """Return uncertain deliveries by subscription id; those with a resend under way come last."""
     rows = Delivery.objects.filter(issue=issue.pk, outcome=Outcome.UNCERTAIN)
     return list(rows.order_by(F("due_at").asc(nulls_first=True), "subscription")[:most])
 
 
 RECEIVED_OUTCOMES = (Outcome.ACCEPTED, Outcome.UNCERTAIN)
-"""Who has an issue, as far as we know: an uncertain reader may have it."""
+"""Outcomes of readers who have the issue or may have it: an uncertain message may have arrived."""
 LIKELY_HUMAN = (AgentClass.HUMAN, AgentClass.UNKNOWN)
 
 
-def _got(readers: QuerySet[Subscription], issue_id: int) -> QuerySet[Subscription]:
-    """Those who got an issue: a correction goes to exactly them."""
+def _received(readers: QuerySet[Subscription], issue_id: int) -> QuerySet[Subscription]:
+    """Readers who received the issue or may have: the audience of a correction."""
     rows = Delivery.objects.filter(issue=issue_id, outcome__in=RECEIVED_OUTCOMES)
     return readers.filter(pk__in=rows.values("subscription"))
 
@@ -43,24 +43,28 @@ def _missed(readers: QuerySet[Subscription], issue_id: int) -> QuerySet[Subscrip
     return readers.exclude(pk__in=rows.values("subscription"))
 
 
-def _got_edition(readers: QuerySet[Subscription], asked: dict[str, Any]) -> QuerySet[Subscription]:
-    """Those who got an issue in one of `languages`, whichever they read by now."""
+def _got_edition(readers: QuerySet[Subscription], condition: dict[str, Any]) -> QuerySet[Subscription]:
+    """Readers who received the issue in one of `languages`. Their present language does not matter."""
     rows = Delivery.objects.filter(
-        issue=asked["issue"], outcome__in=RECEIVED_OUTCOMES, batch__edition__language__in=asked["languages"]
+        issue=condition["issue"], outcome__in=RECEIVED_OUTCOMES, batch__edition__language__in=condition["languages"]
     )
     return readers.filter(pk__in=rows.values("subscription"))
 
 
-def _clicked(readers: QuerySet[Subscription], asked: dict[str, Any]) -> QuerySet[Subscription]:
-    """Those who followed one of `links` of an issue; only readers who agreed to be measured, and still do."""
+def _clicked(readers: QuerySet[Subscription], condition: dict[str, Any]) -> QuerySet[Subscription]:
+    """Readers who clicked one of `links` of an issue and whose consent to measurement is still valid."""
     clicks = Event.objects.filter(
-        issue=asked["issue"], kind="clicked", link__in=asked["links"], agent_class__in=LIKELY_HUMAN, subscription__gt=0
+        issue=condition["issue"],
+        kind="clicked",
+        link__in=condition["links"],
+        agent_class__in=LIKELY_HUMAN,
+        subscription__gt=0,
     )
     measured = Q(may_track=True) | Q(newsletter__tracking_needs_consent=False)
     return readers.filter(measured, newsletter__tracking=Tracking.INDIVIDUAL, pk__in=clicks.values("subscription"))
 
 
-audience.register_filter("got_issue", _got)
+audience.register_filter("got_issue", _received)
 audience.register_filter("missed_issue", _missed)
 audience.register_filter("got_edition", _got_edition)
 audience.register_filter("clicked_link", _clicked)

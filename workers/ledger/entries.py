@@ -1,4 +1,4 @@
-"""What the ledger's functions give and take: a claim, an entry, an event's word, the equation."""
+"""Values that the ledger's functions take and return: claims, entries, summaries of events, counts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 LEASE_S = 60
+"""Seconds a claim is valid without `extend_lease`."""
 
 
 class LeaseLost(Exception):
-    """The batch is not ours any more; the spool decides what became of its readers."""
+    """Another process may own the batch now. Send nothing more; the spool decides the outcome of its readers."""
 
 
 class ChangedSinceApproval(Exception):
-    """What was approved is not what would be sent."""
+    """The content of the issue differs from the content that was approved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Readers of one batch that this worker alone may send to, in ascending order, until `deadline` (in ticks)."""
+    """Readers of one batch, ascending, that only this worker may send to until `deadline`.
+
+    `deadline` is in seconds of `routes.base.boottime`, not of the wall clock: setting the clock cannot prolong a claim,
+    and time during which the host was suspended counts.
+    """
 
     issue: int
     batch: int
@@ -33,12 +38,12 @@ class Claim:
     interval_s: float = 0.0
     is_probe: bool = False
     limited: Mapping[int, str] = field(default_factory=dict)
-    """Readers whose mail service goes slower, with their lane."""
+    """The claimed readers whose mailbox provider has a domain limit: reader id to the name of the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """What became of one reader's copy."""
+    """The outcome of one reader's message."""
 
     subscription: int
     outcome: str
@@ -50,16 +55,16 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class StatusSummary:
-    """What all events say about a delivery."""
+    """All events of one delivery, summarized."""
 
     status: str
     delivered_at: datetime | None = None
     has_bounced: bool = False
     code: str = ""
-    """The bounce's, as is `detail`."""
+    """Code of the bounce; `detail` is the bounce's as well."""
     detail: str = ""
     was_sent: bool = True
-    """Not if all that is told is that the provider itself did not send it."""
+    """False if every event says that the provider itself rejected the message before sending it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class DeliveryCounts:
 
     @property
     def settled(self) -> int:
-        """Readers whose outcome is known for good."""
+        """Number of readers whose outcome is final."""
         return self.accepted + self.refused + self.skipped
 
     @property

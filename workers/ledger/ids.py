@@ -1,4 +1,4 @@
-"""Subscription ids packed as the plan holds them: little-endian signed 64-bit, ascending."""
+"""Subscription ids as `Batch.reader_ids` stores them: little-endian signed 64-bit integers, ascending."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a provider can be asked about readers of whom nobody is sure. It stands where the provider's own id would be.
+"""The key by which a provider can be searched for an uncertain message. Stored in `Delivery.provider_id`.
 
-`?mailgun/5e0c91d2a7b4/warta-3f/2`: the kind of route, which account of the provider it used, the mark that the call
-bears there, and how often it was asked.
+Format: `?mailgun/5e0c91d2a7b4/warta-3f/2`: the kind of route, the account of the provider, the mark (a tag) of the call,
+and the number of look-ups made so far. The leading `?` tells it from a provider's message id.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from workers.routes.base import LOOK_UP_KINDS
 
 MARK_COUNT = 256
-"""Providers keep only so many different marks, so that calls share these; a look reads each reader's own token."""
+"""Number of different marks. Providers limit the number of tags, so calls share them; a look-up compares the token of
+each reader as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +21,23 @@ class LookUp:
     kind: str
     account: str
     mark: str
-    asked: int = 0
+    times_asked: int = 0
 
     def __str__(self) -> str:
-        return f"?{self.kind}/{self.account}/{self.mark}/{self.asked}"
+        return f"?{self.kind}/{self.account}/{self.mark}/{self.times_asked}"
 
     @property
     def next(self) -> LookUp:
-        return replace(self, asked=self.asked + 1)
+        return replace(self, times_asked=self.times_asked + 1)
 
 
 def make_mark(batch: int, attempt: int) -> str:
-    """What each call of this claim bears: known before it leaves, and after a crash without any answer."""
+    """Return the mark of every call of this claim. It derives from the claim, so it is known after a crash, too."""
     return f"warta-{zlib.crc32(f'{batch}-{attempt}'.encode()) % MARK_COUNT:02x}"
 
 
 def encode(route: str, account: str, batch: int, attempt: int) -> str:
-    """The question about a call of this claim; "" where nobody can be asked, or nobody knows which account sent it.
+    """Return the look-up key for a call of this claim; "" if the provider has no search or the account is unknown.
 
     `route` is the name of the route, `account` its `base.account_of`.
     """
@@ -45,6 +46,7 @@ def encode(route: str, account: str, batch: int, attempt: int) -> str:
 
 
 def parse(text: str) -> LookUp | None:
+    """Return the look-up key in a `Delivery.provider_id`, or None if it holds a provider's message id."""
     parts = text.removeprefix("?").split("/")
     if not text.startswith("?") or len(parts) != 4 or not parts[3].isdigit():
         return None

@@ -1,4 +1,4 @@
-"""Who is to get an issue: batches, written once at the start and appended for those who follow later."""
+"""The plan of an issue: batches, written once at the start; batches appended later for retries and resends."""
 
 from __future__ import annotations
 
@@ -24,23 +24,25 @@ from workers.models import Batch, Delivery, Outcome
 logger = logging.getLogger(__name__)
 
 BATCHES_PER_INSERT = 50
-"""Batches written by one statement: the plan of a million readers must not stand in memory as a whole."""
+"""Batches per INSERT statement. The plan of a million readers must not be in memory as a whole."""
 
 
 def plan(issue: Issue, *, now: datetime) -> int:
-    """Write down who is to get the issue: batches of one edition each, ids ascending. Returns how many readers.
+    """Write the batches of an issue: each of one edition, ids ascending. Return the number of readers.
 
-    One transaction; planned before, it changes nothing. The first small batch (per language) comes first.
+    One transaction. Safe to repeat: if a plan exists, nothing changes. The small first batches (one per language) have
+    the lowest numbers.
     """
     with transaction.atomic():
+        # The lock on the issue's row keeps a second worker from planning at the same time.
         Issue.objects.select_for_update().get(pk=issue.pk)
         planned = Batch.objects.filter(issue=issue)
         if planned.exists():
             return planned.filter(is_retry=False).aggregate(readers=Sum("size"))["readers"] or 0
         readers, batches = 0, _batches(issue)
-        while few := list(islice(batches, BATCHES_PER_INSERT)):
-            Batch.objects.bulk_create(few)
-            readers += sum(batch.size for batch in few)
+        while chunk := list(islice(batches, BATCHES_PER_INSERT)):
+            Batch.objects.bulk_create(chunk)
+            readers += sum(batch.size for batch in chunk)
         Issue.objects.filter(pk=issue.pk).update(audience_count=readers)
     _analyze(Batch)
     logger.info("issue planned", extra={"issue": issue.pk, "readers": readers})
@@ -50,25 +52,25 @@ def plan(issue: Issue, *, now: datetime) -> int:
 def _batches(issue: Issue) -> Iterator[Batch]:
     editions = {edition.language: edition.pk for edition in Edition.objects.filter(issue=issue, variant="")}
     default = editions[issue.newsletter.default_language]
-    alone = issue.newsletter.first_batch
+    first_batch_size = issue.newsletter.first_batch
     first: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
     rest: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
     number = 0
-    for place, (reader, language) in enumerate(_stream_subscribers(audience.for_issue(issue))):
+    for position, (reader, language) in enumerate(_stream_subscribers(audience.for_issue(issue))):
         edition = editions.get(language, default)
-        if place < alone:
+        if position < first_batch_size:
             first[edition].append(reader)
             continue
         waiting = rest[edition]
         waiting.append(reader)
         if len(waiting) == BATCH_SIZE:
             number += 1
-            yield make_batch(issue, edition, number + alone, waiting)
+            yield make_batch(issue, edition, number + first_batch_size, waiting)
             rest[edition] = array("q")
     for edition, waiting in rest.items():
         if waiting:
             number += 1
-            yield make_batch(issue, edition, number + alone, waiting)
+            yield make_batch(issue, edition, number + first_batch_size, waiting)
     number = 0
     for edition, waiting in first.items():
         for part in batched(waiting):
@@ -90,7 +92,7 @@ def make_batch(issue: Issue, edition: int, number: int, ids: Sequence[int], **fi
 
 
 def _stream_subscribers(readers: QuerySet[Subscription]) -> Iterator[tuple[int, str]]:
-    """(id, language) by a server-side cursor: one million readers without one object each."""
+    """Yield (id, language) from a server-side cursor, so that a million readers are never in memory at once."""
     sql, parameters = readers.order_by("pk").values_list("pk", "language").query.sql_with_params()
     with connection.chunked_cursor() as cursor:
         cursor.execute(sql, parameters)
@@ -99,26 +101,31 @@ def _stream_subscribers(readers: QuerySet[Subscription]) -> Iterator[tuple[int, 
 
 
 def _analyze(model: type[Batch]) -> None:
-    """After a bulk load PostgreSQL plans by old figures until told (SQLite needs no telling for these indexes)."""
+    """Update PostgreSQL's statistics after a bulk load; without them claims use slow query plans until autovacuum.
+
+    SQLite does not need it for these indexes.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f'ANALYZE "{model._meta.db_table}"')
 
 
 def begin(issue: Issue, *, now: datetime) -> int:
-    """scheduled -> sending, with its plan, in one transaction: an issue that is sending is always planned.
+    """scheduled -> sending, and write the plan, in one transaction: an issue that is being sent always has a plan.
 
-    Raises Changed if something that was approved is different now, issues.WrongState if it is not due.
+    Raises ChangedSinceApproval if the content differs from what was approved, issues.WrongState if it is not due.
     """
     with transaction.atomic():
-        here = Issue.objects.select_for_update(of=("self",)).select_related("newsletter").get(pk=issue.pk)
-        if here.status == IssueStatus.SCHEDULED and here.approved_hash != issues.approval_digest(here):
+        # Lock order: the issue's row, then (in `plan`) its new batches. Two workers may begin the same issue at once:
+        # the second waits locked, and its UPDATE below then matches no row.
+        locked = Issue.objects.select_for_update(of=("self",)).select_related("newsletter").get(pk=issue.pk)
+        if locked.status == IssueStatus.SCHEDULED and locked.approved_hash != issues.approval_digest(locked):
             raise ChangedSinceApproval(f"Issue {issue.pk} is not what was approved")
         due = Issue.objects.filter(pk=issue.pk, status=IssueStatus.SCHEDULED, scheduled_at__lte=now)
         if not due.update(status=IssueStatus.SENDING, started_at=now, pause_reason=""):
             raise issues.wrong_state_error(issue)
-        readers = plan(here, now=now)
-        issues.audit("issue-begun", here, editor=here.scheduled_by, now=now, readers=readers)
+        readers = plan(locked, now=now)
+        issues.audit("issue-begun", locked, editor=locked.scheduled_by, now=now, readers=readers)
     logger.info("issue begun", extra={"issue": issue.pk, "readers": readers})
     return readers
 
@@ -127,7 +134,11 @@ def begin(issue: Issue, *, now: datetime) -> int:
 
 
 def add_batch(issue_id: int, edition_id: int, ids: Sequence[int], **fields: Any) -> None:
-    """Append a batch under the next number; two workers that want the same number try again."""
+    """Append a batch under the next number.
+
+    Retry: two workers may choose the same number. The unique constraint lets one succeed; the other rolls back to its
+    savepoint and tries the next number, up to 20 times.
+    """
     for attempt in range(20):
         last = Batch.objects.filter(issue=issue_id).order_by("-number").values_list("number", flat=True).first() or 0
         batch = make_batch(Issue(pk=issue_id), edition_id, last + 1, ids, **fields)
@@ -142,11 +153,13 @@ def add_batch(issue_id: int, edition_id: int, ids: Sequence[int], **fields: Any)
 
 
 def plan_retries(*, now: datetime, most: int = 5000) -> int:
-    """Put deferred readers whose time has come into batches of their own. Returns how many.
+    """Put deferred readers that are due into retry batches. Return how many.
 
-    Of a sent issue too: an editor may have sent again to somebody whose mail service then put it off.
+    Sent issues are included: an editor may have resent to a reader whose mailbox provider then deferred the message.
     """
     with transaction.atomic():
+        # SKIP LOCKED: two workers plan different readers; a row that another transaction is writing is planned by a
+        # later tick. `due_at` is cleared in the same transaction, so no reader is planned twice.
         due = Delivery.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             outcome=Outcome.DEFERRED, due_at__lte=now, issue__status__in=[IssueStatus.SENDING, IssueStatus.SENT]
         )
@@ -154,34 +167,35 @@ def plan_retries(*, now: datetime, most: int = 5000) -> int:
 
 
 def plan_resend(issue: Issue, subscription_ids: Iterable[int], *, editor: Editor | None, now: datetime) -> int:
-    """Let the uncertain among these readers be sent to once more, by an editor's decision. Returns how many.
+    """Plan one more message for the uncertain among these readers, by an editor's decision. Return how many.
 
-    Their Message-ID stays the same. Asked again before the first repeat is recorded, it changes nothing.
+    The Message-ID stays the same. Safe to repeat: until the resend is recorded, further calls change nothing.
     """
     with transaction.atomic():
-        asked = Delivery.objects.select_for_update(of=("self",)).filter(
+        # A delivery with a resend under way has `due_at`; the lock makes a second click wait until it is set.
+        deliveries = Delivery.objects.select_for_update(of=("self",)).filter(
             issue=issue,
             subscription__in=list(subscription_ids),
             outcome=Outcome.UNCERTAIN,
             due_at__isnull=True,
             issue__status__in=[IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT],
         )
-        rows = list(asked.order_by("subscription").values_list("subscription", flat=True))
-        readers = _plan_retry_batches(asked.order_by("issue", "subscription"), due_at=now, now=now)
+        rows = list(deliveries.order_by("subscription").values_list("subscription", flat=True))
+        readers = _plan_retry_batches(deliveries.order_by("issue", "subscription"), due_at=now, now=now)
         if readers:
             issues.audit("issue-sent-again", issue, editor=editor, now=now, readers=rows)
     return readers
 
 
 def _plan_retry_batches(deliveries: Iterable[Delivery], *, due_at: datetime | None, now: datetime) -> int:
-    """Batches that repeat, one edition each. `due_at` marks deliveries that are in one."""
+    """Write retry batches, each of one edition, and set `due_at` of their deliveries. Return the number of readers."""
     groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-    chosen = list(deliveries)
-    editions = dict(Batch.objects.filter(pk__in={row.batch_id for row in chosen}).values_list("pk", "edition_id"))
-    for row in chosen:
+    rows = list(deliveries)
+    editions = dict(Batch.objects.filter(pk__in={row.batch_id for row in rows}).values_list("pk", "edition_id"))
+    for row in rows:
         groups[row.issue_id, editions[row.batch_id]].append(row.subscription)
     for (issue_id, edition_id), ids in groups.items():
         for part in batched(sorted(ids)):
             add_batch(issue_id, edition_id, part, is_retry=True, sent_at=now)
-    Delivery.objects.filter(pk__in=[row.pk for row in chosen]).update(due_at=due_at)
-    return len(chosen)
+    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(due_at=due_at)
+    return len(rows)

@@ -1,4 +1,4 @@
-"""The record: deliveries, and the counts of their outcomes on the batches, moved in the same transaction."""
+"""Recording of outcomes: delivery rows, and the counters on their batches in the same transaction."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def claimed_batch(claim: Claim) -> QuerySet[Batch]:
 
 
 def deliveries_in(batch: Batch, ids: Sequence[int]) -> QuerySet[Delivery]:
-    """Deliveries of the issue that may be of these ids (ascending): a range is much cheaper than 500 numbers.
+    """Return deliveries of the issue for `ids` (ascending); for a planned batch, of every id in their range.
 
-    Planned ids lie close together; those of a batch that repeats may lie anywhere.
+    A range is much cheaper than an IN list of 500. Planned ids are close together; the ids of a retry batch may not be.
     """
     rows = Delivery.objects.filter(issue=batch.issue_id)
     if batch.is_retry:
@@ -41,15 +41,17 @@ def deliveries_in(batch: Batch, ids: Sequence[int]) -> QuerySet[Delivery]:
 
 
 def record(claim: Claim, results: Iterable[LedgerEntry], *, now: datetime) -> None:
-    """Write down what became of the claimed readers and close the batch; who has no result goes back to waiting.
+    """Record the outcomes of a claim and close its batch. Readers without a result wait again.
 
-    One transaction. Raises LeaseLost, and writes nothing, if the batch is not ours any more.
+    One transaction. Raises LeaseLost, and writes nothing, if this claim no longer owns the batch.
     """
     entries = list(results)
     answered = {entry.subscription for entry in entries}
     rest = [reader for reader in claim.ids if reader not in answered]
     with transaction.atomic():
+        # Lock order: the issue's advisory lock, the batch, deliveries, counters of batches.
         locks.acquire_shared(claim.issue)
+        # `settling` may have read this claim's spool and settled the batch after the lease expired: then no row matches.
         batch = claimed_batch(claim).select_for_update().first()
         if batch is None:
             raise LeaseLost(f"Batch {claim.batch} attempt {claim.attempt}")
@@ -60,7 +62,7 @@ def record(claim: Claim, results: Iterable[LedgerEntry], *, now: datetime) -> No
 
 
 def close_batch(batch: Batch, rest: Sequence[int], *, now: datetime) -> None:
-    """To done, or back to waiting with `rest`. A batch that repeats keeps only those who are still to be sent to."""
+    """Set the batch to done, or to waiting if `rest` are still to be sent. A retry batch keeps only `rest`."""
     fields: dict[str, Any] = {"status": BatchStatus.WAITING if rest else BatchStatus.DONE}
     if rest and batch.is_retry:
         fields |= {"reader_ids": pack(rest), "size": len(rest), "first_id": rest[0], "last_id": rest[-1]}
@@ -68,7 +70,10 @@ def close_batch(batch: Batch, rest: Sequence[int], *, now: datetime) -> None:
 
 
 def write_deliveries(batch: Batch, entries: Sequence[LedgerEntry], *, now: datetime) -> None:
-    """Insert who is new, raise who was deferred or uncertain, and move the counts accordingly."""
+    """Insert new deliveries, update deferred and uncertain ones, and change the counters accordingly.
+
+    The caller holds the issue's advisory lock and the lock of `batch`.
+    """
     if not entries:
         return
     ids = sorted(entry.subscription for entry in entries)
@@ -84,47 +89,48 @@ def write_deliveries(batch: Batch, entries: Sequence[LedgerEntry], *, now: datet
 
 
 def _lock_existing(batch: Batch, ids: Sequence[int]) -> dict[int, Delivery]:
-    """The rows that these readers have already, locked."""
-    there = set(deliveries_in(batch, ids).values_list("subscription", flat=True)).intersection(ids)
-    if not there:
+    """Lock and return the deliveries that these readers already have."""
+    existing = set(deliveries_in(batch, ids).values_list("subscription", flat=True)).intersection(ids)
+    if not existing:
         return {}
-    rows = Delivery.objects.select_for_update().filter(issue=batch.issue_id, subscription__in=sorted(there))
+    # Always in the order of subscription ids: two transactions that lock the same rows cannot deadlock.
+    rows = Delivery.objects.select_for_update().filter(issue=batch.issue_id, subscription__in=sorted(existing))
     columns = ("subscription", "outcome", "batch", "attempts", "issue")
     return {row.subscription: row for row in rows.order_by("subscription").only(*columns)}
 
 
 def _apply_early_status(entry: LedgerEntry, early: Mapping[int, StatusSummary]) -> LedgerEntry:
-    """What was reported of a mail before we could write it down tells whether it left."""
+    """Resolve an uncertain entry if a provider event about it was stored before the entry itself."""
     if entry.outcome == Outcome.UNCERTAIN and entry.subscription in early:
         return replace(entry, outcome=_outcome_from_status(early[entry.subscription]))
     return entry
 
 
-def _outcome_from_status(word: StatusSummary | None) -> Outcome:
-    """Whatever is reported of a mail, it did leave; unless that is all: that the provider did not send it."""
-    return Outcome.ACCEPTED if word is None or word.was_sent else Outcome.REFUSED
+def _outcome_from_status(summary: StatusSummary | None) -> Outcome:
+    """Accepted if any event is about a sent message; refused if the only report is the provider's own rejection."""
+    return Outcome.ACCEPTED if summary is None or summary.was_sent else Outcome.REFUSED
 
 
 COLUMNS = "issue_id, subscription, batch_id, outcome, status, message_id, provider_id, code, detail, attempts, due_at, sent_at"
 
 
 def _insert(batch: Batch, entries: Sequence[LedgerEntry], *, now: datetime) -> None:
-    """All rows by one statement. The constraint stands guard: a reader who has a row already stops everything.
+    """Insert all rows by one statement. Raises IntegrityError if a reader already has a row (nobody_is_mailed_twice).
 
-    To PostgreSQL as one document: writing eight arrays of 500 costs the driver ten times as much.
+    PostgreSQL gets one JSON document: eight arrays of 500 values cost the driver ten times as much.
     """
     if not entries:
         return
     table = Delivery._meta.db_table
     if connection.vendor == "postgresql":
         sql = (
-            f"INSERT INTO {table} ({COLUMNS})"  # noqa: S608 (names of ours only)
+            f"INSERT INTO {table} ({COLUMNS})"  # noqa: S608 (constants)
             " SELECT %s, (r->>0)::bigint, %s, r->>1, '', r->>2, r->>3, r->>4, r->>5, 1,"
             " (r->>6)::timestamptz, (r->>7)::timestamptz FROM json_array_elements(%s::json) AS t(r)"
         )
-        told = json.dumps([_row(entry, now=now) for entry in entries], default=str)
+        document = json.dumps([_row(entry, now=now) for entry in entries], default=str)
         with connection.cursor() as cursor:
-            cursor.execute(sql, [batch.issue_id, batch.pk, told])
+            cursor.execute(sql, [batch.issue_id, batch.pk, document])
         return
     sql = f"INSERT INTO {table} ({COLUMNS}) VALUES (%s, %s, %s, %s, '', %s, %s, %s, %s, 1, %s, %s)"  # noqa: S608
     rows = [_row(entry, now=now) for entry in entries]
@@ -133,7 +139,7 @@ def _insert(batch: Batch, entries: Sequence[LedgerEntry], *, now: datetime) -> N
 
 
 def _row(entry: LedgerEntry, *, now: datetime, attempts: int = 1) -> tuple[Any, ...]:
-    """subscription, outcome, message id, provider's id, code, detail, due, sent."""
+    """Return subscription, outcome, message id, provider's id, code, detail, due at, sent at."""
     due = now + timedelta(seconds=_retry_delays(entry)[attempts - 1]) if entry.outcome == Outcome.DEFERRED else None
     sent = now if entry.outcome in {Outcome.ACCEPTED, Outcome.UNCERTAIN} else None
     adapt = connection.ops.adapt_datetimefield_value
@@ -150,22 +156,22 @@ def _row(entry: LedgerEntry, *, now: datetime, attempts: int = 1) -> tuple[Any, 
 
 
 def _retry_delays(entry: LedgerEntry) -> tuple[int, ...]:
-    """How long a deferred reader waits, by attempts made; after the last the answer counts as a refusal."""
+    """Return the seconds before each retry. After the last retry a deferral counts as a refusal."""
     return failure_reasons.classify(entry.code, entry.detail).retry_s
 
 
 def _update_existing(issue_id: int, pairs: Sequence[tuple[Delivery, LedgerEntry]], *, now: datetime) -> None:
-    """Give deferred and uncertain readers their new outcome; every other row stays as it is."""
+    """Give deferred and uncertain deliveries their new outcome. Final outcomes never change."""
     rows, moves = [], Counter[tuple[int, str, str]]()
     for row, entry in pairs:
         if row.outcome not in RETRYABLE:
             continue
-        made = row.attempts + (entry.outcome != Outcome.SKIPPED)
-        if entry.outcome == Outcome.DEFERRED and made > len(_retry_delays(entry)):
+        attempts = row.attempts + (entry.outcome != Outcome.SKIPPED)
+        if entry.outcome == Outcome.DEFERRED and attempts > len(_retry_delays(entry)):
             entry = replace(entry, outcome=Outcome.REFUSED)
         if entry.outcome == Outcome.SKIPPED and row.outcome == Outcome.UNCERTAIN:
-            entry = replace(entry, outcome=Outcome.UNCERTAIN)  # the first copy may still have arrived
-        rows.append((*_row(entry, now=now, attempts=made)[1:], made, issue_id, row.subscription))
+            entry = replace(entry, outcome=Outcome.UNCERTAIN)  # the first message may have arrived
+        rows.append((*_row(entry, now=now, attempts=attempts)[1:], attempts, issue_id, row.subscription))
         moves[row.batch_id, row.outcome, str(entry.outcome)] += 1
     _update(rows)
     move_counts(moves)
@@ -202,7 +208,10 @@ def _add_counts(batch_id: int, counts: Mapping[str, int]) -> None:
 
 
 def move_counts(moves: Mapping[tuple[int, str, str], int]) -> None:
-    """Take readers from one outcome to another on the batches that first held them."""
+    """Change the counters of the batches that planned the readers. `moves` is (batch, old, new outcome) to a number.
+
+    Sorted by batch id, so that two transactions update the same batches in the same order and cannot deadlock.
+    """
     for (batch_id, old, new), number in sorted(moves.items()):
         if old != new:
             Batch.objects.filter(pk=batch_id).update(**{old: F(old) - number, new: F(new) + number})
@@ -212,19 +221,24 @@ def move_counts(moves: Mapping[tuple[int, str, str], int]) -> None:
 
 
 def apply_events(issue_id: int, readers: Collection[int], *, now: datetime) -> None:
-    """Events of these readers have been stored: settle who was uncertain, and raise what is known of their copies.
+    """Apply stored events of these readers: resolve uncertain deliveries and raise statuses.
 
-    The transaction holds the issue's turn (`turns.alone`).
+    The caller holds the exclusive lock of the issue (`locks.acquire_exclusive`). Safe to repeat.
     """
-    words = provider_status.load_summaries(issue_id, readers)
+    summaries = provider_status.load_summaries(issue_id, readers)
     if Delivery.objects.filter(issue=issue_id, outcome=Outcome.UNCERTAIN).exists():
-        resolve_uncertain(issue_id, {reader: _outcome_from_status(words.get(reader)) for reader in readers}, now=now)
-    provider_status.update_deliveries(issue_id, words)
+        outcomes = {reader: _outcome_from_status(summaries.get(reader)) for reader in readers}
+        resolve_uncertain(issue_id, outcomes, now=now)
+    provider_status.update_deliveries(issue_id, summaries)
 
 
 def resolve_uncertain(issue_id: int, outcomes: Mapping[int, str], *, now: datetime) -> int:
-    """Settle uncertain readers by what a provider's event or a look-up says: accepted or refused. Returns how many."""
+    """Set uncertain deliveries to accepted or refused, by a provider's event or look-up. Return how many.
+
+    Safe to repeat: a delivery that is no longer uncertain is not changed.
+    """
     with transaction.atomic():
+        # Lock order: deliveries by subscription id, then counters of batches.
         rows = Delivery.objects.select_for_update().filter(
             issue=issue_id, subscription__in=list(outcomes), outcome=Outcome.UNCERTAIN
         )

@@ -1,4 +1,4 @@
-"""After a crash: leases that ran out, and what the spools of dead senders tell."""
+"""Settling after a crash: expired leases, and the outcomes in the spools of senders that died."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ NO_ANSWER = "No answer was recorded before the sender stopped."
 
 
 def expire_leases(*, now: datetime) -> int:
-    """Batches whose lease is over become uncertain: nobody may claim them until their spool has been read."""
+    """Set batches with an expired lease to uncertain. They cannot be claimed until their spool has been read.
+
+    Returns how many. The holder may be alive (a suspended host, a slow disk): its next `extend_lease` or `record` then
+    raises LeaseLost.
+    """
     over = Batch.objects.filter(status=BatchStatus.CLAIMED, lease_expires_at__lt=now)
     expired = over.update(status=BatchStatus.UNCERTAIN)
     if expired:
@@ -36,12 +40,16 @@ def expire_leases(*, now: datetime) -> int:
 
 
 def settle_spool(left: spool.OrphanedSpool, *, now: datetime) -> int:
-    """Write down what a spool without a holder tells. Returns how many readers are uncertain for it.
+    """Record the outcomes in a spool without a holder. Return how many readers become uncertain.
 
-    Answered readers get their delivery, those whose message was under way become uncertain, the others wait again.
-    After a restart of the host answers may be missing: then all unanswered are uncertain.
+    Readers with an answer get their delivery. The first unanswered readers, as many as the window, become uncertain; the
+    others wait again. After a restart of the host answers may be missing (they were written but not synced): then all
+    unanswered readers are uncertain. Safe to repeat: a settled batch is no longer claimed or uncertain under this
+    attempt.
     """
     with transaction.atomic():
+        # Lock order: the issue's advisory lock, the batch, deliveries, counters of batches. The attempt number excludes a
+        # later claim of the same batch.
         _lock_issue(left.batch)
         batch = _unsettled().select_for_update().filter(pk=left.batch, attempt=left.attempt).first()
         if batch is None:
@@ -58,7 +66,7 @@ def settle_spool(left: spool.OrphanedSpool, *, now: datetime) -> int:
 
 
 def _lock_issue(batch_id: int) -> None:
-    """Before the batch is locked: events of its issue are heard before or after, not meanwhile."""
+    """Take the shared advisory lock of the batch's issue. Call it before the batch is locked."""
     for issue in Batch.objects.filter(pk=batch_id).values_list("issue_id", flat=True):
         locks.acquire_shared(issue)
 
@@ -79,37 +87,44 @@ def _unanswered(batch: Batch, ids: Sequence[int], entries: Iterable[LedgerEntry]
 
 
 def _uncertain_entries(batch: Batch, ids: Iterable[int], *, account: str = "") -> list[LedgerEntry]:
-    """`account` is the provider's that was used; without a spool nobody knows which, so that none is asked."""
-    has_ours = batch.route.rpartition("-")[0] not in PROVIDER_MESSAGE_ID_KINDS
+    """Return uncertain entries for `ids`. `account` is the provider account in the spool's header.
+
+    Without a spool the account is unknown; then no provider is searched for the messages.
+    """
+    has_own_id = batch.route.rpartition("-")[0] not in PROVIDER_MESSAGE_ID_KINDS
     domain = header_fields.domain_of(batch.issue.newsletter.from_email)
-    question = look_ups.encode(batch.route, account, batch.pk, batch.attempt)
+    look_up = look_ups.encode(batch.route, account, batch.pk, batch.attempt)
     return [
         LedgerEntry(
             reader,
             Outcome.UNCERTAIN,
             detail=NO_ANSWER,
-            provider_id=question,
-            message_id=tokens.message_id(batch.issue_id, reader, domain) if has_ours else "",
+            provider_id=look_up,
+            message_id=tokens.message_id(batch.issue_id, reader, domain) if has_own_id else "",
         )
         for reader in ids
     ]
 
 
 def claims_without_spool(folder_id: str, *, now: datetime) -> list[tuple[int, int]]:
-    """(batch, attempt) of claims under this spool folder whose lease is over."""
-    ours = _unsettled().filter(worker__endswith=f":{folder_id}", lease_expires_at__lt=now)
-    return list(ours.values_list("pk", "attempt"))
+    """Return (batch, attempt) of the claims under this spool folder whose lease has expired."""
+    claims = _unsettled().filter(worker__endswith=f":{folder_id}", lease_expires_at__lt=now)
+    return list(claims.values_list("pk", "attempt"))
 
 
 def settle_without_spool(
     batch_id: int, attempt: int, *, now: datetime, unless: Callable[[], bool] = lambda: False
 ) -> int:
-    """A claim that left no spool in its own folder: it never began to send, unless the host restarted since.
+    """Settle a claim that has no spool in its own folder. Return how many readers become uncertain.
 
-    Returns how many readers are uncertain for it. `unless` looks for the spool once more, when the batch is locked: a
-    holder who makes one confirms its claim after that and before the first message, so one of the two sees the other.
+    Such a claim never sent a message, unless the host restarted since: then the file may have been lost, and all
+    unanswered readers are uncertain. `unless` looks for the spool once more while the batch is locked.
     """
     with transaction.atomic():
+        # Lock order: the issue's advisory lock, the batch, deliveries, counters of batches.
+        # Race: the holder may be creating its spool right now. It extends its lease after the spool exists and before
+        # the first message, and that UPDATE waits for this lock. So either `unless` finds the spool here, or the
+        # holder's `extend_lease` raises LeaseLost and nothing is sent.
         _lock_issue(batch_id)
         batch = _unsettled().select_for_update().filter(pk=batch_id, attempt=attempt).first()
         if batch is None or unless():
@@ -123,18 +138,19 @@ def settle_without_spool(
 
 
 def settle_lost_host(host: str, *, now: datetime, issue: Issue | None = None) -> tuple[int, int]:
-    """A host that will not come back: all unanswered readers of its claims are uncertain. (batches, readers)
+    """Set all unanswered readers of a lost host's claims to uncertain. Return (number of batches, of readers).
 
-    Its claims of `issue` only, where one is given.
+    Only its claims of `issue`, if given. For a host that will not come back: its spools cannot be read.
     """
     batches = readers = 0
-    if not host or ":" in host:  # that would be no host, but one of its processes
+    if not host or ":" in host:  # a worker's name contains ":"; a host's name does not
         return batches, readers
     lost = _unsettled().filter(worker__startswith=f"{host}:", lease_expires_at__lt=now)
     if issue is not None:
         lost = lost.filter(issue=issue)
     for pk in lost.values_list("pk", flat=True):
         with transaction.atomic():
+            # Lock order: the issue's advisory lock, the batch, deliveries, counters of batches. One transaction a batch.
             _lock_issue(pk)
             batch = _unsettled().select_for_update().filter(pk=pk).first()
             if batch is None:

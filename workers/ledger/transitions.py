@@ -1,4 +1,4 @@
-"""Every arrow of an issue on its way out, and the judge that pauses one whose outcome is bad."""
+"""Transitions of an issue from scheduled to sent, and the thresholds that pause an issue with bad outcomes."""
 
 from __future__ import annotations
 
@@ -27,23 +27,26 @@ logger = logging.getLogger(__name__)
 MIN_SAMPLE = 100
 MIN_REFUSED_COUNT, MAX_REFUSED_SHARE = 3, 0.01
 MAX_REASONS_READ = 2000
-"""Refused or deferred readers whose reasons are looked at."""
+"""Refused or deferred deliveries whose reasons are read; beyond that the reasons are extrapolated."""
 MIN_COMPLAINT_COUNT, MAX_COMPLAINT_SHARE = 3, 0.001
 
 
 def pause(issue: Issue, *, reason: str, editor: Editor | None, now: datetime) -> None:
-    """sending -> paused; what is under way stops within a quarter of a second. Raises issues.WrongState.
+    """sending -> paused. Senders stop within 250 ms. Raises issues.WrongState.
 
-    Where no editor did it, those who may send get a mail.
+    Without `editor`, the editors who may send get an alert by mail.
     """
-    with transaction.atomic():
+    with transaction.atomic():  # the transition and its alert are committed together
         _move(issue, (IssueStatus.SENDING,), IssueStatus.PAUSED, "issue-paused", editor, now, pause_reason=reason[:300])
         if editor is None:
             editor_alerts.queue_alert(issue.newsletter, {"paused": issue.pk}, now=now, roles=editor_alerts.SENDER_ROLES)
 
 
 def hold_back(issue: Issue, *, reason: str, now: datetime) -> None:
-    """scheduled -> paused, because it may not begin; who may send gets a mail. Nothing left. Raises issues.WrongState."""
+    """scheduled -> paused, because the issue may not begin. Nothing was sent. Raises issues.WrongState.
+
+    The editors who may send get an alert by mail.
+    """
     fields = {"pause_reason": reason[:300]}
     with transaction.atomic():
         _move(issue, (IssueStatus.SCHEDULED,), IssueStatus.PAUSED, "issue-held-back", None, now, **fields)
@@ -51,7 +54,7 @@ def hold_back(issue: Issue, *, reason: str, now: datetime) -> None:
 
 
 def resume(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
-    """paused -> sending; an issue that never began is due again at once, with all its checks."""
+    """paused -> sending. An issue that never began becomes scheduled and due now, and runs all checks again."""
     begun = Issue.objects.filter(pk=issue.pk, started_at__isnull=False).exists()
     fields: dict[str, Any] = {"pause_reason": ""} if begun else {"pause_reason": "", "scheduled_at": now}
     to = IssueStatus.SENDING if begun else IssueStatus.SCHEDULED
@@ -59,7 +62,7 @@ def resume(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
 
 
 def postpone(issue: Issue, *, at: datetime, editor: Editor | None, now: datetime) -> None:
-    """paused -> scheduled for `at`, an issue of which nothing was sent. Raises issues.WrongState once it has begun."""
+    """paused -> scheduled for `at`. Raises issues.WrongState if the issue has begun."""
     with transaction.atomic():
         if Issue.objects.filter(pk=issue.pk, started_at__isnull=False).exists():
             raise issues.wrong_state_error(issue)
@@ -68,7 +71,7 @@ def postpone(issue: Issue, *, at: datetime, editor: Editor | None, now: datetime
 
 
 def return_to_draft(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
-    """paused -> draft, to edit an issue of which nothing was sent. Raises issues.WrongState once it has begun."""
+    """paused -> draft, with the approval removed. Raises issues.WrongState if the issue has begun."""
     with transaction.atomic():
         if Issue.objects.filter(pk=issue.pk, started_at__isnull=False).exists():
             raise issues.wrong_state_error(issue)
@@ -78,7 +81,7 @@ def return_to_draft(issue: Issue, *, editor: Editor | None, now: datetime) -> No
 
 
 def cancel(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
-    """paused or scheduled -> cancelled: who has not got it by now never will. Raises issues.WrongState."""
+    """paused or scheduled -> cancelled. Readers who have not received the issue will not. Raises issues.WrongState."""
     issues.cancel(issue, editor=editor, now=now)
 
 
@@ -92,6 +95,7 @@ def _move(
     **fields: Any,
 ) -> None:
     with transaction.atomic():
+        # One conditional UPDATE: of two editors or workers at once, one succeeds and the other gets WrongState.
         if not Issue.objects.filter(pk=issue.pk, status__in=starts).update(status=status, **fields):
             raise issues.wrong_state_error(issue)
         issues.audit(action, issue, editor=editor, now=now)
@@ -99,29 +103,31 @@ def _move(
 
 
 def finish(issue: Issue, *, now: datetime) -> bool:
-    """sending -> sent once nothing is waiting, under way or deferred. Uncertain readers do not hold it up.
+    """sending -> sent if no reader is waiting, claimed or deferred. Uncertain readers do not delay it.
 
-    An issue that followed to readers who had missed it keeps the moment it was first sent.
+    An issue that was sent again to readers who had missed it keeps its first `sent_at`. Safe to repeat.
     """
+    # Race: `plan_resend` or an event may change counts between these reads and the UPDATE. A resend of a sent issue is
+    # still sent (`sendable_scope` returns "again"), and reports read the batches' counters, not these copies.
     if Batch.objects.filter(issue=issue.pk).exclude(status=BatchStatus.DONE).exists():
         return False
-    told = count_deliveries(issue)
-    if told.deferred or told.waiting:
+    counts = count_deliveries(issue)
+    if counts.deferred or counts.waiting:
         return False
     with transaction.atomic():
-        here = Issue.objects.filter(pk=issue.pk, status=IssueStatus.SENDING)
-        counts = {"accepted_count": told.accepted, "refused_count": told.refused, "audience_count": told.audience}
-        if not here.update(status=IssueStatus.SENT, sent_at=Coalesce("sent_at", now), **counts):
+        sending = Issue.objects.filter(pk=issue.pk, status=IssueStatus.SENDING)
+        fields = {"accepted_count": counts.accepted, "refused_count": counts.refused, "audience_count": counts.audience}
+        if not sending.update(status=IssueStatus.SENT, sent_at=Coalesce("sent_at", now), **fields):
             return False
-        issues.audit("issue-sent", issue, editor=None, now=now, accepted=told.accepted, uncertain=told.uncertain)
-    logger.info("issue sent", extra={"issue": issue.pk, "accepted": told.accepted, "uncertain": told.uncertain})
+        issues.audit("issue-sent", issue, editor=None, now=now, accepted=counts.accepted, uncertain=counts.uncertain)
+    logger.info("issue sent", extra={"issue": issue.pk, "accepted": counts.accepted, "uncertain": counts.uncertain})
     return True
 
 
 def check_thresholds(issue: Issue, *, now: datetime) -> bool:
-    """Pause the issue if too many addresses refuse it or too many readers complain. True if it was paused.
+    """Pause the issue if too many addresses were refused or too many readers complained. True if it was paused.
 
-    Batches from before an editor's resume do not count again.
+    Batches recorded before an editor's last resume are not counted.
     """
     reason = _exceeded_threshold(issue)
     if not reason:
@@ -135,7 +141,7 @@ def check_thresholds(issue: Issue, *, now: datetime) -> bool:
 
 
 def _exceeded_threshold(issue: Issue) -> str:
-    """Why the issue should stop, in the newsletter's language; "" if it may go on."""
+    """Return why the issue should stop, in the newsletter's language; "" if no threshold is exceeded."""
     since = last_resumed_at(issue)
     batches = Batch.objects.filter(issue=issue.pk)
     counts = (batches.filter(sent_at__gt=since) if since else batches).aggregate(
@@ -150,7 +156,7 @@ def _exceeded_threshold(issue: Issue) -> str:
             return reason
         complaints = _reported(issue, DeliveryStatus.COMPLAINED, since)
         if complaints >= MIN_COMPLAINT_COUNT and complaints > tried * MAX_COMPLAINT_SHARE:
-            return _("%(complaints)s readers of %(tried)s have reported this mail as unwanted.") % {
+            return _("%(complaints)s of %(tried)s readers have reported this mail as spam.") % {
                 "complaints": complaints,
                 "tried": tried,
             }
@@ -162,60 +168,63 @@ def _is_too_many(count: int, whole: int) -> bool:
 
 
 def _bad_address_reason(issue: Issue, counts: Mapping[str, int], since: datetime | None) -> str:
-    """Addresses that do not exist, told by the answer or by a bounce afterwards: the list is bad."""
+    """Return a reason if too many addresses do not exist, by SMTP answers and later bounces; else ""."""
     bounced, tried = _reported(issue, DeliveryStatus.BOUNCED, since), counts["accepted"] + counts["refused"]
     if not _is_too_many(counts["refused"] + bounced, tried):
         return ""
-    found = _count_reasons(issue, Outcome.REFUSED, counts["refused"], since)
-    gone = bounced + sum(number for cause, number in found.items() if cause.fault == "address")
-    if not _is_too_many(gone, tried):
+    reasons = _count_reasons(issue, Outcome.REFUSED, counts["refused"], since)
+    bad_addresses = bounced + sum(number for cause, number in reasons.items() if cause.fault == "address")
+    if not _is_too_many(bad_addresses, tried):
         return ""
-    return _("%(refused)s of %(tried)s addresses were refused. Look at the reasons before you go on.") % {
-        "refused": gone,
+    return _("%(refused)s of %(tried)s addresses were refused. Check the reasons before you resume.") % {
+        "refused": bad_addresses,
         "tried": tried,
     }
 
 
 def _sender_fault_reason(issue: Issue, counts: Mapping[str, int], since: datetime | None) -> str:
-    """Mail turned away, for good or for now, for what is ours to put right: no reader's address is at fault."""
+    """Return a reason if too many messages were refused or deferred by the sender's own fault; else ""."""
     tried = sum(counts.values())
     if not _is_too_many(counts["refused"] + counts["deferred"], tried):
         return ""
-    found = _count_reasons(issue, Outcome.REFUSED, counts["refused"], since)
-    found += _count_reasons(issue, Outcome.DEFERRED, counts["deferred"], since)
-    ours = Counter({cause: number for cause, number in found.items() if cause.fault == "sender"})
-    if not _is_too_many(ours.total(), tried):
+    reasons = _count_reasons(issue, Outcome.REFUSED, counts["refused"], since)
+    reasons += _count_reasons(issue, Outcome.DEFERRED, counts["deferred"], since)
+    sender_faults = Counter({cause: number for cause, number in reasons.items() if cause.fault == "sender"})
+    if not _is_too_many(sender_faults.total(), tried):
         return ""
-    return _("%(count)s of %(tried)s mails were turned away because of us, not of the readers: %(cause)s.") % {
-        "count": ours.total(),
+    return _("%(count)s of %(tried)s mails were rejected because of the sender, not the readers: %(cause)s.") % {
+        "count": sender_faults.total(),
         "tried": tried,
-        "cause": ours.most_common(1)[0][0].words,
+        "cause": sender_faults.most_common(1)[0][0].words,
     }
 
 
 def _count_reasons(
     issue: Issue, outcome: Outcome, number: int, since: datetime | None
 ) -> Counter[failure_reasons.FailureReason]:
-    """How many of `number` readers have which cause; of very many, as some of them tell."""
+    """Return how many of `number` readers have which reason. Beyond MAX_REASONS_READ rows the shares are extrapolated."""
     rows = Delivery.objects.filter(issue=issue.pk, outcome=outcome)
     if since:
         rows = rows.filter(batch__sent_at__gt=since)
-    told = Counter(
+    sample = Counter(
         failure_reasons.classify(*row, outcome=outcome) for row in rows.values_list("code", "detail")[:MAX_REASONS_READ]
     )
-    share = number / told.total() if told else 0.0
-    return Counter({cause: round(count * share) for cause, count in told.items()})
+    share = number / sample.total() if sample else 0.0
+    return Counter({cause: round(count * share) for cause, count in sample.items()})
 
 
 def _is_first_batch_done(issue: Issue) -> bool:
-    """The first small batch is a sample by itself, and this is the moment to judge it."""
+    """True while the small first batch has been sent and no other batch has been claimed.
+
+    The first batch counts as a sample although it is smaller than MIN_SAMPLE.
+    """
     firsts = Batch.objects.filter(issue=issue.pk, is_first=True)
     rest = Batch.objects.filter(issue=issue.pk, is_first=False, is_retry=False)
     return firsts.exists() and not rest.exclude(status=BatchStatus.WAITING, attempt=0).exists()
 
 
 def _reported(issue: Issue, status: DeliveryStatus, since: datetime | None) -> int:
-    """Readers of whom a provider has reported this, whether a person has let it take effect or not."""
+    """Count readers with such an event, including quarantined events that wait for a person's decision."""
     events = Event.objects.filter(issue=issue.pk, kind__in=[f"{before}{status}" for before in ("", "due_", "held_")])
     if since:
         events = events.filter(occurred_at__gt=since)
@@ -223,6 +232,6 @@ def _reported(issue: Issue, status: DeliveryStatus, since: datetime | None) -> i
 
 
 def last_resumed_at(issue: Issue) -> datetime | None:
-    """When an editor last let it go on."""
+    """Return when the issue was last resumed, or None."""
     entries = AuditEntry.objects.filter(subject=f"issue {issue.pk}", action="issue-resumed")
     return entries.order_by("-occurred_at").values_list("occurred_at", flat=True).first()

@@ -1,8 +1,8 @@
-"""One claim on its way out: each reader in order, at the pace granted, asking all the while who may still receive.
+"""Send the readers of one claim, in order, at the granted rate, with a recheck of who may still receive.
 
-Routes take one letter at a time, or a few at once, or a call with many readers. Whichever it is, the answers are in the
-spool before anything else leaves, and readers leave in ascending order; so after a crash the first readers without an
-answer, as many as `window` says, are all who may have got it.
+A route takes one message at a time, several in parallel, or one call for many readers. In each case an answer is in the
+spool before the next message is sent, and readers are sent to in ascending order. So after a crash only the first
+readers without an answer can have received a message; `window` says how many.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from workers.routes.base import MergeRoute, ParallelRoute, account_of, boottime
 from workers.throttling import domain_limits, failure_reasons, mailbox_providers
 
 RECHECK_INTERVAL_S = 0.25
+"""Nothing may be sent later than one second after an unsubscription; the recheck takes at most a quarter of that."""
 
 
 def window(route: routes.MailRoute | None) -> int:
-    """How many readers may be without an answer at once."""
+    """Return how many readers may be without an answer at the same time."""
     if isinstance(route, MergeRoute):
         return route.most_at_once
     return route.capabilities.window if route else 0
@@ -42,28 +43,28 @@ class _InFlight(NamedTuple):
 
 
 class ClaimSender:
-    """One claim on its way out."""
+    """Sends one claim. After `send_all`, `entries` holds the outcomes and the other attributes what the route reported."""
 
     def __init__(
         self,
         issue: Issue,
         claim: ledger.Claim,
-        answers: spool.SendSpool,
-        until: float,
+        send_spool: spool.SendSpool,
+        stop_at: float,
         is_stopping: Callable[[], bool],
     ) -> None:
-        self.issue, self.claim, self.answers, self.until = issue, claim, answers, until
+        self.issue, self.claim, self.send_spool, self.stop_at = issue, claim, send_spool, stop_at
         self.is_stopping = is_stopping
         self.entries: list[ledger.LedgerEntry] = []
         self.problem: routes.RouteUnavailable | routes.AccountRefused | None = None
-        self.slowed: dict[str, domain_limits.SlowDownRequest] = {}
-        self.is_broken = self.under_way = False
+        self.slow_downs: dict[str, domain_limits.SlowDownRequest] = {}
+        self.is_broken = self.has_in_flight = False
         self._begun = self._ended = 0
         self._is_halted = False
         self._excluded: dict[int, str] = {}
         self._account = ""
         self._started = boottime()
-        self._asked_at = claim.deadline - claim.lease_s
+        self._rechecked_at = claim.deadline - claim.lease_s
 
     @property
     def sent_per_s(self) -> float:
@@ -71,20 +72,23 @@ class ClaimSender:
 
     @property
     def asks_to_slow_down(self) -> bool:
-        return bool(self.slowed)
+        return bool(self.slow_downs)
 
     @property
     def _should_stop(self) -> bool:
-        """The provider would rather not have the next."""
+        """True if the provider asked to slow down or failed to answer."""
         return self.asks_to_slow_down or self.is_broken
 
     def send_all(self, route: routes.MailRoute) -> None:
-        """Every claimed reader in order, until something says stop. Raises TooLate or ledger.LeaseLost."""
+        """Send to every claimed reader in order, until a stop. Raises routes.DeadlineExceeded or ledger.LeaseLost.
+
+        `routes.RouteUnavailable` and `routes.AccountRefused` are kept in `problem`; unsent readers wait again.
+        """
         try:
             route.open()
             self._account = account_of(route)
             self._readers = builder.load_recipients(self.claim.ids)
-            self._own = tokens.make_for_subscribers(self.claim.issue, self.claim.ids)
+            self._tokens = tokens.make_for_subscribers(self.claim.issue, self.claim.ids)
             self._excluded = {
                 reader: audience.NOT_SUBSCRIBED for reader in self.claim.ids if reader not in self._readers
             }
@@ -105,26 +109,28 @@ class ClaimSender:
 
     def _send_one_by_one(self, route: routes.MailRoute) -> None:
         for place, reader in enumerate(self.claim.ids):
-            if not self._wait_for_turn(place) or not self._one(route, place, reader):
+            if not self._wait_for_turn(place) or not self._send_one(route, place, reader):
                 break
 
-    def _one(self, route: routes.MailRoute, place: int, reader: int) -> bool:
-        """One reader; False if the provider would rather not have the next."""
-        letter = self._build_or_skip(route, place, reader)
-        if letter is None:
+    def _send_one(self, route: routes.MailRoute, place: int, reader: int) -> bool:
+        """Send to one reader. Return False if nothing more should be sent."""
+        outgoing = self._build_or_skip(route, place, reader)
+        if outgoing is None:
             return True
-        self.under_way = True
+        # From here to the record the message may have left: an exception in between makes its reader uncertain. The
+        # three errors below are raised only if nothing was sent.
+        self.has_in_flight = True
         try:
-            result = route.send(letter, deadline=self.claim.deadline)
+            result = route.send(outgoing, deadline=self.claim.deadline)
         except (routes.RouteUnavailable, routes.AccountRefused, routes.DeadlineExceeded):
-            self.under_way = False
+            self.has_in_flight = False
             raise
-        self._record_result(place, reader, result, letter.message_id)
-        self.under_way = False
+        self._record_result(place, reader, result, outgoing.message_id)
+        self.has_in_flight = False
         return not self._should_stop
 
     def _build_or_skip(self, route: routes.MailRoute, place: int, reader: int) -> routes.OutgoingMessage | None:
-        """The letter, or None for a reader who gets none; why is written down."""
+        """Return the message, or None for a reader who is skipped or refused; the reason is recorded."""
         if route.capabilities.asks_before_each and reader not in self._excluded:
             self._excluded |= audience.no_longer_allowed([reader])
         if reader in self._excluded:
@@ -145,28 +151,34 @@ class ClaimSender:
             return routes.OutgoingMessage(
                 builder.envelope_sender(self._mail, person), recipient, message_id, message=message
             )
-        copy = builder.render(self._mail, person, now=timezone.now(), own=self._own[reader])
-        return routes.OutgoingMessage(copy.sender, copy.recipient, copy.message_id, copy.data, stuffed=copy.stuffed)
+        rendered = builder.render(self._mail, person, now=timezone.now(), own=self._tokens[reader])
+        return routes.OutgoingMessage(
+            rendered.sender, rendered.recipient, rendered.message_id, rendered.data, stuffed=rendered.stuffed
+        )
 
-    # --- a few at once ---
+    # --- several in parallel ---
 
     def _send_in_parallel(self, route: ParallelRoute) -> None:
-        """As many letters under way as the window allows. One that could not leave stops the next ones, not the others."""
+        """Keep as many messages in flight as the window allows.
+
+        If one cannot be sent, no further message is started; those in flight are completed.
+        """
         flying: dict[Future[routes.SendResult], _InFlight] = {}
         problems: list[Exception] = []
         most = route.capabilities.window
         try:
             for place, reader in enumerate(self.claim.ids):
-                patient = self.claim.interval_s > RECHECK_INTERVAL_S  # no answer waits for the pace to be written down
-                problems += self._collect_results(route, flying, most=0 if patient else most - 1)
+                # At a slow rate wait for every answer, so that it is in the spool before the pause begins.
+                is_slow = self.claim.interval_s > RECHECK_INTERVAL_S
+                problems += self._collect_results(route, flying, most=0 if is_slow else most - 1)
                 if problems or self._is_halted or self._should_stop or not self._wait_for_turn(place):
                     break
-                if letter := self._build_or_skip(route, place, reader):
-                    self.under_way = True
+                if outgoing := self._build_or_skip(route, place, reader):
+                    self.has_in_flight = True
                     self._begun += 1
                     may_leave = partial(self._may_leave, reader)
-                    future = route.begin(letter, deadline=self.claim.deadline, may_leave=may_leave)
-                    flying[future] = _InFlight(place, reader, letter.message_id)
+                    future = route.begin(outgoing, deadline=self.claim.deadline, may_leave=may_leave)
+                    flying[future] = _InFlight(place, reader, outgoing.message_id)
         finally:
             problems += self._collect_results(route, flying, most=0)
         if problems:
@@ -175,45 +187,46 @@ class ClaimSender:
     def _collect_results(
         self, route: ParallelRoute, flying: dict[Future[routes.SendResult], _InFlight], *, most: int
     ) -> list[Exception]:
-        """Write down the answers that are here, and wait until at most `most` are not. Returns what went wrong.
+        """Record the answers that have arrived, and wait until at most `most` are missing. Return the errors.
 
-        A letter ends with its answer in the spool. One that an error lost sight of counts as under way for good.
+        A message has ended when its answer is in the spool. `_ended` is not raised if recording fails, so that a message
+        without a recorded answer counts as in flight when the spool is closed.
         """
         problems = list[Exception]()
         while flying:
             done = route.finished(flying, wait=len(flying) > most)
             for future in done:
-                sent = flying.pop(future)
+                flight = flying.pop(future)
                 try:
                     result = future.result()
                 except CancelledError:
-                    self._handle_cancelled(sent)
+                    self._handle_cancelled(flight)
                 except (routes.RouteUnavailable, routes.AccountRefused, routes.DeadlineExceeded) as problem:
                     problems.append(problem)
                 else:
-                    self._record_result(sent.place, sent.reader, result, sent.message_id)
+                    self._record_result(flight.place, flight.reader, result, flight.message_id)
                 self._ended += 1
             if not done:
                 break
-        self.under_way = self._begun != self._ended
+        self.has_in_flight = self._begun != self._ended
         return problems
 
     def _may_leave(self, reader: int) -> bool:
-        """For a letter that had to wait for a connection."""
+        """Recheck just before a message is sent that had to wait for a connection. Called in a thread of the route."""
         self._excluded |= audience.no_longer_allowed([reader])
         return reader not in self._excluded and bool(ledger.sendable_scope(self.claim.issue)) and not self.is_stopping()
 
-    def _handle_cancelled(self, sent: _InFlight) -> None:
-        """It may not leave any more: because of its reader, or none may."""
-        if sent.reader in self._excluded:
-            self._write(sent.place, ledger.LedgerEntry(sent.reader, Outcome.SKIPPED, self._excluded[sent.reader]))
+    def _handle_cancelled(self, flight: _InFlight) -> None:
+        """Record a message that `_may_leave` stopped: skipped because of its reader, else the whole claim halts."""
+        if flight.reader in self._excluded:
+            self._write(flight.place, ledger.LedgerEntry(flight.reader, Outcome.SKIPPED, self._excluded[flight.reader]))
         else:
             self._is_halted = True
 
-    # --- many by one call ---
+    # --- many readers in one call ---
 
     def _send_by_merge(self, route: MergeRoute) -> None:
-        """Calls of the size that the route wants now; whom a call left out is offered again, first."""
+        """Make calls of the size that the route wants now. Readers that a call left out come first in the next call."""
         mark = look_ups.make_mark(self.claim.batch, self.claim.attempt)
         plan = merge_template.compile_template(self._mail, route, mark=mark)
         most, waiting = route.most_at_once, deque(enumerate(self.claim.ids))
@@ -229,7 +242,7 @@ class ClaimSender:
     def _call(
         self, route: MergeRoute, plan: merge_template.MergeTemplate, chosen: Sequence[tuple[int, int]]
     ) -> list[tuple[int, int]]:
-        """One call. Returns whom the provider left out: they have surely not got it."""
+        """Make one call. Return the readers that the provider left out; they certainly received nothing."""
         self._excluded |= audience.no_longer_allowed(reader for _place, reader in chosen)
         parts = []
         for place, reader in chosen:
@@ -238,17 +251,18 @@ class ClaimSender:
                 continue
             try:
                 parts.append(
-                    (place, reader, merge_template.build_recipient(plan, self._readers[reader], self._own[reader]))
+                    (place, reader, merge_template.build_recipient(plan, self._readers[reader], self._tokens[reader]))
                 )
             except header_fields.Unsendable as error:
                 self._write(place, ledger.LedgerEntry(reader, Outcome.REFUSED, "5.1.3", str(error)))
         if not parts:
             return []
-        self.under_way = True
+        # An exception other than these three, such as a timeout, leaves all readers of the call uncertain.
+        self.has_in_flight = True
         try:
             results = route.send_many(plan.mailing, [part for *_who, part in parts], deadline=self.claim.deadline)
         except (routes.RouteUnavailable, routes.AccountRefused, routes.DeadlineExceeded):
-            self.under_way = False
+            self.has_in_flight = False
             raise
         left_out = []
         for (place, reader, part), result in zip(parts, results, strict=True):
@@ -256,10 +270,10 @@ class ClaimSender:
                 left_out.append((place, reader))
             else:
                 self._record_result(place, reader, result, part.message_id)
-        self.under_way = False
+        self.has_in_flight = False
         return left_out
 
-    # --- what became of them ---
+    # --- outcomes ---
 
     def _record_result(self, place: int, reader: int, result: routes.SendResult, message_id: str) -> None:
         outcome, provider_id = self._interpret_result(reader, result), result.provider_id
@@ -268,38 +282,42 @@ class ClaimSender:
         self._write(place, ledger.LedgerEntry(reader, outcome, result.code, result.detail, provider_id, message_id))
 
     def _interpret_result(self, reader: int, result: routes.SendResult) -> str:
-        """The outcome to record; `slowed` (by lane) and `is_broken` tell what else the answer says."""
+        """Return the outcome to record. Updates `slow_downs` (by domain limit; "" is the route) and `is_broken`."""
         self.is_broken = self.is_broken or result.is_outage
         if result.outcome not in {Outcome.DEFERRED, Outcome.REFUSED}:
             return result.outcome
         cause = failure_reasons.classify(result.code, result.detail, outcome=result.outcome)
-        if "" not in self.slowed and (whom := failure_reasons.slow_down_scope(cause, result)):
-            lane = mailbox_providers.provider_key(self._readers[reader].email) if whom == "lane" else ""
-            self.slowed[lane] = domain_limits.SlowDownRequest(
-                lane,
-                self._domain_rate(lane),
+        if "" not in self.slow_downs and (scope := failure_reasons.slow_down_scope(cause, result)):
+            limit = mailbox_providers.provider_key(self._readers[reader].email) if scope == "lane" else ""
+            self.slow_downs[limit] = domain_limits.SlowDownRequest(
+                limit,
+                self._domain_rate(limit),
                 error=f"{result.code} {result.detail}",
                 retry_after_s=max(result.retry_after_s, cause.hold_s),
                 none_accepted=not any(entry.outcome == Outcome.ACCEPTED for entry in self.entries),
             )
         return failure_reasons.outcome_to_record(cause, result.outcome)
 
-    def _domain_rate(self, lane: str) -> float:
-        """How fast the readers of one lane got it in this claim, the last of them counted as well."""
-        if not lane:
+    def _domain_rate(self, limit: str) -> float:
+        """Return messages per second to the readers of one domain limit in this claim; the deferred one counts as well."""
+        if not limit:
             return self.sent_per_s
-        took = (entry.subscription for entry in self.entries if entry.outcome == Outcome.ACCEPTED)
-        there = sum(mailbox_providers.provider_key(self._readers[reader].email) == lane for reader in took)
-        return (there + 1) / max(0.05, boottime() - self._started)
+        accepted = (entry.subscription for entry in self.entries if entry.outcome == Outcome.ACCEPTED)
+        count = sum(mailbox_providers.provider_key(self._readers[reader].email) == limit for reader in accepted)
+        return (count + 1) / max(0.05, boottime() - self._started)
 
     def _write(self, place: int, entry: ledger.LedgerEntry) -> None:
-        self.answers.answer(
+        # The order matters: a crash after this line leaves the answer on disk.
+        self.send_spool.append(
             spool.SpooledResult(place, entry.outcome, entry.code, entry.detail, entry.provider_id, entry.message_id)
         )
         self.entries.append(entry)
 
     def _wait_for_turn(self, place: int) -> bool:
-        """Keep the pace and the lease; every 250 ms ask who is still allowed and whether the issue still goes."""
+        """Wait until the next message is due by the rate. Return False if nothing more may be sent.
+
+        Every 250 ms it rechecks who may still receive and whether the issue is still being sent, and renews the lease.
+        """
         due = self._started + place * self.claim.interval_s
         while True:
             if not self._recheck(place):
@@ -310,12 +328,14 @@ class ClaimSender:
             time.sleep(min(left, RECHECK_INTERVAL_S))
 
     def _recheck(self, place: int) -> bool:
+        # boottime continues while the host is suspended. A worker that was stopped past its lease therefore notices it
+        # here, and `extend_lease` raises LeaseLost before the next message.
         now = boottime()
-        if now - self._asked_at < RECHECK_INTERVAL_S:
+        if now - self._rechecked_at < RECHECK_INTERVAL_S:
             return True
         if now > self.claim.deadline - self.claim.lease_s * 2 / 3:
             self.claim = ledger.extend_lease(self.claim, now=timezone.now())
         left = self.claim.ids[place:]
         self._excluded |= audience.no_longer_allowed(left)
-        self._asked_at = now
-        return bool(ledger.sendable_scope(self.claim.issue)) and now < self.until and not self.is_stopping()
+        self._rechecked_at = now
+        return bool(ledger.sendable_scope(self.claim.issue)) and now < self.stop_at and not self.is_stopping()

@@ -1,6 +1,7 @@
-"""A correction as a whole: the link, the note in the archive, whom a mail about it can go to, and the next issue.
+"""A correction of a sent issue: its link, its note in the archive, the recipients of a mail about it, the next issue.
 
-What each part does to an issue is in `newsletter.corrections`; who got, clicked or missed an issue knows the ledger.
+`newsletter.corrections` changes the issue. The audience filters for readers who received or clicked an issue are in
+`workers.ledger.counts`.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ ONLY_TOTALS, UNMEASURED, EXPIRED, NO_CLICKS_YET = "together", "unmeasured", "for
 
 @dataclass(frozen=True)
 class RecipientGroup:
-    """Readers who can be written to about a correction, as they are now."""
+    """A group of readers who can get a mail about a correction, counted now."""
 
     key: str
     audience: dict[str, Any] = field(default_factory=dict)
     count: int = 0
-    """Who may get mail."""
+    """Readers who may get mail."""
     excluded: Mapping[str, int] = field(default_factory=dict)
     languages: tuple[str, ...] = ()
     unavailable_reason: str = ""
-    """Why it cannot be chosen; "" if it can."""
+    """Why the group cannot be chosen; "" if it can."""
 
     @property
     def got(self) -> int:
@@ -40,70 +41,73 @@ class RecipientGroup:
 
 
 def recipient_groups(issue: Issue, about: Sequence[Link], *, now: datetime) -> list[RecipientGroup]:
-    """Whom a mail can go to: the editions concerned, everybody who got the issue, and those who clicked, where known."""
-    found = []
+    """Return the possible groups: readers of the editions concerned, all who got the issue, and those who clicked."""
+    groups = []
     if languages := _affected_languages(issue, about):
-        found.append(_recipient_group(issue, EDITION_GROUP, _got_it_in(issue, languages), languages))
-    found.append(_recipient_group(issue, EVERYBODY_GROUP, {"got_issue": issue.pk}))
+        groups.append(_recipient_group(issue, EDITION_GROUP, _received_edition(issue, languages), languages))
+    groups.append(_recipient_group(issue, EVERYBODY_GROUP, {"got_issue": issue.pk}))
     if about:
-        found.append(_clicked_group(issue, about, now=now))
-    return found
+        groups.append(_clicked_group(issue, about, now=now))
+    return groups
 
 
 def _affected_languages(issue: Issue, about: Sequence[Link]) -> tuple[str, ...]:
-    """The languages in which these links stand; none where that is all of them."""
+    """Return the languages that contain these links; () if all languages do."""
     languages = tuple(dict.fromkeys(link.language for link in about))
     return languages if len(languages) < len(issue.newsletter.languages) else ()
 
 
-def _got_it_in(issue: Issue, languages: Sequence[str]) -> dict[str, Any]:
+def _received_edition(issue: Issue, languages: Sequence[str]) -> dict[str, Any]:
     return {"got_edition": {"issue": issue.pk, "languages": list(languages)}}
 
 
 def affected_languages(note: Correction) -> tuple[str, ...]:
-    """The languages of an issue in which a link was wrong; none where a fact was, or all of them had it."""
+    """Return the languages in which a link was wrong; () for a wrong fact, or if all languages are affected."""
     about = [link for link in corrections.numbered_links(note.issue) if link.number in note.links]
     return _affected_languages(note.issue, about)
 
 
 def draft_mail(note: Correction, *, editor: Editor | None, now: datetime) -> Issue:
-    """The mail about a correction to those who got what was wrong; asked again, even at once, the same draft."""
+    """Create the draft of a mail about a correction, to readers who got the error. Repeated calls return the same draft."""
     with transaction.atomic():
-        here = Correction.objects.select_for_update(of=("self",)).select_related("issue__newsletter").get(pk=note.pk)
-        if there := corrections.mail_issues(here.issue).get(here.pk):
-            return there
-        languages = affected_languages(here)
-        asked = _got_it_in(here.issue, languages) if languages else {"got_issue": here.issue_id}
-        return corrections.create_mail_draft(here, asked, editor=editor, now=now)
+        # The lock on the correction's row makes a second request wait until the first draft exists.
+        locked = Correction.objects.select_for_update(of=("self",)).select_related("issue__newsletter").get(pk=note.pk)
+        if draft := corrections.mail_issues(locked.issue).get(locked.pk):
+            return draft
+        languages = affected_languages(locked)
+        filters = _received_edition(locked.issue, languages) if languages else {"got_issue": locked.issue_id}
+        return corrections.create_mail_draft(locked, filters, editor=editor, now=now)
 
 
-def _recipient_group(issue: Issue, key: str, asked: dict[str, Any], languages: tuple[str, ...] = ()) -> RecipientGroup:
-    count, excluded = audience.count_recipients(issue.newsletter, asked)
-    return RecipientGroup(key, asked, count, excluded, languages)
+def _recipient_group(
+    issue: Issue, key: str, filters: dict[str, Any], languages: tuple[str, ...] = ()
+) -> RecipientGroup:
+    count, excluded = audience.count_recipients(issue.newsletter, filters)
+    return RecipientGroup(key, filters, count, excluded, languages)
 
 
 def _clicked_group(issue: Issue, about: Sequence[Link], *, now: datetime) -> RecipientGroup:
-    """Single readers are known only where they are measured one by one, and not for long."""
+    """Clicks of single readers are known only with individual tracking, and until retention deletes them."""
     tracking = issue.newsletter.tracking
     if tracking != Tracking.INDIVIDUAL:
         return RecipientGroup(CLICKED_GROUP, unavailable_reason=UNMEASURED if tracking == Tracking.OFF else ONLY_TOTALS)
-    asked = {"clicked_link": {"issue": issue.pk, "links": sorted(link.number for link in about)}}
-    circle = _recipient_group(issue, CLICKED_GROUP, asked)
-    if circle.count:
-        return circle
+    filters = {"clicked_link": {"issue": issue.pk, "links": sorted(link.number for link in about)}}
+    group = _recipient_group(issue, CLICKED_GROUP, filters)
+    if group.count:
+        return group
     is_old = issue.started_at is not None and now - issue.started_at > retention.KEEP_HITS
     return RecipientGroup(CLICKED_GROUP, unavailable_reason=EXPIRED if is_old else NO_CLICKS_YET)
 
 
 @dataclass(frozen=True)
 class CorrectionRequest:
-    """What an editor decided."""
+    """An editor's input."""
 
     words: Mapping[str, str]
     numbers: Collection[int] = ()
-    """Links to amend; none where a fact was wrong."""
+    """Numbers of the links to amend; () for a wrong fact."""
     was: str = ""
-    """Where they lead, as the editor saw it."""
+    """Their target when the editor saw it; a later change by another editor is refused."""
     url: str = ""
     is_shown: bool = True
     tells_next: bool = False
@@ -116,28 +120,32 @@ class CorrectionResult:
     draft: Issue | None
     """The mail about it, to be reviewed and sent."""
     told_in: Issue | None
-    """The open draft that begins with the erratum."""
+    """The open draft whose first block is now the erratum."""
     has_lapsed: bool = False
-    """That draft had been approved."""
+    """True if that draft had been approved and the approval was removed."""
 
 
-def apply(issue: Issue, wish: CorrectionRequest, *, editor: Editor | None, now: datetime) -> CorrectionResult:
-    """All of it, or nothing. Raises corrections.WrongAddress, issues.WrongState."""
+def apply(issue: Issue, request: CorrectionRequest, *, editor: Editor | None, now: datetime) -> CorrectionResult:
+    """Apply the whole request in one transaction. Raises corrections.WrongAddress, issues.WrongState."""
     with transaction.atomic():
-        if wish.numbers:
-            corrections.amend_links(issue, wish.numbers, wish.url, was=wish.was, editor=editor, now=now)
+        if request.numbers:
+            corrections.amend_links(issue, request.numbers, request.url, was=request.was, editor=editor, now=now)
         note = corrections.create_note(
-            issue, wish.words, numbers=wish.numbers, is_shown=wish.is_shown, editor=editor, now=now
+            issue, request.words, numbers=request.numbers, is_shown=request.is_shown, editor=editor, now=now
         )
-        told, has_lapsed = add_to_next_issue(note, editor=editor, now=now) if wish.tells_next else (None, False)
+        next_issue, has_lapsed = (
+            add_to_next_issue(note, editor=editor, now=now) if request.tells_next else (None, False)
+        )
         draft = (
-            corrections.create_mail_draft(note, wish.circle.audience, editor=editor, now=now) if wish.circle else None
+            corrections.create_mail_draft(note, request.circle.audience, editor=editor, now=now)
+            if request.circle
+            else None
         )
-    return CorrectionResult(note, draft, told, has_lapsed)
+    return CorrectionResult(note, draft, next_issue, has_lapsed)
 
 
 def add_to_next_issue(note: Correction, *, editor: Editor | None, now: datetime) -> tuple[Issue | None, bool]:
-    """(the draft that opens with it, whether its approval lapsed by that). Raises issues.WrongState."""
+    """Return the draft that got the erratum and whether this removed its approval. Raises issues.WrongState."""
     was_approved = corrections.is_draft_approved(note.issue.newsletter)
-    told = corrections.add_to_next_issue(note, editor=editor, now=now)
-    return told, told is not None and was_approved and told.status == IssueStatus.DRAFT
+    next_issue = corrections.add_to_next_issue(note, editor=editor, now=now)
+    return next_issue, next_issue is not None and was_approved and next_issue.status == IssueStatus.DRAFT

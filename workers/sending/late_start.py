@@ -1,7 +1,7 @@
-"""Why an issue that is due may not begin by itself: hours late, or due only because a clock jumped. Reads only.
+"""Reasons to hold an issue that is due: it is hours late, or a clock jump made it due. Reads only.
 
-A machine that was down for a day must not mail a newsletter's readers at three in the morning when it comes back, and a
-clock that was set wrong must not send next week's issue. A person decides then, on the progress page.
+A server that was down for a day must not send a newsletter at three in the morning when it returns, and a clock that was
+set wrong must not send next week's issue. In both cases a person decides on the progress page.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from newsletter import formatting
 from newsletter.models import Issue
 
 MIN_CLOCK_JUMP = timedelta(minutes=5)
-"""A clock that gained less against the seconds that passed was only set right."""
+"""A smaller jump is a normal correction of the clock."""
 
 
 @dataclass
 class ClockWatch:
-    """The wall clock beside a steady one, as one process saw both last."""
+    """Compares the wall clock with a steady clock, within one process."""
 
     seen: tuple[datetime, float] | None = None
 
     def jumped_from(self, *, now: datetime, tick: float) -> datetime | None:
-        """What the wall clock should show at `now`, if it jumped ahead since it was asked last; else None.
+        """Return the time that the wall clock should show at `now` if it jumped ahead since the last call; else None.
 
-        `tick` is in seconds that pass whatever the wall clock is set to, the machine's sleep included.
+        `tick` is boottime in seconds: setting the wall clock does not change it, and time in suspend counts.
         """
-        then, at_tick = self.seen or (now, tick)
+        last_time, last_tick = self.seen or (now, tick)
         self.seen = (now, tick)
-        expected = then + timedelta(seconds=tick - at_tick)
+        expected = last_time + timedelta(seconds=tick - last_tick)
         return expected if now - expected > MIN_CLOCK_JUMP else None
 
 
 def reason_to_hold(issue: Issue, *, now: datetime, jumped_from: datetime | None = None) -> str:
-    """The reason in the newsletter's language, with the question to answer; "" if the issue may begin."""
+    """Return the reason in the newsletter's language, with the question to answer; "" if the issue may begin."""
     due, zone = issue.scheduled_at, issue.newsletter.zone
     if due is None:
         return ""
     with translation.override(issue.newsletter.default_language):
         if jumped_from is not None and jumped_from < due <= now:
             return _(
-                "The clock of this machine jumped from %(before)s to %(now)s, past the time this issue was due. "
+                "The server clock jumped from %(before)s to %(now)s, past the time this issue was due. "
                 "Send it now, at another time, or take it back?"
             ) % {"before": formatting.format_datetime(jumped_from, zone), "now": formatting.format_datetime(now, zone)}
         if now - due > timedelta(hours=settings.MOST_LATE_H):

@@ -1,8 +1,8 @@
-"""From a due issue to the last answer: begin, claim, send, record, and begin again after a crash.
+"""Sending of an issue, from due to the last answer: begin, claim, send, record, and recover after a crash.
 
-Operations for ticks and tasks. The ledger writes the state, wire makes the bytes, routes talk to the outside; what is
-here decides the order: the answer is in the spool before the next message leaves, and in the ledger before the claim is
-given up.
+Operations for periodic tasks and for `send`. `workers.ledger` writes the state, `workers.message` makes the bytes,
+`workers.routes` sends. This module decides the order: an answer is in the spool before the next message is sent, and in
+the ledger before the claim is released.
 """
 
 from __future__ import annotations
@@ -33,25 +33,29 @@ logger = logging.getLogger(__name__)
 MAX_TASK_S = 20.0
 
 
-# --- beginning -------------------------------------------------------------------------------------------------------
+# --- begin -----------------------------------------------------------------------------------------------------------
 
 
 def begin_due(*, now: datetime, jumped_from: datetime | None = None) -> list[int]:
-    """Freeze, check and plan every issue whose time has come. Returns the ids of those that are sending now.
+    """Freeze, check and plan every issue that is due. Return the ids of those that are being sent now.
 
-    An issue waits up to a minute for a fresh look at its articles and links, which a worker takes; no longer. One that
-    is hours late, or due only because the clock jumped ahead from `jumped_from`, waits for a person.
+    An issue waits up to a minute for a fresh check of its articles and links by a worker. An issue that is hours late,
+    or due only because the clock jumped ahead from `jumped_from`, waits for a person's decision. Safe to repeat and to
+    run in several workers: `ledger.begin` is one conditional transition.
     """
     due = Issue.objects.filter(status=IssueStatus.SCHEDULED, scheduled_at__lte=now)
-    chosen = list(due.select_related("newsletter").order_by("scheduled_at"))
-    return [issue.pk for issue in chosen if _begin(issue, now=now, jumped_from=jumped_from)]
+    due_issues = list(due.select_related("newsletter").order_by("scheduled_at"))
+    return [issue.pk for issue in due_issues if _begin(issue, now=now, jumped_from=jumped_from)]
 
 
 def _begin(issue: Issue, *, now: datetime, jumped_from: datetime | None) -> bool:
-    """The outermost loop: one broken issue must not keep the others waiting, nor be tried every second."""
+    """Begin one issue. An issue that raises is paused: it must not delay the others or be tried every second.
+
+    A DatabaseError is raised: the next tick tries again.
+    """
     try:
-        if objection := late_start.reason_to_hold(issue, now=now, jumped_from=jumped_from):
-            _hold_back(issue, objection, now=now)
+        if reason := late_start.reason_to_hold(issue, now=now, jumped_from=jumped_from):
+            _hold_back(issue, reason, now=now)
             return False
         return link_checker.may_start_sending(issue, now=now) and begin(issue, now=now)
     except DatabaseError:
@@ -63,14 +67,14 @@ def _begin(issue: Issue, *, now: datetime, jumped_from: datetime | None) -> bool
 
 
 def _hold_back(issue: Issue, reason: str, *, now: datetime) -> None:
-    """Leave it to a person, unless somebody else moved it in this moment."""
+    """Pause the issue for a person's decision, unless another process or an editor has just moved it."""
     with contextlib.suppress(issues.WrongState):
         ledger.hold_back(issue, reason=reason, now=now)
         logger.error("issue held back", extra={"issue": issue.pk})
 
 
 def begin(issue: Issue, *, now: datetime) -> bool:
-    """Let one due issue begin, or hold it back with the reason in words. True if it is sending now."""
+    """Begin one due issue, or pause it with a reason. Return True if it is being sent now."""
     try:
         reason = _reason_not_to_begin(issue, now=now)
         if reason:
@@ -86,7 +90,7 @@ def begin(issue: Issue, *, now: datetime) -> bool:
 
 
 def _reason_not_to_begin(issue: Issue, *, now: datetime) -> str:
-    """Freeze and check; why the issue may not begin, or ""."""
+    """Freeze and check the issue. Return why it may not begin, or ""."""
     with translation.override(issue.newsletter.default_language):
         if issue.approved_hash != issues.approval_digest(issue):
             return _changed_message(issue)
@@ -100,11 +104,14 @@ def _reason_not_to_begin(issue: Issue, *, now: datetime) -> str:
 
 def _changed_message(issue: Issue) -> str:
     with translation.override(issue.newsletter.default_language):
-        return _("Something changed since this issue was approved. Take it back, review it, and send it again.")
+        return _("This issue was changed after it was approved. Take it back, review it, and send it again.")
 
 
 def _freeze(issue: Issue, *, now: datetime) -> None:
-    """Freeze what is approved: what was frozen before the approval, when a send was stopped, is thrown away."""
+    """Freeze the approved content. Editions that were frozen before the approval (a stopped send) are deleted first.
+
+    Nothing is deleted once the issue has batches: what was sent must stay as it was. Safe to repeat.
+    """
     with transaction.atomic():
         stale = Edition.objects.filter(issue=issue, frozen_at__lt=issue.approved_at or now)
         if not Batch.objects.filter(issue=issue).exists() and stale.exists():
@@ -113,11 +120,14 @@ def _freeze(issue: Issue, *, now: datetime) -> None:
     editions.freeze(issue, now=now)
 
 
-# --- waking ----------------------------------------------------------------------------------------------------------
+# --- dispatch and recovery -------------------------------------------------------------------------------------------
 
 
 def dispatch(*, now: datetime) -> list[int]:
-    """Issue ids to wake a worker for, one entry a wake-up: free slots, shared fairly between issues with work."""
+    """Return the issue ids to publish a `send` task for, one entry a task: free slots, shared between issues with work.
+
+    Reads only. Another process may take the work before the task runs; a task that finds nothing to claim ends at once.
+    """
     free = settings.SEND_SLOTS - Batch.objects.filter(status=BatchStatus.CLAIMED, lease_expires_at__gt=now).count()
     if free <= 0 or not rate_limit.is_any_usable([route.name for route in routes.configured()], now=now):
         return []
@@ -134,9 +144,9 @@ def _claimable(issue_id: int, *, now: datetime) -> int:
 
 
 def recover(*, now: datetime) -> int:
-    """What nobody is awake to do: end leases, let deferred readers follow, judge, finish, and ask providers.
+    """Expire leases, plan retries, check thresholds, finish issues and look up uncertain messages at providers.
 
-    Returns changes made. Providers come last: nothing else waits for their answers.
+    Returns the number of changes. Safe to repeat. The look-ups come last, so that nothing waits for a provider.
     """
     changes = ledger.expire_leases(now=now) + ledger.plan_retries(now=now)
     for issue in Issue.objects.filter(status=IssueStatus.SENDING).select_related("newsletter"):
@@ -144,32 +154,33 @@ def recover(*, now: datetime) -> int:
     return changes + reconciliation.look_up_due(now=now)
 
 
-# --- sending ---------------------------------------------------------------------------------------------------------
+# --- send ------------------------------------------------------------------------------------------------------------
 
 
 def send(
     issue_id: int, *, worker: str = "", seconds: float = MAX_TASK_S, is_stopping: Callable[[], bool] = lambda: False
 ) -> int:
-    """Claim, send and record for at most `seconds`, or until there is nothing to claim. Returns how many were accepted.
+    """Claim, send and record for at most `seconds`, or until nothing can be claimed. Return how many were accepted.
 
-    `is_stopping` is asked every 250 ms: a worker that is to stop gives back who has not been written to.
+    `is_stopping` is called every 250 ms: a worker that is stopping releases the readers it has not sent to.
     `worker` names the claim holder; by default host, process, boot and spool folder, which settling relies on.
     """
     folder = Path(settings.SEND_SPOOL)
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     name = worker if worker.endswith(f":{spool.folder_id(folder)}") else spool.worker_name(folder)
-    until, accepted = boottime() + seconds, 0
+    stop_at, accepted = boottime() + seconds, 0  # boottime: setting the wall clock does not prolong the task
     names = ledger.register_routes()
     issue = Issue.objects.select_related("newsletter").filter(pk=issue_id).first()
     if issue is None:
         return 0
-    while boottime() < until and not is_stopping():
+    while boottime() < stop_at and not is_stopping():
         claim = ledger.claim(issue, worker=name, now=timezone.now(), routes=names)
         if claim is None:
             break
         try:
-            accepted += _send_claim(issue, claim, folder, until=until, is_stopping=is_stopping)
+            accepted += _send_claim(issue, claim, folder, stop_at=stop_at, is_stopping=is_stopping)
         except DatabaseError:
+            # Retry: the claim's lease expires, and settling reads the outcomes from the spool. No pause is needed.
             raise
         except Exception as error:
             _pause_after_error(issue, error, now=timezone.now())
@@ -179,98 +190,99 @@ def send(
 
 
 def _send_claim(
-    issue: Issue, claim: ledger.Claim, folder: Path, *, until: float, is_stopping: Callable[[], bool]
+    issue: Issue, claim: ledger.Claim, folder: Path, *, stop_at: float, is_stopping: Callable[[], bool]
 ) -> int:
-    """Send one claim and record it. What a crash leaves behind is in the spool."""
+    """Send one claim and record it. Return how many were accepted. After a crash the spool holds the outcomes."""
     route = routes.by_name(claim.route)
     window = claim_sender.window(route)
     try:
         header = spool.SpoolHeader(
             claim.issue, claim.batch, claim.attempt, claim.worker, window, claim.ids, account=account_of(route)
         )
-        answers = spool.SendSpool(folder, header)
+        send_spool = spool.SendSpool(folder, header)
     except OSError:
-        ledger.record(claim, [], now=timezone.now())
+        ledger.record(claim, [], now=timezone.now())  # nothing was sent: all readers wait again
         raise
-    run = claim_sender.ClaimSender(issue, claim, answers, until, is_stopping)
+    sender = claim_sender.ClaimSender(issue, claim, send_spool, stop_at, is_stopping)
     try:
-        run.claim = ledger.extend_lease(
-            run.claim, now=timezone.now()
-        )  # until the spool was there, it could be given away
+        # Race: until the spool existed, `settle_without_spool` could release this claim. Extending the lease fails then.
+        sender.claim = ledger.extend_lease(sender.claim, now=timezone.now())
         if route is not None:
-            run.send_all(route)
-        ledger.record(run.claim, run.entries, now=timezone.now())
+            sender.send_all(route)
+        ledger.record(sender.claim, sender.entries, now=timezone.now())
     except (ledger.LeaseLost, routes.DeadlineExceeded):
         logger.warning("lease lost while sending", extra={"issue": issue.pk, "batch": claim.batch})
-        answers.close(under_way=run.under_way)
+        send_spool.close(has_in_flight=sender.has_in_flight)  # `settle_orphaned` records what is in it
         return 0
     except BaseException:
-        answers.close(under_way=run.under_way)
+        send_spool.close(has_in_flight=sender.has_in_flight)
         raise
-    answers.discard()
-    _apply_run_result(issue, run, route)
-    return sum(entry.outcome == Outcome.ACCEPTED for entry in run.entries)
+    # Order: the outcomes are committed before the spool is deleted. After a crash between the two, settling finds the
+    # batch done and deletes the file.
+    send_spool.discard()
+    _apply_route_feedback(issue, sender, route)
+    return sum(entry.outcome == Outcome.ACCEPTED for entry in sender.entries)
 
 
-def _apply_run_result(issue: Issue, run: claim_sender.ClaimSender, route: routes.MailRoute | None) -> None:
-    """What the run says about the route and the issue."""
-    now, name = timezone.now(), run.claim.route
-    unused = len(run.claim.ids) - len(run.entries)
+def _apply_route_feedback(issue: Issue, sender: claim_sender.ClaimSender, route: routes.MailRoute | None) -> None:
+    """Update the route's rate, breaker and domain limits by what it answered, then check the issue's thresholds."""
+    now, name = timezone.now(), sender.claim.route
+    unused = len(sender.claim.ids) - len(sender.entries)
     if unused:
         rate_limit.return_tokens(name, unused)
     if route is None:
         rate_limit.record_failure(name, error="This worker has another MAIL_URL.", now=now)
-    elif isinstance(run.problem, routes.AccountRefused):
-        rate_limit.record_failure(name, error=str(run.problem), now=now, at_once=True)
-        _pause_if_no_route(issue, run.problem, now=now)
-    elif run.problem is not None or run.is_broken:
-        rate_limit.record_failure(name, error=str(run.problem or "The provider gave no answer."), now=now)
-    elif run.slowed:
-        for slowed in run.slowed.values():
-            domain_limits.slow_down(name, slowed, now=now)
-        if "" not in run.slowed:
+    elif isinstance(sender.problem, routes.AccountRefused):
+        rate_limit.record_failure(name, error=str(sender.problem), now=now, at_once=True)
+        _pause_if_no_route(issue, sender.problem, now=now)
+    elif sender.problem is not None or sender.is_broken:
+        rate_limit.record_failure(name, error=str(sender.problem or "The provider gave no answer."), now=now)
+    elif sender.slow_downs:
+        for request in sender.slow_downs.values():
+            domain_limits.slow_down(name, request, now=now)
+        if "" not in sender.slow_downs:
             rate_limit.close_breaker(name)
-    elif run.entries:
+    elif sender.entries:
         rate_limit.record_success(name, limit=route.rate)
-    went_well = bool(run.entries) and not run.slowed and run.problem is None and not run.is_broken
+    went_well = bool(sender.entries) and not sender.slow_downs and sender.problem is None and not sender.is_broken
     domain_limits.settle_claim(
-        name, run.claim.limited, {entry.subscription for entry in run.entries}, went_well=went_well
+        name, sender.claim.limited, {entry.subscription for entry in sender.entries}, went_well=went_well
     )
     ledger.check_thresholds(issue, now=now)
 
 
 def _pause_after_error(issue: Issue, error: Exception, *, now: datetime) -> None:
-    """An error of ours would come again for the same reader: stop until somebody has looked."""
+    """Pause the issue: an internal error would repeat for the same reader. An administrator must look at it first."""
     reason = _disk_error_message(issue, error) if isinstance(error, OSError) else _internal_error_message(issue)
     with contextlib.suppress(issues.WrongState):
         ledger.pause(issue, reason=reason, editor=None, now=now)
 
 
 def _disk_error_message(issue: Issue, error: OSError) -> str:
-    """Nothing is sent that could not be written down first."""
+    """Return the reason for a pause after a disk error. Nothing is sent if its result cannot be stored."""
     with translation.override(issue.newsletter.default_language):
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             return _(
-                "The disk of the sending machine is full, so nothing more is sent: each mail must be written down "
-                "before the next. Make room there, then resume. Nobody gets it twice."
+                "The disk of the sending server is full. Sending has stopped, because each result must be stored "
+                "before the next mail is sent. Free some disk space, then resume. No reader gets this mail twice."
             )
         return _(
-            "The sending machine cannot write down what it sends (%(error)s), so nothing more is sent. "
-            "Ask your administrator to look at its disk, then resume. Nobody gets it twice."
+            "The sending server cannot store the results (%(error)s). Sending has stopped. "
+            "Ask your administrator to check the disk, then resume. No reader gets this mail twice."
         ) % {"error": error.strerror or type(error).__name__}
 
 
 def _internal_error_message(issue: Issue) -> str:
     with translation.override(issue.newsletter.default_language):
-        return _("An error of this service stopped the sending. Ask your administrator to look at the log.")
+        return _("An internal error stopped the sending. Ask your administrator to check the log.")
 
 
 def _pause_if_no_route(issue: Issue, problem: routes.AccountRefused, *, now: datetime) -> None:
-    """Refused by the only provider: waiting would not help, a person has to look."""
+    """Pause the issue if the only usable provider refused the account: retrying would not help."""
     if rate_limit.is_any_usable([route.name for route in routes.configured()], now=now):
         return
     with translation.override(issue.newsletter.default_language):
-        reason = _("The e-mail provider refuses our mail: %(answer)s") % {"answer": problem}
+        reason = _("The email provider refused this account: %(answer)s") % {"answer": problem}
     with contextlib.suppress(issues.WrongState):
         ledger.pause(issue, reason=reason, editor=None, now=now)
 
@@ -279,10 +291,10 @@ def _pause_if_no_route(issue: Issue, problem: routes.AccountRefused, *, now: dat
 
 
 def settle_orphaned(*, now: datetime) -> int:
-    """Read what dead senders of this host left in their spools. Returns how many readers are uncertain for it.
+    """Settle the spools and claims of dead senders of this host. Return how many readers become uncertain.
 
-    Called at start and every 15 s by a thread of every worker process; safe beside others. One that cannot be settled
-    does not keep the others waiting.
+    A thread of every worker process calls it at start and every 15 s. Several may run at once: the flock of a spool and
+    the row lock of a batch admit one. A spool that cannot be settled is logged and does not delay the others.
     """
     folder = Path(settings.SEND_SPOOL)
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -290,6 +302,7 @@ def settle_orphaned(*, now: datetime) -> int:
     for left in spool.find_orphaned(folder):
         with _log_errors(left.batch):
             uncertain += ledger.settle_spool(left, now=now)
+            # After the commit. A crash before this line is harmless: the next run finds the batch settled.
             left.file.unlink(missing_ok=True)
     for batch, attempt in ledger.claims_without_spool(spool.folder_id(folder), now=now):
         file = spool.spool_path(folder, batch, attempt)
@@ -308,13 +321,13 @@ def _log_errors(batch: int) -> Iterator[None]:
         logger.exception("batch could not be settled", extra={"batch": batch})
 
 
-# --- by an editor ----------------------------------------------------------------------------------------------------
+# --- resend ----------------------------------------------------------------------------------------------------------
 
 
 def resend(issue: Issue, subscription_ids: Iterable[int], *, editor: Editor | None, now: datetime) -> int:
-    """Send once more to these uncertain readers, with the same Message-ID; recorded with the editor's name.
+    """Resend to these uncertain readers, with the same Message-ID. The audit log records the editor.
 
-    Returns how many of them it is for. Raises issues.WrongState where nothing of the issue may leave.
+    Returns how many are resent to. Raises issues.WrongState if nothing of the issue may be sent.
     """
     stored = Issue.objects.get(pk=issue.pk)
     if stored.status not in {IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT}:

@@ -1,6 +1,7 @@
-"""What must hold before an issue may begin: `newsletter.checks`, plus what needs readers or bytes on the wire.
+"""Checks before an issue may begin: `newsletter.checks`, plus checks of the audience, the route and the finished mail.
 
-The review page shows it; `sending.begin_due` enforces it. What takes long was found before by `workers.sending.slow_checks`.
+The review page shows them; `workers.sending.lifecycle` enforces them. `workers.sending.slow_checks` makes the slow ones
+beforehand and stores their results.
 """
 
 from __future__ import annotations
@@ -25,26 +26,31 @@ from workers import routes
 from workers.message import builder, header_fields
 
 HARD_LIMIT, SOFT_LIMIT = 102_000, 75_000
+"""Bytes of the HTML part. Gmail clips a message at 102,000."""
 MAX_LINE_LENGTH = 998
+"""Bytes of a line without CRLF (RFC 5322, section 2.1.1)."""
 MAX_SPAM_SCORE = 1.0
 LONG_NAME = "Ñ" * 60
+"""Two bytes a letter: the sample has the longest lines and headers that a reader's name can cause."""
 
 
 def run_checks(issue: Issue, *, now: datetime | None = None) -> list[Check]:
-    """All checks of `issue`, what blocks it first."""
+    """Return all checks of `issue`, blocking ones first."""
     now = now or timezone.now()
-    wired = [check for language in editions.languages(issue) for check in _check_message(issue, language, now=now)]
-    known = {(check.id, check.language) for check in wired}
-    found = [
+    message_checks = [
+        check for language in editions.languages(issue) for check in _check_message(issue, language, now=now)
+    ]
+    known = {(check.id, check.language) for check in message_checks}
+    results = [
         *(check for check in checks.check_issue(issue, now=now) if (check.id, check.language) not in known),
         *_readers(issue),
         *_sender(issue),
         *_route(),
-        *wired,
+        *message_checks,
         *_spam(issue, now=now),
         _check_screenshots(),
     ]
-    return checks.sort(found)
+    return checks.sort(results)
 
 
 CRITERIA: dict[str, checks.Severity] = {
@@ -54,7 +60,7 @@ CRITERIA: dict[str, checks.Severity] = {
     "E29": "warns",
     "E30": "warns",
 }
-"""Every criterion of a mail, and what it does where it is not met."""
+"""Every criterion of a mail, and its severity if it is not met."""
 
 
 def blocking_checks(issue: Issue) -> list[Check]:
@@ -68,59 +74,65 @@ def _readers(issue: Issue) -> Iterator[Check]:
     try:
         has_readers = audience.for_issue(issue).exists()
     except audience.UnknownFilter:
-        yield Check("audience", "blocks", False, _("The choice of readers cannot be understood. Choose them again."))
+        yield Check("audience", "blocks", False, _("The audience is not valid. Choose the readers again."))
         return
-    words = _("Somebody gets this issue.") if has_readers else _("Nobody would get this issue: there are no readers.")
-    yield Check("audience", "blocks", has_readers, words)
+    message = _("This issue has readers.") if has_readers else _("This issue has no readers, so nobody would get it.")
+    yield Check("audience", "blocks", has_readers, message)
 
 
 def _sender(issue: Issue) -> Iterator[Check]:
     newsletter = issue.newsletter
     if not newsletter.from_email:
-        message = _("The sender’s address is missing. Write it in the settings of the newsletter.")
+        message = _("The sender’s address is missing. Enter it in the newsletter’s settings.")
         yield Check("sender", "blocks", False, message)
         return
     try:
         for address in filter(None, (newsletter.from_email, newsletter.reply_to)):
             header_fields.ascii_address(address)
     except header_fields.Unsendable:
-        message = _("The sender's address has signs that mail cannot carry. Correct it in the settings.")
+        message = _("The sender's address has characters that email does not support. Correct it in the settings.")
         yield Check("sender", "blocks", False, message)
         return
-    yield Check("sender", "blocks", True, _("The sender's address can be used."))
+    yield Check("sender", "blocks", True, _("The sender's address is valid."))
 
 
 def _route() -> Iterator[Check]:
     try:
-        found = routes.configured()
+        configured = routes.configured()
     except ImproperlyConfigured:
-        found = []
-    words = _("There is a way out for mail.") if found else _("No mail can leave: ask your administrator to set it up.")
-    yield Check("route", "blocks", bool(found), words)
+        configured = []
+    if configured:
+        message = _("An email provider is set up.")
+    else:
+        message = _("No email provider is set up. Ask your administrator to set MAIL_URL.")
+    yield Check("route", "blocks", bool(configured), message)
 
 
-# --- bytes -----------------------------------------------------------------------------------------------------------
+# --- the finished mail -------------------------------------------------------------------------------------------------
 
 
 def _check_message(issue: Issue, language: str, *, now: datetime) -> Iterator[Check]:
-    """E16, E23 and E28 on a real copy with a long name and tokens of full length; instead of those on its rendering."""
+    """E16, E23 and E28 on a finished mail with a long name and tokens of full length.
+
+    They replace the checks of the same ids on the rendering alone.
+    """
     try:
-        copy = sample_message(issue, language, now=now)
+        sample = sample_message(issue, language, now=now)
     except (editions.RenderError, header_fields.Unsendable, slots.UnknownSlot):
-        return  # said by another check
-    mail = message_from_bytes(copy.data, policy=policy.default)
+        return  # another check reports it
+    mail = message_from_bytes(sample.data, policy=policy.default)
     yield _size(mail, language)
     yield _unsubscribing(mail, language)
-    yield _lines(copy.data, language)
+    yield _lines(sample.data, language)
 
 
 def sample_message(issue: Issue, language: str, *, now: datetime) -> builder.RenderedMessage:
-    """A copy as a reader would get it, for nobody (subscription 0)."""
+    """Return the message as a reader would get it, for subscription 0, which is nobody."""
     tracked = issue.newsletter.tracking != Tracking.OFF
-    done = editions.render(issue, language, tracked=tracked)
-    words = builder.MessageContent(issue.pk, language, done.subject, done.html, done.text)
+    rendered = editions.render(issue, language, tracked=tracked)
+    content = builder.MessageContent(issue.pk, language, rendered.subject, rendered.html, rendered.text)
     reader = builder.Recipient(0, "pembaca@contoh.example", LONG_NAME, now, f"https://{'a' * 60}.example/")
-    return builder.render(builder.compile_template(words, issue.newsletter), reader, now=now)
+    return builder.render(builder.compile_template(content, issue.newsletter), reader, now=now)
 
 
 def _size(mail: EmailMessage, language: str) -> Check:
@@ -134,7 +146,7 @@ def _size(mail: EmailMessage, language: str) -> Check:
 
 
 def _unsubscribing(mail: EmailMessage, language: str) -> Check:
-    """Both headers, and the link in both bodies, with a token that opens."""
+    """E23: both List-Unsubscribe headers (RFC 8058), and the unsubscribe link in both bodies."""
     token = tokens.make_unsubscribe(0, _issue_of(mail))
     link = f"{settings.SITE_URL}/u/{token}/"
     first = str(mail["List-Unsubscribe"]).split(",")[0].strip()
@@ -159,38 +171,40 @@ def _lines(raw: bytes, language: str) -> Check:
     return Check("E28", "blocks", False, message, None, language)
 
 
-# --- what was found before -------------------------------------------------------------------------------------------
+# --- stored results of slow checks -------------------------------------------------------------------------------------
 
 
 def _spam(issue: Issue, *, now: datetime) -> Iterator[Check]:
-    """E29, from what `workers.sending.slow_checks` wrote."""
-    said = (issue.look or {}).get("spam", {})
-    if said.get("is_installed") is False:
-        yield Check("E29", "warns", True, _("SpamAssassin is not installed here, so no score was asked for."))
+    """E29, from the results that `workers.sending.slow_checks` stored."""
+    stored = (issue.look or {}).get("spam", {})
+    if stored.get("is_installed") is False:
+        yield Check("E29", "warns", True, _("SpamAssassin is not installed here, so there is no spam score."))
         return
     for language in editions.languages(issue):
-        found = said.get("scores", {}).get(language)
-        if found is None or said.get("version") != issue.version:
+        result = stored.get("scores", {}).get(language)
+        if result is None or stored.get("version") != issue.version:
             message = _("The finished mail has no spam score yet.")
             yield Check("E29", "suggests", False, message, None, language, is_pending=True)
             continue
-        ok = found["score"] <= MAX_SPAM_SCORE
+        ok = result["score"] <= MAX_SPAM_SCORE
         figures = {
-            "score": found["score"],
-            "age": link_results.describe_age(datetime.fromisoformat(found["at"]), now=now),
+            "score": result["score"],
+            "age": link_results.describe_age(datetime.fromisoformat(result["at"]), now=now),
         }
         if ok:
-            words = _("SpamAssassin gives the finished mail %(score)s points; up to 1 is good. %(age)s") % figures
+            message = _("The SpamAssassin score of the finished mail is %(score)s; up to 1 is good. %(age)s") % figures
         else:
-            figures["rules"] = ", ".join(found["rules"])
-            words = (
-                _("SpamAssassin gives the finished mail %(score)s points, and up to 1 is good: %(rules)s. %(age)s")
+            figures["rules"] = ", ".join(result["rules"])
+            message = (
+                _(
+                    "The SpamAssassin score of the finished mail is %(score)s; up to 1 is good. Rules: %(rules)s. %(age)s"
+                )
                 % figures
             )
-        yield Check("E29", "warns", ok, words, None, language)
+        yield Check("E29", "warns", ok, message, None, language)
 
 
 def _check_screenshots() -> Check:
-    """E30 is a matter of our tests: golden mails and their pictures in three widths, light, dark and without images."""
-    message = _("The looks of all blocks were compared with their pictures when templates %(version)s were made.")
+    """E30 is checked by tests: screenshots of sample mails in three widths, light, dark and without images."""
+    message = _("All blocks of templates %(version)s were compared with their reference screenshots before release.")
     return Check("E30", "warns", True, message % {"version": TEMPLATE_VERSION})

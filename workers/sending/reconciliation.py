@@ -1,7 +1,8 @@
-"""Settling uncertain readers without a person: the provider is asked whether it has their copy.
+"""Look up uncertain messages at the provider that was to send them.
 
-What it has is accepted. What it does not have stays uncertain, with a word that says so after a safe time: a provider's
-lists run late, and nobody is ever sent to again because of what is missing in them.
+A message that the provider has is accepted. A message that it does not have stays uncertain; after a safe time its
+detail says that the provider has no record. Providers' lists are delayed, so a missing message is never resent
+automatically.
 """
 
 from __future__ import annotations
@@ -26,135 +27,146 @@ from workers.routes.base import IDEMPOTENT_KINDS, LookUpRoute, boottime
 logger = logging.getLogger(__name__)
 
 LOOK_UP_AFTER_S = (10, 30, 60, 120, 240, 480, 1800, 7200, 43200)
-"""Seconds after a reader became uncertain at which the provider is asked."""
+"""Seconds after a message became uncertain at which the provider is queried."""
 REPORT_MISSING_AFTER_S = 1800
-"""From then on, what a provider does not have is told to people."""
+"""Seconds after which pages say that the provider has no record."""
 MAX_DURATION_S = 5.0
-"""How long all questions of one tick may take; the last may take a little longer."""
+"""Seconds for all look-ups of one tick. The last may take a little longer."""
 NO_TRACE = "The provider has no trace of it."
 SEARCH_MARGIN = timedelta(minutes=10)
 IDEMPOTENCY_KEY_LIFETIME = timedelta(hours=20)
-"""Providers keep idempotency keys for a day; from the beginning of the issue on, to be on the safe side."""
+"""Providers keep idempotency keys for a day. Counted from the start of the issue, which is before every call."""
 MAX_REPEATS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class _OpenLookUp:
-    """Readers of one issue who are uncertain because of the same call, or of calls that bear the same mark."""
+    """Uncertain readers of one issue whose calls have the same mark."""
 
     issue: int
-    question: look_ups.LookUp
+    look_up: look_ups.LookUp
     since: datetime
 
 
 def look_up_due(*, now: datetime) -> int:
-    """Ask whatever is due. Returns how many readers are settled by it. Safe beside others: each look is taken once."""
+    """Make all look-ups that are due. Return how many readers are resolved.
+
+    Several workers may run it: `_claim_look_up` lets one make each look-up.
+    """
     until, settled, silent = boottime() + MAX_DURATION_S, 0, set[str]()
-    for one in _due(now):
+    for group in _due(now):
         if boottime() > until:
             break
-        route = _route(one.question)
-        if route is None or route.account in silent or not _claim_look_up(one):
+        route = _route(group.look_up)
+        if route is None or route.account in silent or not _claim_look_up(group):
             continue
         try:
-            settled += _look_up(route, one, until=until, now=now)
+            settled += _look_up(route, group, until=until, now=now)
         except (routes.RouteUnavailable, routes.AccountRefused, routes.DeadlineExceeded) as problem:
             silent.add(route.account)
-            _release_look_up(one)
-            logger.warning("provider could not be asked", extra={"issue": one.issue, "reason": str(problem)})
+            _release_look_up(group)
+            logger.warning("provider could not be asked", extra={"issue": group.issue, "reason": str(problem)})
         except DatabaseError:
             raise
-        except Exception:  # an answer that nobody foresaw must not keep the other questions waiting
-            logger.exception("question not settled", extra={"issue": one.issue})
+        except Exception:  # an unexpected answer must not stop the other look-ups
+            logger.exception("look-up failed", extra={"issue": group.issue})
     return settled
 
 
 def describe_look_up(delivery: Delivery) -> str:
-    """What is known of an uncertain reader; "" where the provider cannot be asked."""
-    question = look_ups.parse(delivery.provider_id)
+    """Return a sentence on the look-ups of an uncertain message; "" if the provider has no look-up."""
+    look_up = look_ups.parse(delivery.provider_id)
     if delivery.detail == NO_TRACE:
-        return _("The mail service has no trace of it.")
-    return _("The mail service is asked from time to time.") if question and _route(question) else ""
+        return _("The email provider has no record of it.")
+    return _("The email provider is queried from time to time.") if look_up and _route(look_up) else ""
 
 
 def _due(now: datetime) -> Iterator[_OpenLookUp]:
     groups = _open_deliveries().values("issue", "provider_id").annotate(since=Max("sent_at")).order_by("since")
     for issue, text, since in groups.values_list("issue", "provider_id", "since"):
-        question = look_ups.parse(text)
-        if question is None or since is None or question.asked >= len(LOOK_UP_AFTER_S):
+        look_up = look_ups.parse(text)
+        if look_up is None or since is None or look_up.times_asked >= len(LOOK_UP_AFTER_S):
             continue
-        if (now - since).total_seconds() >= LOOK_UP_AFTER_S[question.asked]:
-            yield _OpenLookUp(issue, question, since)
+        if (now - since).total_seconds() >= LOOK_UP_AFTER_S[look_up.times_asked]:
+            yield _OpenLookUp(issue, look_up, since)
 
 
 def _open_deliveries() -> QuerySet[Delivery]:
-    """Uncertain readers with an open question whom nobody has decided to send to again."""
+    """Uncertain deliveries with a look-up and without a resend under way."""
     return Delivery.objects.filter(outcome=Outcome.UNCERTAIN, due_at__isnull=True, provider_id__startswith="?")
 
 
-def _deliveries_of(one: _OpenLookUp, question: look_ups.LookUp) -> QuerySet[Delivery]:
-    return _open_deliveries().filter(issue=one.issue, provider_id=str(question))
+def _deliveries_of(group: _OpenLookUp, look_up: look_ups.LookUp) -> QuerySet[Delivery]:
+    return _open_deliveries().filter(issue=group.issue, provider_id=str(look_up))
 
 
-def _claim_look_up(one: _OpenLookUp) -> bool:
-    return bool(_deliveries_of(one, one.question).update(provider_id=str(one.question.next)))
+def _claim_look_up(group: _OpenLookUp) -> bool:
+    """Count the look-up before it is made. Of two workers only one changes rows, as the key contains the number."""
+    return bool(_deliveries_of(group, group.look_up).update(provider_id=str(group.look_up.next)))
 
 
-def _release_look_up(one: _OpenLookUp) -> None:
-    _deliveries_of(one, one.question.next).update(provider_id=str(one.question))
+def _release_look_up(group: _OpenLookUp) -> None:
+    """Undo `_claim_look_up` after a provider could not be reached, so that the look-up is due again."""
+    _deliveries_of(group, group.look_up.next).update(provider_id=str(group.look_up))
 
 
-def _route(question: look_ups.LookUp) -> LookUpRoute | None:
-    """The route to the account that sent it, wherever it stands by now; None if there is none any more.
+def _route(look_up: look_ups.LookUp) -> LookUpRoute | None:
+    """Return the route to the account that sent the message, whatever its position in MAIL_URL; None if it was removed.
 
-    Another account of that provider would say that it has nothing; the same call made there would be a second copy.
+    Another account of that provider would have no record of it, and a repeated call there would send a second message.
     """
-    asked = (route for route in routes.configured() if route.kind == question.kind and isinstance(route, LookUpRoute))
-    return next((route for route in asked if route.account == question.account), None)
+    candidates = (
+        route for route in routes.configured() if route.kind == look_up.kind and isinstance(route, LookUpRoute)
+    )
+    return next((route for route in candidates if route.account == look_up.account), None)
 
 
-def _look_up(route: LookUpRoute, one: _OpenLookUp, *, until: float, now: datetime) -> int:
-    """One look. Raises TryLater, Refused or TooLate where nobody could be asked."""
-    question = one.question.next
-    begun = Issue.objects.values_list("started_at", flat=True).get(pk=one.issue) or one.since
-    if question.kind in IDEMPOTENT_KINDS:
-        return _look_up_by_repeating(route, one, begun=begun, until=until, now=now)
-    readers = list(_deliveries_of(one, question).order_by("subscription").values_list("subscription", flat=True))
+def _look_up(route: LookUpRoute, group: _OpenLookUp, *, until: float, now: datetime) -> int:
+    """Make one look-up. Raises RouteUnavailable, AccountRefused or DeadlineExceeded if the provider did not answer."""
+    look_up = group.look_up.next
+    begun = Issue.objects.values_list("started_at", flat=True).get(pk=group.issue) or group.since
+    if look_up.kind in IDEMPOTENT_KINDS:
+        return _look_up_by_repeating(route, group, begun=begun, until=until, now=now)
+    readers = list(_deliveries_of(group, look_up).order_by("subscription").values_list("subscription", flat=True))
     if not readers:
         return 0
-    carried = {tokens.make_event_token(one.issue, reader): reader for reader in readers}
-    start = len(carried) * question.asked // 3 % max(1, len(carried))
-    asked = [*list(carried)[start:], *list(carried)[:start]]  # not always the same first, should time run out
-    trace = route.look_up(question.mark, asked, since=min(begun, one.since) - SEARCH_MARGIN, until=until)
-    outcomes = {carried[token]: outcome for token, outcome in trace.found.items()}
-    settled = ledger.resolve_uncertain(one.issue, outcomes, now=now) if outcomes else 0
-    if trace.is_complete and (now - one.since).total_seconds() >= REPORT_MISSING_AFTER_S:
-        _deliveries_of(one, question).update(detail=NO_TRACE)
-    logger.info("provider asked", extra={"issue": one.issue, "readers": len(readers), "settled": settled})
+    readers_by_token = {tokens.make_event_token(group.issue, reader): reader for reader in readers}
+    tokens_sought = list(readers_by_token)
+    # Start at another token each time: if the time runs out, the next look-up gets to the others.
+    start = len(tokens_sought) * look_up.times_asked // 3 % max(1, len(tokens_sought))
+    rotated = [*tokens_sought[start:], *tokens_sought[:start]]
+    trace = route.look_up(look_up.mark, rotated, since=min(begun, group.since) - SEARCH_MARGIN, until=until)
+    outcomes = {readers_by_token[token]: outcome for token, outcome in trace.found.items()}
+    settled = ledger.resolve_uncertain(group.issue, outcomes, now=now) if outcomes else 0
+    if trace.is_complete and (now - group.since).total_seconds() >= REPORT_MISSING_AFTER_S:
+        _deliveries_of(group, look_up).update(detail=NO_TRACE)
+    logger.info("provider asked", extra={"issue": group.issue, "readers": len(readers), "settled": settled})
     return settled
 
 
 def _look_up_by_repeating(
-    route: routes.MailRoute, one: _OpenLookUp, *, begun: datetime, until: float, now: datetime
+    route: routes.MailRoute, group: _OpenLookUp, *, begun: datetime, until: float, now: datetime
 ) -> int:
-    """Make the same calls under the same keys, which tells what became of the first ones. Raises TryLater.
+    """Repeat the calls with the same idempotency keys; the answers are those of the first calls. Raises RouteUnavailable.
 
-    Where the first did not arrive this one sends; so only to who may still receive, while the issue goes and well
-    within the keys' lifetime.
+    If the first call did not arrive, the repeat sends the message. Therefore it is made only for readers who may still
+    receive, while the issue may be sent, and well within the lifetime of the keys.
     """
-    if now - begun > IDEMPOTENCY_KEY_LIFETIME or not ledger.sendable_scope(one.issue):
+    if now - begun > IDEMPOTENCY_KEY_LIFETIME or not ledger.sendable_scope(group.issue):
         return 0
-    rows = _deliveries_of(one, one.question.next).order_by("subscription").values_list("subscription", "batch__edition")
+    rows = (
+        _deliveries_of(group, group.look_up.next).order_by("subscription").values_list("subscription", "batch__edition")
+    )
     editions = dict(rows[:MAX_REPEATS])
     barred = audience.no_longer_allowed(editions)
     outcomes = dict[int, str]()
     for reader in builder.load_recipients(reader for reader in editions if reader not in barred).values():
-        result = route.send(_build_message(editions[reader.id], one.issue, reader), deadline=until)
+        result = route.send(_build_message(editions[reader.id], group.issue, reader), deadline=until)
         if result.outcome in {Outcome.ACCEPTED, Outcome.REFUSED}:
             outcomes[reader.id] = result.outcome
         if result.is_outage or boottime() > until:
-            break  # the next look goes on
-    return ledger.resolve_uncertain(one.issue, outcomes, now=now) if outcomes else 0
+            break  # the next look-up continues
+    return ledger.resolve_uncertain(group.issue, outcomes, now=now) if outcomes else 0
 
 
 def _build_message(edition_id: int, issue_id: int, reader: builder.Recipient) -> routes.OutgoingMessage:

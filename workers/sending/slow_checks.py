@@ -1,6 +1,6 @@
-"""The slow checks, taken by a worker: articles and links (`newsletter.checks.link_checker`), and the spam score of the finished mail (E29).
+"""Slow checks by a worker: articles and links (`newsletter.checks.link_checker`), and the spam score (E29).
 
-What is found is kept in the issue; `workers.sending.preflight` and `newsletter.checks` read it there.
+The results are stored in the issue; `workers.sending.preflight` and `newsletter.checks` read them there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from workers.sending import preflight
 logger = logging.getLogger(__name__)
 
 LOCK_TIMEOUT_S = 120
-"""A look that takes longer was lost with its worker; another one may take it."""
+"""Seconds after which another worker may check the issue: the worker that took the lock has died."""
 SPAM_TIMEOUT_S = 20
 _STATUS = re.compile(
     r"^X-Spam-Status:.*?score=(-?\d+(?:\.\d+)?).*?tests=(.*?)(?: autolearn|\r?\n[^ \t]|\Z)", re.M | re.S
@@ -33,7 +33,7 @@ _STATUS = re.compile(
 
 
 def due_issues(*, now: datetime) -> list[int]:
-    """Ids of the issues that wait for a look and that no worker is looking at; asks for those that go out soon."""
+    """Return the ids of issues that wait for a check and have no worker. Requests checks of issues that are due soon."""
     link_checker.request_upcoming_checks(now=now)
     waiting = list(link_checker.pending_issues(now=now).values_list("pk", flat=True))
     taken = cache.get_many([_lock_key(pk) for pk in waiting]) if waiting else {}
@@ -41,7 +41,11 @@ def due_issues(*, now: datetime) -> list[int]:
 
 
 def check(issue_id: int, *, now: datetime) -> int:
-    """Take the look at one issue, unless another worker is at it. Returns how many links are not fine."""
+    """Check one issue, unless another worker is doing it. Return the number of failed links.
+
+    `cache.add` is the lock: only one worker can add the key. If it expires early, an issue is checked twice, which is
+    harmless.
+    """
     issue = Issue.objects.select_related("newsletter").filter(pk=issue_id).first()
     if issue is None or not cache.add(_lock_key(issue_id), 1, timeout=LOCK_TIMEOUT_S):
         return 0
@@ -60,7 +64,7 @@ def _lock_key(issue_id: int) -> str:
 
 
 def check_spam(issue: Issue, *, now: datetime) -> dict[str, Any]:
-    """The score of each language's finished mail, as `preflight` reads it. An unchanged mail is not scored again."""
+    """Return the spam score of the finished mail in each language, for `preflight`. An unchanged mail is not rescored."""
     program = shutil.which("spamassassin")
     if program is None:
         return {"is_installed": False}
@@ -75,24 +79,24 @@ def _scores(issue: Issue, program: str, *, now: datetime) -> Iterator[tuple[str,
         try:
             data = preflight.sample_message(issue, language, now=now).data
         except (editions.RenderError, header_fields.Unsendable, slots.UnknownSlot):
-            continue  # said by another check
-        found = spam_score(data, program=program)
-        if found is not None:
-            yield language, {"score": found[0], "rules": found[1], "at": now.isoformat()}
+            continue  # another check reports it
+        result = spam_score(data, program=program)
+        if result is not None:
+            yield language, {"score": result[0], "rules": result[1], "at": now.isoformat()}
 
 
 def spam_score(data: bytes, *, program: str = "spamassassin") -> tuple[float, list[str]] | None:
-    """SpamAssassin's score by its local rules, and the rules that met; None if it gave no answer."""
+    """Return SpamAssassin's score by its local rules (no network), and the matching rules; None without an answer."""
     try:
-        done = subprocess.run(  # noqa: S603 (a fixed command; the mail is its input)
+        process = subprocess.run(  # noqa: S603 (a fixed command; the mail is its input)
             [program, "-L", "-t"], input=data, capture_output=True, timeout=SPAM_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         logger.warning("spamassassin gave no answer")
         return None
-    found = _STATUS.search(done.stdout.decode("utf-8", "replace"))
-    if found is None:
-        logger.warning("spamassassin gave no score", extra={"code": done.returncode})
+    match = _STATUS.search(process.stdout.decode("utf-8", "replace"))
+    if match is None:
+        logger.warning("spamassassin gave no score", extra={"code": process.returncode})
         return None
-    rules = re.findall(r"[A-Z][A-Z0-9_]+", found[2])
-    return float(found[1]), rules
+    rules = re.findall(r"[A-Z][A-Z0-9_]+", match[2])
+    return float(match[1]), rules

@@ -1,7 +1,7 @@
-"""A test of an issue: every language to a few chosen people, now, with the provider's own answer.
+"""Test mails of an issue: every language to a few addresses at once, with the provider's answer.
 
-The mail is rendered as any other and then marked: a tag in the subject, a banner on top, and a mark on each link that
-leads to the publisher. It makes no delivery and no figures, and the tokens in it belong to nobody.
+A test mail is rendered like any other and then marked: a tag in the subject, a banner on top, and a query parameter on
+each link to the publisher's sites. It creates no delivery and no figures. Its tokens belong to subscription 0.
 """
 
 from __future__ import annotations
@@ -29,21 +29,22 @@ from workers.message import builder, header_fields
 from workers.routes.base import boottime
 
 MAX_DURATION_S = 10.0
+"""Seconds for all test mails of one request."""
 MAX_EXTRA_ADDRESSES = 5
-"""Addresses beside the editor's own."""
+"""Addresses in addition to the editor's own."""
 LIMIT_PERIOD = timedelta(minutes=10)
 MAX_MAILS_PER_PERIOD = 60
-"""Test mails of one editor within `WHILE`: five times everybody in two languages."""
+"""Test mails of one editor within LIMIT_PERIOD: five tests to six addresses in two languages."""
 TEST_QUERY = "warta=test"
 
 
 class TooManyTests(Exception):
-    """The editor sent so many tests that more of them look like a mistake; the message says when to go on."""
+    """The editor reached MAX_MAILS_PER_PERIOD. The message says when to continue."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailTestResult:
-    """What the provider said about one test mail. `str()` is a sentence for the editor."""
+    """The provider's answer to one test mail. `str()` is a sentence for the editor."""
 
     email: str
     language: str
@@ -53,22 +54,22 @@ class MailTestResult:
 
     @property
     def answer(self) -> str:
-        """The provider's own words."""
+        """Code and text of the provider's answer."""
         return f"{self.code} {self.detail}".strip()
 
     def __str__(self) -> str:
-        words = {"email": self.email, "language": formatting.language_name(self.language), "answer": self.answer}
+        values = {"email": self.email, "language": formatting.language_name(self.language), "answer": self.answer}
         if not self.ok:
-            return _("The test to %(email)s (%(language)s) was not sent: %(answer)s") % words
+            return _("The test to %(email)s (%(language)s) was not sent: %(answer)s") % values
         if self.answer:
-            return _("Test sent to %(email)s (%(language)s). Answer: %(answer)s") % words
-        return _("Test sent to %(email)s (%(language)s).") % words
+            return _("Test sent to %(email)s (%(language)s). Answer: %(answer)s") % values
+        return _("Test sent to %(email)s (%(language)s).") % values
 
 
 def send(issue: Issue, *, to: Sequence[str], editor: Editor | None, now: datetime) -> list[MailTestResult]:
-    """Send every language of the issue as it is to these addresses, by the first route, within about ten seconds.
+    """Send the issue in every language to these addresses, by the first route, within about ten seconds.
 
-    Raises TooMany. Where at least one was accepted, the issue counts as tested.
+    Raises TooManyTests. If at least one mail is accepted, the issue counts as tested.
     """
     deadline, languages = boottime() + MAX_DURATION_S, editions.languages(issue)
     detail = {
@@ -76,7 +77,8 @@ def send(issue: Issue, *, to: Sequence[str], editor: Editor | None, now: datetim
         "revision": issue.revision_head,
         "digest": issues.approval_digest(issue),
     }
-    with transaction.atomic():  # two requests at once count each other
+    with transaction.atomic():
+        # The lock on the editor's row serializes two requests at once, so that each counts the mails of the other.
         if editor is not None:
             Editor.objects.select_for_update().get(pk=editor.pk)
         _check_limit(editor, len(languages) * len(to), now=now)
@@ -94,12 +96,12 @@ def _check_limit(editor: Editor | None, mails: int, *, now: datetime) -> None:
     sent = AuditEntry.objects.filter(action="issue-tested", actor=editor, occurred_at__gt=now - LIMIT_PERIOD)
     before = sum(int(detail.get("mails", 0)) for detail in sent.values_list("detail", flat=True))
     if before + mails > MAX_MAILS_PER_PERIOD:
-        words = ngettext(
-            "You sent %(count)s test mail within ten minutes. Wait a little, then test again.",
-            "You sent %(count)s test mails within ten minutes. Wait a little, then test again.",
+        message = ngettext(
+            "You sent %(count)s test mail within ten minutes. Wait a few minutes, then test again.",
+            "You sent %(count)s test mails within ten minutes. Wait a few minutes, then test again.",
             before,
         )
-        raise TooManyTests(words % {"count": before})
+        raise TooManyTests(message % {"count": before})
 
 
 def _send_one(
@@ -112,35 +114,35 @@ def _send_one(
     deadline: float,
     now: datetime,
 ) -> list[MailTestResult]:
-    """One language, rendered once, to everybody."""
+    """Render one language once and send it to all addresses."""
     try:
         mail = builder.compile_template(mark_as_test(issue, language, now=now), issue.newsletter)
     except editions.RenderError as error:
         return [MailTestResult(email, language, False, detail=str(error)) for email in to]
     except header_fields.Unsendable:
-        problem = _("The sender's address has signs that mail cannot carry. Correct it in the settings.")
+        problem = _("The sender's address has characters that email does not support. Correct it in the settings.")
         return [MailTestResult(email, language, False, detail=problem) for email in to]
     names = {editor.email: editor.name} if editor is not None else {}
     readers = [builder.Recipient(0, email, names.get(email, ""), confirmed_at=now) for email in to]
-    return [_hand_over(mail, reader, route, deadline=deadline, now=now) for reader in readers]
+    return [_send_to(mail, reader, route, deadline=deadline, now=now) for reader in readers]
 
 
-def _hand_over(
+def _send_to(
     mail: builder.MessageTemplate, reader: builder.Recipient, route: routes.MailRoute, *, deadline: float, now: datetime
 ) -> MailTestResult:
     email, language = reader.email, mail.words.language
     if not recipient_allowlist.is_allowed(email):
         return MailTestResult(
-            email, language, False, detail=_("This installation writes to chosen addresses only (MAIL_ONLY_TO).")
+            email, language, False, detail=_("This installation sends only to the addresses in MAIL_ONLY_TO.")
         )
     try:
-        letter = _build_message(mail, reader, route, now=now)
+        outgoing = _build_message(mail, reader, route, now=now)
         route.open()
-        result = route.send(letter, deadline=deadline)
+        result = route.send(outgoing, deadline=deadline)
     except header_fields.Unsendable:
-        return MailTestResult(email, language, False, detail=_("Mail cannot be addressed to this."))
+        return MailTestResult(email, language, False, detail=_("This address cannot receive mail."))
     except routes.DeadlineExceeded:
-        return MailTestResult(email, language, False, detail=_("It took too long. Try it again."))
+        return MailTestResult(email, language, False, detail=_("The provider took too long. Try again."))
     except (routes.RouteUnavailable, routes.AccountRefused) as problem:
         return MailTestResult(email, language, False, detail=str(problem))
     return MailTestResult(email, language, result.outcome == "accepted", result.code, result.detail)
@@ -149,7 +151,7 @@ def _hand_over(
 def _build_message(
     mail: builder.MessageTemplate, reader: builder.Recipient, route: routes.MailRoute, *, now: datetime
 ) -> routes.OutgoingMessage:
-    """A copy for nobody (subscription 0) under a Message-ID of its own."""
+    """Return the message for subscription 0, with a new Message-ID: a second test must not look like a duplicate."""
     own_id = make_msgid(domain=mail.domain)
     if route.capabilities.takes == "message":
         message = builder.build_email(mail, reader)
@@ -157,12 +159,12 @@ def _build_message(
         return routes.OutgoingMessage(
             builder.envelope_sender(mail, reader), header_fields.ascii_address(reader.email), own_id, message=message
         )
-    copy = builder.render(mail, reader, now=now)
-    data = copy.data.replace(copy.message_id.encode(), own_id.encode(), 1)
-    return routes.OutgoingMessage(copy.sender, copy.recipient, own_id, data)
+    rendered = builder.render(mail, reader, now=now)
+    data = rendered.data.replace(rendered.message_id.encode(), own_id.encode(), 1)
+    return routes.OutgoingMessage(rendered.sender, rendered.recipient, own_id, data)
 
 
-# --- marking ---------------------------------------------------------------------------------------------------------
+# --- test marks ------------------------------------------------------------------------------------------------------
 
 _HREF = re.compile(r'(?<=\shref=")[^"]*')
 _URL = re.compile(r"https?://[^\s<>]+")
@@ -173,13 +175,13 @@ _LINE = (
 
 
 def mark_as_test(issue: Issue, language: str, *, now: datetime) -> builder.MessageContent:
-    """The issue as its readers would get it, with everything that says: this is a test."""
-    done, newsletter = editions.render(issue, language), issue.newsletter
+    """Return the issue as readers would get it, with the subject tag, the banner and the marked links of a test."""
+    rendered, newsletter = editions.render(issue, language), issue.newsletter
     with translation.override(language):
-        subject = _("[Test] %(subject)s") % {"subject": done.subject}
+        subject = _("[Test] %(subject)s") % {"subject": rendered.subject}
         banner = _banner(issue, now=now)
-    html = _HREF.sub(lambda found: escape(_mark_url(unescape(found[0]), newsletter)), done.html)
-    text = _URL.sub(lambda found: _mark_url(found[0], newsletter), done.text)
+    html = _HREF.sub(lambda match: escape(_mark_url(unescape(match[0]), newsletter)), rendered.html)
+    text = _URL.sub(lambda match: _mark_url(match[0], newsletter), rendered.text)
     return builder.MessageContent(
         issue.pk, language, subject, _insert_banner(html, banner, language), f"*** {banner} ***\n\n{text}"
     )
@@ -187,13 +189,13 @@ def mark_as_test(issue: Issue, language: str, *, now: datetime) -> builder.Messa
 
 def _banner(issue: Issue, *, now: datetime) -> str:
     return _(
-        "Test of issue %(number)s, sent to the newsroom only on %(time)s. Readers do not get this line. "
-        "Links lead straight to their pages, and nothing is counted."
+        "Test of issue %(number)s, sent only to the newsroom on %(time)s. Readers do not get this line. "
+        "Links lead directly to their pages, and nothing is counted."
     ) % {"number": issue.number, "time": formatting.format_datetime(now, issue.newsletter.zone)}
 
 
 def _insert_banner(html: str, banner: str, language: str) -> str:
-    """The banner before the first table, so that the preheader stays the first thing an inbox shows."""
+    """Insert the banner before the first table, so that inboxes still show the preheader first."""
     body = html.index("<body")
     start = html.find("<!--[if mso", body)
     start = html.index(">", body) + 1 if start < 0 else start
@@ -202,7 +204,7 @@ def _insert_banner(html: str, banner: str, language: str) -> str:
 
 
 def _mark_url(url: str, newsletter: Newsletter) -> str:
-    """`url` with a mark for the publisher's own statistics. Foreign sites and links of the reader stay as they are."""
+    """Add TEST_QUERY for the publisher's statistics. Links to other sites and links with a token stay unchanged."""
     parts = urlsplit(url)
     is_token = slots.OPEN in url
     if is_token or parts.scheme not in {"http", "https"} or not _is_own(parts.hostname or "", newsletter):
@@ -211,5 +213,5 @@ def _mark_url(url: str, newsletter: Newsletter) -> str:
 
 
 def _is_own(host: str, newsletter: Newsletter) -> bool:
-    own = {settings.SITE_HOST, links.host(newsletter.site_url)} - {""}
-    return any(host == one or host.endswith(f".{one}") for one in own)
+    own_hosts = {settings.SITE_HOST, links.host(newsletter.site_url)} - {""}
+    return any(host == own_host or host.endswith(f".{own_host}") for own_host in own_hosts)

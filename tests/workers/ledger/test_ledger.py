@@ -390,7 +390,7 @@ def crashed(issue, tmp_path, *, answers=1, window=1, boot=None, now=NOW):
     header = spool.SpoolHeader(issue.pk, claim.batch, claim.attempt, claim.worker, window, claim.ids, **fields)
     held = spool.SendSpool(tmp_path, header)
     for place in range(answers):
-        held.answer(spool.SpooledResult(place, "accepted", "250"))
+        held.append(spool.SpooledResult(place, "accepted", "250"))
     held.close()
     [left] = spool.find_orphaned(tmp_path)
     return claim, left
@@ -560,7 +560,7 @@ def test_s42_mail_turned_away_because_of_the_sender_pauses_the_issue_with_that_r
 
     issue.refresh_from_db()
     assert issue.pause_reason == (
-        "4 of 50 mails were turned away because of us, not of the readers: "
+        "4 of 50 mails were rejected because of the sender, not the readers: "
         "their mail service could not verify us as the sender (SPF, DKIM, DMARC or reverse DNS)."
     )
 

@@ -381,14 +381,14 @@ def test_after_a_crash_as_many_are_uncertain_as_were_under_way(db, settings, mon
     with smtp_server() as sink:
         settings.MAIL_ROUTES = [f"smtp://127.0.0.1:{sink.port}?connections=3"]
         issue, readers = make_sending_issue(readers=9)
-        written = spool.SendSpool.answer
+        written = spool.SendSpool.append
 
         def die_after_two(self, answer):
             if len(sink.received) > 4:
                 raise KeyboardInterrupt
             written(self, answer)
 
-        monkeypatch.setattr(spool.SendSpool, "answer", die_after_two)
+        monkeypatch.setattr(spool.SendSpool, "append", die_after_two)
         with pytest.raises(KeyboardInterrupt):
             lifecycle.send(issue.pk)
         routes.first().close()

@@ -191,7 +191,7 @@ def test_a_disk_that_is_full_before_the_first_mail_pauses_in_words_and_leaks_not
 
     held = Issue.objects.get(pk=issue.pk)
     assert held.status == IssueStatus.PAUSED
-    assert held.pause_reason.startswith("The disk of the sending machine is full, so nothing more is sent")
+    assert held.pause_reason.startswith("The disk of the sending server is full. Sending has stopped")
     assert sink.received == []
     assert list(small_disk.glob("*.new")) == []
     assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -201,7 +201,7 @@ def test_t66_what_is_due_only_because_the_clock_jumped_waits_for_a_person():
 
     assert begun == [due.pk]
     assert stored(early).pause_reason.startswith(
-        "The clock of this machine jumped from Tuesday, 24 November 2026, 07:10 WIB to Tuesday, 24 November 2026, 09:00"
+        "The server clock jumped from Tuesday, 24 November 2026, 07:10 WIB to Tuesday, 24 November 2026, 09:00"
     )
 
 

@@ -189,9 +189,9 @@ def test_the_progress_page_says_what_is_known_of_each(api, client):
     pass_time(issue, 1830)
     after = client.get(page).content.decode()
 
-    assert before.count("The mail service is asked from time to time.") == 2
+    assert before.count("The email provider is queried from time to time.") == 2
     assert "and see it twice" in before
-    assert after.count("The mail service has no trace of it.") == 2
+    assert after.count("The email provider has no record of it.") == 2
 
 
 def test_another_account_of_the_provider_is_never_asked_nor_sent_by(settings, monkeypatch):

@@ -153,7 +153,7 @@ def test_e29_where_it_is_not_installed_nothing_is_asked_of_anybody():
     slow_checks.check(issue.pk, now=NOW)
 
     assert lines(again(issue), "E29") == [
-        ("warns", True, "SpamAssassin is not installed here, so no score was asked for.")
+        ("warns", True, "SpamAssassin is not installed here, so there is no spam score.")
     ]
 
 
@@ -167,7 +167,7 @@ def test_e29_a_high_score_names_its_rules(spamassassin):
             "warns",
             False,
             (
-                "SpamAssassin gives the finished mail 1.7 points, and up to 1 is good: HTML_IMAGE_RATIO_02, MISSING_DATE. "
+                "The SpamAssassin score of the finished mail is 1.7; up to 1 is good. Rules: HTML_IMAGE_RATIO_02, MISSING_DATE. "
                 "Checked just now."
             ),
         )

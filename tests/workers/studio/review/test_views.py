@@ -155,7 +155,7 @@ def test_an_audience_nobody_understands_is_named_and_breaks_no_page(client, lett
     page = client.get(to("review", issue))
 
     assert page.status_code == 200
-    assert "The choice of readers cannot be understood." in page.content.decode()
+    assert "The audience is not valid." in page.content.decode()
 
 
 def test_whoever_may_see_addresses_can_see_who_gets_nothing(client, letter, checked):
@@ -512,7 +512,7 @@ def test_the_real_checks_block_an_issue_without_readers(client, letter):
     issue = make_issue(letter)
     log_in(client, letter)
 
-    assert "there are no readers" in client.get(to("review", issue)).content.decode()
+    assert "so nobody would get it" in client.get(to("review", issue)).content.decode()
 
 
 # --- how many --------------------------------------------------------------------------------------------------------
