@@ -288,7 +288,7 @@ class ClaimSender:
             return result.outcome
         cause = failure_reasons.classify(result.code, result.detail, outcome=result.outcome)
         if "" not in self.slow_downs and (scope := failure_reasons.slow_down_scope(cause, result)):
-            limit = mailbox_providers.provider_key(self._readers[reader].email) if scope == "lane" else ""
+            limit = mailbox_providers.provider_key(self._readers[reader].email) if scope == "domain" else ""
             self.slow_downs[limit] = domain_limits.SlowDownRequest(
                 limit,
                 self._domain_rate(limit),

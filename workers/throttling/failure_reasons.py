@@ -1,8 +1,7 @@
-"""Why a mail was refused or deferred: the one table of SMTP and provider codes, and what follows from each cause.
+"""Reasons of refusals and deferrals: one table of SMTP and provider codes, and the consequences of each reason.
 
-A cause says when to try again and how often, whether the answer asks us to send less, whose business it is to put it
-right, and how to tell people. Sources: RFC 3463, RFC 7372, RFC 7505 and the code lists that Google, Microsoft and Yahoo
-publish for senders (read 2026-11).
+A reason says when and how often to retry, whether to slow down, who can fix it, and its description for people. Sources:
+RFC 3463, RFC 7372, RFC 7505, and the code lists that Google, Microsoft and Yahoo publish for senders (read 2026-11).
 """
 
 from __future__ import annotations
@@ -25,33 +24,36 @@ MINUTE, HOUR = 60, 3600
 class FailureReason:
     name: str
     words: Promise
-    """A whole clause, such as "the mailbox is full"."""
+    """A clause such as "the mailbox is full"."""
     fault: Fault
-    """Who can put it right: nobody (there is no such address), the reader, the sender, or their mail service."""
+    """Who can fix it: nobody (a bad address), the reader, the sender, or the mailbox provider."""
     retry_s: tuple[int, ...] = ()
-    """Waits before each further try, in seconds; after the last the answer counts as a refusal."""
-    slows: Literal["", "lane", "route"] = ""
-    """What is to go slower: this mail service's readers, or everything by this route."""
+    """Seconds before each retry. After the last retry the answer counts as a refusal."""
+    slows: Literal["", "domain", "route"] = ""
+    """What to slow down: the readers of this mailbox provider, or the whole route."""
     hold_s: int = 0
-    """How long nothing at all should go there; 0 leaves it to the pace."""
+    """Seconds without any message; 0 leaves it to the rate limit."""
 
 
 DEFAULT_RETRY_S = (5 * MINUTE, 15 * MINUTE, 45 * MINUTE, 135 * MINUTE)
 LONG_RETRY_S = (*DEFAULT_RETRY_S, 4 * HOUR, 8 * HOUR)
-"""Where nothing is wrong but our speed, nobody should be left out for it."""
+"""For answers that concern only the sending rate: no reader should miss the issue because of it."""
 
 GREYLISTED = FailureReason(
-    "greylisted", _("their mail service asks every new sender to come back"), "service", (330, 900, HOUR, 4 * HOUR)
+    "greylisted",
+    _("their mail service asks new senders to try again later (greylisting)"),
+    "service",
+    (330, 900, HOUR, 4 * HOUR),
 )
 THROTTLED = FailureReason(
-    "throttled", _("their mail service asks us to slow down"), "service", LONG_RETRY_S, slows="lane"
+    "throttled", _("their mail service asks us to slow down"), "service", LONG_RETRY_S, slows="domain"
 )
 ACCOUNT_THROTTLED = FailureReason(
     "account-throttled", _("our e-mail provider asks us to slow down"), "service", LONG_RETRY_S, slows="route"
 )
 QUOTA = FailureReason(
     "quota",
-    _("our account has used up what our e-mail provider lets it send in a day"),
+    _("our account has reached the daily limit of our e-mail provider"),
     "sender",
     (HOUR, 4 * HOUR, 12 * HOUR),
     slows="route",
@@ -62,7 +64,7 @@ MAILBOX_BUSY = FailureReason(
     "mailbox-busy", _("the mailbox gets too much mail at the moment"), "reader", DEFAULT_RETRY_S
 )
 UNAVAILABLE = FailureReason(
-    "unavailable", _("their mail service is not available at the moment"), "service", DEFAULT_RETRY_S, slows="lane"
+    "unavailable", _("their mail service is not available at the moment"), "service", DEFAULT_RETRY_S, slows="domain"
 )
 LATER = FailureReason("later", _("their mail service asks us to try later"), "service", DEFAULT_RETRY_S)
 AUTHENTICATION = FailureReason(
@@ -70,20 +72,22 @@ AUTHENTICATION = FailureReason(
     _("their mail service could not verify us as the sender (SPF, DKIM, DMARC or reverse DNS)"),
     "sender",
     (HOUR, 4 * HOUR),
-    slows="lane",
+    slows="domain",
 )
 POLICY = FailureReason(
     "policy",
-    _("their mail service takes our mail for unwanted, or blocks our server"),
+    _("their mail service treats our mail as spam, or blocks our server"),
     "sender",
     (HOUR, 4 * HOUR),
-    "lane",
+    "domain",
 )
 UNKNOWN_ADDRESS = FailureReason("unknown-address", _("there is no such address"), "address", DEFAULT_RETRY_S)
 CLOSED_ADDRESS = FailureReason("closed-address", _("the address is closed"), "address", DEFAULT_RETRY_S)
 TOO_LARGE = FailureReason("too-large", _("the mail is too large for the mailbox"), "sender", DEFAULT_RETRY_S)
-CONTENT = FailureReason("content", _("their mail service does not accept the mail as it is"), "sender", DEFAULT_RETRY_S)
-OTHER = FailureReason("other", _("it was refused without a reason that we know"), "sender", DEFAULT_RETRY_S)
+CONTENT = FailureReason(
+    "content", _("their mail service does not accept the content of the mail"), "sender", DEFAULT_RETRY_S
+)
+OTHER = FailureReason("other", _("it was refused for an unknown reason"), "sender", DEFAULT_RETRY_S)
 
 _AUTHENTICATION = frozenset({20, 21, 22, 23, 24, 25, 26, 27, 29, 30, 31, 32, 40, 509, 515})
 """x.7.n: RFC 7372 (20–26), Google (23, 25, 27, 29, 30, 31, 32, 40), Microsoft (509, 515)."""
@@ -114,7 +118,7 @@ _PERMANENT = {
     "6": CONTENT,
     "7": POLICY,
 }
-"""Subject and detail of RFC 3463, or the subject alone. 5.4.1 and 5.5.0 are how Microsoft says that nobody is there."""
+"""Subject and detail of RFC 3463, or the subject alone. Microsoft uses 5.4.1 and 5.5.0 for unknown addresses."""
 
 _PROVIDERS = {
     "300": UNKNOWN_ADDRESS,  # Postmark: no valid address
@@ -123,7 +127,7 @@ _PROVIDERS = {
     "429": ACCOUNT_THROTTLED,
     "605": CLOSED_ADDRESS,  # Mailgun: on its own suppression list
 }
-"""What providers' APIs answer, by number alone."""
+"""Numeric codes of providers' APIs."""
 
 _REPLIES = {
     "421": THROTTLED,
@@ -168,19 +172,19 @@ _TEXT_PATTERNS = [
     ),
     (re.compile(r"rate limit|too many|slow down|unusual rate|rate limited", re.I), THROTTLED),
 ]
-"""Tried in this order, where a code alone says little."""
+"""Tried in this order if the code alone is ambiguous."""
 
 _STATUS = re.compile(r"\b[245]\.(\d{1,3})\.(\d{1,3})\b")
 _REPLY = re.compile(r"\b[3-6]\d\d\b")
 _VAGUE = frozenset({"0.0", "7.0", "7.1", "2.0", "3.0", "3.2", "5.0", "4.0"})
-"""Statuses that say so little that the words are asked first."""
+"""Ambiguous statuses: the text of the answer takes precedence."""
 
 
 @lru_cache(maxsize=4096)
 def classify(code: str, detail: str = "", *, outcome: str = Outcome.DEFERRED) -> FailureReason:
-    """The cause of an answer, by its code ("450 4.2.2", "429") and words as a `Delivery` keeps them.
+    """Return the reason of an answer, by its code ("450 4.2.2", "429") and text as stored in a `Delivery`.
 
-    What was refused for good ("550 5.4.5") keeps its cause where `outcome_of` made it a deferral.
+    A permanent code ("550 5.4.5") keeps its reason if `outcome_to_record` turned the refusal into a deferral.
     """
     if code in _PROVIDERS:
         return _PROVIDERS[code]
@@ -203,12 +207,12 @@ def _by_status(subject: int, detail: int, *, is_temporary: bool) -> FailureReaso
 
 
 def _refine_by_text(known: FailureReason, detail: str) -> FailureReason:
-    """Greylisting comes under many codes, and must not be taken for a wish that we send less."""
-    return GREYLISTED if known.slows == "lane" and _TEXT_PATTERNS[0][0].search(detail) else known
+    """Recognise greylisting, which uses many codes and must not count as a request to slow down."""
+    return GREYLISTED if known.slows == "domain" and _TEXT_PATTERNS[0][0].search(detail) else known
 
 
 class ResultLike(Protocol):
-    """What is read of a route's `Result`."""
+    """The attributes of `routes.SendResult` that this module reads."""
 
     @property
     def outcome(self) -> str: ...
@@ -220,9 +224,11 @@ class ResultLike(Protocol):
     def is_route_wide(self) -> bool: ...
 
 
-def slow_down_scope(cause: FailureReason, answer: ResultLike) -> Literal["", "lane", "route"]:
-    """What is to go slower after this answer. A route may know of a wish that no code tells; a wait for newcomers
-    (greylisting) is none."""
+def slow_down_scope(cause: FailureReason, answer: ResultLike) -> Literal["", "domain", "route"]:
+    """Return what to slow down after this answer: "" (nothing), "domain" or "route".
+
+    A route may detect a request to slow down that has no code. Greylisting is not a request to slow down.
+    """
     if cause is GREYLISTED:
         return ""
     asks = cause.slows if answer.outcome == Outcome.DEFERRED or cause.slows == "route" else ""
@@ -232,5 +238,5 @@ def slow_down_scope(cause: FailureReason, answer: ResultLike) -> Literal["", "la
 
 
 def outcome_to_record(cause: FailureReason, outcome: str) -> str:
-    """What to record. A used-up account is refused for good by some, though tomorrow it takes the same mail."""
+    """Return the outcome to record. Some providers answer an exhausted quota with a permanent code; it is deferred."""
     return Outcome.DEFERRED if cause.slows == "route" and outcome == Outcome.REFUSED else outcome

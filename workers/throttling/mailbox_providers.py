@@ -1,8 +1,8 @@
-"""Which mail service an address belongs to, as far as its domain tells.
+"""The mailbox provider of an address, by its domain.
 
-The four large services watch all that comes from a sender together, so they are groups. Every other domain is a lane
-of its own: one slow company must not hold up four hundred others. (A domain of one's own hosted by a large service is
-not recognised; that would take a look-up of its MX for each.)
+The four large providers limit a sender across all their domains, so each is one group. Every other domain is a key by
+itself: one slow company must not delay four hundred others. A custom domain that is hosted by a large provider is not
+recognised, as that would need an MX query for each domain.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ APPLE: Final = "apple"
 OTHER: Final = "other"
 GROUPS = (GMAIL, MICROSOFT, YAHOO, APPLE, OTHER)
 NAMES = {GMAIL: "Gmail", MICROSOFT: "Outlook, Hotmail", YAHOO: "Yahoo, AOL", APPLE: "iCloud"}
-"""Product names, the same in every language. Other lanes are called by their domain."""
+"""Product names, the same in every language. Other keys are shown as their domain."""
 
 _DOMAINS = {
     "gmail.com": GMAIL,
@@ -42,18 +42,19 @@ _IN_A_COUNTRY = re.compile(r"([a-z]+)\.(?:com|[a-z]{2}|(?:com?|ne|net)\.[a-z]{2}
 
 
 def provider_key(email: str) -> str:
-    """The group of a large service, else the address's own domain in lower case."""
+    """Return the group of a large provider, else the domain of the address in lower case."""
     domain = email.rpartition("@")[2].lower().rstrip(".")
     if group := _DOMAINS.get(domain):
         return group
-    found = _IN_A_COUNTRY.fullmatch(domain)
-    return _BRANDS.get(found[1], domain) if found else domain
+    match = _IN_A_COUNTRY.fullmatch(domain)
+    return _BRANDS.get(match[1], domain) if match else domain
 
 
-def group_of(lane: str) -> str:
-    """The group that a lane belongs to: itself, or other."""
-    return lane if lane in NAMES else OTHER
+def group_of(key: str) -> str:
+    """Return the group of a key: a large provider, or OTHER."""
+    return key if key in NAMES else OTHER
 
 
-def display_name(lane: str) -> str:
-    return NAMES.get(lane, lane)
+def display_name(key: str) -> str:
+    """Return the product name of a group, or the domain."""
+    return NAMES.get(key, key)

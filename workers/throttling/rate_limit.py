@@ -1,8 +1,11 @@
-"""How fast, and by which route. Each route's row holds its pace and its breaker, changed only under a lock.
+"""Rate limit and circuit breaker of each route, stored in its `Route` row and changed only under a row lock.
 
-Pace: `tokens` is a debt. A claim takes up to four seconds' worth of messages at once and pays over the time they take;
-whoever comes before the debt is paid waits. Breaker: after three failures in a row, or at once when the provider
-refuses us, nothing is claimed for a while; then one message is tried.
+Rate limit: a token bucket with a debt. A claim takes up to MAX_BURST_S seconds of messages at once, which makes `tokens`
+negative; no further claim is granted until the debt is paid. Breaker: after FAILURES_TO_OPEN failures in a row, or at
+once if the provider refuses the account, nothing is claimed for a while; then one probe message is tried.
+
+All times are wall time, because workers of several hosts share the rows. MAX_CLOCK_SKEW_S bounds the effect of a host
+with a wrong clock.
 """
 
 from __future__ import annotations
@@ -20,31 +23,36 @@ from workers.models import Lane, Route
 logger = logging.getLogger(__name__)
 
 MAX_BURST_S = 4.0
+"""Seconds of the rate that one claim may take."""
 FAILURES_TO_OPEN = 3
 OPEN_MIN_S, OPEN_MAX_S = 30, 600
 PROBE_TIMEOUT_S = 60
+"""Seconds after which another probe may be sent: the worker with the first one has died."""
 MIN_RATE = 0.2
-"""Messages a second below which a route is never slowed down."""
+"""Messages a second. A route is never slowed down below this."""
 UNLIMITED_ABOVE = 2000.0
-"""A rate that grew beyond this without anybody complaining is no limit any more."""
+"""Messages a second. A learned rate that grows beyond this is removed."""
 MAX_CLOCK_SKEW_S = 60.0
-"""A refill that lies further ahead than this was written by a clock that was wrong."""
+"""A stored time further in the future than this was written by a wrong clock and is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Leave to send `most` messages by `route`, `interval_s` apart."""
+    """Permission to send `most` messages by `route`, `interval_s` seconds apart."""
 
     route: str
     most: int
     interval_s: float = 0.0
     is_probe: bool = False
     has_lanes: bool = False
-    """Some mail services go slower by this route: see `lanes`."""
+    """True if the route has domain limits (`domain_limits`)."""
 
 
 def register(configured: Iterable[tuple[str, str, float]]) -> None:
-    """Make a row for each route in `configured` (name, kind, rate), best first; forget those that are gone."""
+    """Create or update a row for each route in `configured` (name, kind, rate), best first; delete removed routes.
+
+    Safe to repeat and to run in several workers at once.
+    """
     wanted = list(configured)
     rows = {row.name: row for row in Route.objects.all()}
     stale = [name for name in rows if name not in {name for name, _kind, _rate in wanted}]
@@ -55,33 +63,39 @@ def register(configured: Iterable[tuple[str, str, float]]) -> None:
         if row is None:
             Route.objects.get_or_create(name=name, defaults={"kind": kind, "priority": priority, "rate": rate})
         elif (row.kind, row.priority) != (kind, priority) or (rate and not 0 < row.rate <= rate):
-            held = rate if rate and not 0 < row.rate <= rate else row.rate
-            Route.objects.filter(pk=row.pk).update(kind=kind, priority=priority, rate=held)
+            rate_to_store = rate if rate and not 0 < row.rate <= rate else row.rate
+            Route.objects.filter(pk=row.pk).update(kind=kind, priority=priority, rate=rate_to_store)
 
 
 def is_breaker_open(row: Route, *, now: datetime) -> bool:
-    """The breaker is open: nothing may be claimed. Not for hours, because a clock was set back meanwhile."""
+    """Return whether the breaker is open, so that nothing may be claimed.
+
+    A time beyond the longest possible wait is ignored: the clock was set back after it was written.
+    """
     longest = now + timedelta(seconds=OPEN_MAX_S + MAX_CLOCK_SKEW_S)
     return row.open_until is not None and now < row.open_until <= longest
 
 
 def is_any_usable(names: Iterable[str], *, now: datetime) -> bool:
-    """Whether any of these routes would be tried now."""
+    """Return whether any of these routes may be used now. A route without a row counts as usable."""
     wanted = list(names)
     rows = Route.objects.filter(name__in=wanted)
     return len(rows) < len(wanted) or any(not is_breaker_open(row, now=now) for row in rows)
 
 
 def acquire(names: Iterable[str], *, want: int, now: datetime) -> Grant | None:
-    """Leave for up to `want` messages by the best route that is open for them; None when nothing may go now.
+    """Grant up to `want` messages on the best usable route; None if nothing may be sent now.
 
-    Call inside a transaction that claims what is granted.
+    Call it inside the transaction that claims the readers: a rollback then returns the tokens, too.
     """
+    # The row locks serialize claims, so two workers cannot take the same tokens. They are the last locks of a claim
+    # except the route's domain limits (see `workers.ledger`).
     rows = Route.objects.select_for_update().filter(name__in=list(names))
     for row in rows.annotate(has_lanes=Exists(Lane.objects.filter(route=OuterRef("pk")))).order_by("priority"):
         if is_breaker_open(row, now=now):
             continue
         if row.failures >= FAILURES_TO_OPEN:
+            # Closed to other workers while this one probes.
             Route.objects.filter(pk=row.pk).update(open_until=now + timedelta(seconds=PROBE_TIMEOUT_S))
             return Grant(row.name, 1, is_probe=True, has_lanes=row.has_lanes)
         if not row.rate:
@@ -100,7 +114,7 @@ def _acquire_tokens(row: Route, *, want: int, now: datetime, has_lanes: bool) ->
 
 
 def token_balance(bucket: Route | Lane, *, now: datetime) -> float:
-    """What is left of a bucket's debt by now; 0 when it is paid."""
+    """Return the bucket's debt as a negative number of messages; 0 if it is paid."""
     if bucket.refilled_at is None or bucket.refilled_at > now + timedelta(seconds=MAX_CLOCK_SKEW_S):
         return 0.0
     passed = max(0.0, (now - bucket.refilled_at).total_seconds())
@@ -108,21 +122,21 @@ def token_balance(bucket: Route | Lane, *, now: datetime) -> float:
 
 
 def refill_time(refilled_at: datetime | None, now: datetime) -> datetime:
-    """When a bucket is refilled up to: a worker whose clock is slow must not let the same seconds count twice."""
+    """Return the new `refilled_at`. It never goes back: a worker with a slow clock must not refill the same seconds."""
     if refilled_at is None or refilled_at > now + timedelta(seconds=MAX_CLOCK_SKEW_S):
         return now
     return max(refilled_at, now)
 
 
 def return_tokens(name: str, unused: int) -> None:
-    """Messages that were granted and not sent after all."""
+    """Return granted messages that were not sent."""
     with transaction.atomic():
         for row in Route.objects.select_for_update().filter(name=name, rate__gt=0):
             Route.objects.filter(pk=row.pk).update(tokens=min(0.0, row.tokens + unused))
 
 
 def release_grant(grant: Grant, unused: int) -> None:
-    """A grant, or part of it, that nobody could be claimed for. A probe may be tried with the next batch."""
+    """Return a grant, or part of it, for which no reader could be claimed. A probe may be tried with the next batch."""
     if grant.is_probe and unused:
         Route.objects.filter(name=grant.route).update(open_until=None)
     elif unused:
@@ -130,10 +144,11 @@ def release_grant(grant: Grant, unused: int) -> None:
 
 
 def record_success(name: str, *, limit: float) -> None:
-    """A claim went through without a complaint: close the breaker, and go a little faster if we were slowed down."""
-    seen = Route.objects.filter(name=name).first()
-    if seen is None or not (
-        seen.failures or seen.open_until or seen.last_error or _increase_rate(seen.rate, limit) != seen.rate
+    """After a successful claim: close the breaker, and raise a lowered rate by a tenth."""
+    # Read without a lock first: in the normal case nothing changes, and claims do not wait for this row.
+    route = Route.objects.filter(name=name).first()
+    if route is None or not (
+        route.failures or route.open_until or route.last_error or _increase_rate(route.rate, limit) != route.rate
     ):
         return
     with transaction.atomic():
@@ -143,13 +158,13 @@ def record_success(name: str, *, limit: float) -> None:
 
 
 def close_breaker(name: str) -> None:
-    """The route answers, whatever it said: its breaker closes."""
+    """Close the breaker: the route answered, even if it asked to slow down."""
     failing = Route.objects.filter(name=name).exclude(failures=0, open_until__isnull=True)
     failing.update(failures=0, open_until=None, last_error="")
 
 
 def _increase_rate(rate: float, limit: float) -> float:
-    """A tenth faster each time, up to the operator's limit; a limit that was raised or set is taken over."""
+    """Return the rate raised by a tenth, up to the operator's `limit` in MAIL_URL (0: none)."""
     if rate == 0:
         return limit
     grown = rate * 1.1
@@ -159,23 +174,23 @@ def _increase_rate(rate: float, limit: float) -> float:
 
 
 def slow_down(name: str, *, sent_per_s: float, now: datetime, retry_after_s: float = 0.0) -> None:
-    """The provider wants less: half of the present pace, or of what it just took where there was none.
+    """Halve the rate after a request to slow down; without a rate, half of `sent_per_s`.
 
-    `retry_after_s` is how long it wants nothing at all; other workers' claims wait as for a debt.
+    `retry_after_s` is a time without any message. It is stored as a debt, so claims of other workers wait as well.
     """
     with transaction.atomic():
         row = Route.objects.select_for_update().filter(name=name).first()
         if row is not None:
             rate = max(MIN_RATE, min(row.rate or sent_per_s, sent_per_s or row.rate or 1.0) / 2)
-            owed = min(token_balance(row, now=now) if row.rate else 0.0, -retry_after_s * rate)
+            tokens = min(token_balance(row, now=now) if row.rate else 0.0, -retry_after_s * rate)
             Route.objects.filter(pk=row.pk).update(
-                rate=rate, tokens=owed, refilled_at=refill_time(row.refilled_at, now)
+                rate=rate, tokens=tokens, refilled_at=refill_time(row.refilled_at, now)
             )
             logger.warning("route slowed down", extra={"route": name, "rate": round(rate, 2)})
 
 
 def record_failure(name: str, *, error: str, now: datetime, at_once: bool = False) -> bool:
-    """Count a failure; True if the breaker is open now. `at_once`: they refuse us, so more tries are useless."""
+    """Count a failure. Return True if the breaker is now open. `at_once` opens it: the provider refused the account."""
     with transaction.atomic():
         row = Route.objects.select_for_update().filter(name=name).first()
         if row is None:

@@ -115,9 +115,9 @@ def test_whom_an_answer_slows():
     strange = SendResult("deferred", "299", asks_to_slow_down=True)
 
     assert failure_reasons.slow_down_scope(failure_reasons.THROTTLED, at_mail) == "route"
-    assert failure_reasons.slow_down_scope(failure_reasons.THROTTLED, at_rcpt) == "lane"
+    assert failure_reasons.slow_down_scope(failure_reasons.THROTTLED, at_rcpt) == "domain"
     assert failure_reasons.slow_down_scope(failure_reasons.LATER, strange) == "route"
     assert failure_reasons.slow_down_scope(failure_reasons.GREYLISTED, at_rcpt) == ""
-    assert failure_reasons.slow_down_scope(failure_reasons.POLICY, SendResult("deferred", "421 4.7.0")) == "lane"
+    assert failure_reasons.slow_down_scope(failure_reasons.POLICY, SendResult("deferred", "421 4.7.0")) == "domain"
     assert failure_reasons.slow_down_scope(failure_reasons.POLICY, SendResult("refused", "550 5.7.1")) == ""
     assert failure_reasons.slow_down_scope(failure_reasons.MAILBOX_FULL, SendResult("deferred", "452 4.2.2")) == ""
