@@ -1,5 +1,4 @@
 """Everything after an issue is written: freezing, sending, tracking, provider events, reports, retention.
 
-Importing this package, or any module the web process needs, never imports Celery; only `workers.celery`,
-`workers.schedule` and `workers.tasks` do.
+Only `workers.celery`, `workers.schedule` and `workers.tasks` import Celery. Modules of the web process never do.
 """

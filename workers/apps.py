@@ -7,9 +7,9 @@ class WorkersConfig(AppConfig):
     verbose_name = _("Sending")
 
     def ready(self) -> None:
-        from workers import ledger  # noqa: F401 (registers audiences)
-        from workers.provider_events import checks  # noqa: F401 (registers a check of the start)
-        from workers.routes import checks as route_checks  # noqa: F401 (registers another)
+        from workers import ledger  # noqa: F401 (registers audience filters)
+        from workers.provider_events import checks  # noqa: F401 (registers a system check)
+        from workers.routes import checks as route_checks  # noqa: F401 (registers system checks)
         from workers.studio.reports import subscriber_timeline
 
         subscriber_timeline.register()

@@ -1,6 +1,6 @@
-"""The address of the WSGI entry point: `workers.hits:application`.
+"""The WSGI entry point, `workers.hits:application`.
 
-Servers and units name this module, so it stays. The code is in `workers.tracking.collector`.
+Servers and systemd units name this module, so its name stays. The code is in `workers.tracking.collector`.
 """
 
 from workers.tracking.collector import application

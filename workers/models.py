@@ -1,4 +1,5 @@
-"""The ledger of sending and the counts of tracking. Arrows live in `ledger`, `feedback` and `tracking`."""
+"""Models of sending, provider events and tracking. Their transitions are in `workers.ledger`, `workers.provider_events`
+and `workers.tracking`."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ class BatchStatus(models.TextChoices):
 
 
 class Outcome(models.TextChoices):
-    """What the send told us."""
+    """Result of sending one message."""
 
     ACCEPTED = "accepted", _("Accepted")
     REFUSED = "refused", _("Refused")
@@ -28,7 +29,7 @@ class Outcome(models.TextChoices):
 
 
 class DeliveryStatus(models.TextChoices):
-    """What events told us; each may only be raised to a later one."""
+    """Status reported by events. It may only be raised in the order of STATUS_RANK."""
 
     NONE = "", _("No report yet")
     DELIVERED = "delivered", _("Delivered")
@@ -57,19 +58,19 @@ EVENT_STATUS = {
     "due_unsubscribed": DeliveryStatus.NONE,
     "deferred": DeliveryStatus.NONE,
 }
-"""What each kind of `Event` says about its delivery."""
+"""The delivery status that each kind of `Event` implies."""
 HELD_KINDS = ("held_bounced", "held_complained", "held_unsubscribed")
 DUE_KINDS = ("due_bounced", "due_complained", "due_unsubscribed")
 SERIOUS_KINDS = ("bounced", "complained", "unsubscribed", *HELD_KINDS, *DUE_KINDS)
-"""Few, and asked for without an issue; they have an index of their own."""
+"""Rare kinds that are queried without an issue; they have a partial index."""
 
 
 SENDER_PROBLEM_KINDS = [f"{before}{kind}" for kind in ("bounced", "complained") for before in ("", "due_", "held_")]
-"""Kinds that may pause an issue, whether their consequences for the reader wait for a person or not."""
+"""Kinds that may pause an issue, including quarantined events."""
 
 
 class Batch(models.Model):
-    """The plan: up to 500 readers of one edition's issue, packed in ascending order."""
+    """A part of the plan: up to 500 readers of one edition, in ascending order."""
 
     issue = models.ForeignKey(Issue, models.CASCADE, related_name="+")
     edition = models.ForeignKey(Edition, models.CASCADE, related_name="+")
@@ -80,26 +81,26 @@ class Batch(models.Model):
     first_id = models.BigIntegerField()
     last_id = models.BigIntegerField()
     is_first = models.BooleanField(default=False)
-    """The first small batch: it goes alone, and its outcome decides whether the rest follows."""
+    """A first small batch. The other batches wait until it is done and no threshold is exceeded."""
     status = models.CharField(max_length=10, choices=BatchStatus, default=BatchStatus.WAITING)
     worker = models.CharField(max_length=80, blank=True)
-    """host:pid:boot of the claim holder."""
+    """host:pid:boot:folder of the claim holder (`workers.spool.worker_name`)."""
     lease_expires_at = models.DateTimeField(null=True)
     attempt = models.PositiveSmallIntegerField(default=0)
     is_retry = models.BooleanField(default=False)
-    """Holds readers that already have a Delivery (deferred, or sent again by a click)."""
+    """True if its readers already have a `Delivery` (deferred, or resent by an editor)."""
     route = models.CharField(max_length=40, blank=True)
     due_at = models.DateTimeField(null=True)
-    """Not to be claimed before: these readers wait for their lane."""
+    """Not to be claimed before this time: the readers wait for a domain limit."""
     lane = models.CharField(max_length=253, blank=True)
-    """The one lane that all of its readers are in, where they were held back for it."""
+    """The domain limit (`Lane.name`) of all its readers, if they were held back for it."""
     accepted = models.PositiveSmallIntegerField(default=0)
     refused = models.PositiveSmallIntegerField(default=0)
     deferred = models.PositiveSmallIntegerField(default=0)
     skipped = models.PositiveSmallIntegerField(default=0)
     uncertain = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)
-    """When something was last done about it: recorded, given back, or, of one that repeats, planned."""
+    """When it was last recorded or released; for a retry batch, at first when it was planned."""
 
     class Meta:
         constraints = [
@@ -116,7 +117,7 @@ class Batch(models.Model):
 
 
 class Delivery(models.Model):
-    """The record: what happened to one reader's copy of one issue. At most one a reader, whatever dies."""
+    """The record: the outcome of one reader's message of one issue. A unique constraint allows one a reader and issue."""
 
     issue = models.ForeignKey(Issue, models.CASCADE, related_name="+", db_index=False)
     subscription = models.BigIntegerField()
@@ -128,7 +129,7 @@ class Delivery(models.Model):
     code = models.CharField(max_length=20, blank=True)
     """SMTP reply or provider code, such as 550 or 5.1.1."""
     detail = models.CharField(max_length=300, blank=True)
-    """Reason in words, without an address."""
+    """Text of the answer, without an address."""
     attempts = models.PositiveSmallIntegerField(default=1)
     due_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
@@ -162,11 +163,11 @@ class AgentClass(models.TextChoices):
 
 
 class Event(models.Model):
-    """Something that happened to a mail after it left, in Anymail's words, or a hit on a pixel or link."""
+    """A provider event about a message, with Anymail's names of kinds, or a hit on a pixel or link."""
 
     issue = models.BigIntegerField()
     subscription = models.BigIntegerField(default=0)
-    """0 where everybody is counted together."""
+    """0 for hits by the token that all readers share."""
     kind = models.CharField(max_length=20)
     occurred_at = models.DateTimeField()
     link = models.PositiveIntegerField(default=0)
@@ -193,7 +194,7 @@ class Event(models.Model):
 
 
 class Tally(models.Model):
-    """What reports read: hits of one issue in one hour, counted."""
+    """Number of hits of one issue in one hour, for reports."""
 
     issue = models.ForeignKey(Issue, models.CASCADE, related_name="+")
     hour = models.DateTimeField()
@@ -217,7 +218,7 @@ class Tally(models.Model):
 
 
 class SpoolFile(models.Model):
-    """How far a hit spool has been loaded; written in the transaction that loads it, so each hit counts once."""
+    """Offset up to which a hit spool is loaded. Written in the transaction that loads it, so each hit counts once."""
 
     name = models.CharField(max_length=200, unique=True)
     """host/file."""
@@ -229,20 +230,20 @@ class SpoolFile(models.Model):
 
 
 class Route(models.Model):
-    """An e-mail provider's state: pace and breaker. Its secrets stay in `MAIL_URL`."""
+    """Rate limit and circuit breaker of a route. Its secrets stay in `MAIL_URL`."""
 
     name = models.CharField(max_length=40, unique=True)
-    """Kind and place in `MAIL_URL`, such as smtp-1."""
+    """Kind and position in `MAIL_URL`, such as smtp-1."""
     kind = models.CharField(max_length=20)
     priority = models.PositiveSmallIntegerField()
     rate = models.FloatField(default=0)
-    """Messages a second; 0 is as fast as it takes them."""
+    """Messages a second; 0 is unlimited."""
     tokens = models.FloatField(default=0)
     refilled_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)
     """Connection or account errors in a row."""
     open_until = models.DateTimeField(null=True)
-    """The breaker is open until then: nothing is claimed for this route."""
+    """The breaker is open until this time: nothing is claimed for this route."""
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
@@ -253,20 +254,20 @@ class Route(models.Model):
 
 
 class Lane(models.Model):
-    """Readers of one mail service by one route, while that service has asked us to slow down; gone when it is free."""
+    """Domain limit: the rate of one route to one mailbox provider that asked to slow down. Deleted when it ends."""
 
     route = models.ForeignKey(Route, models.CASCADE, related_name="lanes")
     name = models.CharField(max_length=253)
-    """A group of `mailboxes`, or a domain."""
+    """A group of `mailbox_providers`, or a domain."""
     rate = models.FloatField()
     """Messages a second."""
     ceiling = models.FloatField()
-    """The rate at which they asked for less. Twice that without another complaint is no limit any more."""
+    """The rate at which the provider asked to slow down. The limit ends at twice this rate."""
     tokens = models.FloatField(default=0)
     refilled_at = models.DateTimeField(null=True)
     held_until = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)
-    """Wishes to slow down since the last claim that went well."""
+    """Requests to slow down since the last successful claim."""
     last_error = models.CharField(max_length=300, blank=True)
     slowed_at = models.DateTimeField()
 

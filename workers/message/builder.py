@@ -1,7 +1,7 @@
-"""An edition as bytes on the wire: compiled once, then only slots are filled for each reader and the pieces joined.
+"""Messages of an edition: compiled once, then for each reader the slots are filled and the segments joined.
 
-Everything that does not differ between readers is encoded, folded and checked once per process (see `pieces`). The same
-words also become a message object for providers' APIs.
+Everything that is the same for all readers is encoded, folded and checked once per process (see `segments`). The same
+content also becomes an `EmailMultiAlternatives` for providers' APIs.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from subscribers.models import LegalBasis, Subscription
 from workers.message import header_fields, segments
 
 MAX_NAME_LENGTH = 60
-"""Characters. Whoever fills in more wants to be read, not greeted: such a name is not put into words."""
+"""Characters. A longer name is probably spam in the name field; the greeting uses its fallback instead."""
 _BIDI_MARKS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Marks that turn the direction of what stands around them."""
+"""Unicode marks that change the direction of the surrounding text."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageContent:
-    """What a mail says, with slots: an `Edition`, or a rendering that is only tested."""
+    """Subject and bodies with slots: of a frozen `Edition`, or of a rendering for a test or preview."""
 
     issue: int
     language: str
@@ -48,7 +48,7 @@ class MessageContent:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """What the wire needs to know about the reader of a copy."""
+    """What a message needs to know about its reader."""
 
     id: int
     email: str
@@ -61,38 +61,40 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class RenderedMessage:
-    """One reader's message, ready to leave."""
+    """One reader's message, ready to send."""
 
     sender: str
-    """The envelope's: bounces come back to it."""
+    """Envelope sender; bounces go there."""
     recipient: str
     message_id: str
     data: bytes
     stuffed: bool = False
-    """`data` is as SMTP carries it: leading dots doubled, with the mark that ends it (RFC 5321 section 4.5.2)."""
+    """True if `data` is dot-stuffed and ends with the end-of-data mark (RFC 5321 section 4.5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageTemplate:
+    """A compiled edition: encoded pieces with gaps for the values of a reader."""
+
     words: MessageContent
     newsletter: Newsletter
     domain: str
     sender: str
     inbound: str
-    """The domain at which we receive bounces; "" where we do not."""
+    """The domain that receives bounces (INBOUND_DOMAIN); "" if none does."""
     zone: ZoneInfo
     title: str
     brand: str
     headers: tuple[tuple[str, slots.Segments], ...]
-    """Headers beside From, To, Subject and Date, for providers' APIs."""
+    """Headers other than From, To, Subject and Date, for providers' APIs."""
     pattern: tuple[bytes, ...]
-    """Pieces, each followed by a gap for a value, but for the last."""
+    """Pieces and gaps in turn, beginning and ending with a piece."""
     values_of: Callable[[Mapping[str, bytes]], tuple[bytes, ...]] = field(repr=False)
-    """Picks the value for each gap out of all that a reader has."""
+    """Returns the value of each gap from a reader's values. An `itemgetter`, as it runs once a message."""
     fields: tuple[str, ...]
-    """Those of the names that are merge fields: "name:…_plain", "name:…_html"."""
+    """The gap names that are merge fields: "name:…_plain", "name:…_html"."""
     at_start: tuple[str, ...]
-    """Names of values that stand at the start of a line too; there they are called "…^", and a leading dot is doubled."""
+    """Gap names that also occur at the start of a line. There they are named "…^", and a leading dot is doubled."""
     quoted: bool
     stuffed: bool
     shared_hit: str
@@ -100,7 +102,7 @@ class MessageTemplate:
     """Text and HTML, not encoded."""
 
 
-# --- compiling -------------------------------------------------------------------------------------------------------
+# --- compile once ----------------------------------------------------------------------------------------------------
 
 _cache: dict[object, MessageTemplate] = {}
 MAX_CACHED = 24
@@ -109,7 +111,10 @@ MAX_CACHED = 24
 def template_for_edition(
     edition: Edition, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False
 ) -> MessageTemplate:
-    """The edition's pieces, compiled at most once in this process."""
+    """Return the compiled edition, from a cache of this process.
+
+    The key contains everything that the compiled bytes depend on, so a change of settings or content compiles again.
+    """
     key = (
         edition.pk,
         (eight_bit, stuffed),
@@ -128,11 +133,10 @@ def template_for_edition(
 def compile_template(
     words: MessageContent, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False
 ) -> MessageTemplate:
-    """Encode everything that is the same for all readers.
+    """Encode everything that is the same for all readers. Raises slots.UnknownSlot.
 
-    Bodies are 8-bit where the route takes it and no line is too long, else quoted-printable with each slot on a line of
-    its own. With `stuffed`, copies come as SMTP carries them, where that can be known beforehand.
-    Raises slots.UnknownSlot.
+    Bodies are 8bit if the route supports it and no line is too long, else quoted-printable with each slot on a separate
+    line. With `stuffed`, messages are dot-stuffed, unless a reader's value decides where a line starts.
     """
     bodies = (slots.split(_newlines(words.text)), slots.split(_newlines(words.html)))
     quoted = not eight_bit or any(segments.longest_line_length(body) > segments.MAX_LINE_LENGTH for body in bodies)
@@ -170,7 +174,7 @@ def _newlines(text: str) -> str:
 
 def _headers(words: MessageContent, newsletter: Newsletter) -> tuple[tuple[str, slots.Segments], ...]:
     contact = header_fields.ascii_address(newsletter.reply_to or newsletter.from_email)
-    found = [
+    headers = [
         ("List-Id", list_id(newsletter)),
         ("List-Unsubscribe", _list_unsubscribe()),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
@@ -179,15 +183,15 @@ def _headers(words: MessageContent, newsletter: Newsletter) -> tuple[tuple[str, 
         ("List-Post", "NO"),
     ]
     if newsletter.is_public:
-        found.append(("List-Subscribe", f"<{settings.SITE_URL}/subscribe/>"))
+        headers.append(("List-Subscribe", f"<{settings.SITE_URL}/subscribe/>"))
     if newsletter.archive_is_public:
-        found.append(("List-Archive", f"<{settings.SITE_URL}/archive/>"))
-    found += [("Precedence", "bulk"), ("Feedback-ID", feedback_id(words, newsletter))]
-    return tuple((name, slots.split(value)) for name, value in found)
+        headers.append(("List-Archive", f"<{settings.SITE_URL}/archive/>"))
+    headers += [("Precedence", "bulk"), ("Feedback-ID", feedback_id(words, newsletter))]
+    return tuple((name, slots.split(value)) for name, value in headers)
 
 
 def _list_unsubscribe() -> str:
-    """The one-click address first (RFC 8058); by mail too where we receive any."""
+    """Return the one-click URL first (RFC 8058), and a mailto if INBOUND_DOMAIN receives mail."""
     token = slots.format_slot("u")
     by_web = f"<{settings.SITE_URL}/u/{token}/>"
     if not settings.INBOUND_DOMAIN:
@@ -196,14 +200,14 @@ def _list_unsubscribe() -> str:
 
 
 def list_id(newsletter: Newsletter) -> str:
-    """RFC 2919: a phrase and the id in angle brackets, at most 255 octets."""
+    """Return a List-Id (RFC 2919): a phrase and the id in angle brackets, at most 255 octets."""
     bare = f"<{re.sub('[^A-Za-z0-9._-]', '', newsletter.list_id)}>"
     named = f"{header_fields.phrase(newsletter.title, taken=9)} {bare}"
     return named if len(named) + len("List-Id: ") <= 255 else bare
 
 
 def feedback_id(words: MessageContent, newsletter: Newsletter) -> str:
-    """campaign:newsletter:kind:sender, where the sender is 5 to 15 signs that never change (S-22)."""
+    """Return campaign:newsletter:kind:sender for Gmail. The sender part is 5 to 15 characters and never changes (S-22)."""
     host = re.sub(r"[^a-z0-9]", "", settings.SITE_HOST.lower().removeprefix("www.").removeprefix("newsletter."))
     return f"{words.issue}:{re.sub('[^a-z0-9-]', '-', newsletter.slug)[:40]}:issue:{(host + 'warta')[:15] if len(host) < 5 else host[:15]}"
 
@@ -228,13 +232,16 @@ def _write_headers(
     chain.add(f"\r\nContent-Language: {words.language}\r\nMIME-Version: 1.0\r\n")
 
 
-# --- filling ---------------------------------------------------------------------------------------------------------
+# --- fill for each reader --------------------------------------------------------------------------------------------
 
 
 def render(
     mail: MessageTemplate, reader: Recipient, *, now: datetime, own: tokens.SubscriberTokens | None = None
 ) -> RenderedMessage:
-    """One reader's copy. `own` is the reader's part of `tokens.of_readers`, where that was asked for. Raises Unsendable."""
+    """Return one reader's message. Raises header_fields.Unsendable.
+
+    `own` holds the reader's tokens from `tokens.make_for_subscribers`. Making them for a whole claim at once is cheaper.
+    """
     recipient = header_fields.ascii_address(reader.email)
     issue = mail.words.issue
     own = own or tokens.make_for_subscribers(issue, [reader.id])[reader.id]
@@ -262,48 +269,48 @@ def render(
 
 
 def _fields(mail: MessageTemplate, reader: Recipient) -> dict[str, bytes]:
-    """The reader's own words for each merge field, or those that stand in for them."""
-    name, found = greeting_name(reader), {}
+    """Return the reader's value of each merge field, or its fallback."""
+    name, values = greeting_name(reader), {}
     for key in mail.fields:
         field, _mark, kind = key.rpartition("_")
         fallback = _fallback(field)
-        found[key] = (
+        values[key] = (
             _encode(escape(name) if kind == "html" else name, mail.quoted)
             if name
             else _encode_cached(fallback, mail.quoted)
         )
-    return found
+    return values
 
 
 @lru_cache(maxsize=1024)
 def _fallback(field: str) -> str:
-    parted = slots.split_field(field)
-    return parted[1] if parted else ""
+    name_and_fallback = slots.split_field(field)
+    return name_and_fallback[1] if name_and_fallback else ""
 
 
 def greeting_name(reader: Recipient) -> str:
-    """What to call a reader in a sentence; "" where only the fallback will do."""
+    """Return the reader's name for use in a sentence; "" if the fallback should be used."""
     name = header_fields.clean(_BIDI_MARKS.sub("", reader.name)) if reader.name else ""
     return name if len(name) <= MAX_NAME_LENGTH else ""
 
 
-def build_email(wire: MessageTemplate, reader: Recipient) -> EmailMultiAlternatives:
-    """The same copy as a message for a provider's API, with a token that its events must bring back."""
+def build_email(mail: MessageTemplate, reader: Recipient) -> EmailMultiAlternatives:
+    """Return the same message as an object for a provider's API. Its metadata holds the token for the provider's events."""
     recipient = header_fields.ascii_address(reader.email)
-    why_text, why_html = subscription_reason(wire, reader)
+    why_text, why_html = subscription_reason(mail, reader)
     values = {
-        "u": tokens.make_unsubscribe(reader.id, wire.words.issue),
+        "u": tokens.make_unsubscribe(reader.id, mail.words.issue),
         "p": tokens.make_preferences(reader.id),
-        "hit": hit_token(wire, reader),
+        "hit": hit_token(mail, reader),
     }
     name = greeting_name(reader)
-    own = ({"why": why_text, "name": name}, {"why": why_html, "name": escape(name)})
-    text, html = (slots.fill(body, {**values, **words}) for body, words in zip(wire.bodies, own, strict=True))
-    headers = {name: slots.fill(value, values).replace("\r\n", "") for name, value in wire.headers}
-    headers["Message-ID"] = tokens.message_id(wire.words.issue, reader.id, wire.domain)
-    newsletter = wire.newsletter
+    by_body = ({"why": why_text, "name": name}, {"why": why_html, "name": escape(name)})
+    text, html = (slots.fill(body, {**values, **extra}) for body, extra in zip(mail.bodies, by_body, strict=True))
+    headers = {name: slots.fill(value, values).replace("\r\n", "") for name, value in mail.headers}
+    headers["Message-ID"] = tokens.message_id(mail.words.issue, reader.id, mail.domain)
+    newsletter = mail.newsletter
     message = EmailMultiAlternatives(
-        subject=header_fields.clean(wire.words.subject),
+        subject=header_fields.clean(mail.words.subject),
         body=text,
         from_email=_display_address(newsletter.from_name, newsletter.from_email),
         to=[_display_address(reader.name, recipient)],
@@ -311,7 +318,7 @@ def build_email(wire: MessageTemplate, reader: Recipient) -> EmailMultiAlternati
         headers=headers,
     )
     message.attach_alternative(html, "text/html")
-    message.metadata = {"warta": tokens.make_event_token(wire.words.issue, reader.id)}  # type: ignore[attr-defined]
+    message.metadata = {"warta": tokens.make_event_token(mail.words.issue, reader.id)}  # type: ignore[attr-defined]
     return message
 
 
@@ -320,14 +327,14 @@ def _display_address(name: str, email: str) -> str:
 
 
 def envelope_sender(mail: MessageTemplate, reader: Recipient) -> str:
-    """Where bounces go: an address that says whose mail it was (VERP), where we receive mail; else the sender's."""
+    """Return the envelope sender: a VERP address with a token if INBOUND_DOMAIN receives mail, else the sender's."""
     if mail.inbound:
         return f"bounce+{tokens.make_event_token(mail.words.issue, reader.id)}@{mail.inbound}"
     return mail.sender
 
 
 def hit_token(mail: MessageTemplate, reader: Recipient) -> str:
-    """Everybody shares one token, unless readers are measured one by one and this one agreed."""
+    """Return the reader's hit token with individual tracking and consent, else the token that all readers share."""
     return tokens.make_hit(mail.words.issue, reader.id) if _may_track(mail, reader) else mail.shared_hit
 
 
@@ -346,8 +353,8 @@ def date_header(now: datetime) -> bytes:
     return _date(int(now.timestamp()))
 
 
-def _encode(words: str, quoted: bool) -> bytes:
-    return segments.quoted_printable(words, goes_on=True) if quoted else words.encode()
+def _encode(text: str, quoted: bool) -> bytes:
+    return segments.quoted_printable(text, goes_on=True) if quoted else text.encode()
 
 
 _encode_cached = lru_cache(maxsize=4096)(_encode)
@@ -360,7 +367,7 @@ def _encode_reason(sentences: tuple[str, str], quoted: bool) -> tuple[bytes, byt
 
 
 def subscription_reason(mail: MessageTemplate, reader: Recipient) -> tuple[str, str]:
-    """The sentence that says why this mail came and since when, as text and as HTML, in the edition's language."""
+    """Return the sentence on why the reader gets this mail and since when, as text and as HTML."""
     since = reader.confirmed_at.astimezone(mail.zone).date().isoformat() if reader.confirmed_at else ""
     return _reason(
         mail.words.language,
@@ -381,8 +388,8 @@ def _site(url: str) -> str:
 def _reason(language: str, title: str, brand: str, basis: str, site: str, since: str) -> tuple[str, str]:
     with translation.override(language):
         day = formats.date_format(datetime.fromisoformat(since), "j F Y") if since else ""
-        words = {"title": title, "brand": brand, "site": site, "date": day}
-        sentence = _sentence(basis, site=site, since=since) % words
+        values = {"title": title, "brand": brand, "site": site, "date": day}
+        sentence = _sentence(basis, site=site, since=since) % values
     return sentence, escape(sentence)
 
 
@@ -402,7 +409,7 @@ def _sentence(basis: str, *, site: str, since: str) -> str:
 
 
 def load_recipients(subscription_ids: Iterable[int]) -> Mapping[int, Recipient]:
-    """What the wire needs of these subscriptions, in one query."""
+    """Return the recipients of these subscriptions by id, in one query."""
     rows = Subscription.objects.filter(pk__in=audience.ids_subquery(subscription_ids)).values_list(
         "pk", "subscriber__email", "subscriber__name", "confirmed_at", "source_url", "legal_basis", "may_track"
     )

@@ -1,6 +1,6 @@
-"""Words and addresses as they stand in the headers of a mail: RFC 5322, with RFC 2047 for what is not ASCII. Pure.
+"""Values of header fields: RFC 5322, with RFC 2047 for text beyond ASCII. Pure functions.
 
-`taken` is how much of the first line is used already, in octets; folds are CRLF and a space.
+`taken` is the number of octets of the first line that are in use already. A fold is CRLF and a space.
 """
 
 from __future__ import annotations
@@ -15,38 +15,39 @@ _ADDRESS = re.compile(r"[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]{1,64}@[A-Za-z0-9.-]{1,255
 
 
 class Unsendable(ValueError):
-    """No mail can be addressed to this; it should never have got into the list."""
+    """The address or name cannot be used in an email. Validation should have refused it at sign-up or import."""
 
 
-def clean(words: str) -> str:
-    """One line without control characters: nothing that a person typed can start a header of its own."""
-    return _CONTROLS.sub(" ", words).strip(" ")
+def clean(text: str) -> str:
+    """Return one line without control characters, so that user input cannot inject a header."""
+    return _CONTROLS.sub(" ", text).strip(" ")
 
 
-def unstructured(words: str, *, taken: int) -> str:
-    """A Subject's value, folded; `taken` is how much of its first line is used."""
-    words = clean(words)
-    if not words.isascii() or "=?" in words:
-        return encoded_words(words, taken=taken)
-    return _fold(words, taken=taken)
+def unstructured(text: str, *, taken: int) -> str:
+    """Return the folded value of an unstructured field such as Subject."""
+    text = clean(text)
+    if not text.isascii() or "=?" in text:
+        return encoded_words(text, taken=taken)
+    return _fold(text, taken=taken)
 
 
-def phrase(words: str, *, taken: int) -> str:
-    """A display name (RFC 5322 section 3.2.5): atoms, a quoted string, or encoded words; never mixed."""
-    words = clean(words)
-    if not words.isascii() or "=?" in words:
-        return encoded_words(words, taken=taken)
-    if _ATOM.fullmatch(words):
-        return words
-    return '"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def phrase(text: str, *, taken: int) -> str:
+    """Return a display name (RFC 5322 section 3.2.5): atoms, a quoted string, or encoded words; never mixed."""
+    text = clean(text)
+    if not text.isascii() or "=?" in text:
+        return encoded_words(text, taken=taken)
+    if _ATOM.fullmatch(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def mailbox(name: str, email: str, *, taken: int) -> str:
-    """`name <email>` as it stands in a header, folded before the address where the line would be long."""
+    """Return `name <email>`, folded before the address if the line would be too long. Raises Unsendable."""
     return name_addr(name, ascii_address(email), taken=taken)
 
 
 def name_addr(name: str, address: str, *, taken: int) -> str:
+    """Like `mailbox`, for an address that `ascii_address` has returned."""
     name = clean(name) if name else ""
     if not name:
         return address
@@ -55,11 +56,11 @@ def name_addr(name: str, address: str, *, taken: int) -> str:
     return f"{shown}{gap}<{address}>"
 
 
-def encoded_words(words: str, *, taken: int) -> str:
-    """RFC 2047 in base64: each word at most 75 long and whole characters only, one a line."""
+def encoded_words(text: str, *, taken: int) -> str:
+    """Return RFC 2047 encoded words in base64, one a line: each at most 75 octets and of whole characters."""
     lines, room, current = [], 75 - taken, b""
-    for sign in words:
-        raw = sign.encode()
+    for character in text:
+        raw = character.encode()
         if current and 12 + 4 * -(-len(current + raw) // 3) > room:
             lines.append(current)
             room, current = 75, b""
@@ -68,10 +69,10 @@ def encoded_words(words: str, *, taken: int) -> str:
     return "\r\n ".join(f"=?utf-8?b?{binascii.b2a_base64(line, newline=False).decode()}?=" for line in lines)
 
 
-def _fold(words: str, *, taken: int) -> str:
-    """ASCII words with a fold before a space wherever a line would pass 76."""
+def _fold(text: str, *, taken: int) -> str:
+    """Fold ASCII text before a space wherever a line would exceed 76 octets."""
     lines, current = [], ""
-    for word in words.split(" "):
+    for word in text.split(" "):
         if current and taken + len(current) + 1 + len(word) > 76:
             lines.append(current)
             current, taken = word, 1
@@ -81,22 +82,23 @@ def _fold(words: str, *, taken: int) -> str:
 
 
 def ascii_address(email: str) -> str:
-    """The address as it travels, its domain in IDNA. Raises Unsendable."""
+    """Return the address in ASCII, its domain in IDNA. Raises Unsendable."""
     if _ADDRESS.fullmatch(email):
         return email
     email = _INVISIBLE.sub("", email).strip(" ")
     if not email.isascii():
         local, _at, domain = email.rpartition("@")
         if not local.isascii():
-            raise Unsendable("Letters beyond ASCII before the @ need SMTPUTF8 at every server on the way.")
+            raise Unsendable("Characters beyond ASCII before the @ need SMTPUTF8 at every server on the way.")
         try:
             email = f"{local}@{domain.encode('idna').decode()}"
         except UnicodeError:
-            raise Unsendable("The domain of the address cannot be written in IDNA.") from None
+            raise Unsendable("The domain of the address cannot be encoded in IDNA.") from None
     if not _ADDRESS.fullmatch(email):
-        raise Unsendable("The address has signs that mail cannot carry.")
+        raise Unsendable("The address has characters that email does not support.")
     return email
 
 
 def domain_of(email: str) -> str:
+    """Return the domain of the address in IDNA. Raises Unsendable."""
     return ascii_address(email).rpartition("@")[2]

@@ -1,8 +1,8 @@
-"""An edition as one text for a provider that fills in the readers' own words itself.
+"""An edition as a template for a provider that fills in the readers' values itself (merge APIs).
 
-The frozen segments are joined with the provider's places instead of a reader's values, so no template ever contains a
-provider's syntax. What looks like a place of the provider but is none, in an article or in a reader's name, is broken
-so that it stays as somebody wrote it; and nobody can guess what our own places are called.
+The frozen segments are joined with the provider's placeholders instead of a reader's values, so templates of this
+project never contain a provider's syntax. Text in an article or a name that looks like a placeholder is escaped, so
+that the provider leaves it unchanged. The names of the placeholders cannot be guessed.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from workers.routes.base import MergeMessage, MergeRecipient, MergeRoute, MergeS
 
 PLAIN, HTML = "plain", "html"
 WORD_JOINER = "\u2060"
-"""Word joiner: takes no room and cannot be seen, and whoever looks for a place does not find one."""
+"""An invisible character of no width. Inserted into text, it breaks the syntax of a placeholder."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergeTemplate:
-    """A mailing, and which words of a reader stand at its places."""
+    """A message for a merge API, and the value key of each placeholder."""
 
     mail: builder.MessageTemplate
     syntax: MergeSyntax
     mailing: MergeMessage
     keys: Mapping[str, str]
-    """What stands there ("u", "why_html", …) -> the name of the place."""
+    """Value key ("u", "why_html", …) to the name of the placeholder."""
     headers: tuple[tuple[str, slots.Segments], ...]
-    """Those that differ between readers."""
+    """Headers that differ between readers."""
     keeps_message_ids: bool
 
 
 def compile_template(mail: builder.MessageTemplate, route: MergeRoute, *, mark: str = "") -> MergeTemplate:
-    """One text for all readers of an edition. By `mark` the provider can be asked for the call later."""
+    """Return the template for all readers of an edition. `mark` is a tag by which the provider's log can be searched."""
     syntax = route.syntax
     shared = {} if mail.newsletter.tracking == Tracking.INDIVIDUAL else {"hit": mail.shared_hit}
     keys = _placeholder_names(mail, shared)
@@ -63,47 +63,47 @@ def compile_template(mail: builder.MessageTemplate, route: MergeRoute, *, mark: 
 
 
 def build_recipient(plan: MergeTemplate, reader: builder.Recipient, own: tokens.SubscriberTokens) -> MergeRecipient:
-    """What one reader's copy has of its own. Raises Unsendable."""
+    """Return one reader's address, values and headers. Raises header_fields.Unsendable."""
     mail, syntax, keys = plan.mail, plan.syntax, plan.keys
     why_plain, why_html = builder.subscription_reason(mail, reader)
-    words = {
+    values = {
         "u": own.unsubscribe,
         "p": own.preferences,
         "why_plain": _escape_placeholders_cached(why_plain, syntax, PLAIN),
         "why_html": _escape_placeholders_cached(why_html, syntax, HTML),
     }
     if "hit" in keys:
-        words["hit"] = builder.hit_token(mail, reader)
+        values["hit"] = builder.hit_token(mail, reader)
     if mail.fields:
-        words |= _fields(plan, builder.greeting_name(reader))
+        values |= _fields(plan, builder.greeting_name(reader))
     name = header_fields.clean(reader.name) if reader.name else ""
     return MergeRecipient(
         recipient=header_fields.ascii_address(reader.email),
         name=escape_placeholders(name, syntax) if name else "",
         message_id=tokens.message_id(mail.words.issue, reader.id, mail.domain) if plan.keeps_message_ids else "",
         token=own.event,
-        values={place: words[key] for key, place in keys.items()},
-        headers={header: _line(slots.fill(value, words)) for header, value in plan.headers},
+        values={place: values[key] for key, place in keys.items()},
+        headers={header: _line(slots.fill(value, values)) for header, value in plan.headers},
     )
 
 
-def escape_placeholders(words: str, syntax: MergeSyntax, kind: str = PLAIN) -> str:
-    """`words`, of which the provider fills in nothing."""
+def escape_placeholders(text: str, syntax: MergeSyntax, kind: str = PLAIN) -> str:
+    """Escape everything in `text` that the provider would take for a placeholder."""
     if kind == HTML:
-        return syntax.strange.sub(lambda found: f"&#{ord(found.group()[0])};{found.group()[1:]}", words)
-    return syntax.strange.sub(lambda found: f"{found.group()[0]}{WORD_JOINER}{found.group()[1:]}", words)
+        return syntax.strange.sub(lambda match: f"&#{ord(match.group()[0])};{match.group()[1:]}", text)
+    return syntax.strange.sub(lambda match: f"{match.group()[0]}{WORD_JOINER}{match.group()[1:]}", text)
 
 
 _escape_placeholders_cached = lru_cache(maxsize=4096)(escape_placeholders)
 
 
 def _placeholder_names(mail: builder.MessageTemplate, shared: Mapping[str, str]) -> dict[str, str]:
-    """Names of the places: short, and not to be guessed by whoever gives a name or writes an article."""
+    """Return short placeholder names that the author of an article or a name cannot guess."""
     secret = hashlib.sha256(tokens.make_event_token(mail.words.issue, 0).encode()).hexdigest()[:8]
-    found: dict[str, None] = {}
+    keys: dict[str, None] = {}
     for body, kind in zip(mail.bodies, (PLAIN, HTML), strict=True):
-        found |= {_value_key(slot, kind): None for slot in body.slots if slot not in shared}
-    return {key: f"w{secret}x{place}" for place, key in enumerate(found)}
+        keys |= {_value_key(slot, kind): None for slot in body.slots if slot not in shared}
+    return {key: f"w{secret}x{place}" for place, key in enumerate(keys)}
 
 
 def _value_key(slot: str, kind: str) -> str:
@@ -118,20 +118,20 @@ def _join(body: slots.Segments, kind: str, values: Mapping[str, str], syntax: Me
 
 
 def _fields(plan: MergeTemplate, name: str) -> dict[str, str]:
-    """The reader's own words for each merge field, or those that stand in for them."""
-    found = {}
+    """Return the reader's value of each merge field, or its fallback."""
+    values = {}
     for key in plan.mail.fields:
         field, _mark, kind = key.rpartition("_")
-        words = (escape(name) if kind == HTML else name) or _fallback(field)
-        found[key] = escape_placeholders(words, plan.syntax, kind)
-    return found
+        text = (escape(name) if kind == HTML else name) or _fallback(field)
+        values[key] = escape_placeholders(text, plan.syntax, kind)
+    return values
 
 
 def _fallback(field: str) -> str:
-    parted = slots.split_field(field)
-    return parted[1] if parted else ""
+    name_and_fallback = slots.split_field(field)
+    return name_and_fallback[1] if name_and_fallback else ""
 
 
 def _line(value: str) -> str:
-    """A header's value as providers want it: without folds."""
+    """Return a header's value without folds, as providers' APIs expect it."""
     return value.replace("\r\n", "")

@@ -1,6 +1,6 @@
-"""The bytes of a mail as pieces with slots between them: bodies encoded, lines kept short, leading dots doubled. Pure.
+"""The bytes of a message as pieces with slots between them: encoded bodies, short lines, dot-stuffing. Pure functions.
 
-`static[0] + value + static[1] + …`: what differs between readers is filled in by `wire`, which is the only user.
+`static[0] + value + static[1] + …`: `builder` fills in the values of a reader.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import hashlib
 from newsletter.rendering import mjml, slots
 
 MAX_LINE_LENGTH = 900
-"""SMTP allows 998 bytes; some relays count differently."""
+"""RFC 5321 allows 998 bytes (section 4.5.3.1.6); some relays count differently."""
 MAX_SLOT_LENGTHS = {"hit": 40, "u": 60, "p": 60, "why": 400, "name": mjml.MAX_FIELD_BYTES}
 LINE_START_SUFFIX = "^"
-"""Ends the name of a slot at the start of a line whose value may begin with a dot."""
+"""Suffix of the name of a slot that is at the start of a line and whose value may begin with a dot."""
 
 
 class SegmentBuilder:
-    """Bytes and slots in turn."""
+    """Collects pieces of bytes and slots in turn."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = [b""]
@@ -44,7 +44,10 @@ class SegmentBuilder:
 def write_bodies(
     chain: SegmentBuilder, bodies: tuple[slots.Segments, slots.Segments], *, quoted: bool, language: str
 ) -> None:
-    """multipart/alternative, the plainest first (RFC 2046 section 5.1.4)."""
+    """Write multipart/alternative, plain text first (RFC 2046 section 5.1.4).
+
+    The boundary is a hash of the content, so equal editions give equal bytes.
+    """
     inside = "".join(part for body in bodies for part in body.static)
     boundary = f"=_warta_{hashlib.sha256(inside.encode()).hexdigest()[:24]}"
     encoding = "quoted-printable" if quoted else "8bit"
@@ -65,7 +68,7 @@ def _write_plain(chain: SegmentBuilder, body: slots.Segments, *, kind: str) -> N
 
 
 def _write_quoted(chain: SegmentBuilder, body: slots.Segments, *, kind: str) -> None:
-    """Each slot stands between soft line breaks, so that no value can make a line too long."""
+    """Write a quoted-printable body. Soft line breaks around each slot keep a long value from exceeding the line limit."""
     chain.add(quoted_printable(body.static[0], goes_on=bool(body.slots)))
     last = len(body.slots) - 1
     for place, (name, static) in enumerate(zip(body.slots, body.static[1:], strict=True)):
@@ -78,23 +81,24 @@ def _write_quoted(chain: SegmentBuilder, body: slots.Segments, *, kind: str) -> 
 
 
 def quoted_printable(text: str, *, goes_on: bool = False) -> bytes:
-    """RFC 2045 section 6.7, lines of at most 76. With `goes_on` the last line leaves room for a soft break."""
+    """Encode by RFC 2045 section 6.7, lines of at most 76. With `goes_on` the last line leaves room for a soft break."""
+    # The appended letter reserves a column for the soft break and keeps trailing spaces unencoded. It is removed again.
     raw = text.encode() + (b"A" if goes_on else b"")
     encoded = binascii.b2a_qp(raw, istext=True).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     return encoded[:-1] if goes_on else encoded
 
 
 def longest_line_length(body: slots.Segments) -> int:
-    """Bytes of the longest line, with each slot at its longest."""
-    stand_ins = {name: "x" * size for name, size in MAX_SLOT_LENGTHS.items()}
-    return max(len(line.encode()) for line in slots.fill(body, stand_ins).split("\n"))
+    """Return the bytes of the longest line, with the longest possible value in each slot."""
+    longest_values = {name: "x" * size for name, size in MAX_SLOT_LENGTHS.items()}
+    return max(len(line.encode()) for line in slots.fill(body, longest_values).split("\n"))
 
 
-# --- as SMTP carries it (RFC 5321 section 4.5.2) ---------------------------------------------------------------------
+# --- dot-stuffing (RFC 5321 section 4.5.2) -----------------------------------------------------------------------------
 
 
 def can_dot_stuff(chain: SegmentBuilder) -> bool:
-    """Not where a value that may be empty decides whether the dot after it starts a line."""
+    """False if an empty value would decide whether the dot after it starts a line."""
     return not any(
         _starts_a_line(chain, place) and _may_be_empty(name) and chain.pieces[place + 1][:1] in {b"", b"."}
         for place, name in enumerate(chain.names)
@@ -102,7 +106,7 @@ def can_dot_stuff(chain: SegmentBuilder) -> bool:
 
 
 def dot_stuff(chain: SegmentBuilder) -> None:
-    """Double every dot that starts a line, and end with the mark; slots at such a place get names of their own."""
+    """Double every dot that starts a line, and append the end-of-data mark. Slots at a line start get a suffix."""
     starts = [_starts_a_line(chain, place) for place in range(len(chain.names))]
     chain.names = [
         name + LINE_START_SUFFIX if at_start and _is_free_text(name) else name
@@ -119,7 +123,7 @@ def line_start_names(chain: SegmentBuilder) -> tuple[str, ...]:
 
 
 def dot_stuff_value(value: bytes) -> bytes:
-    """A value that stands at the start of a line."""
+    """Dot-stuff a value that is at the start of a line."""
     value = value.replace(b"\r\n.", b"\r\n..")
     return b"." + value if value.startswith(b".") else value
 
@@ -129,10 +133,10 @@ def _starts_a_line(chain: SegmentBuilder, place: int) -> bool:
 
 
 def _is_free_text(name: str) -> bool:
-    """Tokens, dates and addresses never begin with a dot."""
+    """True if the value may begin with a dot; tokens, dates and addresses never do."""
     return name.startswith("why") or ":" in name
 
 
 def _may_be_empty(name: str) -> bool:
-    parted = slots.split_field(name.rpartition("_")[0]) if ":" in name else None
-    return parted is not None and not parted[1]
+    name_and_fallback = slots.split_field(name.rpartition("_")[0]) if ":" in name else None
+    return name_and_fallback is not None and not name_and_fallback[1]

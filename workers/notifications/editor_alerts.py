@@ -1,4 +1,4 @@
-"""Mail to the editors of a newsletter about what waits for them. `workers.notifications.outbox` writes the words."""
+"""Alerts to the editors of a newsletter. This module queues them; `workers.notifications.outbox` builds the mails."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SENDER_ROLES = tuple(role for role, actions in ROLE_ACTIONS.items() if Action.SE
 def queue_alert(
     newsletter: Newsletter, payload: Mapping[str, object], *, now: datetime, roles: Collection[str] = Role.values
 ) -> int:
-    """One mail to everybody with one of `roles`, in their language. Returns how many.
+    """Queue a mail to each active editor with one of `roles`, in their language. Return how many.
 
-    Call it in the transaction that made it necessary.
+    Call it in the transaction of the change that it reports.
     """
     members = Membership.objects.filter(newsletter=newsletter, role__in=roles, editor__is_active=True)
-    told = [
+    notices = [
         Notice(
             kind=NoticeKind.ALERT,
             editor=member.editor,
@@ -32,4 +32,4 @@ def queue_alert(
         )
         for member in members.select_related("editor")
     ]
-    return len(Notice.objects.bulk_create(told))
+    return len(Notice.objects.bulk_create(notices))

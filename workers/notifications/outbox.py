@@ -1,7 +1,7 @@
-"""Single mails that are due: confirmation, welcome, already subscribed, invitation, alert. Ahead of any issue.
+"""Single mails: confirmation, welcome, already subscribed, invitation, alert. They have their own queue, before issues.
 
-A notice is claimed by moving its `due_at` before it is sent, so two workers never send the same one. Its Message-ID is
-the same at each attempt.
+A worker claims a notice by moving its `due_at` before it sends it, so two workers never send the same notice. The
+Message-ID is the same at each attempt.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from workers.models import HELD_KINDS, Event
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
-"""How long a claimed notice is left alone: longer than any attempt takes."""
+"""Time before a claimed notice is due again, after its worker died: longer than any attempt takes."""
 RETRY_DELAYS = (
     timedelta(seconds=30),
     timedelta(minutes=2),
@@ -46,16 +46,16 @@ RETRY_DELAYS = (
     timedelta(hours=4),
     timedelta(hours=12),
 )
-"""Before each further attempt; after the last one the notice has failed."""
+"""Delays before each retry. After the last retry the notice has failed."""
 
 
 class NoticeObsolete(Exception):
-    """What the notice was about has changed in the meantime; nobody is to be mailed."""
+    """The subject of the notice has changed meanwhile, so it is not sent."""
 
 
 @dataclass(frozen=True)
 class NoticeMail:
-    """One notice in words, ready to be built."""
+    """The recipient, subject, template and values of a notice."""
 
     to: str
     newsletter: Newsletter | None
@@ -69,14 +69,14 @@ class NoticeMail:
 
 
 def send_due(*, now: datetime, limit: int = 100) -> int:
-    """Send what is due, oldest first; returns how many were handed over."""
+    """Send the notices that are due, oldest first. Return how many were handed to a route."""
     due = Notice.objects.filter(sent_at__isnull=True, failed_at__isnull=True, due_at__lte=now)
     related = ("subscriber", "editor", "request", "request__form", "newsletter")
     return sum(_send_or_log(notice, now=now) for notice in due.select_related(*related).order_by("due_at")[:limit])
 
 
 def _send_or_log(notice: Notice, *, now: datetime) -> bool:
-    """The outermost loop: one broken notice must not keep the others waiting."""
+    """Send one notice. An error in it is logged and retried later; it must not delay the others."""
     try:
         return _claim(notice, now=now) and _send(notice, now=now)
     except Exception:
@@ -86,7 +86,10 @@ def _send_or_log(notice: Notice, *, now: datetime) -> bool:
 
 
 def _claim(notice: Notice, *, now: datetime) -> bool:
-    """Ours if our UPDATE moved it."""
+    """Return True if this worker's UPDATE changed the row.
+
+    The condition on `due_at` and `attempts` is the version that this worker read: of two workers one matches no row.
+    """
     claimed = Notice.objects.filter(
         pk=notice.pk, sent_at__isnull=True, failed_at__isnull=True, due_at=notice.due_at, attempts=notice.attempts
     ).update(due_at=now + LEASE, attempts=F("attempts") + 1)
@@ -110,7 +113,7 @@ def _send(notice: Notice, *, now: datetime) -> bool:
     if result.outcome == "refused":
         _fail(notice, f"{result.code} {result.detail}", now=now)
         return False
-    # An uncertain one is not repeated either: "Send again" on the page is the visitor's own decision.
+    # An uncertain notice is not retried: it may have arrived, and the page offers the visitor "Send again".
     _done(notice, message, uncertain=result.outcome == "uncertain", now=now)
     return True
 
@@ -123,17 +126,18 @@ def _done(notice: Notice, message: EmailMultiAlternatives, *, uncertain: bool, n
     logger.info("notice sent", extra={"notice": notice.pk, "kind": notice.kind})
 
 
-def _try_later(notice: Notice, why: str, *, now: datetime) -> None:
+def _try_later(notice: Notice, reason: str, *, now: datetime) -> None:
+    """Schedule the next attempt, or fail the notice after the last one. Nothing was sent, so a retry is safe."""
     if notice.attempts > len(RETRY_DELAYS):
-        _fail(notice, why, now=now)
+        _fail(notice, reason, now=now)
         return
     due_at = now + RETRY_DELAYS[max(notice.attempts, 1) - 1]
-    Notice.objects.filter(pk=notice.pk, sent_at__isnull=True).update(due_at=due_at, error=why[:200])
+    Notice.objects.filter(pk=notice.pk, sent_at__isnull=True).update(due_at=due_at, error=reason[:200])
     logger.warning("notice waits for another attempt", extra={"notice": notice.pk, "attempts": notice.attempts})
 
 
-def _fail(notice: Notice, why: str, *, now: datetime) -> None:
-    Notice.objects.filter(pk=notice.pk, sent_at__isnull=True).update(failed_at=now, error=why[:200])
+def _fail(notice: Notice, reason: str, *, now: datetime) -> None:
+    Notice.objects.filter(pk=notice.pk, sent_at__isnull=True).update(failed_at=now, error=reason[:200])
     logger.info("notice given up", extra={"notice": notice.pk, "kind": notice.kind, "attempts": notice.attempts})
 
 
@@ -141,11 +145,11 @@ def _fail(notice: Notice, why: str, *, now: datetime) -> None:
 
 
 def build_message(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
-    """The mail in the notice's language, HTML with its text twin. Raises NotNeeded."""
+    """Return the mail in the notice's language, as HTML and text. Raises NoticeObsolete."""
     with translation.override(notice.language):
         mail = _BUILDERS[notice.kind](notice, now)
-        frame = layout_context(mail.newsletter, notice.language)
-        values = {**frame, **mail.values, "subject": mail.subject, "language": notice.language}
+        layout = layout_context(mail.newsletter, notice.language)
+        values = {**layout, **mail.values, "subject": mail.subject, "language": notice.language}
         text = plaintext.tidy(loader.render_to_string(f"mail/notices/{mail.template}.txt", values))
         html = mjml.to_html(
             mjml.MjmlSource(loader.render_to_string(f"mail/notices/{mail.template}.mjml", values), (), "")
@@ -168,14 +172,14 @@ def build_message(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
 
 
 def _sender(newsletter: Newsletter | None) -> tuple[str, str]:
-    """(From, the domain it is in)."""
+    """Return the From address and its domain."""
     email = (newsletter.from_email if newsletter else "") or settings.DEFAULT_FROM_EMAIL
     name = newsletter.from_name if newsletter else "Warta"
     return formataddr((name, email)), email.rpartition("@")[2]
 
 
 def layout_context(newsletter: Newsletter | None, language: str) -> dict[str, Any]:
-    """What stands around the words of each notice, in the look of the issues."""
+    """Return the template values of the frame around each notice: sender, links, colours and fonts of the issues."""
     direction = mjml.text_direction(language)
     return {
         "brand": newsletter.brand if newsletter else "Warta",
@@ -191,11 +195,11 @@ def layout_context(newsletter: Newsletter | None, language: str) -> dict[str, An
     }
 
 
-# --- what each kind says ---------------------------------------------------------------------------------------------
+# --- content of each kind --------------------------------------------------------------------------------------------
 
 
 def _reader(notice: Notice) -> str:
-    """The address of a reader who may still be written to. Raises NotNeeded."""
+    """Return the address of a reader who may still get mail. Raises NoticeObsolete."""
     subscriber = notice.subscriber
     if subscriber is None or subscriber.erased_at is not None:
         raise NoticeObsolete("The reader is gone.")
@@ -275,7 +279,7 @@ def _invitation(notice: Notice, now: datetime) -> NoticeMail:
 
 
 def _alert(notice: Notice, now: datetime) -> NoticeMail:
-    """Something an editor should know: `payload` names the issue, as "storm", "paused" or "draft", or a "thin" week."""
+    """An alert to an editor. The key in `payload` is its type: "storm", "paused" or "draft" (an issue), or "thin"."""
     if "draft" in notice.payload:
         return _draft(notice)
     if "thin" in notice.payload:
@@ -304,7 +308,7 @@ def _alert(notice: Notice, now: datetime) -> NoticeMail:
 
 
 def _draft(notice: Notice) -> NoticeMail:
-    """A draft was prepared; `payload` has its figures at that moment."""
+    """A draft was prepared. `payload` holds the figures of that time."""
     editor, newsletter = _editor(notice), _newsletter(notice)
     issue = newsletter.issues.not_deleted().filter(pk=notice.payload["draft"], status__in=EDITABLE).first()
     if issue is None:
@@ -320,14 +324,14 @@ def _draft(notice: Notice) -> NoticeMail:
         % {"count": count, "language": get_language_info(language)["name_translated"]}
         for language, count in preparation.missing_translations(issue).items()
     ]
-    told = content.parse(issue.content).blocks
+    blocks = content.parse(issue.content).blocks
     first = newsletter.default_language
     rule = preparation.parse_rule(newsletter.draft_rule)
     values = {
         "name": editor.get_short_name(),
         "lacks": lacks,
         "rule": preparation.describe_rule(rule) if rule else "",
-        "headlines": [block.words[first].headline for block in told if isinstance(block, content.ArticleBlock)],
+        "headlines": [block.words[first].headline for block in blocks if isinstance(block, content.ArticleBlock)],
         "first": first,
         "slot": issue.prepared_for,
         "zone": newsletter.zone,
@@ -338,7 +342,7 @@ def _draft(notice: Notice) -> NoticeMail:
 
 
 def _thin_week(notice: Notice) -> NoticeMail:
-    """There were too few articles for a draft."""
+    """Too few articles for a draft."""
     editor, newsletter = _editor(notice), _newsletter(notice)
     rule, slot = preparation.parse_rule(newsletter.draft_rule), datetime.fromisoformat(notice.payload["slot"])
     if rule is None or newsletter.issues.not_deleted().filter(prepared_for=slot).exists():
@@ -380,7 +384,7 @@ def _preference_urls(subscription: Subscription) -> dict[str, str]:
 
 
 def latest_issue(newsletter: Newsletter, language: str) -> dict[str, str] | None:
-    """Subject and address of the newest issue that anybody may read on the web."""
+    """Return subject and URL of the newest issue in the public archive, or None."""
     if not newsletter.archive_is_public:
         return None
     issue = newsletter.issues.filter(status=IssueStatus.SENT).order_by("-sent_at").first()

@@ -1,4 +1,4 @@
-"""What need not be kept goes (C-09). Run nightly; each rule is one function, and running it twice changes nothing."""
+"""Retention: deletes data after its period (C-09). Runs nightly. Each rule is a function and is safe to repeat."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHUNK_SIZE = 5_000
 
 
 def apply_rules(*, now: datetime) -> int:
-    """Apply every rule; returns how many rows went or were blanked."""
+    """Apply every rule. Return how many rows were deleted or blanked."""
     done = {
         "pending": consent.expire_pending(now=now),
         "hits": delete_hits(now=now),
@@ -46,7 +46,7 @@ def apply_rules(*, now: datetime) -> int:
 
 
 def delete_hits(*, now: datetime) -> int:
-    """Single opens and clicks; what was counted stays in `Tally`."""
+    """Delete single opens and clicks. Their counts stay in `Tally`."""
     kinds = (loader.OPENED, loader.CLICKED)
     return delete_in_chunks(Event.objects.filter(kind__in=kinds, occurred_at__lt=now - KEEP_HITS))
 
@@ -61,13 +61,16 @@ def delete_notices(*, now: datetime) -> int:
 
 
 def blank_consent_networks(*, now: datetime) -> int:
-    """Where a consent came from; the chain verifies without it."""
+    """Blank the IP addresses of old consent events. The hash chain verifies without them."""
     old = ConsentEvent.objects.filter(occurred_at__lt=now - KEEP_CONSENT_NETWORK, ip__isnull=False)
     return old.update(ip=None)
 
 
 def blank_ended_subscriptions(*, now: datetime) -> int:
-    """The personal fields of the proof, once nobody can have a claim from a mail any more."""
+    """Blank the personal fields of the consent proof after KEEP_CONSENT_PROOF, when claims have expired.
+
+    At most CHUNK_SIZE subscriptions a run.
+    """
     ended = Subscription.objects.filter(
         status=SubscriptionStatus.UNSUBSCRIBED, ended_at__lt=now - KEEP_CONSENT_PROOF
     ).values_list("pk", flat=True)
@@ -81,7 +84,7 @@ def delete_audit_entries(*, now: datetime) -> int:
 
 
 def delete_in_chunks(rows: QuerySet[Any]) -> int:
-    """Delete in short transactions, so that nobody waits for a million rows."""
+    """Delete CHUNK_SIZE rows a transaction, so that no other transaction waits long. Return how many."""
     total = 0
     while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:CHUNK_SIZE]):
         rows.model._default_manager.filter(pk__in=ids).delete()

@@ -1,7 +1,8 @@
-"""What became of an issue, in figures that claim no more than we know.
+"""Figures of an issue for its report.
 
-Clicks and opens are counted, readers are not, unless a newsletter measures single readers who agreed. Machines stand
-apart from people. Opens come last and as a lower bound: many programs open for us, or show no pictures.
+Clicks and opens are counts of requests. Readers are counted only with individual tracking, and only those who agreed.
+Clicks by machines are separate from clicks by people. Opens are a lower bound and come last: proxies load images for
+readers, and many clients load none.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from workers.tracking.loader import CLICKED, OPENED
 
 HOURLY_RECOUNT_PERIOD = timedelta(days=7)
 FREQUENT_RECOUNT_PERIOD = timedelta(hours=1)
-"""So long after the end of sending the figures of an issue are still recounted at each tick."""
+"""Time after the end of sending in which an issue is recounted at every tick; then hourly, for the time above."""
 
 MACHINE_AGENTS = (AgentClass.SCANNER, AgentClass.PROXY)
 
@@ -32,9 +33,9 @@ class LinkRow:
     number: int
     label: str
     url: str
-    """Where it leads now."""
+    """Present target."""
     clicks: int
-    """By people."""
+    """Clicks by people."""
     unknown: int
     scanners: int
     language: str
@@ -57,7 +58,7 @@ class LanguageRow:
 @dataclass(frozen=True)
 class IssueReport:
     delivered: int
-    """Reported as delivered by a provider; mail servers that say nothing are missing."""
+    """Reported as delivered by a provider. SMTP servers do not report this, so it may be too low."""
     accepted: int
     refused: int
     bounced: int
@@ -71,12 +72,13 @@ class IssueReport:
     hours: list[HourPoint]
     by_language: list[LanguageRow]
     readers_clicked: int | None = None
-    """Only where single readers are measured: how many of them clicked …"""
+    """Readers who clicked; None without individual tracking."""
     readers_measured: int | None = None
-    """… and how many there are."""
+    """Readers of the issue who agree to measurement; None without individual tracking."""
 
 
 def build_report(issue: Issue) -> IssueReport:
+    """Read all figures of one issue."""
     sums, statuses = _outcomes(issue), _statuses(issue)
     clicks = _by_class(issue, CLICKED)
     clicked, measured = _readers(issue)
@@ -110,7 +112,7 @@ def _statuses(issue: Issue) -> dict[str, int]:
 
 
 def count_unsubscribed(issue: Issue) -> int:
-    """Readers who left by a link in this issue."""
+    """Count readers who unsubscribed by a link in this issue, including one-click unsubscribes."""
     events = ConsentEvent.objects.filter(
         newsletter=issue.newsletter_id,
         purpose=Purpose.NEWSLETTER,
@@ -134,13 +136,13 @@ def _readers(issue: Issue) -> tuple[int | None, int | None]:
 
 
 def _measured(issue: Issue) -> int:
-    """Readers of this issue who agree to be measured now."""
+    """Count readers of this issue who agree to measurement now."""
     agreed = Subscription.objects.filter(newsletter=issue.newsletter_id, may_track=True)
     return Delivery.objects.filter(issue=issue, subscription__in=agreed.values("pk")).count()
 
 
 def count_link_clicks(issue: Issue) -> list[LinkRow]:
-    """Every link of the issue, the most clicked first."""
+    """Return every link of the issue, most clicks first."""
     counts = {row["link"]: row for row in _link_counts(issue)}
     nothing = {"people": 0, "unknown": 0, "machines": 0}
     rows = [
@@ -148,13 +150,13 @@ def count_link_clicks(issue: Issue) -> list[LinkRow]:
             number=link.number,
             label=link.label or link.target,
             url=link.target,
-            clicks=found["people"] or 0,
-            unknown=found["unknown"] or 0,
-            scanners=found["machines"] or 0,
+            clicks=sums["people"] or 0,
+            unknown=sums["unknown"] or 0,
+            scanners=sums["machines"] or 0,
             language=link.language,
         )
         for link in Link.objects.filter(issue_key=issue.pk)
-        for found in [counts.get(link.number, nothing)]
+        for sums in [counts.get(link.number, nothing)]
     ]
     return sorted(rows, key=lambda row: (-row.clicks, row.number))
 
@@ -172,7 +174,7 @@ def _link_counts(issue: Issue) -> Iterable[Mapping[str, Any]]:
 
 
 def count_by_hour(issue: Issue) -> list[HourPoint]:
-    """Clicks and opens by people, for each hour in which there were any, oldest first."""
+    """Return clicks and opens by people for each hour that has any, oldest first."""
     people = Tally.objects.filter(issue=issue, agent_class=AgentClass.HUMAN).values("hour").order_by("hour")
     rows = people.annotate(
         clicks=Sum("count", filter=Q(kind=CLICKED)),
@@ -182,7 +184,7 @@ def count_by_hour(issue: Issue) -> list[HourPoint]:
 
 
 def count_by_language(issue: Issue) -> list[LanguageRow]:
-    """Mails and clicks per language of the issue, the newsletter's first language first."""
+    """Return accepted mails and clicks by language, the newsletter's default language first."""
     accepted = dict(
         Batch.objects.filter(issue=issue).order_by().values_list("edition__language").annotate(sum=Sum("accepted"))
     )
@@ -200,7 +202,10 @@ def count_by_language(issue: Issue) -> list[LanguageRow]:
 
 
 def recount(*, now: datetime) -> int:
-    """Bring the counters in issue lists in step: at each tick while sending and for an hour after, then hourly."""
+    """Update the counters in lists of issues: at each tick while sending and for an hour after, then hourly for a week.
+
+    Returns how many issues were recounted. Safe to repeat. `cache.add` lets one worker an hour do the hourly part.
+    """
     due = Q(status__in=(IssueStatus.SENDING, IssueStatus.PAUSED)) | Q(sent_at__gt=now - FREQUENT_RECOUNT_PERIOD)
     if cache.add(f"recounted-{now:%Y%m%d%H}", "yes", timeout=3700):
         due |= Q(sent_at__gt=now - HOURLY_RECOUNT_PERIOD)
@@ -211,6 +216,7 @@ def recount(*, now: datetime) -> int:
 
 
 def recount_issue(issue: Issue) -> None:
+    """Write the counters of one issue."""
     sums = ledger.count_deliveries(issue)
     Issue.objects.filter(pk=issue.pk).update(
         audience_count=sums.audience,

@@ -1,12 +1,12 @@
-"""The WSGI entry of the web process: pixels and clicks are answered here, everything else by Django.
+"""The WSGI application of the web process: it answers pixels and clicks; Django answers everything else.
 
-A hit is appended to a spool file of this process before it is answered, so what was acknowledged is recorded, whatever
-dies next. `manage.py drain` loads the files. Targets come from `Link` rows and nowhere else: no open redirect.
+A hit is appended to a spool file of this process before it is answered, so an acknowledged hit survives `kill -9`.
+`manage.py drain` loads the files. Redirect targets come from `Link` rows only, so there is no open redirect.
 """
 
 from __future__ import annotations
 
-# First, because it sets Django up, which the models need.
+# This import comes first: it sets up Django, which the models need.
 from newsletter.wsgi import application as django_application
 
 # isort: split
@@ -60,12 +60,13 @@ REDIRECT_HEADERS = [
 ]
 MAX_CACHED_ISSUES = 200
 SYNC_INTERVAL_S = 0.15
+"""Seconds between two fsyncs: what a power failure may lose."""
 ROTATE_BYTES = 16 << 20
 ROTATE_AFTER_S = 60.0
 MAX_PATH_BYTES = 300
 
 
-# --- where links lead ------------------------------------------------------------------------------------------------
+# --- link targets ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -77,23 +78,23 @@ class LinkTargets:
 
 @dataclass
 class LinkTargetCache:
-    """Targets by (issue, number), read again every few seconds, so that an amended link takes hold."""
+    """Link targets by issue, reread every TARGETS_MAX_AGE_S, so that an amended link takes effect."""
 
     issues: dict[int, LinkTargets] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, issue: int) -> LinkTargets | None:
-        """None only when the database does not answer and the issue was never read."""
+        """Return the targets of an issue. None only if the database does not answer and the issue was never read."""
         known = self.issues.get(issue)
         if known is not None and time.monotonic() - known.read_at < loader.TARGETS_MAX_AGE_S:
             return known
-        # One thread reads; the others go on with what is known, or wait if nothing is.
+        # One thread reads. The others use the old targets, or wait if there are none.
         if not self.lock.acquire(blocking=known is None):
             return known
         try:
-            again = self.issues.get(issue)
-            if again is not None and again is not known:
-                return again
+            current = self.issues.get(issue)
+            if current is not None and current is not known:
+                return current
             return self._read(issue, known)
         finally:
             self.lock.release()
@@ -116,14 +117,14 @@ class LinkTargetCache:
 
 
 def read_targets(issue: int) -> LinkTargets:
-    """Links work on after their issue was deleted; then nothing is counted."""
+    """Read the targets of an issue. Links of a deleted issue still work; their hits are not recorded."""
     mode = Issue.objects.filter(pk=issue).values_list("newsletter__tracking", flat=True).first()
     urls = {link.number: url for link in Link.objects.filter(issue_key=issue) if (url := safe_location(link.target))}
     return LinkTargets(mode or Tracking.OFF, urls, time.monotonic())
 
 
 def safe_location(url: str) -> str:
-    """`url` as it may stand in a Location header; empty if it is not plainly http or https with a host."""
+    """Return `url` in a form that is safe in a Location header; "" unless it is http or https with a host."""
     if any(ord(character) <= 32 or ord(character) == 127 for character in url) or "\\" in url:
         return ""
     try:
@@ -141,7 +142,10 @@ def safe_location(url: str) -> str:
 
 
 class HitSpool:
-    """One file at a time, locked while it is ours; a file nobody holds a lock on is closed, even after kill -9."""
+    """One spool file at a time, with a `flock` while this process writes to it.
+
+    The kernel releases the lock when the process ends, even by `kill -9`. The loader deletes only files without a lock.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -153,22 +157,27 @@ class HitSpool:
         self.is_dirty = False
 
     def append(self, payload: bytes) -> None:
+        """Write one record. Raises OSError if the disk is full."""
         record = spool.encode_record(payload)
         with self.lock:
             if self.descriptor < 0 or self.pid != os.getpid():
                 self._open()
-            if os.write(self.descriptor, record) != len(record):  # a full disk: nothing may follow a torn record
+            if os.write(self.descriptor, record) != len(record):
+                # Readers stop at an incomplete record, so nothing may follow it in this file.
                 self._close()
                 raise OSError("hit record was written in part")
             self.size += len(record)
             self.is_dirty = True
 
     def _open(self) -> None:
+        # After a fork the child has the parent's descriptor and lock but no thread: it opens a file of its own.
         if self.pid != os.getpid():
             self.pid = os.getpid()
             threading.Thread(target=self._keep, args=(self.pid,), name="hit-spool", daemon=True).start()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         name = f"{time.time_ns():020d}-{self.pid}"
+        # Created under another name and locked before the rename: the loader never sees a `.hits` file without its lock
+        # and would otherwise delete it as closed.
         unlocked = self.folder / f"{name}.new"
         self.descriptor = os.open(unlocked, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
@@ -181,7 +190,7 @@ class HitSpool:
         self.descriptor = -1
 
     def _keep(self, pid: int) -> None:
-        """Sync what was written and change to a new file from time to time, as long as the process lives."""
+        """Thread: fsync and rotate the file every SYNC_INTERVAL_S until the process ends or forks."""
         while self.pid == pid:
             time.sleep(SYNC_INTERVAL_S)
             try:
@@ -190,26 +199,30 @@ class HitSpool:
                 logger.exception("hit spool could not be synced")
 
     def sync(self) -> None:
+        """fsync the file, and close it if it is large or old; the next `append` opens a new one."""
         with self.lock:
             if self.descriptor < 0:
                 return
-            ours, dirty, self.is_dirty = os.dup(self.descriptor), self.is_dirty, False
+            # fsync runs on a duplicate, outside the lock, so that requests do not wait for the disk.
+            duplicate, is_dirty, self.is_dirty = os.dup(self.descriptor), self.is_dirty, False
             if self.size > ROTATE_BYTES or (self.size and time.monotonic() - self.opened_at > ROTATE_AFTER_S):
                 self._close()
         try:
-            if dirty:
-                os.fsync(ours)
+            if is_dirty:
+                os.fsync(duplicate)
         finally:
-            os.close(ours)
+            os.close(duplicate)
 
 
 # --- the application -------------------------------------------------------------------------------------------------
 
 
 class Application:
+    """WSGI: /t/… is the pixel, /l/… a click, everything else goes to `fallback`."""
+
     def __init__(self, fallback: Callable[[Environ, StartResponse], ResponseBody]) -> None:
         self.fallback = fallback
-        self.book = LinkTargetCache()
+        self.targets = LinkTargetCache()
         self.spool: HitSpool | None = None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> ResponseBody:
@@ -221,20 +234,21 @@ class Application:
         return self.fallback(environ, start_response)
 
     def pixel(self, path: str, environ: Environ, start_response: StartResponse) -> ResponseBody:
-        """Always the same picture, whether or not the token is ours."""
+        """Answer with the same picture for every token, valid or not."""
         method = environ["REQUEST_METHOD"]
         if method not in {"GET", "HEAD"} or not path.endswith(".gif"):
             return self.fallback(environ, start_response)
         if method == "GET":
             with contextlib.suppress(tokens.InvalidToken):
                 issue, subscription = tokens.read_hit(path[3:-4])
-                targets = self.book.get(issue)
+                targets = self.targets.get(issue)
                 if targets is not None and targets.tracking != Tracking.OFF:
                     self.record(loader.OPENED, issue, 0, subscription, environ)
         start_response("200 OK", GIF_HEADERS)
         return [GIF] if method == "GET" else [b""]
 
     def click(self, path: str, environ: Environ, start_response: StartResponse) -> ResponseBody:
+        """Redirect to the link's target. Unknown links and invalid tokens get Django's 404."""
         number, _, token = path[3:].strip("/").partition("/")
         method = environ["REQUEST_METHOD"]
         if method not in {"GET", "HEAD"} or not number.isdecimal() or len(path) > MAX_PATH_BYTES:
@@ -243,7 +257,7 @@ class Application:
             issue, subscription = tokens.read_hit(token)
         except tokens.InvalidToken:
             return self.fallback(environ, start_response)
-        targets = self.book.get(issue)
+        targets = self.targets.get(issue)
         if targets is None:
             return respond_unavailable(start_response)
         target = targets.urls.get(int(number))
@@ -255,7 +269,7 @@ class Application:
         return [b""]
 
     def record(self, kind: str, issue: int, link: int, subscription: int, environ: Environ) -> None:
-        """Write the hit down before it is answered. A full disk costs the figure, never the reader's click."""
+        """Write the hit to the spool before the answer. With a full disk the hit is lost, but the reader is redirected."""
         agent = environ.get("HTTP_USER_AGENT", "")[: loader.MAX_AGENT_BYTES]
         individual = bool(subscription)
         hit = loader.Hit(
@@ -269,11 +283,11 @@ class Application:
             network=client_network(environ) if individual else "",
         )
         try:
-            self.own_spool().append(hit.pack())
+            self.open_spool().append(hit.pack())
         except OSError:
             logger.exception("hit could not be recorded", extra={"issue": issue})
 
-    def own_spool(self) -> HitSpool:
+    def open_spool(self) -> HitSpool:
         if self.spool is None:
             self.spool = HitSpool(Path(settings.TRACKING_SPOOL))
         return self.spool
@@ -285,7 +299,7 @@ def client_network(environ: Environ) -> str:
 
 
 def respond_unavailable(start_response: StartResponse) -> ResponseBody:
-    """The database does not answer, and we have not seen this issue yet."""
+    """Answer 503: the database does not respond and the issue's targets are not cached."""
     body = b"Mohon coba lagi sebentar lagi. / Please try again in a moment.\n"
     headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))), ("Retry-After", "10")]
     start_response("503 Service Unavailable", headers)

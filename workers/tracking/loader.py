@@ -1,6 +1,6 @@
-"""From hits to numbers: what a hit record holds, which agent made it, and loading the spool into `Tally` and `Event`.
+"""Hits: their record format, the classes of agents, and the loading of spool files into `Tally` and `Event`.
 
-The web process writes records (`workers.tracking.collector`); `manage.py drain` on the same host calls `drain` here.
+The web process writes records (`workers.tracking.collector`); `manage.py drain` on the same host calls `load_spool`.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ OPENED, CLICKED = "opened", "clicked"
 HIT_FILE_SUFFIX = ".hits"
 BURST_PERIOD = timedelta(seconds=2)
 BURST_LINKS = 3
-"""So many different links of one reader within BURST were followed by a machine."""
+"""A reader's clicks on so many different links within BURST_PERIOD are attributed to a scanner."""
 RECORDS_PER_LOAD = 2_000
 TARGETS_MAX_AGE_S = 3.0
-"""How long a web process believes where a link leads: an amended one takes hold after that."""
+"""Seconds for which a web process caches link targets. An amended link takes effect after that."""
 
 # --- one hit ---------------------------------------------------------------------------------------------------------
 
@@ -50,18 +50,21 @@ MAX_AGENT_BYTES = 200
 
 @dataclass(frozen=True)
 class Hit:
+    """One request of a pixel or link."""
+
     kind: str
     issue: int
     occurred_at: datetime
     link: int = 0
     """Number of the link; 0 is the pixel."""
     subscription: int = 0
-    """0 where everybody is counted together; then agent and network stay empty."""
+    """0 for the token that all readers share; then agent and network are empty."""
     agent_class: str = AgentClass.UNKNOWN
     agent: str = ""
     network: str = ""
 
     def pack(self) -> bytes:
+        """Return the payload of a spool record."""
         moment_ms = int(self.occurred_at.timestamp() * 1000)
         head = _RECORD.pack(
             _KINDS.index(self.kind),
@@ -77,7 +80,7 @@ class Hit:
 
     @classmethod
     def unpack(cls, payload: bytes) -> Hit:
-        """Raises ValueError or struct.error for bytes that `pack` cannot have written."""
+        """Parse a payload. Raises ValueError, IndexError or struct.error for bytes that `pack` cannot have written."""
         kind, class_number, moment_ms, issue, link, subscription = _RECORD.unpack_from(payload)
         network, _, agent = payload[_RECORD.size :].partition(b"\0")
         return cls(
@@ -96,7 +99,7 @@ class Hit:
         return self.occurred_at.replace(minute=0, second=0, microsecond=0)
 
 
-# --- who is at the other end -----------------------------------------------------------------------------------------
+# --- agents ----------------------------------------------------------------------------------------------------------
 
 _PROXIES = re.compile(r"GoogleImageProxy|YahooMailProxy|ggpht\.com|^Mozilla/5\.0$|CloudFlare-Prefetch", re.IGNORECASE)
 _SCANNERS = re.compile(
@@ -113,7 +116,7 @@ _PEOPLE = re.compile(
 
 @lru_cache(maxsize=4096)
 def classify_agent(agent: str) -> AgentClass:
-    """What kind of program calls itself `agent`: published names only; timing is looked at in the drain."""
+    """Classify a User-Agent by published names only. `_recognise_bursts` classifies by timing."""
     if _PROXIES.search(agent):
         return AgentClass.PROXY
     if _SCANNERS.search(agent):
@@ -121,13 +124,13 @@ def classify_agent(agent: str) -> AgentClass:
     return AgentClass.HUMAN if _PEOPLE.match(agent) else AgentClass.UNKNOWN
 
 
-# --- the drain -------------------------------------------------------------------------------------------------------
+# --- loading ---------------------------------------------------------------------------------------------------------
 
 
 def load_spool(folder: Path | None = None, *, now: datetime) -> int:
-    """Load what the spool files of this host hold beyond what is loaded; return how many hits were new.
+    """Load the new records of this host's spool files. Return how many.
 
-    Each step is one transaction with the offset it reached, so a crash at any point repeats and loses nothing.
+    Each chunk is one transaction with the offset that it reached. A crash at any point neither repeats nor loses a hit.
     """
     folder = folder or Path(settings.TRACKING_SPOOL)
     return sum(_load_file(file, now=now) for file in sorted(folder.glob(f"*{HIT_FILE_SUFFIX}")))
@@ -137,7 +140,7 @@ def _load_file(file: Path, *, now: datetime) -> int:
     try:
         with _closed(file) as is_closed:
             total = 0
-            while loaded := _load_some(file, now=now):
+            while loaded := _load_chunk(file, now=now):
                 total += loaded
             if is_closed:
                 _delete(file)
@@ -147,17 +150,24 @@ def _load_file(file: Path, *, now: datetime) -> int:
 
 
 def _delete(file: Path) -> None:
-    """Remove a file that is closed and loaded; the file goes first, so that it can never be loaded from its start."""
-    left = file.stat().st_size - SpoolFile.objects.filter(name=_name(file)).values_list("offset", flat=True).get()
-    if left:  # never acknowledged: the process died while writing it
-        logger.warning("torn end of a hit spool dropped", extra={"bytes": left})
+    """Delete a file that is closed and loaded.
+
+    Order: the file first, then its row. A crash in between leaves a row without a file, which retention deletes. The
+    reverse order could load the file again from its start.
+    """
+    torn_bytes = file.stat().st_size - SpoolFile.objects.filter(name=_name(file)).values_list("offset", flat=True).get()
+    if torn_bytes:  # never acknowledged: the process died while writing it
+        logger.warning("torn end of a hit spool dropped", extra={"bytes": torn_bytes})
     file.unlink()
     SpoolFile.objects.filter(name=_name(file)).delete()
 
 
 @contextmanager
 def _closed(file: Path) -> Iterator[bool]:
-    """Whether no web process writes to `file` any more: it holds a lock on the file for as long as it lives."""
+    """Yield True if no web process writes to `file` any more; the writer holds a lock while it is alive.
+
+    This lock is held during loading: no writer reopens a file, and a second loader finds it locked.
+    """
     with file.open("rb") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,7 +182,9 @@ def _name(file: Path) -> str:
 
 
 @transaction.atomic
-def _load_some(file: Path, *, now: datetime) -> int:
+def _load_chunk(file: Path, *, now: datetime) -> int:
+    # Lock order: the file's row, then tallies in the order of `_add`. The row lock makes a second loader of the same file
+    # wait; it then reads from the offset that this transaction commits.
     progress, _ = SpoolFile.objects.get_or_create(name=_name(file), defaults={"loaded_at": now})
     progress = SpoolFile.objects.select_for_update().get(pk=progress.pk)
     records = list(itertools.islice(spool.read_records(file, progress.offset), RECORDS_PER_LOAD))
@@ -189,19 +201,19 @@ def _parse_hits(payloads: Iterable[bytes]) -> list[Hit]:
         try:
             hits.append(Hit.unpack(payload))
         except (ValueError, IndexError, struct.error):
-            logger.warning("hit record left out, it is of another release")
+            logger.warning("hit record skipped: written by another release")
     return hits
 
 
 def store_hits(hits: list[Hit]) -> None:
-    """Fold hits into the tallies; keep those of readers who agreed to measurement as events too."""
+    """Add hits to the tallies. Hits of readers who agreed to measurement are stored as events as well."""
     hits = _still_allowed(hits)
     _add([(_tally_key(hit, language), 1) for hit, language in _with_language(hits) if not hit.subscription])
     _load_individual([hit for hit in hits if hit.subscription])
 
 
 def _still_allowed(hits: list[Hit]) -> list[Hit]:
-    """Without the hits of unknown or unmeasured issues, and those of readers who no longer agree (C-05)."""
+    """Drop hits of unknown or untracked issues and of readers who no longer agree to measurement (C-05)."""
     modes = dict(
         Issue.objects.filter(pk__in={hit.issue for hit in hits}).values_list("pk", "newsletter__tracking").iterator()
     )
@@ -237,7 +249,7 @@ def _link_languages(issues: set[int]) -> dict[tuple[int, int], str]:
     return {(issue, number): language for issue, number, language in rows}
 
 
-# --- hits of one reader ----------------------------------------------------------------------------------------------
+# --- individual hits -------------------------------------------------------------------------------------------------
 
 
 def _load_individual(hits: list[Hit]) -> None:
@@ -267,36 +279,37 @@ def _load_individual(hits: list[Hit]) -> None:
 
 
 def _recognise_bursts(issue: int, subscription: int) -> None:
-    """Clicks on several links within moments were a machine's, the first of them too (S-62)."""
+    """Attribute clicks on several links within BURST_PERIOD to a scanner, including the first of them (S-62)."""
     clicks = list(Event.objects.filter(issue=issue, subscription=subscription, kind=CLICKED).order_by("occurred_at"))
-    machine = [click for click in find_burst(clicks) if click.agent_class != AgentClass.SCANNER]
-    if not machine:
+    burst = [click for click in find_burst(clicks) if click.agent_class != AgentClass.SCANNER]
+    if not burst:
         return
     languages = _link_languages({issue})
     moves = []
-    for click in machine:
+    for click in burst:
         language = languages.get((issue, click.link), "")
         hit = Hit(kind=CLICKED, issue=issue, link=click.link, occurred_at=click.occurred_at)
         moves.append((_tally_key_of(hit, language, click.agent_class), -1))
         moves.append((_tally_key_of(hit, language, AgentClass.SCANNER), 1))
-    Event.objects.filter(pk__in=[click.pk for click in machine]).update(agent_class=AgentClass.SCANNER)
+    Event.objects.filter(pk__in=[click.pk for click in burst]).update(agent_class=AgentClass.SCANNER)
     _add(moves)
 
 
 def find_burst(clicks: list[Event]) -> list[Event]:
-    """Those of `clicks` (ascending) that lie within BURST of clicks on BURST_LINKS different links."""
-    found: dict[int, Event] = {}
+    """Return those of `clicks` (ascending) in a BURST_PERIOD with clicks on at least BURST_LINKS different links."""
+    in_burst: dict[int, Event] = {}
     start = 0
     for end, click in enumerate(clicks):
         while click.occurred_at - clicks[start].occurred_at > BURST_PERIOD:
             start += 1
         window = clicks[start : end + 1]
         if len({one.link for one in window}) >= BURST_LINKS:
-            found.update((id(one), one) for one in window)
-    return list(found.values())
+            in_burst.update((id(one), one) for one in window)
+    return list(in_burst.values())
 
 
 def _record_first_click(issue: int, subscription: int) -> None:
+    """Store the first click by a person; None if all clicks turned out to be a scanner's. Safe to repeat."""
     people = (AgentClass.HUMAN, AgentClass.UNKNOWN)
     clicks = Event.objects.filter(issue=issue, subscription=subscription, kind=CLICKED, agent_class__in=people)
     first = clicks.aggregate(first=Min("occurred_at"))["first"]
@@ -328,7 +341,10 @@ def _tally_key_of(hit: Hit, language: str, by: str) -> _Key:
 
 
 def _add(counts: list[tuple[_Key, int]]) -> None:
-    """Add to the tallies in one statement each way, in a fixed order so that two drains cannot lock each other out."""
+    """Add to the tallies: one statement for increases, one for decreases.
+
+    Rows are sorted, so two loaders update the same tallies in the same order and cannot deadlock.
+    """
     sums: Counter[_Key] = Counter()
     for key, count in counts:
         sums[key] += count

@@ -110,7 +110,7 @@ def test_thin_week_is_said_once_and_nothing_is_made(newsletter, monday):
     subject, text = caught()[editor.email]
     assert subject == "No draft for Weekly summary: too few new articles"
     assert (
-        "For Tuesday, 1 December 2026, 08:00 WIB your rule finds 2 new articles, and you want at least 3."
+        "Your rule found 2 new articles for Tuesday, 1 December 2026, 08:00 WIB, but you want at least 3."
         in " ".join(text.split())
     )
     assert Notice.objects.count() == 1

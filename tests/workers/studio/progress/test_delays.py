@@ -86,7 +86,7 @@ def test_deferred_readers_are_told_by_cause_with_their_next_try():
     full = [ledger.LedgerEntry(reader, "deferred", "452 4.2.2", "full") for reader in (siti, budi)]
     ledger.record(claim, [*full, ledger.LedgerEntry(ayu, "deferred", "450", "greylisted")], now=NOW)
 
-    newcomer = "1 reader: their mail service asks every new sender to come back"
+    newcomer = "1 reader: their mail service asks new senders to try again later (greylisting)"
     assert said(issue) == [
         "2 readers: the mailbox is full. Tried again by itself, the next time by 08:00 WIB.",
         f"{newcomer}. Tried again by itself, the next time by 07:06 WIB.",
