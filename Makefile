@@ -5,6 +5,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STATIC_SOURCES := $(shell find newsletter/static -type f 2>/dev/null)
+STYLE_SHEETS := $(shell find newsletter/static workers/static -name '*.css' 2>/dev/null)
 ALL_CORES := --numprocesses=auto
 export PORT
 unexport PYTHONDONTWRITEBYTECODE  # tests start many interpreters, each of which would compile everything anew
@@ -40,8 +41,9 @@ check: $(VENV)/.dev-ready ## lint, types, contracts, catalogues
 	$(BIN)/python -m tests.structure.production_check
 	$(BIN)/python -m tests.structure.catalogue_check
 
-format: $(VENV)/.dev-ready
+format: $(VENV)/.dev-ready ## Python, templates and style sheets
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+	@for sheet in $(STYLE_SHEETS); do $(BIN)/css-beautify --replace --indent-size=2 --end-with-newline --disable-newline-between-rules --space-around-combinator $$sheet >/dev/null; done
 
 bench: $(VENV)/.dev-ready ## benchmarks, as ratios within one run
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

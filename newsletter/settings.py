@@ -398,7 +398,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if TESTING
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "newsletter.web.static_files.MinifyingStorage"
     },
 }
 WHITENOISE_USE_FINDERS = TESTING
