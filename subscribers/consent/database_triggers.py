@@ -1,10 +1,10 @@
-"""Triggers that keep consent as it was given, on both engines, whoever holds the database password.
+"""Database triggers that protect consent records on SQLite and PostgreSQL, also from direct SQL.
 
-A `ConsentText` can never change: its words are what somebody agreed to, and a new wording is a new version (C-01).
-A `ConsentEvent` is never deleted, and only its personal fields may change, to blank (C-02, C-08).
+A `ConsentText` never changes: subscribers agreed to its text, and a new wording is a new version (C-01).
+A `ConsentEvent` is never deleted. Only its personal fields may change, and only to blank (C-02, C-08).
 
-A migration that remakes one of these tables (SQLite does so for most changes) loses them: such a migration calls
-`remove` first and `install` last. A structure test asserts that they exist.
+A migration that rebuilds one of these tables (SQLite does so for most changes) drops its triggers. Such a migration
+calls `remove` first and `install` last. A structure test asserts that the triggers exist.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def remove(connection: Any) -> None:
 
 
 def missing_triggers(connection: Any) -> frozenset[str]:
-    """The guards that the running database does not have."""
+    """Return the names of triggers that the running database does not have, or has disabled."""
     query = (
         "SELECT name FROM sqlite_master WHERE type = 'trigger'"
         if connection.vendor == "sqlite"

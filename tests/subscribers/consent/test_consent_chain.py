@@ -141,7 +141,7 @@ def test_c02_events_added_while_the_chain_is_walked_are_no_fault(monkeypatch):
             make_events(1)
         return prove(event, seal)
 
-    monkeypatch.setattr("subscribers.consent.transitions._find_key", add_one_meanwhile)
+    monkeypatch.setattr("subscribers.consent.chain._find_key", add_one_meanwhile)
 
     assert consent.verify_chain() is None
 
