@@ -61,7 +61,7 @@ def parse(text: str) -> EmailAddress:
     _check_domain(domain)
     email = f"{found.local_part}@{domain}"
     if len(email) > 254:
-        raise InvalidAddress(_("This address is longer than e-mail allows. Please check it."))
+        raise InvalidAddress(_("This address is too long. Please check it."))
     return EmailAddress(email=email, key=f"{found.local_part.lower()}@{domain}")
 
 
@@ -87,27 +87,29 @@ def _check_common_mistakes(typed: str) -> None:
     if not at:
         raise InvalidAddress(_("The @ is missing. Write the address like name@example.com."))
     if not local or not domain:
-        raise InvalidAddress(_("There is something missing beside the @. Write the address like name@example.com."))
+        raise InvalidAddress(_("A part before or after the @ is missing. Write the address like name@example.com."))
     if re.search(r"\s", typed):
         raise InvalidAddress(_("An address has no spaces. Please check it."))
     if "@" in local:
         raise InvalidAddress(_("There is more than one @. Please enter one address."))
     if not local.isascii():
         raise InvalidAddress(
-            _("Before the @ we can only send to letters from a to z, digits and signs. Please use another address.")
+            _(
+                "The part before the @ may contain only letters from a to z, digits and signs. Please use another address."
+            )
         )
     if "," in domain:
         raise InvalidAddress(_("There is a comma after the @. Did you mean a full stop?"))
     if len(local) > 64:
-        raise InvalidAddress(_("The part before the @ is longer than e-mail allows. Please check it."))
+        raise InvalidAddress(_("The part before the @ is too long. Please check it."))
     if _mixes_alphabets(domain):
-        raise InvalidAddress(_("The part after the @ mixes letters of different alphabets. Please type it again."))
+        raise InvalidAddress(_("The part after the @ mixes letters from different alphabets. Please enter it again."))
 
 
 def _check_domain(domain: str) -> None:
     last = domain.rpartition(".")[2]
     if "." not in domain or last.isdecimal():
-        raise InvalidAddress(_("After the @ there is no complete domain. Write it like name@example.com."))
+        raise InvalidAddress(_("The domain after the @ is incomplete. Write the address like name@example.com."))
 
 
 def _mixes_alphabets(domain: str) -> bool:

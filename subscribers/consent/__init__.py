@@ -5,6 +5,8 @@ protects the tables. Callers import the package: `consent.confirm(...)`. Pages a
 """
 
 from subscribers.consent.chain import (
+    CHAIN,
+    PERSONAL,
     ChainBreak,
     EventData,
     _find_key,
@@ -25,10 +27,8 @@ from subscribers.consent.texts import (
 )
 from subscribers.consent.transitions import (
     ACTIVE_STATUSES,
-    CHAIN,
     LINK_LIFETIME,
     PENDING_LIFETIME,
-    PERSONAL,
     UNSUBSCRIBE_REASONS,
     AlreadyConfirmed,
     CannotUndo,

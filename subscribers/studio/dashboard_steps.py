@@ -15,7 +15,7 @@ from subscribers.models import SignupRequest
 def setup_steps(newsletter: Newsletter) -> Iterator[dashboard.SetupStep]:
     yield dashboard.SetupStep(
         title=_("Sign-up box on your pages"),
-        why=_("Copy it into your article pages; the first sign-up ticks this off. 5 min"),
+        why=_("Copy it into your article pages. This step is done after the first sign-up. 5 min"),
         url=reverse("signup-form-list"),
         is_done=SignupRequest.objects.filter(newsletters=newsletter).exists(),
         place=38,

@@ -31,7 +31,7 @@ def parse_origin(text: str) -> str:
     is_bare = not (parts.path or parts.query or parts.fragment or parts.username) and port != "?"
     if parts.scheme not in {"http", "https"} or not parts.hostname or not is_bare or "*" in text:
         raise ValidationError(
-            _("“%(text)s” is no origin. Write scheme and host only, such as https://news.example."),
+            _("“%(text)s” is not a valid origin. Enter scheme and host only, such as https://news.example."),
             params={"text": text[:80]},
         )
     return f"{parts.scheme}://{parts.hostname}{port}"
@@ -44,15 +44,17 @@ class SignupFormForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
         label=gettext_lazy("Allowed sites"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text=gettext_lazy("One origin a line, such as https://news.example. Only their pages may post here."),
+        help_text=gettext_lazy(
+            "One origin per line, such as https://news.example. Only pages on these sites can send sign-ups."
+        ),
     )
 
     success_url = forms.URLField(
-        label=gettext_lazy("Link afterwards"),
+        label=gettext_lazy("Link after sign-up"),
         required=False,
         max_length=200,
         assume_scheme="https",
-        help_text=gettext_lazy("Offered on the page after signing up, such as your start page. May be empty."),
+        help_text=gettext_lazy("Shown on the page after sign-up, for example your start page. Optional."),
     )
 
     class Meta:
@@ -60,15 +62,13 @@ class SignupFormForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
         fields = ("slug", "newsletters", "consent_style", "asks_measurement", "success_url", "is_active")
         labels = {
             "slug": gettext_lazy("Short name"),
-            "newsletters": gettext_lazy("Newsletters it offers"),
+            "newsletters": gettext_lazy("Newsletters offered"),
             "consent_style": gettext_lazy("How consent is given"),
-            "asks_measurement": gettext_lazy("Also ask for measurement, in a box of its own"),
-            "is_active": gettext_lazy("Takes sign-ups"),
+            "asks_measurement": gettext_lazy("Also ask for consent to measurement in a separate box"),
+            "is_active": gettext_lazy("Accepts sign-ups"),
         }
         help_texts = {
-            "slug": gettext_lazy(
-                "Part of the address the form posts to. Do not change it once the form is on your site."
-            ),
+            "slug": gettext_lazy("Part of the form’s target URL. Do not change it once the form is on your site."),
         }
         widgets = {"newsletters": forms.CheckboxSelectMultiple, "consent_style": forms.RadioSelect}
 
@@ -130,7 +130,7 @@ class ConsentTextForm(StudioFormMixin, forms.Form):
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 4}),
     )
-    button = forms.CharField(label=gettext_lazy("Words on the button"), max_length=60, required=False)
+    button = forms.CharField(label=gettext_lazy("Text on the button"), max_length=60, required=False)
 
     def __init__(self, *args: Any, newsletter: Newsletter, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -146,7 +146,7 @@ class ConsentTextForm(StudioFormMixin, forms.Form):
         cleaned = super().clean() or self.cleaned_data
         purpose, text = cleaned.get("purpose"), cleaned.get("text", "")
         if purpose == Purpose.NEWSLETTER and text and self.newsletter.brand not in text:
-            raise_for = _("Name who sends: “%(brand)s” has to be in the text.") % {"brand": self.newsletter.brand}
+            raise_for = _("Name the sender: the text must contain “%(brand)s”.") % {"brand": self.newsletter.brand}
             self.add_error("text", raise_for)
         return cleaned
 

@@ -55,7 +55,7 @@ def create(request: HttpRequest) -> HttpResponse:
     initial = {"newsletters": [mine[0].pk]}
     form = SignupFormForm(request.POST or None, newsletters=mine, initial=initial)
     if request.method == "POST" and form.is_valid():
-        return _save(request, form, "form-created", _("The form is there. Paste the snippet below into your pages."))
+        return _save(request, form, "form-created", _("The form was created. Paste the code below into your pages."))
     return _form_page(request, form, None)
 
 
@@ -145,11 +145,11 @@ def _publish(request: HttpRequest, newsletter: Newsletter, form: ConsentTextForm
                 request, "consent-text-published", newsletter=newsletter, subject=subject, version=text.version
             )
     if before is not None and text.pk == before.pk:
-        messages.info(request, _("Nothing changed: these are the words in use."))
+        messages.info(request, _("Nothing changed. This text is already in use."))
     else:
         messages.success(
             request,
-            _("Version %(version)s is in use from now on. Earlier versions stay as readers agreed to them.")
+            _("Version %(version)s is now in use. Earlier versions are kept as readers agreed to them.")
             % {"version": text.version},
         )
 

@@ -287,11 +287,9 @@ def unsubscribe(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         if left:
             _record(request, "reader-unsubscribed", person, found.newsletter, reason)
     if left:
-        messages.success(
-            request, _("The subscription to %(newsletter)s ended at once.") % {"newsletter": found.newsletter}
-        )
+        messages.success(request, _("The subscription to %(newsletter)s has ended.") % {"newsletter": found.newsletter})
     else:
-        messages.warning(request, _("It had ended before; nothing changed."))
+        messages.warning(request, _("It had already ended. Nothing changed."))
     return redirect("subscriber", public_id)
 
 
@@ -306,7 +304,7 @@ def suppress(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         key, why = person.subscriber.email_key, SuppressionReason.MANUAL
         if suppression.suppress(key, reason=why, detail=reason, now=timezone.now()):
             _record(request, "reader-suppressed", person, person.subscriptions[0].newsletter, reason)
-    messages.success(request, _("Nothing is sent to this address any more, in any newsletter."))
+    messages.success(request, _("No newsletter is sent to this address any more."))
     return redirect("subscriber", public_id)
 
 
@@ -319,7 +317,7 @@ def lift_suppression(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse
             if suppression.lift(person.subscriber.email_key, now=timezone.now()):
                 _record(request, "reader-allowed", person, person.subscriptions[0].newsletter, "")
     except suppression.OnlySubscriberMayLift:
-        messages.error(request, _("This reader complained. Only the reader can undo that, by signing up again."))
+        messages.error(request, _("This reader complained. Only the reader can undo this, by signing up again."))
         return redirect("subscriber", public_id)
-    messages.success(request, _("This address may get mail again, where it is subscribed."))
+    messages.success(request, _("This address can receive the newsletters it is subscribed to again."))
     return redirect("subscriber", public_id)

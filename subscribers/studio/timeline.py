@@ -117,19 +117,19 @@ def describe_event(event: ConsentEvent) -> str:
     words = {"newsletter": event.newsletter.title}
     if event.purpose == Purpose.MEASUREMENT:
         sentences = {
-            ConsentAction.REQUESTED: _("Ticked measurement for %(newsletter)s"),
-            ConsentAction.CONFIRMED: _("Agreed to measurement, %(newsletter)s"),
-            ConsentAction.WITHDRAWN: _("Took back measurement, %(newsletter)s"),
+            ConsentAction.REQUESTED: _("Requested measurement for %(newsletter)s"),
+            ConsentAction.CONFIRMED: _("Agreed to measurement for %(newsletter)s"),
+            ConsentAction.WITHDRAWN: _("Withdrew consent to measurement for %(newsletter)s"),
         }
     else:
         sentences = {
-            ConsentAction.REQUESTED: _("Asked for %(newsletter)s"),
+            ConsentAction.REQUESTED: _("Requested %(newsletter)s"),
             ConsentAction.CONFIRMATION_SENT: _("Confirmation mail sent for %(newsletter)s"),
             ConsentAction.CONFIRMED: _("Confirmed %(newsletter)s"),
-            ConsentAction.WITHDRAWN: _("Left %(newsletter)s"),
+            ConsentAction.WITHDRAWN: _("Unsubscribed from %(newsletter)s"),
             ConsentAction.OBJECTED: _("Objected to %(newsletter)s"),
             ConsentAction.EXPIRED: _("Never confirmed %(newsletter)s; the request expired"),
-            ConsentAction.IMPORTED: _("Brought in from elsewhere to %(newsletter)s"),
+            ConsentAction.IMPORTED: _("Imported to %(newsletter)s"),
             ConsentAction.REFUSED: _("Declined %(newsletter)s"),
         }
     label = f"{event.get_action_display()}: {event.get_purpose_display()}, {event.newsletter.title}"
@@ -193,9 +193,9 @@ CHANGE_LABELS: dict[str, Callable[[], str]] = {
     "reader-allowed": lambda: _("Mail allowed again in the studio"),
 }
 REASON_LABELS: dict[str, Callable[[], str]] = {
-    "asked_by_mail": lambda: _("asked by mail"),
-    "asked_by_phone": lambda: _("asked by phone"),
-    "not_theirs": lambda: _("the address belongs to somebody else"),
+    "asked_by_mail": lambda: _("requested by mail"),
+    "asked_by_phone": lambda: _("requested by phone"),
+    "not_theirs": lambda: _("the address belongs to someone else"),
     "other": lambda: _("another reason"),
 }
 """Called late, in the page's language. Reasons are chosen, not typed, so that no address gets into the log."""

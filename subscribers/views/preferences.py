@@ -50,7 +50,8 @@ def _apply_choices(request: HttpRequest, subscription: Subscription, *, now: dat
     step = request.POST.get("do", "")
     if step == "all":
         return [
-            _("%(title)s: stopped, as of now.") % {"title": one.newsletter.title_in(translation.get_language())}
+            _("%(title)s: unsubscribed, with immediate effect.")
+            % {"title": one.newsletter.title_in(translation.get_language())}
             for one in audience.open_subscriptions(subscription.subscriber)
             if consent.withdraw(one, now=now, **visitor)
         ]
@@ -58,7 +59,7 @@ def _apply_choices(request: HttpRequest, subscription: Subscription, *, now: dat
         lifted = reader.suppressed_for == SuppressionReason.COMPLAINED and suppression.lift(
             reader.email_key, by_reader=True, now=now
         )
-        return [_("We may write to you again.")] if lifted else []
+        return [_("We can send you mail again.")] if lifted else []
     sent = forms.PreferencesForm(request.POST)
     if step != "save" or not sent.is_valid():
         return []
@@ -82,10 +83,10 @@ def _update_newsletters(
         names = {"title": newsletter.title_in(translation.get_language() or "")}
         if newsletter.pk in wanted and newsletter.pk not in running:
             consent.subscribe(subscription.subscriber, newsletter, now=now, **visitor)
-            changes.append(_("%(title)s: you get it from the next issue on.") % names)
+            changes.append(_("%(title)s: you will receive it from the next issue on.") % names)
         if newsletter.pk not in wanted and newsletter.pk in running:
             consent.withdraw(running[newsletter.pk], now=now, **visitor)
-            changes.append(_("%(title)s: stopped, as of now.") % names)
+            changes.append(_("%(title)s: unsubscribed, with immediate effect.") % names)
     return changes
 
 
@@ -112,9 +113,9 @@ def _update_measurement(
         if consent.set_measurement(one, agrees=one.newsletter_id in wanted, now=now, **visitor):
             names = {"title": one.newsletter.title_in(translation.get_language() or "")}
             changes.append(
-                _("%(title)s: your clicks are counted from the next issue on.") % names
+                _("%(title)s: your clicks will be counted from the next issue on.") % names
                 if one.may_track
-                else _("%(title)s: your clicks are not counted any more, not in earlier issues either.") % names
+                else _("%(title)s: your clicks are no longer counted, in earlier issues either.") % names
             )
     return changes
 

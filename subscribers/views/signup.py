@@ -105,7 +105,7 @@ def _too_many_message() -> str:
 
 
 def _open_too_long_message() -> str:
-    return _("This page was open for a long time. Please press the button once more.")
+    return _("This page was open for a long time. Please press the button again.")
 
 
 def _accept(

@@ -47,7 +47,9 @@ def _one_click(
         consent.withdraw(
             subscription, now=now, issue_id=issue_id, actor="reader, one click", **responses.visitor_details(request)
         )
-    return HttpResponse(_("Done. You will not get this newsletter any more."), content_type="text/plain; charset=utf-8")
+    return HttpResponse(
+        _("Done. You will no longer receive this newsletter."), content_type="text/plain; charset=utf-8"
+    )
 
 
 def _handle_form(request: HttpRequest, subscription: Subscription, *, issue_id: int, now: datetime) -> HttpResponse:

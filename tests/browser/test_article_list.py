@@ -61,11 +61,11 @@ def test_five_chosen_articles_are_scheduled_after_nine_clicks_with_only_the_subj
         what.click()
 
     click(opened.get_by_role("link", name="Articles", exact=True).first)
-    put = opened.get_by_role("button", name="into the draft")
-    expect(put).to_have_text("Put the chosen into the draft")
+    put = opened.get_by_role("button", name="to draft")
+    expect(put).to_have_text("Add selected to draft")
     for number in range(5):
         click(opened.get_by_label(f"Choose “Kabar paspor {number}”"))
-        expect(put).to_have_text(f"Put {number + 1} into the draft")
+        expect(put).to_have_text(f"Add {number + 1} to draft")
     click(put)
 
     expect(opened).to_have_url(f"{opened.url.partition('/studio')[0]}{reverse('issue-compose', args=[issue.pk])}")
@@ -93,10 +93,10 @@ def test_a_page_that_takes_its_time_is_said_to_be_read_and_asked_for_once(opened
 
     monkeypatch.setattr(articles, "add_by_url", add_by_url)
     opened.get_by_role("link", name="Articles", exact=True).first.click()
-    note = opened.get_by_text("The page is being read. That takes ten seconds at most.").first
+    note = opened.get_by_text("Reading the page. This takes up to ten seconds.").first
     expect(note).to_be_hidden()
 
-    opened.get_by_label("Address of the article").fill("https://x.example/lambat")
+    opened.get_by_label("URL of the article").fill("https://x.example/lambat")
     is_seen, is_stopped = opened.evaluate(
         """async () => {
           await customElements.whenDefined("busy-form");

@@ -77,7 +77,7 @@ def test_a_wrong_link_is_put_right_from_the_report_with_the_mouse(live_server, b
     button.click()
     clicks += 1
     expect(page.locator(".notes")).to_contain_text("in every mail delivered")
-    expect(page.get_by_role("heading", name="Put right since")).to_be_visible()
+    expect(page.get_by_role("heading", name="Corrected since")).to_be_visible()
     amended = Link.objects.get(issue=issue, number=1).target
     page.get_by_role("button", name="Put the old address back").click()
     expect(page.locator(".notes")).to_contain_text("Put back")

@@ -99,7 +99,7 @@ def compose(page: Page, site: live.Site, subject: str, *, is_phone: bool) -> str
     if save.is_visible():
         save.click()
     else:
-        expect(page.locator("#checks")).to_contain_text("Tidak ada yang menghalangi kiriman")
+        expect(page.locator("#checks")).to_contain_text("Siap dikirim")
     return re.search(r"/studio/issues/(\d+)/", page.url).group(1)
 
 

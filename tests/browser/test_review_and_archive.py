@@ -84,7 +84,7 @@ def test_without_script_others_get_a_test_and_a_time_is_chosen(review, issue, se
         page.get_by_text("Also to others").click()
         page.get_by_label("Further addresses for the test").fill("rizky@")
         page.get_by_role("button", name="Send both to my phone").click()
-        expect(page.locator("#to-error")).to_contain_text("There is something missing beside the @.")
+        expect(page.locator("#to-error")).to_contain_text("A part before or after the @ is missing.")
         page.get_by_label("Further addresses for the test").fill("rizky@kabarlintas.example")
         page.get_by_role("button", name="Send both to my phone").click()
         expect(page.get_by_text("Test sent to rizky@kabarlintas.example (English)")).to_be_visible()

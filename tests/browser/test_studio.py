@@ -86,9 +86,9 @@ def test_the_checks_follow_what_is_typed(open_page, issue):
 
     page.fill("#b002-headline", "[TK] judul")
 
-    expect(page.locator("#checks")).to_contain_text("Stops sending")
+    expect(page.locator("#checks")).to_contain_text("Must be fixed before sending")
     page.fill("#b002-headline", "Paspor hilang, apa yang dilakukan")
-    expect(page.locator("#checks")).not_to_contain_text("Stops sending")
+    expect(page.locator("#checks")).not_to_contain_text("Must be fixed before sending")
 
 
 def test_a_fix_is_one_click_and_the_keyboard_goes_where_it_mended(open_page, issue):
@@ -258,10 +258,10 @@ def test_a_readers_name_needs_words_for_those_who_gave_none(open_page, issue):
     words(page).click()
 
     page.get_by_role("button", name="Reader’s name").click()
-    field = page.get_by_label("Words where no name is known")
+    field = page.get_by_label("Text if no name is known")
     field.fill("")
     page.get_by_role("button", name="Put it in").click()
-    expect(page.get_by_text("Write what readers without a name see.")).to_be_visible()
+    expect(page.get_by_text("Enter the text for readers without a name.")).to_be_visible()
     field.fill("Pembaca")
     page.keyboard.press("Enter")
 
@@ -318,8 +318,8 @@ def test_two_people_never_overwrite_each_other(open_page, issue):
     saved(theirs)
 
     mine.fill("#subject", "Dari saya")
-    expect(mine.get_by_role("alertdialog", name="Somebody else saved this issue")).to_be_visible()
-    expect(mine.get_by_role("button", name="Keep mine as a copy")).to_be_focused()
+    expect(mine.get_by_role("alertdialog", name="Someone else saved this issue")).to_be_visible()
+    expect(mine.get_by_role("button", name="Save mine as a copy")).to_be_focused()
     mine.keyboard.press("Enter")
 
     expect(mine.locator("#subject")).to_have_value("Dari saya")
@@ -335,9 +335,9 @@ def test_whoever_looks_at_the_others_version_is_offered_their_own_words_there(op
     mine.keyboard.press("Escape")
     mine.get_by_role("button", name="Somebody else saved").click()
 
-    mine.get_by_role("link", name="See theirs").click()
+    mine.get_by_role("link", name="Show their version").click()
     expect(mine.locator("#subject")).to_have_value("Dari Dewi")
-    mine.get_by_role("button", name="Put them back").click()
+    mine.get_by_role("button", name="Restore it").click()
 
     saved(mine)
     expect(mine.locator("#b002-headline")).to_have_value("Judul dari saya")
@@ -482,7 +482,7 @@ def test_after_a_crash_the_words_are_offered_back(open_page, issue, complaints):
     again.goto(page.url)
     offer = again.locator("kept-words")
     expect(offer).to_contain_text("Kalimat yang belum tersimpan.")
-    again.get_by_role("button", name="Put them back").click()
+    again.get_by_role("button", name="Restore it").click()
 
     saved(again)
     expect(offer).to_be_hidden()
@@ -533,7 +533,7 @@ def test_a_block_is_dragged_by_its_grip_and_escape_puts_it_back(open_page, issue
     page.mouse.up()
 
     assert order(page) == ["b002", "b001", "b003"]
-    expect(page.locator("#announced")).to_contain_text("now number 2 of 3")
+    expect(page.locator("#announced")).to_contain_text("position 2 of 3")
     expect(page.locator("#b002-up")).to_have_attribute("aria-disabled", "true")
     saved(page)
     page.reload()
@@ -604,13 +604,13 @@ def test_keys_do_what_their_list_says(open_page, issue):
 
     page.locator("#main").focus()
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("Alt+p")
     expect(page.get_by_label("Phone")).to_be_checked()
     page.focus("#b002-headline")
     page.keyboard.type("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
     page.keyboard.press("Alt+Shift+D")
     expect(page.locator(".snip")).to_have_count(4)
     page.focus("#b001-headline")
@@ -632,7 +632,7 @@ def test_a_test_mail_carries_what_was_typed_last(open_page, issue):
 def test_a_headline_becomes_the_subject(open_page, issue):
     page = open_page("issue-compose", issue.pk)
 
-    page.get_by_text("Take a headline as the subject").click()
+    page.get_by_text("Use a headline as the subject").click()
     page.get_by_role("button", name="Imigrasi buka jalur autogate ke-3", exact=True).click()
 
     expect(page.locator("#subject")).to_have_value("Imigrasi buka jalur autogate ke-3")

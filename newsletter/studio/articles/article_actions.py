@@ -46,7 +46,7 @@ def add(request: HttpRequest) -> HttpResponse:
     except articles.NotAnArticle as error:
         form.add_error("url", str(error))
         return article_list.render_page(request, newsletter, form=form, status=422)
-    messages.success(request, _("“%(title)s” is here.") % {"title": article.title})
+    messages.success(request, _("“%(title)s” has been added.") % {"title": article.title})
     if fault := articles.describe_picture_problem(article):
         messages.warning(request, fault)
     return redirect(list_url(newsletter))
@@ -74,17 +74,17 @@ def _describe_accepted(pasted: articles.PasteResult) -> str:
     waiting, known = len(pasted.waiting), len(pasted.known)
     said = []
     if waiting:
-        said.append(ngettext("%(count)s address will be read now.", "%(count)s addresses will be read now.", waiting))
+        said.append(ngettext("%(count)s URL will be read now.", "%(count)s URLs will be read now.", waiting))
     if known:
-        said.append(ngettext("%(known)s is here already.", "%(known)s are here already.", known))
+        said.append(ngettext("%(known)s is already in the list.", "%(known)s are already in the list.", known))
     return " ".join(said) % {"count": waiting, "known": known}
 
 
 def _describe_rejected(pasted: articles.PasteResult) -> str:
     wrong = len(pasted.wrong)
     said = ngettext(
-        "This line is no web address, or one too many; put it right and add it again.",
-        "These %(count)s lines are no web addresses, or too many; put them right and add them again.",
+        "This line is not a web address, or exceeds the limit. Correct it and add it again.",
+        "These %(count)s lines are not web addresses, or exceed the limit. Correct them and add them again.",
         wrong,
     ) % {"count": wrong}
     return f"{_describe_accepted(pasted)} {said}".strip() if pasted.waiting or pasted.known else said
@@ -108,7 +108,7 @@ def try_again(request: HttpRequest) -> HttpResponse:
         _add_anyway(request, found[0], newsletter)
     else:
         count = articles.retry(found, now=timezone.now())
-        said = ngettext("%(count)s address will be read now.", "%(count)s addresses will be read now.", count)
+        said = ngettext("%(count)s URL will be read now.", "%(count)s URLs will be read now.", count)
         messages.success(request, said % {"count": count})
     return redirect(_return_url(request, newsletter))
 
@@ -123,7 +123,7 @@ def _add_anyway(request: HttpRequest, candidate: Candidate, newsletter: Newslett
         messages.error(request, str(error))
         return
     Candidate.objects.filter(pk=candidate.pk).update(state=CandidateState.TAKEN, article=article, done_at=now)
-    messages.success(request, _("“%(title)s” is here.") % {"title": article.title})
+    messages.success(request, _("“%(title)s” has been added.") % {"title": article.title})
 
 
 # --- into the draft --------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def add_to_draft(request: HttpRequest) -> HttpResponse:
     is_many = request.POST.get("many") == "yes"
     chosen = _chosen_articles(newsletter, request.POST.getlist("article"))
     if not chosen and is_many:
-        messages.warning(request, _("Choose the articles first: tick the box before each."))
+        messages.warning(request, _("Select the articles first. Tick the box next to each one."))
         return redirect(_return_url(request, newsletter))
     if not chosen:
         raise Http404("no such article")
@@ -150,7 +150,7 @@ def add_to_draft(request: HttpRequest) -> HttpResponse:
     if used:
         messages.warning(
             request,
-            _("“%(title)s” was in #%(number)s. Choose “Use again” if you want it once more.")
+            _("“%(title)s” was in #%(number)s. Choose “Use again” to add it again.")
             % {"title": used[0].article.title, "number": used[0].used_in.number if used[0].used_in else ""},
         )
         return redirect(_return_url(request, newsletter))
@@ -159,7 +159,7 @@ def add_to_draft(request: HttpRequest) -> HttpResponse:
             chosen, newsletter, draft, editor=access.current_editor(request), now=timezone.now()
         )
     except (issues.Conflict, issues.WrongState):
-        messages.error(request, _("Somebody else saved the draft at this very moment. Try once more."))
+        messages.error(request, _("Someone else saved the draft at the same time. Try again."))
         return redirect(_return_url(request, newsletter))
     except TooManyBlocks as error:
         messages.error(request, str(error))
@@ -177,7 +177,7 @@ def append_articles(
     fresh = [article for article in chosen if article.pk not in there]
     if len(document.blocks) + len(fresh) > document_form.MAX_BLOCKS:
         raise TooManyBlocks(
-            _("An issue holds %(most)s blocks. Choose fewer articles.") % {"most": document_form.MAX_BLOCKS}
+            _("An issue can have at most %(most)s blocks. Choose fewer articles.") % {"most": document_form.MAX_BLOCKS}
         )
     if draft is None:
         draft = issues.create(newsletter, editor=editor, now=now)
@@ -197,8 +197,8 @@ def _report_added(request: HttpRequest, chosen: list[Article], draft: Issue, cou
         said = _("“%(title)s” is in the draft of #%(number)s.")
     else:
         said = ngettext(
-            "%(count)s article is in the draft of #%(number)s.",
-            "%(count)s articles are in the draft of #%(number)s.",
+            "%(count)s article was added to the draft of #%(number)s.",
+            "%(count)s articles were added to the draft of #%(number)s.",
             count,
         )
     messages.success(request, said % {"title": chosen[0].title, "number": draft.number, "count": count})
@@ -252,7 +252,7 @@ def set_aside(request: HttpRequest) -> HttpResponse:
 def bring_back(request: HttpRequest) -> HttpResponse:
     newsletter, article = _get_article(request)
     articles.bring_back(article, newsletter=newsletter)
-    messages.success(request, _("“%(title)s” is offered again.") % {"title": article.title})
+    messages.success(request, _("“%(title)s” is in the list again.") % {"title": article.title})
     return redirect(_return_url(request, newsletter))
 
 
@@ -267,18 +267,18 @@ def answer_change(request: HttpRequest) -> HttpResponse:
     answers = {"take": article_changes.update_block, "keep": article_changes.dismiss_change}
     verb, _colon, rest = request.POST.get("do", "").partition(":")
     if draft is None or verb not in answers:
-        return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
+        return HttpResponseBadRequest(_("This form is incomplete. Reload the page."))
     block, _colon, language = rest.partition(":")
     document = content.parse(draft.content)
     try:
         answers[verb](document, block, language=language)
         issues.save(draft, document, version=draft.version, editor=access.current_editor(request), now=timezone.now())
     except article_changes.BlockNotFound:
-        messages.warning(request, _("This block is not in the draft any more."))
+        messages.warning(request, _("This block is no longer in the draft."))
     except (issues.Conflict, issues.WrongState):
-        messages.error(request, _("Somebody else saved the draft at this very moment. Try once more."))
+        messages.error(request, _("Someone else saved the draft at the same time. Try again."))
     else:
-        said = _("The new words are in the draft of #%(number)s.") if verb == "take" else _("The draft stays as it is.")
+        said = _("The new text is in the draft of #%(number)s.") if verb == "take" else _("The draft was not changed.")
         messages.success(request, said % {"number": draft.number})
     return redirect(_return_url(request, newsletter))
 

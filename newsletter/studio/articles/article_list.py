@@ -52,20 +52,22 @@ STATE_LABELS: dict[str, Promise] = {
 
 class ArticleUrlForm(StudioFormMixin, forms.Form):
     url = forms.URLField(
-        label=gettext_lazy("Address of the article"),
+        label=gettext_lazy("URL of the article"),
         max_length=1000,
         assume_scheme="https",
-        error_messages={"invalid": gettext_lazy("This is no web address. Copy it from the browser, with https://")},
-        widget=forms.URLInput(attrs={"placeholder": gettext_lazy("Paste an article’s address")}),
+        error_messages={
+            "invalid": gettext_lazy("This is not a web address. Copy it from the browser, including https://")
+        },
+        widget=forms.URLInput(attrs={"placeholder": gettext_lazy("Paste the URL of an article")}),
     )
 
 
 class ArticleUrlsForm(StudioFormMixin, forms.Form):
     urls = forms.CharField(
-        label=gettext_lazy("Addresses, one a line"),
+        label=gettext_lazy("URLs, one per line"),
         max_length=60_000,
         widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "placeholder": "https://"}),
-        help_text=gettext_lazy("Up to 100. They are read one after the other while you go on working."),
+        help_text=gettext_lazy("Up to 100. They are read one by one while you continue working."),
     )
 
 

@@ -25,7 +25,7 @@ from newsletter.studio.shared import access
 class SourceForm(ArticleUrlForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["url"].label = _("Address of a feed, a sitemap or your site")
+        self.fields["url"].label = _("URL of a feed, a sitemap or your site")
         self.fields["url"].widget.attrs["placeholder"] = "https://"
 
 
@@ -115,11 +115,11 @@ def _fetch(request: HttpRequest, source: Source) -> HttpResponse:
     elif outcome.new or outcome.changed:
         said = [ngettext("%(count)s new article.", "%(count)s new articles.", outcome.new) % {"count": outcome.new}]
         if outcome.changed:
-            changed = ngettext("%(count)s has new words.", "%(count)s have new words.", outcome.changed)
+            changed = ngettext("%(count)s article has new text.", "%(count)s articles have new text.", outcome.changed)
             said.append(changed % {"count": outcome.changed})
         messages.success(request, " ".join(said if outcome.new else said[1:]))
     else:
-        messages.success(request, _("The feed was read just now; it has nothing new."))
+        messages.success(request, _("The feed has no new articles."))
     return redirect(_list_url(source.newsletter))
 
 

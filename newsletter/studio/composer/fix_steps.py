@@ -34,7 +34,7 @@ def apply_fix(issue: Issue, document: content.Document, rest: str) -> str:
         raise document_form.BadForm("fix")
     fix = fixes.find_fix(check, document, block, language, facts=gather_facts(issue, document))
     if fix is None:
-        raise document_form.StepNotPossible(_("There is nothing left to mend here. Look at the checks again."))
+        raise document_form.StepNotPossible(_("There is nothing left to fix here. See the checks again."))
     fix.apply()
     logger.info("check fixed", extra={"issue": issue.pk, "check": check})
     return fix.focus or (block if document.block(block) else "")
@@ -55,7 +55,7 @@ def available_fixes(issue: Issue, document: content.Document, found: Iterable[Ch
 
 
 def _change_button(check: Check) -> tuple[str, str]:
-    return f"take:{check.block}:{check.language}", _("Take what the article says now")
+    return f"take:{check.block}:{check.language}", _("Use the article’s current text")
 
 
 # --- what the database knows -----------------------------------------------------------------------------------------

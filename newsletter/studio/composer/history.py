@@ -88,9 +88,9 @@ def _restore(request: HttpRequest, issue: Issue) -> HttpResponse:
         messages.error(request, str(wrong))
         return redirect("issue-history", issue.pk)
     except issues.Conflict:
-        messages.error(request, _("Somebody else saved the issue at this very moment. Look at it, and try once more."))
+        messages.error(request, _("Someone else saved the issue at the same time. Check it and try again."))
         return redirect("issue-history", issue.pk)
-    messages.success(request, _("Version %(number)s is back. Undo takes you to where you were.") % {"number": number})
+    messages.success(request, _("Version %(number)s was restored. Use Undo to go back.") % {"number": number})
     return redirect("issue-compose", issue.pk)
 
 

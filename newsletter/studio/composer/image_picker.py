@@ -65,7 +65,7 @@ def upload_picture(request: HttpRequest, issue_id: int) -> HttpResponse:
     issue = access.get_issue(request, issue_id)
     block_id, upload = str(request.POST.get("block", "")), request.FILES.get("file")
     if upload is None:
-        return _reject(request, issue, block_id, _("Choose a picture first."))
+        return _reject(request, issue, block_id, _("Choose an image first."))
     try:
         if (upload.size or 0) > library.MAX_UPLOAD_BYTES:
             raise library.too_large_error(upload.size or 0)
@@ -75,7 +75,7 @@ def upload_picture(request: HttpRequest, issue_id: int) -> HttpResponse:
     except images.InvalidPicture as why:
         return _reject(request, issue, block_id, str(why))
     if not block_id:
-        messages.success(request, _("The picture is in the library."))
+        messages.success(request, _("The image is in the library."))
         return redirect("issue-images", issue.pk)
     return _set_in_block(request, issue, block_id, file)
 
@@ -96,7 +96,7 @@ def _set_in_block(request: HttpRequest, issue: Issue, block_id: str, file: Media
         block_steps.set_picture(document, block_id, issues.build_picture(file), alt=file.alt, language=default)
         issue = issues.save(issue, document, version=version, editor=me, now=timezone.now())
     except document_form.BadForm:
-        return HttpResponseBadRequest(_("This block is not in the issue any more. Load the page again."))
+        return HttpResponseBadRequest(_("This block is no longer in the issue. Reload the page."))
     except issues.Conflict as conflict:
         return composer.respond(request, conflict.current, language, conflict=conflict.current, status=409)
     except issues.WrongState as wrong:
@@ -129,6 +129,6 @@ def describe(request: HttpRequest, issue_id: int, media_id: int) -> HttpResponse
     if file is None:
         raise Http404("not in the library of this newsletter")
     library.set_alt_text(file, richtext.clean_line(str(request.POST.get("alt", ""))))
-    messages.success(request, _("What the picture shows is kept."))
+    messages.success(request, _("The description was saved."))
     block = str(request.POST.get("block", ""))
     return redirect(reverse("issue-images", args=[issue.pk]) + (f"?block={block}" if block.isalnum() else ""))

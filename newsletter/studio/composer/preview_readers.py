@@ -36,7 +36,7 @@ def register(source: ReaderSource) -> None:
 
 def choices(issue: Issue, language: str, editor: Editor) -> list[PreviewReader]:
     samples = [
-        PreviewReader("", _("A reader who gave no name"), ""),
+        PreviewReader("", _("A reader without a name"), ""),
         PreviewReader("long", _("A reader with a long name"), LONG_NAME),
     ]
     return [*samples, *(reader for source in _sources for reader in source(issue, language, editor))]

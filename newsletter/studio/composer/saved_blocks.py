@@ -32,7 +32,7 @@ def save(request: HttpRequest, issue_id: int) -> HttpResponse:
             return composer.respond(request, issue, language, read=read, status=422)
         issue = composer.store(request, issue, read.document)
     except document_form.BadForm:
-        return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
+        return HttpResponseBadRequest(_("This form is incomplete. Reload the page."))
     except issues.Conflict as conflict:
         return composer.respond(request, issue, language, read=read, conflict=conflict.current, status=409)
     except issues.WrongState as wrong:
@@ -40,12 +40,12 @@ def save(request: HttpRequest, issue_id: int) -> HttpResponse:
     document = content.parse(issue.content)
     block = document.block(block_id)
     if block is None:
-        return HttpResponseBadRequest(_("This block is not in the issue any more. Load the page again."))
+        return HttpResponseBadRequest(_("This block is no longer in the issue. Reload the page."))
     name = richtext.clean_line(str(request.POST.get(f"{block_id}.name", ""))) or _title(document, block_id, language)
     kept = library.save_block(
         issue.newsletter, block, name=name, editor=access.current_editor(request), now=timezone.now()
     )
-    note = _("“%(name)s” is kept for other issues: you find it among the saved blocks.") % {"name": kept.name}
+    note = _("“%(name)s” was saved. You can find it under Saved blocks.") % {"name": kept.name}
     return composer.respond(request, issue, language, note=note, focus=block_id, is_whole=True)
 
 
@@ -78,7 +78,7 @@ def _render_page(
                 "name": saved.name,
             }
             | (
-                {"name": typed, "error": _("Write a name, of %(most)s characters at most.") % {"most": MAX_NAME_LENGTH}}
+                {"name": typed, "error": _("Enter a name of at most %(most)s characters.") % {"most": MAX_NAME_LENGTH}}
                 if saved.pk == wrong
                 else {}
             )
@@ -107,7 +107,7 @@ def rename(request: HttpRequest, saved_id: int) -> HttpResponse:
     if not name or len(name) > MAX_NAME_LENGTH:
         return _render_page(request, saved.newsletter, wrong=saved.pk, typed=name, status=422)
     library.rename_block(saved, name)
-    messages.success(request, _("The block is called “%(name)s” now.") % {"name": name})
+    messages.success(request, _("The block is now called “%(name)s”.") % {"name": name})
     return redirect(_list_url(saved.newsletter))
 
 
@@ -122,7 +122,7 @@ def delete(request: HttpRequest, saved_id: int) -> HttpResponse:
 def bring_back(request: HttpRequest, saved_id: int) -> HttpResponse:
     saved = _get_block(request, saved_id)
     library.undelete_block(saved)
-    messages.success(request, _("“%(name)s” is back.") % {"name": saved.name})
+    messages.success(request, _("“%(name)s” was restored.") % {"name": saved.name})
     return redirect(_list_url(saved.newsletter))
 
 

@@ -57,14 +57,14 @@ def _add_pasted_url(issue: Issue, document: content.Document, rest: str) -> str:
     """paste:https://…, the article at an address somebody pasted: read now, which can take ten seconds."""
     url = rest.strip()
     if not url:
-        raise document_form.StepNotPossible(_("Paste the address of an article first."))
+        raise document_form.StepNotPossible(_("Paste the URL of an article first."))
     try:
         article = articles.add_by_url(url, newsletter=issue.newsletter, now=timezone.now())
     except articles.NotAnArticle as error:
         raise document_form.StepNotPossible(str(error)) from error
     here = next((block for block in document.blocks if getattr(block, "article", None) == article.pk), None)
     if here is not None:
-        raise document_form.StepNotPossible(_("“%(title)s” is in this issue already.") % {"title": article.title})
+        raise document_form.StepNotPossible(_("“%(title)s” is already in this issue.") % {"title": article.title})
     return _insert_article(issue, document, article, after="", again=False)
 
 

@@ -73,7 +73,7 @@ def _envelope_row(issue: Issue, document: content.Document) -> TranslationRow:
     for language in issue.newsletter.languages:
         own = document.envelopes.get(language, content.Envelope())
         state = "written" if own.subject and own.preheader else "begun" if own.subject or own.preheader else "empty"
-        said = {"written": _("Written"), "begun": _("Begun"), "empty": _("Missing")}[state]
+        said = {"written": _("Written"), "begun": _("Started"), "empty": _("Missing")}[state]
         anchor = "subject" if not own.subject else "preheader"
         cells.append(
             TranslationCell(language, "", "", state, said, f"{composer.compose_url(issue, language)}#{anchor}")
@@ -116,12 +116,18 @@ def _describe_state(state: str, policy: str, *, is_default: bool, has_default: b
     if state == "written":
         return _("Written")
     if is_default:
-        return _("Begun: left out until it is finished") if state == "begun" else _("Missing: left out")
+        return _("Unfinished: left out until it is complete") if state == "begun" else _("Missing: left out")
     if policy == "required":
-        return _("Begun: stops sending") if state == "begun" else _("Missing: stops sending")
+        return (
+            _("Unfinished: must be completed before sending")
+            if state == "begun"
+            else _("Missing: must be added before sending")
+        )
     if policy == "optional" or not has_default:
-        return _("Begun: left out until it is finished") if state == "begun" else _("Missing: left out")
-    return _("Begun: the first language is shown") if state == "begun" else _("Missing: the first language is shown")
+        return _("Unfinished: left out until it is complete") if state == "begun" else _("Missing: left out")
+    return (
+        _("Unfinished: the first language is shown") if state == "begun" else _("Missing: the first language is shown")
+    )
 
 
 def _save_policies(request: HttpRequest, issue: Issue) -> HttpResponse:
@@ -138,7 +144,7 @@ def _save_policies(request: HttpRequest, issue: Issue) -> HttpResponse:
             issues.save(issue, document, version=issue.version, editor=editor, now=now)
         messages.success(request, _("Kept."))
     except issues.Conflict:
-        messages.error(request, _("Somebody else saved the issue at this very moment. Look at it, and try once more."))
+        messages.error(request, _("Someone else saved the issue at the same time. Check it and try again."))
     except issues.WrongState as wrong:
         messages.error(request, str(wrong))
     return redirect("issue-languages", issue.pk)

@@ -64,7 +64,7 @@ def build(issue: Issue, words: str = "") -> Tray:
     titles = {
         "new": _("New since #%(number)s") % {"number": last.number} if last else "",
         "older": _("Older"),
-        "used": _("Used already"),
+        "used": _("Already used"),
         "aside": _("Set aside"),
     }
     bands = [

@@ -58,11 +58,11 @@ def autosave(request: HttpRequest, issue_id: int) -> HttpResponse:
         if do:
             issue, focus = _apply_step(request, issue, do)
     except document_form.BadForm:
-        return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
+        return HttpResponseBadRequest(_("This form is incomplete. Reload the page."))
     except document_form.StepNotPossible as why:
         return respond(request, issue, language, note=str(why))
     except issues.ArticleAlreadyUsed as used:
-        note = _("Used in #%(number)s already. Choose “Use again” to add it once more.") % {"number": used.issue.number}
+        note = _("Already used in #%(number)s. Choose “Use again” to add it again.") % {"number": used.issue.number}
         return respond(request, issue, language, note=note)
     except issues.Conflict as conflict:
         return respond(request, issue, language, read=read, conflict=conflict.current, status=409)
@@ -89,11 +89,11 @@ def save_as_copy(request: HttpRequest, issue_id: int) -> HttpResponse:
     try:
         read = read_form(request, issue, language)
     except document_form.BadForm:
-        return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
+        return HttpResponseBadRequest(_("This form is incomplete. Reload the page."))
     twin = issues.copy(issue, read.document, editor=access.current_editor(request), now=timezone.now())
     messages.success(
         request,
-        _("This is your version, kept as issue %(new)s. Issue %(old)s is as the other editor left it.")
+        _("This is your version, saved as issue %(new)s. Issue %(old)s contains the other editor’s version.")
         % {"new": twin.number, "old": issue.number},
     )
     return redirect_to(request, compose_url(twin, language))
@@ -211,7 +211,7 @@ def _undo_or_redo(request: HttpRequest, issue_id: int, walk: Any) -> HttpRespons
             version = posted_version(request)
         issue = walk(issue, version=version, editor=access.current_editor(request), now=timezone.now())
     except document_form.BadForm:
-        return HttpResponseBadRequest(_("This form is not complete. Load the page again."))
+        return HttpResponseBadRequest(_("This form is incomplete. Reload the page."))
     except issues.NoSuchRevision as nothing:
         note = str(nothing)
     except issues.Conflict as conflict:

@@ -35,9 +35,9 @@ YEAR_S = 365 * 24 * 3600
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     error_messages: ClassVar[dict[str, Any]] = {
         **DefaultAccountAdapter.error_messages,
-        "email_password_mismatch": gettext_lazy("This address and this password do not belong together. Try again."),
-        "too_many_login_attempts": gettext_lazy("Too many tries. Wait five minutes, then try again."),
-        "account_inactive": gettext_lazy("This address and this password do not belong together. Try again."),
+        "email_password_mismatch": gettext_lazy("The e-mail address and the password do not match. Try again."),
+        "too_many_login_attempts": gettext_lazy("Too many attempts. Wait five minutes, then try again."),
+        "account_inactive": gettext_lazy("The e-mail address and the password do not match. Try again."),
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -135,7 +135,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     form.save()
     update_session_auth_hash(request, form.user)
     audit_log.record(request, "password-changed", newsletter=None, subject=f"editor {form.user.pk}")
-    messages.success(request, _("Your new password holds from now on. All your other sessions have ended."))
+    messages.success(request, _("Your password was changed. All your other sessions have ended."))
     return redirect("settings-account")
 
 

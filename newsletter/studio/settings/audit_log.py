@@ -22,7 +22,7 @@ from newsletter.web import client_address
 
 PAGE_SIZE = 50
 ACTION_LABELS: dict[str, Promise] = {
-    "issue-submitted": gettext_lazy("asked for approval of"),
+    "issue-submitted": gettext_lazy("requested approval of"),
     "issue-approved": gettext_lazy("approved"),
     "issue-scheduled": gettext_lazy("scheduled"),
     "issue-stopped": gettext_lazy("stopped"),
@@ -30,31 +30,31 @@ ACTION_LABELS: dict[str, Promise] = {
     "issue-resumed": gettext_lazy("resumed"),
     "issue-cancelled": gettext_lazy("cancelled"),
     "issue-deleted": gettext_lazy("deleted the draft of"),
-    "issue-brought-back": gettext_lazy("brought back the draft of"),
+    "issue-brought-back": gettext_lazy("restored the draft of"),
     "issue-tested": gettext_lazy("sent a test of"),
-    "issue-begun": gettext_lazy("began to send"),
+    "issue-begun": gettext_lazy("started sending"),
     "issue-held-back": gettext_lazy("held back"),
     "issue-sent": gettext_lazy("finished sending"),
-    "issue-sent-again": gettext_lazy("sent again to uncertain readers:"),
-    "host-given-up": gettext_lazy("went on without the notes of a lost worker, sending"),
-    "events-applied": gettext_lazy("let bounces and complaints take effect of"),
-    "events-left-out": gettext_lazy("left out bounces and complaints of"),
-    "issue-sent-to-missed": gettext_lazy("let readers who had missed it get"),
-    "link-amended": gettext_lazy("amended a link of"),
-    "link-put-back": gettext_lazy("put back a link of"),
+    "issue-sent-again": gettext_lazy("resent to readers without a known result:"),
+    "host-given-up": gettext_lazy("continued without the records of a lost worker:"),
+    "events-applied": gettext_lazy("applied bounces and complaints of"),
+    "events-left-out": gettext_lazy("discarded bounces and complaints of"),
+    "issue-sent-to-missed": gettext_lazy("sent to readers who had missed it:"),
+    "link-amended": gettext_lazy("changed a link of"),
+    "link-put-back": gettext_lazy("restored a link of"),
     "correction-noted": gettext_lazy("wrote a correction of"),
-    "correction-changed": gettext_lazy("changed the words of a correction of"),
-    "correction-hidden": gettext_lazy("took a correction off the archive page of"),
-    "correction-shown": gettext_lazy("put a correction back on the archive page of"),
-    "correction-drafted": gettext_lazy("began a note about a correction:"),
-    "erratum-added": gettext_lazy("put an erratum on top of"),
+    "correction-changed": gettext_lazy("changed the text of a correction of"),
+    "correction-hidden": gettext_lazy("removed a correction from the archive page of"),
+    "correction-shown": gettext_lazy("restored a correction on the archive page of"),
+    "correction-drafted": gettext_lazy("started a correction mail:"),
+    "erratum-added": gettext_lazy("added an erratum to"),
     "report-exported": gettext_lazy("exported the report of"),
     "reader-unsubscribed": gettext_lazy("unsubscribed"),
-    "reader-suppressed": gettext_lazy("stopped all mail to"),
-    "reader-allowed": gettext_lazy("allowed mail again to"),
+    "reader-suppressed": gettext_lazy("blocked all mail to"),
+    "reader-allowed": gettext_lazy("unblocked mail to"),
     "form-created": gettext_lazy("created the sign-up form"),
     "form-changed": gettext_lazy("changed the sign-up form"),
-    "consent-text-published": gettext_lazy("published a new wording of consent for"),
+    "consent-text-published": gettext_lazy("published a new consent text for"),
     "demo-seeded": gettext_lazy("made"),
     "demo-removed": gettext_lazy("removed"),
     "settings-changed": gettext_lazy("changed settings of"),
@@ -145,7 +145,7 @@ def _detail(entry: AuditEntry) -> str:
         return f"{detail.get('was', '')} → {detail['leads']}"
     if "fields" in detail:
         labels = {field.name: str(field.verbose_name) for field in Newsletter._meta.concrete_fields}
-        labels |= {"cadence": _("rhythm"), "draft_rule": _("rule of prepared drafts")}
+        labels |= {"cadence": _("publishing schedule"), "draft_rule": _("rule for prepared drafts")}
         return ", ".join(labels[name] for name in detail["fields"] if name in labels)
     if "to" in detail:
         roles_in_words = dict(Role.choices)

@@ -36,7 +36,7 @@ class DraftScheduleForm(forms.Form):
     """Cleaned into `cadence` and `draft_rule` as a newsletter stores them. Nothing ticked is no rhythm."""
 
     days = forms.TypedMultipleChoiceField(
-        label=gettext_lazy("An issue leaves on"),
+        label=gettext_lazy("Issues are sent on"),
         choices=list(WEEKDAYS.items()),
         coerce=int,
         required=False,
@@ -44,7 +44,7 @@ class DraftScheduleForm(forms.Form):
     )
     leaves_at = ClockField(label=gettext_lazy("At"))
     days_before = forms.TypedChoiceField(
-        label=gettext_lazy("Its draft is prepared"),
+        label=gettext_lazy("The draft is prepared"),
         coerce=int,
         required=False,
         choices=[
@@ -65,21 +65,23 @@ class DraftScheduleForm(forms.Form):
         min_value=0,
         max_value=20,
         required=False,
-        help_text=gettext_lazy("0 sets no bound."),
+        help_text=gettext_lazy("0 means no limit."),
     )
     fewest = forms.IntegerField(
         label=gettext_lazy("Articles at least"),
         min_value=1,
         max_value=20,
         required=False,
-        help_text=gettext_lazy("With fewer, the week is called thin: no draft is made, and you are told."),
+        help_text=gettext_lazy("With fewer articles, no draft is prepared and you receive a message."),
     )
-    briefs = forms.IntegerField(label=gettext_lazy("The last ones in brief"), min_value=0, max_value=19, required=False)
+    briefs = forms.IntegerField(
+        label=gettext_lazy("Articles at the end shown in brief"), min_value=0, max_value=19, required=False
+    )
     without = forms.CharField(
         label=gettext_lazy("Sections to leave out"),
         max_length=500,
         required=False,
-        help_text=gettext_lazy("Parted by commas."),
+        help_text=gettext_lazy("Separate with commas."),
     )
 
     def set_initial(self, newsletter: Newsletter) -> None:
@@ -108,7 +110,7 @@ class DraftScheduleForm(forms.Form):
         cleaned = super().clean() or {}
         cleaned["cadence"], cleaned["draft_rule"] = self._cadence(cleaned), self._rule(cleaned)
         if cleaned["draft_rule"] and not cleaned["cadence"] and not self.errors:
-            self.add_error("days", _("A draft is prepared for a day: tick the days on which an issue leaves."))
+            self.add_error("days", _("Tick the days on which issues are sent. A draft is prepared for each of them."))
         return cleaned
 
     def _cadence(self, cleaned: dict[str, Any]) -> dict[str, Any]:
@@ -116,15 +118,15 @@ class DraftScheduleForm(forms.Form):
         if not days:
             return {}
         if at is None and "leaves_at" not in self.errors:
-            self.add_error("leaves_at", _("Say when an issue leaves, for example 08:00."))
+            self.add_error("leaves_at", _("Enter the time when issues are sent, for example 08:00."))
         if prepared_at is None and "prepared_at" not in self.errors:
-            self.add_error("prepared_at", _("Say when the draft is prepared, for example 09:00."))
+            self.add_error("prepared_at", _("Enter the time when the draft is prepared, for example 09:00."))
         if at is None or prepared_at is None:
             return {}
         given = cleaned.get("days_before")
         days_before = given if isinstance(given, int) else DEFAULT_CADENCE.days_before
         if days_before == 0 and prepared_at >= at:
-            message = _("On the same day the draft has to be prepared before %(time)s. Choose an earlier time or day.")
+            message = _("The draft must be prepared before %(time)s on the same day. Choose an earlier time or day.")
             self.add_error("prepared_at", message % {"time": format_time(at)})
             return {}
         return Cadence(tuple(sorted(days)), at, days_before, prepared_at).to_json()
@@ -139,7 +141,7 @@ class DraftScheduleForm(forms.Form):
             self.add_error("fewest", _("“At least” cannot be more than “at most”."))
             return {}
         if figures["briefs"] >= figures["most"]:
-            self.add_error("briefs", _("The first article always leads. Choose fewer to be told in brief."))
+            self.add_error("briefs", _("The first article is always the lead story. Choose fewer articles in brief."))
             return {}
         sections = (" ".join(name.split()) for name in cleaned.get("without", "").split(","))
         return DraftRule(**figures, without=tuple(dict.fromkeys(name for name in sections if name))).to_json()
@@ -154,31 +156,31 @@ def describe_schedule(rhythm: Cadence, newsletter: Newsletter, *, now: datetime)
     names = [str(WEEKDAYS[day]) for day in rhythm.days]
     clock = {"time": format_time(rhythm.at), "zone": zone_name(slot, newsletter.zone)}
     if len(names) == 7:
-        leaves = _("An issue leaves every day at %(time)s %(zone)s.") % clock
+        leaves = _("Issues are sent every day at %(time)s %(zone)s.") % clock
     else:
-        leaves = _("An issue leaves every %(days)s at %(time)s %(zone)s.") % {**clock, "days": join_names(names)}
+        leaves = _("Issues are sent every %(days)s at %(time)s %(zone)s.") % {**clock, "days": join_names(names)}
     return f"{leaves} {_describe_preparation(rhythm)}"
 
 
 def _describe_preparation(rhythm: Cadence) -> str:
     at = format_time(rhythm.prepared_at)
     if rhythm.days_before == 0:
-        return _("Its draft is prepared the same day at %(time)s.") % {"time": at}
+        return _("The draft is prepared the same day at %(time)s.") % {"time": at}
     if rhythm.days_before == 1:
-        return _("Its draft is prepared the day before at %(time)s.") % {"time": at}
-    return _("Its draft is prepared %(days)s days before at %(time)s.") % {"days": rhythm.days_before, "time": at}
+        return _("The draft is prepared the day before at %(time)s.") % {"time": at}
+    return _("The draft is prepared %(days)s days before at %(time)s.") % {"days": rhythm.days_before, "time": at}
 
 
 def describe_settings(newsletter: Newsletter, *, now: datetime) -> list[str]:
     """What these settings do, in words, with what they would do today."""
     rhythm, rule = schedule.parse_cadence(newsletter.cadence), preparation.parse_rule(newsletter.draft_rule)
     if rhythm is None:
-        return [_("No rhythm: issues leave when you schedule them, and no draft is prepared.")]
+        return [_("No publishing schedule. Issues are sent when you schedule them, and no draft is prepared.")]
     said = [describe_schedule(rhythm, newsletter, now=now)]
     slot = rhythm.next_slot(now, zone=newsletter.zone)
-    said.append(_("The next one: %(moment)s.") % {"moment": format_datetime(slot, newsletter.zone)})
+    said.append(_("Next: %(moment)s.") % {"moment": format_datetime(slot, newsletter.zone)})
     if rule is None:
-        return [*said, _("No draft is prepared; you start each issue by hand.")]
+        return [*said, _("No draft is prepared. You start each issue yourself.")]
     said.append(preparation.describe_rule(rule))
     if newsletter.pk is not None:
         said.append(_describe_today(preparation.select_articles(newsletter, rule), rule))
@@ -189,14 +191,14 @@ def _describe_today(found: preparation.ArticleSelection, rule: DraftRule) -> str
     figures = {"picked": len(found.picks), "new": len(found.new), "fewest": rule.fewest}
     if len(found.picks) >= rule.fewest:
         said = ngettext(
-            "Today it would pick %(picked)s of %(new)s new article.",
-            "Today it would pick %(picked)s of %(new)s new articles.",
+            "Today the rule would pick %(picked)s of %(new)s new article.",
+            "Today the rule would pick %(picked)s of %(new)s new articles.",
             len(found.new),
         )
     else:
         said = ngettext(
-            "Today it would find %(picked)s article and make no draft: at least %(fewest)s are wanted.",
-            "Today it would find %(picked)s articles and make no draft: at least %(fewest)s are wanted.",
+            "Today the rule would find %(picked)s article and prepare no draft, because at least %(fewest)s are required.",
+            "Today the rule would find %(picked)s articles and prepare no draft, because at least %(fewest)s are required.",
             len(found.picks),
         )
     return said % figures

@@ -72,7 +72,7 @@ def invite(request: HttpRequest) -> HttpResponse:
             editor=editor, newsletter=newsletter, defaults={"role": form.cleaned_data["role"]}
         )
         if not is_new:
-            form.add_error("email", _("This person is an editor of this newsletter already."))
+            form.add_error("email", _("This person is already an editor of this newsletter."))
             return _render_page(request, form=form, status=422)
         audit_log.record(
             request, "editor-invited", newsletter=newsletter, subject=f"editor {editor.pk}", to=str(member.role)
@@ -93,7 +93,7 @@ def _get_or_create_editor(form: InviteForm) -> Editor:
 def invite_again(request: HttpRequest, membership_id: int) -> HttpResponse:
     member = _get_membership(request, membership_id)
     if member.editor.has_usable_password():
-        messages.info(request, _("%(name)s has chosen a password already.") % {"name": member.editor})
+        messages.info(request, _("%(name)s has already chosen a password.") % {"name": member.editor})
     else:
         _send_invitation(request, member.editor, member.newsletter)
     return redirect("settings-editors")
@@ -101,18 +101,18 @@ def invite_again(request: HttpRequest, membership_id: int) -> HttpResponse:
 
 def _send_invitation(request: HttpRequest, editor: Editor, newsletter: Newsletter) -> None:
     if editor.has_usable_password():
-        messages.success(request, _("%(name)s can work on this newsletter now.") % {"name": editor})
+        messages.success(request, _("%(name)s can now work on this newsletter.") % {"name": editor})
         return
     try:
         accounts.send_invitation(editor, newsletter, by=access.current_editor(request))
     except OSError:
         logger.warning("invitation not sent", extra={"editor": editor.pk})
-        messages.error(
-            request, _("The invitation could not be mailed. Use “Send the invitation again” in a few minutes.")
-        )
+        messages.error(request, _("The invitation could not be sent. Use “Resend the invitation” in a few minutes."))
         return
     messages.success(
-        request, _("%(name)s gets a mail with a link to choose a password. It works for 3 days.") % {"name": editor}
+        request,
+        _("%(name)s will receive a mail with a link to choose a password. The link works for 3 days.")
+        % {"name": editor},
     )
 
 
@@ -166,7 +166,7 @@ def _set_role(request: HttpRequest, member: Membership, role: str) -> None:
 
 
 def _refuse_last_administrator(request: HttpRequest) -> HttpResponse:
-    messages.error(request, _("A newsletter needs an administrator. Make somebody else administrator first."))
+    messages.error(request, _("A newsletter needs an administrator. Make someone else an administrator first."))
     return redirect("settings-editors")
 
 

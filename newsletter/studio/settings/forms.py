@@ -19,7 +19,7 @@ from newsletter.models import ACCENT, Editor, Newsletter, Role
 from newsletter.rendering import colours
 from newsletter.studio.settings.draft_schedule import DraftScheduleForm
 
-THEMES = {"system": gettext_lazy("As the device"), "light": gettext_lazy("Light"), "dark": gettext_lazy("Dark")}
+THEMES = {"system": gettext_lazy("Same as device"), "light": gettext_lazy("Light"), "dark": gettext_lazy("Dark")}
 INDONESIAN_TIME_ZONES = [
     ("Asia/Jakarta", gettext_lazy("WIB: Jakarta, Sumatra, West and Central Kalimantan")),
     ("Asia/Makassar", gettext_lazy("WITA: Makassar, Bali, Nusa Tenggara, East and South Kalimantan")),
@@ -49,7 +49,7 @@ def time_zone_choices() -> list[tuple[str, Any]]:
     others = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/")))
     return [
         (_("Indonesia"), INDONESIAN_TIME_ZONES),
-        (_("Elsewhere"), [(zone, zone.replace("_", " ")) for zone in others]),
+        (_("Other time zones"), [(zone, zone.replace("_", " ")) for zone in others]),
     ]
 
 
@@ -58,7 +58,7 @@ def time_zone_choices() -> list[tuple[str, Any]]:
 
 class ProfileForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg]
     language = forms.ChoiceField(label=gettext_lazy("Language of the studio"), choices=language_choices)
-    theme = forms.ChoiceField(label=gettext_lazy("Look"), choices=list(THEMES.items()), widget=forms.RadioSelect)
+    theme = forms.ChoiceField(label=gettext_lazy("Appearance"), choices=list(THEMES.items()), widget=forms.RadioSelect)
 
     class Meta:
         model = Editor
@@ -76,13 +76,13 @@ class PasswordForm(StudioFormMixin, PasswordChangeForm):
         self.fields["old_password"].label = gettext_lazy("Current password")
         self.fields["new_password1"].label = gettext_lazy("New password")
         self.fields["new_password1"].help_text = gettext_lazy(
-            "At least 12 characters. A sentence of four words is good."
+            "At least 12 characters. Four words make a good password."
         )
-        self.fields["new_password2"].label = gettext_lazy("New password once more")
+        self.fields["new_password2"].label = gettext_lazy("Repeat the new password")
         self.fields["new_password2"].help_text = ""
         self.fields["old_password"].widget.attrs.pop("autofocus", None)
         self.error_messages["password_incorrect"] = _("This is not your current password.")
-        self.error_messages["password_mismatch"] = _("The two new passwords differ. Type them once more.")
+        self.error_messages["password_mismatch"] = _("The two new passwords do not match. Enter them again.")
 
 
 # --- editors ---------------------------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class PostalAddressMixin:
     def clean_postal_address(self) -> str:
         address = str(self.cleaned_data["postal_address"]).strip()
         if len(address.split()) < 4:
-            raise ValidationError(_("Write the whole address: who, street and number, town with postcode."))
+            raise ValidationError(_("Enter the complete address: name, street and number, town and postcode."))
         if not _HAS_POSTCODE.search(address):
             raise ValidationError(_("The postcode is missing. Add it, for example “Jakarta 12345”."))
         return address
@@ -129,9 +129,11 @@ class SenderForm(StudioFormMixin, PostalAddressMixin, forms.ModelForm):  # type:
         fields = ("from_name", "from_email", "postal_address")
         labels = {"from_name": gettext_lazy("Sender’s name"), "from_email": gettext_lazy("Sender’s address")}
         help_texts = {
-            "from_email": gettext_lazy("An address of your own domain, such as redaksi@ and your site’s name."),
+            "from_email": gettext_lazy(
+                "An address on your own domain, such as redaksi@ followed by the name of your site."
+            ),
             "postal_address": gettext_lazy(
-                "In the footer of each mail. Law asks for it, and impostors seldom have one."
+                "Shown in the footer of each mail. It is required by law in many countries, and readers trust it."
             ),
         }
         widgets = {"postal_address": forms.Textarea(attrs={"rows": 3})}
@@ -147,7 +149,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
     default_language = forms.ChoiceField(
         label=gettext_lazy("First language"),
         choices=language_choices,
-        help_text=gettext_lazy("Shown where a text has no version in a reader’s language."),
+        help_text=gettext_lazy("Shown if a text does not exist in a reader’s language."),
     )
     more_languages = forms.MultipleChoiceField(
         label=gettext_lazy("Sent in"),
@@ -158,7 +160,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
     time_zone = forms.ChoiceField(
         label=gettext_lazy("Time zone"),
         choices=time_zone_choices,
-        help_text=gettext_lazy("All times of this newsletter are written in this zone."),
+        help_text=gettext_lazy("All times of this newsletter are shown in this zone."),
     )
 
     site_url = forms.URLField(label=gettext_lazy("Your site"), required=False, assume_scheme="https")
@@ -174,14 +176,16 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
         min_value=0,
         max_value=300,
         initial=120,
-        help_text=gettext_lazy("From 0 to 300. Nothing leaves before they are over."),
+        help_text=gettext_lazy("From 0 to 300. Nothing is sent before this time has passed."),
     )
     first_batch = forms.IntegerField(
         label=gettext_lazy("Readers in the first small batch"),
         min_value=0,
         max_value=10_000,
         initial=50,
-        help_text=gettext_lazy("They get it first; the rest follow only if nothing looks wrong. 0 turns it off."),
+        help_text=gettext_lazy(
+            "They receive the issue first. The rest follow only if there are no problems. 0 turns this off."
+        ),
     )
 
     class Meta:
@@ -194,7 +198,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
         labels = {
             "brand": gettext_lazy("Publisher"),
             "title": gettext_lazy("Title of the newsletter"),
-            "description": gettext_lazy("What it brings, in one sentence"),
+            "description": gettext_lazy("Description, in one sentence"),
             "from_name": gettext_lazy("Name"),
             "from_email": gettext_lazy("Address"),
             "postal_address": gettext_lazy("Address"),
@@ -203,7 +207,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
             "archive_is_public": gettext_lazy("Issues can be read on the web"),
         }
         help_texts = {
-            "reply_to": gettext_lazy("A person should read them. Empty: the sender’s address."),
+            "reply_to": gettext_lazy("Someone should read this mailbox. If empty, replies go to the sender’s address."),
         }
         widgets = {"tracking": forms.RadioSelect, "postal_address": forms.Textarea(attrs={"rows": 3})}
 
@@ -233,7 +237,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
             near = colours.readable_accent(accent)
             raise ValidationError(
                 _(
-                    "Too light to read on white: %(ratio).1f : 1, and 4.5 : 1 is needed. %(near)s is the nearest that is."
+                    "Too light to read on white: %(ratio).1f : 1, but 4.5 : 1 is required. The nearest colour that meets this is %(near)s."
                 ),
                 params={"ratio": ratio, "near": near},
             )

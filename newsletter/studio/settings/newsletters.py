@@ -64,7 +64,8 @@ def create(request: HttpRequest) -> HttpResponse:
                 request, "newsletter-created", newsletter=newsletter, subject=f"newsletter {newsletter.pk}"
             )
         messages.success(
-            request, _("“%(title)s” is there. Now connect a feed or paste an article.") % {"title": newsletter}
+            request,
+            _("“%(title)s” was created. Now connect a feed or paste the URL of an article.") % {"title": newsletter},
         )
         return redirect("settings-newsletter", newsletter.slug)
     return _form_page(request, form, status=422 if form.is_bound else 200)
@@ -97,7 +98,7 @@ def _saved_message(newsletter: Newsletter, changed: list[str]) -> str:
     approved = newsletter.issues.filter(status__in=waiting).exclude(approved_hash="").exists()
     if APPROVAL_VOIDING_FIELDS.intersection(changed) and approved:
         return _("Saved. Issues that were approved but not sent need a new approval.")
-    return _("Saved.") if changed else _("Nothing was changed.")
+    return _("Saved.") if changed else _("Nothing changed.")
 
 
 def _form_page(request: HttpRequest, form: NewsletterForm, *, status: int) -> HttpResponse:

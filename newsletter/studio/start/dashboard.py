@@ -83,35 +83,35 @@ def _newsletter_setup_steps(newsletter: Newsletter) -> Iterable[SetupStep]:
     first_issue = newsletter.issues.filter(deleted_at__isnull=True).first()
     yield SetupStep(
         _("Name and colour"),
-        _("So that readers know at a glance who writes. 1 min"),
+        _("Readers recognise the sender by them. 1 min"),
         f"{at}#brand",
         bool(newsletter.brand and newsletter.title),
         10,
     )
     yield SetupStep(
         _("Sender"),
-        _("The name and address that every mail comes from. 1 min"),
+        _("The name and address of the sender of every mail. 1 min"),
         f"{at}#sender",
         bool(newsletter.from_name and newsletter.from_email),
         20,
     )
     yield SetupStep(
         _("Postal address"),
-        _("It stands in the footer of each mail; without it nothing is sent. 1 min"),
+        _("Shown in the footer of each mail. Nothing can be sent without it. 1 min"),
         f"{at}#postal",
         bool(newsletter.postal_address.strip()),
         30,
     )
     yield SetupStep(
         _("A feed or a first article"),
-        _("Paste the address of your site’s feed: issues are made of your own articles. 1 min"),
+        _("Paste the URL of your site’s feed. Issues are made from your own articles. 1 min"),
         f"{reverse('source-list')}?newsletter={newsletter.slug}",
         newsletter.sources.exists() or bool(first_issue and first_issue.articles.exists()),
         35,
     )
     yield SetupStep(
-        _("A way out for mail"),
-        _("Until MAIL_URL names your provider, mail is caught on this machine. 10 min"),
+        _("Mail provider"),
+        _("Until MAIL_URL is set to your provider, mail is stored on this machine and not sent. 10 min"),
         _mail_help_url(),
         any(not route.startswith(("mailbox:", "discard:")) for route in settings.MAIL_ROUTES),
         40,

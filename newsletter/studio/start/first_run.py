@@ -44,7 +44,7 @@ STEP_LABELS = {
     "front": gettext_lazy("Front page: name, colours, languages"),
     "feed": gettext_lazy("Feed"),
     "articles": gettext_lazy("Newest articles"),
-    "pictures": gettext_lazy("Pictures"),
+    "pictures": gettext_lazy("Images"),
 }
 
 
@@ -53,7 +53,9 @@ class SiteUrlForm(StudioFormMixin, forms.Form):
         label=gettext_lazy("Your site’s address"),
         max_length=1000,
         assume_scheme="https",
-        error_messages={"invalid": gettext_lazy("This is no web address. Copy it from the browser, with https://")},
+        error_messages={
+            "invalid": gettext_lazy("This is not a web address. Copy it from the browser, including https://")
+        },
         widget=forms.URLInput(attrs={"autocomplete": "url", "placeholder": "https://"}),
     )
 

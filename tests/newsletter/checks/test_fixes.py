@@ -294,7 +294,7 @@ def test_the_articles_new_words_are_taken_with_the_guards_own_step():
     issue = make_issue()
 
     assert fix_steps.available_fixes(issue, content.parse(issue.content), [check]) == {
-        check: ("take:b001:id", "Take what the article says now")
+        check: ("take:b001:id", "Use the article’s current text")
     }
 
 

@@ -124,7 +124,7 @@ def test_the_set_up_names_what_is_left(newsletter):
     assert [title for title in left if "Sign-up" not in title] == [
         "Postal address",
         "A feed or a first article",
-        "A way out for mail",
+        "Mail provider",
         "First issue",
     ]
 
@@ -281,7 +281,7 @@ def test_a_pasted_address_becomes_an_article(studio, newsletter, monkeypatch):
     page = studio.post(reverse("article-add"), {"url": "kabarlintas.example/x"}, follow=True).text
 
     assert asked == [("https://kabarlintas.example/x", newsletter)]
-    assert "“Dari alamat” is here." in page
+    assert "“Dari alamat” has been added." in page
 
 
 def test_an_address_without_an_article_says_why_and_stays_typed(studio, monkeypatch):
@@ -380,7 +380,7 @@ def test_saving_without_a_change_is_not_logged(studio, newsletter):
     page = studio.post(address, settings_form(), follow=True).text
 
     assert AuditEntry.objects.count() == before
-    assert "Nothing was changed." in page
+    assert "Nothing changed." in page
 
 
 @pytest.mark.parametrize(

@@ -198,4 +198,4 @@ def test_words_that_do_not_name_the_sender_are_refused_and_stay_in_the_field(cli
 
     assert answer.status_code == 422
     assert "Saya setuju menerima surel apa pun." in answer.content.decode()
-    assert "Name who sends" in answer.content.decode()
+    assert "Name the sender" in answer.content.decode()

@@ -196,7 +196,7 @@ def test_the_timeline_shows_both_halves_of_consent_with_the_exact_words(client, 
     answer = client.get(page_of(siti))
 
     titles = [entry.title for entry, _at in answer.context["rows"]]
-    assert titles == ["Confirmed Ringkasan mingguan", "Asked for Ringkasan mingguan"]
+    assert titles == ["Confirmed Ringkasan mingguan", "Requested Ringkasan mingguan"]
     assert words in answer.content.decode()
     assert 'href="https://kabarlintas.example/artikel"' in answer.content.decode()
 

@@ -78,8 +78,8 @@ def test_a_newsletter_is_taken_and_left_and_the_page_says_so(client):
 
     siti.refresh_from_db()
     taken = Subscription.objects.get(newsletter=other)
-    assert "Rule changes: you get it from the next issue on." in page
-    assert "Weekly summary: stopped, as of now." in page
+    assert "Rule changes: you will receive it from the next issue on." in page
+    assert "Weekly summary: unsubscribed, with immediate effect." in page
     assert (siti.status, taken.status) == (SubscriptionStatus.UNSUBSCRIBED, SubscriptionStatus.SUBSCRIBED)
     actions = list(ConsentEvent.objects.order_by("pk").values_list("subscription", "action", "consent_text"))
     assert (siti.pk, "withdrawn", None) in actions
@@ -167,7 +167,7 @@ def test_s75_the_reader_takes_back_a_complaint(client):
     asked = client.get(link + "?lang=en").content.decode()
     client.post(link, {"do": "lift"})
 
-    assert "Please write to me again" in asked
+    assert "Send me mail again" in asked
     assert not suppression.is_suppressed("siti@contoh.id")
 
 
@@ -246,7 +246,7 @@ def test_before_there_is_a_form_the_page_says_so(client):
     answer = client.get("/?lang=en")
 
     assert answer.status_code == 200
-    assert "No newsletter is open yet" in answer.content.decode()
+    assert "No newsletter is available yet" in answer.content.decode()
 
 
 @pytest.mark.django_db

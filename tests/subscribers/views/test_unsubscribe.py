@@ -192,7 +192,7 @@ def test_c12_one_button_stops_and_the_page_says_what_was_stopped(client):
 
     assert status(siti) == SubscriptionStatus.UNSUBSCRIBED
     assert "<b>Weekly summary</b>" in page
-    assert "is not sent to s•••@contoh.id any more" in page
+    assert "is no longer sent to s•••@contoh.id" in page
     assert 'value="undo"' in page
 
 
@@ -216,7 +216,7 @@ def test_undo_brings_the_newsletter_back(client):
     page = client.post(link + "?lang=en", {"do": "undo"}).content.decode()
 
     assert status(siti) == SubscriptionStatus.SUBSCRIBED
-    assert "You go on receiving Weekly summary, as before." in page
+    assert "You will continue to receive Weekly summary." in page
     assert consent.verify_chain() is None
 
 

@@ -93,9 +93,9 @@ def test_those_used_before_are_asked_about_before_anything_is_put_in(studio, new
     before = titles_of(draft)
     studio.post(reverse("article-use"), {**form, "again": "yes"})
 
-    assert "1 of these articles was used before" in page
+    assert "1 of these articles has been used before" in page
     assert f">#{used_in.number}</a>" in page
-    assert "Put only the new one in" in page
+    assert "Add only the new one" in page
     assert (before, titles_of(draft)) == ([], ["Lama", "Baru"])
 
 
@@ -112,7 +112,7 @@ def test_more_than_an_issue_holds_is_refused_with_a_sentence(studio, newsletter)
 
     page = studio.post(reverse("article-use"), {"many": "yes", "article": [one.pk for one in chosen]}, follow=True)
 
-    assert "An issue holds 60 blocks" in page.text
+    assert "An issue can have at most 60 blocks" in page.text
     assert titles_of(draft) == []
 
 
@@ -147,7 +147,7 @@ def test_an_article_is_set_aside_and_undo_brings_it_back(studio, newsletter):
     assert "Set aside by Dewi Anggraini" in skipped
     assert "Galeri upacara" not in listed(studio, state="new")
     page = studio.post(reverse("article-bring-back"), {"article": article.pk}, follow=True).text
-    assert "is offered again" in page
+    assert "is in the list again" in page
     assert "Galeri upacara" in listed(studio, state="new")
 
 
@@ -180,7 +180,7 @@ def test_many_addresses_wait_for_a_worker_and_wrong_lines_stay_typed(studio, new
     page = studio.post(reverse("article-paste"), {"urls": lines})
 
     assert page.status_code == 422
-    assert "2 addresses will be read now." in page.text
+    assert "2 URLs will be read now." in page.text
     assert ">bukan alamat</textarea>" in page.text.replace("\n", "")
     assert sorted(newsletter.candidates.values_list("url", "state")) == [
         ("https://kabar.example/a", "waiting"),
@@ -192,10 +192,10 @@ def test_the_list_says_how_many_wait_and_asks_again(studio, newsletter):
     studio.post(reverse("article-paste"), {"urls": "https://kabar.example/a"})
 
     page = listed(studio)
-    assert "1 address is waiting to be read." in page
+    assert "1 URL is waiting to be read." in page
     assert f'hx-get="{reverse("article-waiting")}?newsletter={newsletter.slug}"' in page
     newsletter.candidates.update(state=CandidateState.SKIPPED, reason="This page is empty.")
-    assert "All addresses are read." in studio.get(reverse("article-waiting")).text
+    assert "All URLs have been read." in studio.get(reverse("article-waiting")).text
 
 
 def test_an_address_that_gave_no_article_says_why_in_the_readers_language_and_can_be_tried_again(
@@ -224,7 +224,7 @@ def test_all_pasted_addresses_that_failed_are_tried_again_at_once(studio, newsle
             newsletter=newsletter, url=f"https://kabar.example/{number}", state=CandidateState.SKIPPED, asked_by=by
         )
 
-    assert "Try all 2 pasted addresses again" in listed(studio, state="skipped")
+    assert "Try all 2 pasted URLs again" in listed(studio, state="skipped")
     studio.post(reverse("article-try-again"), {"all": "yes"})
 
     assert newsletter.candidates.filter(state=CandidateState.WAITING).count() == 2
@@ -284,7 +284,7 @@ def test_keeping_ours_is_an_answer_too(studio, newsletter):
 
     page = studio.post(reverse("article-answer"), {"do": f"keep:{block}:id"}, follow=True).text
 
-    assert "The draft stays as it is." in page
+    assert "The draft was not changed." in page
     assert titles_of(draft) == ["Kuota lama"]
     assert "Changed since used" not in page
 
@@ -371,7 +371,7 @@ def test_a_feed_in_trouble_says_since_when_why_and_what_to_do(studio, newsletter
     page = studio.get(reverse("source-list")).text
 
     assert "The site is overloaded or broken just now. Try again later." in page
-    assert "It failed 3 times in a row, so it is tried less often." in page
+    assert "It failed 3 times in a row and is now tried less often." in page
     assert "Last read Tuesday, 24 November 2026, 07:00 WIB, next at 09:00 WIB" in page
     assert "connect the new one and stop this one" in page
     assert "A feed cannot be read: https://kabar.example/feed." in listed(studio)

@@ -33,7 +33,7 @@ def test_a_removed_block_is_offered_back(studio, issue, htmx):
     page = response.text if htmx else studio.get(response.url).text
 
     assert ids(issue) == ["b001", "b003"]
-    assert "The block is removed." in page
+    assert "Block removed." in page
     assert f'formaction="{reverse("issue-undo", args=[issue.pk])}"' in page
 
 
@@ -52,7 +52,7 @@ def test_the_offer_goes_when_something_else_is_done(studio, issue):
     response = post(studio, "issue-autosave", issue, form_of(issue, subject="Lain"), htmx=True)
 
     assert 'id="toast"' in response.text
-    assert "The block is removed." not in response.text
+    assert "Block removed." not in response.text
 
 
 @pytest.mark.parametrize(

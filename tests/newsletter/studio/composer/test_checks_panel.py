@@ -66,8 +66,8 @@ def test_each_line_has_its_level_in_words_and_leads_to_its_block(client, letter,
 
     html = client.get(to("checks", issue)).content.decode()
 
-    assert "1 stops sending · 1 to look at" in html
-    assert '<b>Stops sending:</b> <a href="#b002">“[TK]” is still to be filled in.</a>' in html
+    assert "1 must be fixed before sending · 1 to review" in html
+    assert '<b>Must be fixed before sending:</b> <a href="#b002">“[TK]” is still to be filled in.</a>' in html
     assert '<b>Check:</b> <a href="#b002">“Klik di sini” does not say where the link leads.' in html
 
 

@@ -161,5 +161,5 @@ def test_choosing_more_articles_than_an_issue_holds_begins_no_issue(studio, news
 
     page = studio.post(reverse("article-use"), {"many": "yes", "article": chosen}, follow=True)
 
-    assert "An issue holds 60 blocks." in page.text
+    assert "An issue can have at most 60 blocks." in page.text
     assert not Issue.objects.exists()

@@ -149,7 +149,7 @@ def test_only_the_version_asked_for_is_opened(studio, issue):
 def test_a_change_of_order_alone_is_said(studio, issue):
     change(issue, lambda document: document.blocks.reverse())
 
-    assert "No words changed, only the order of the blocks." in opened(studio, issue, 3)
+    assert "Only the order of the blocks changed." in opened(studio, issue, 3)
 
 
 @pytest.mark.parametrize("htmx", [False, True])

@@ -92,7 +92,7 @@ def test_a_form_that_is_behind_keeps_the_picture_in_the_library_only(studio, new
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (None, "Choose a picture first."),
+        (None, "Choose an image first."),
         (b"<svg/>", "This is an SVG drawing, which mail programs do not show."),
         (b"halo", "This is no picture we can read."),
         (b"x" * (10 * 1024 * 1024 + 1), "This file has 11 MB, and 10 MB fit."),
@@ -151,7 +151,7 @@ def test_choosing_a_picture_saves_what_was_typed_and_leads_to_the_library(studio
     address = response["HX-Redirect"] if htmx else response.url
     assert address == f"{reverse('issue-images', args=[issue.pk])}?block=bimg&language=id"
     assert stored(issue).envelopes["id"].subject == "Baru diketik"
-    assert "A picture for “Picture”" in studio.get(address).text
+    assert "An image for “Picture”" in studio.get(address).text
 
 
 @either_way
@@ -228,7 +228,7 @@ def test_an_editor_of_another_newsletter_sees_no_library(client, newsletter, iss
 def test_a_search_that_finds_nothing_says_so(studio, newsletter, issue):
     picture_of(newsletter, alt="Loket paspor")
 
-    assert "No picture shows “kapal”." in studio.get(reverse("issue-images", args=[issue.pk]), {"q": "kapal"}).text
+    assert "No image matches “kapal”." in studio.get(reverse("issue-images", args=[issue.pk]), {"q": "kapal"}).text
     assert 'alt="Loket paspor"' in studio.get(reverse("issue-images", args=[issue.pk]), {"q": "paspor"}).text
 
 

@@ -87,7 +87,7 @@ def test_a_name_that_is_none_is_said_and_stays_typed(studio, saved, name):
     response = studio.post(reverse("saved-block-rename", args=[saved.pk]), {"name": name})
 
     assert response.status_code == 422
-    assert "Write a name, of 80 characters at most." in response.text
+    assert "Enter a name of at most 80 characters." in response.text
     assert f'value="{" ".join(name.split())}"' in response.text
     saved.refresh_from_db()
     assert saved.name == "Pembuka"
@@ -102,7 +102,7 @@ def test_a_deleted_block_is_offered_back_and_comes_back(studio, newsletter, save
     away = library.saved_blocks(newsletter).count()
     studio.post(reverse("saved-block-bring-back", args=[saved.pk]), headers=headers)
 
-    assert "“Pembuka” is deleted." in page
+    assert "“Pembuka” was deleted." in page
     assert reverse("saved-block-bring-back", args=[saved.pk]) in page
     assert (away, library.saved_blocks(newsletter).count()) == (0, 1)
 

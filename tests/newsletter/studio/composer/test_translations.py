@@ -47,8 +47,8 @@ def table(studio, issue):
     [
         "Written<",
         "Missing: the first language is shown",
-        "Begun: the first language is shown",
-        "Missing: stops sending",
+        "Unfinished: the first language is shown",
+        "Missing: must be added before sending",
         "Missing: left out",
     ],
 )
@@ -131,7 +131,7 @@ def test_the_first_language_stands_beside_what_is_being_written(studio, issue):
 
     assert 'lang="id">Imigrasi buka jalur autogate ke-2<' in page
     assert 'id="beside" name="beside" value="yes" checked' in page
-    assert "Show Indonesian beside" in page
+    assert "Show Indonesian alongside" in page
 
 
 def test_the_first_language_has_nothing_beside_it(studio, issue):

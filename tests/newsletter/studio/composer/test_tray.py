@@ -92,7 +92,7 @@ def test_an_address_that_gave_no_article_is_there_with_its_reason(studio, newsle
 
     page = studio.get(reverse("issue-compose", args=[issue.pk])).text
 
-    assert "1 address left out" in page
+    assert "1 address skipped" in page
     assert "This page is a list of articles." in page
 
 
@@ -209,7 +209,7 @@ def test_an_article_that_is_in_the_issue_is_not_told_twice(studio, issue, web):
 
     response = step(studio, issue, "paste:https://x.example/a", htmx=True)
 
-    assert "“Paspor hilang” is in this issue already." in response.text
+    assert "“Paspor hilang” is already in this issue." in response.text
     assert len(ids(issue)) == 4
 
 

@@ -236,7 +236,7 @@ def test_a_second_use_of_an_article_has_to_be_meant(studio, newsletter, issue):
     count_before = len(ids(issue))
     post(studio, "issue-autosave", issue, form_of(issue, do=f"again:{article.pk}"), htmx=True)
 
-    assert f"Used in #{other.number} already" in refused.text
+    assert f"Already used in #{other.number}" in refused.text
     assert (count_before, len(ids(issue))) == (3, 4)
 
 
@@ -414,7 +414,7 @@ def test_a_check_leads_to_its_block(studio, issue):
         page = studio.get(reverse(name, args=[issue.pk])).text
 
         assert 'href="#b002"' in page
-        assert "Stops sending" in page
+        assert "Must be fixed before sending" in page
 
 
 def test_a_check_of_the_other_language_leads_there(studio, issue):

@@ -53,7 +53,7 @@ def test_rhythm_and_rule_are_kept_and_the_change_is_logged(studio, newsletter):
         briefs=2, without=("Opini", "Foto pekan ini")
     )
     page = studio.get(reverse("audit")).text
-    assert "rule of prepared drafts" in page
+    assert "rule for prepared drafts" in page
     assert {"cadence", "draft_rule"} <= set(AuditEntry.objects.get(action="settings-changed").detail["fields"])
 
 
@@ -70,9 +70,9 @@ def test_without_days_there_is_no_rhythm_and_without_its_tick_no_rule(studio, ne
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"days_before": "0", "prepared_at": "08:00"}, "On the same day the draft has to be prepared before 08:00."),
-        ({"leaves_at": ""}, "Say when an issue leaves, for example 08:00."),
-        ({"prepared_at": ""}, "Say when the draft is prepared, for example 09:00."),
+        ({"days_before": "0", "prepared_at": "08:00"}, "The draft must be prepared before 08:00 on the same day."),
+        ({"leaves_at": ""}, "Enter the time when issues are sent, for example 08:00."),
+        ({"prepared_at": ""}, "Enter the time when the draft is prepared, for example 09:00."),
         ({"days": []}, "tick the days on which an issue leaves"),
         ({"days": ["9"]}, "Select a valid choice."),
         ({"fewest": "6"}, "“At least” cannot be more than “at most”."),
@@ -93,7 +93,7 @@ def test_what_cannot_be_is_refused_in_words_and_stays_typed(studio, newsletter, 
 def test_a_new_newsletter_is_offered_the_usual_rhythm(studio):
     page = studio.get(reverse("settings-newsletter-create")).text
 
-    assert "An issue leaves every Tuesday at 08:00 WIB." in page
+    assert "Issues are sent every Tuesday at 08:00 WIB." in page
     assert "The 5 newest articles since the last issue, at most 2 of a section." in page
 
 
@@ -109,9 +109,9 @@ def test_the_sentence_follows_the_fields_and_keeps_nothing(studio, newsletter, n
     said = studio.get(reverse("settings-rhythm"), {"of": newsletter.slug, "time_zone": "Asia/Makassar", **query}).text
 
     newsletter.refresh_from_db()
-    assert "An issue leaves every Tuesday and Friday at 17:30 WITA." in said
-    assert "Its draft is prepared the same day at 06:00." in said
-    assert "Today it would pick 3 of 4 new articles." in said
+    assert "Issues are sent every Tuesday and Friday at 17:30 WITA." in said
+    assert "The draft is prepared the same day at 06:00." in said
+    assert "Today the rule would pick 3 of 4 new articles." in said
     assert newsletter.cadence == {}
 
 
@@ -132,8 +132,8 @@ def test_only_administrators_ask_for_the_sentence_of_a_newsletter(client, newsle
 @pytest.mark.parametrize(
     ("stored", "said"),
     [
-        ({**TUESDAYS, "days": [0, 1, 2, 3, 4, 5, 6]}, "An issue leaves every day at 08:00 WIB."),
-        ({**TUESDAYS, "days_before": 3}, "Its draft is prepared 3 days before at 09:00."),
+        ({**TUESDAYS, "days": [0, 1, 2, 3, 4, 5, 6]}, "Issues are sent every day at 08:00 WIB."),
+        ({**TUESDAYS, "days_before": 3}, "The draft is prepared 3 days before at 09:00."),
     ],
 )
 def test_rhythms_in_words(newsletter, now, stored, said):
@@ -145,5 +145,5 @@ def test_a_thin_week_is_foreseen(newsletter, now):
 
     said = draft_schedule.describe_settings(newsletter, now=now - timedelta(days=1))
 
-    assert said[-1] == "Today it would find 0 articles and make no draft: at least 3 are wanted."
-    assert "The next one: Tuesday, 24 November 2026, 08:00 WIB." in said
+    assert said[-1] == "Today the rule would find 0 articles and prepare no draft, because at least 3 are required."
+    assert "Next: Tuesday, 24 November 2026, 08:00 WIB." in said

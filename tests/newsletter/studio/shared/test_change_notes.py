@@ -47,7 +47,7 @@ def do(studio, issue, step: str, **fields):
 def test_a_card_without_changes_has_no_note(studio, issue):
     page = page_of(studio, issue)
 
-    assert "Take the new words" not in page
+    assert "Use the new text" not in page
     assert "page is gone" not in page
 
 
@@ -98,13 +98,13 @@ def test_a_page_that_is_gone_offers_to_remove_or_to_tell_anyway(studio, issue, a
     Article.objects.filter(pk=article.pk).update(state=ArticleState.GONE)
     block = block_of(issue).id
     page = page_of(studio, issue)
-    assert "The page is gone" in page
+    assert "The page no longer exists" in page
     assert f'value="remove:{block}"' in page
 
     do(studio, issue, f"keep:{block}:id")
 
     assert block_of(issue).keeps_gone
-    assert "The page is gone" not in page_of(studio, issue)
+    assert "The page no longer exists" not in page_of(studio, issue)
 
 
 def test_a_change_in_another_language_names_it(studio, newsletter):
@@ -155,6 +155,6 @@ def test_a_page_that_could_not_be_read_is_mentioned_without_a_question(studio, i
 
     page = page_of(studio, issue)
 
-    assert "The page could not be read again" in page
+    assert "The page could not be checked again" in page
     assert "Take the new" not in page
     assert article_changes.find_changes(issue)[0].kind == "unreachable"

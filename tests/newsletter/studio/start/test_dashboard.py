@@ -66,8 +66,8 @@ def test_the_prepared_draft_comes_first_with_the_rule_that_picked_it(studio, new
 
     assert "Draft ready" in page
     assert "5 of 9 new articles, picked by your rule. The 5 newest articles since the last issue" in page
-    assert "Your slot is Tuesday, 1 December 2026, 08:00 WIB, in 23 hours. Nothing goes out until" in page
-    assert page.index(f'href="/studio/issues/{issue.pk}/compose/"') < page.index("Also under way")
+    assert "The planned time is Tuesday, 1 December 2026, 08:00 WIB, in 23 hours. Nothing is sent until" in page
+    assert page.index(f'href="/studio/issues/{issue.pk}/compose/"') < page.index("Other issues in progress")
 
 
 def test_one_click_opens_the_draft(studio, newsletter, monday):
@@ -90,15 +90,15 @@ def test_a_draft_that_somebody_changed_is_no_longer_called_the_rules(studio, edi
 
     assert "4 of 5 new articles." in page
     assert "picked by your rule" not in page
-    assert "Pick again" not in page
+    assert "Pick articles again" not in page
 
 
 def test_what_came_since_can_be_picked_and_undone(studio, newsletter, monday):
     add_articles(newsletter, range(2, 7), monday=monday)
     issue = preparation.prepare(newsletter, now=monday).issue
-    assert "Pick again" not in start_page(studio)
+    assert "Pick articles again" not in start_page(studio)
     add_articles(newsletter, [1], monday=monday)
-    assert "Pick again" in start_page(studio)
+    assert "Pick articles again" in start_page(studio)
 
     studio.post(reverse("issue-pick-again", args=[issue.pk]))
 
@@ -126,8 +126,8 @@ def test_before_its_time_the_page_says_when_the_draft_comes(studio, newsletter, 
     page = start_page(studio)
 
     assert (
-        "The next draft of Ringkasan mingguan is prepared on Monday, 30 November 2026, 09:00 WIB, "
-        "for Tuesday, 1 December 2026, 08:00 WIB." in page
+        "The next draft of Ringkasan mingguan will be prepared on Monday, 30 November 2026, 09:00 WIB "
+        "for the issue of Tuesday, 1 December 2026, 08:00 WIB." in page
     )
     assert "So far your rule would pick 4 of 4 new articles." in page
 

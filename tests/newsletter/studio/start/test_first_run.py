@@ -80,7 +80,7 @@ def test_with_script_each_step_can_be_seen(studio, publication):  # noqa: F811
         url = answer.text.partition('hx-post="')[2].partition('"')[0]
         answer = studio.post(url, headers={"hx-request": "true"})
 
-    assert seen == ["Front page: name, colours, languages", "Feed", "Newest articles", "Pictures"]
+    assert seen == ["Front page: name, colours, languages", "Feed", "Newest articles", "Images"]
     assert studio.get(answer["HX-Redirect"]).status_code == 200
 
 
@@ -90,7 +90,7 @@ def test_an_unfinished_reading_can_be_gone_on_with(studio, publication):  # noqa
 
     page = studio.get(url.removesuffix("go-on/"))
 
-    assert "Go on reading" in page.text
+    assert "Continue reading" in page.text
     assert studio.post(url).status_code == 200
 
 

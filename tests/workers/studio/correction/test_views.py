@@ -144,7 +144,7 @@ def test_what_no_link_may_lead_to_is_refused_in_words_and_nothing_changes(client
 
     found = html.document_fromstring(answer.content.decode())
     assert answer.status_code == 422
-    assert "Nothing was changed." in words_of(found)
+    assert "Nothing changed." in words_of(found)
     assert found.get_element_by_id("url").get("aria-invalid") == "true"
     assert found.xpath("//textarea[@lang='id']/text()")[0].strip() == "Ralat."
     assert Link.objects.get(issue=issue, number=1).amended_url == ""
@@ -592,7 +592,7 @@ def test_the_log_and_the_report_tell_what_was_put_right(client):
     assert "amended a link" in report
     assert RIGHT in report
     assert f"/studio/issues/{issue.pk}/correct/" in report
-    assert "amended a link of" in log
+    assert "changed a link of" in log
     assert "wrote a correction of" in log
 
 

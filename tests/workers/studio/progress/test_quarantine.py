@@ -193,7 +193,7 @@ def test_who_may_not_decide_is_told_who_does(client, storm):
 
     html = client.get(reverse("issue-progress", args=[storm[0].pk])).content.decode()
 
-    assert "An administrator decides." in html
+    assert "An administrator will decide." in html
     assert reverse("issue-held", args=[storm[0].pk]) not in html
     assert [need for need in dashboard.list_action_items(editor, [storm[0].newsletter]) if "held" in need.url] == []
 
