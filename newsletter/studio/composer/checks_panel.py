@@ -1,4 +1,4 @@
-"""The checks panel of the composer: what an editor can act on, the worst first, and the slow checks asked for."""
+"""The checks panel of the composer: failed checks by severity with their fixes, and the state of the slow checks."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class CheckRow:
 
     check: Check
     href: str
-    """Where in the composer it can be answered; "" if nowhere."""
+    """Link to the field or block in the composer; "" if there is none."""
     elsewhere: str
-    """The language whose tab that is, where it is not this one."""
+    """Name of the language tab with that field, if it is not the current one."""
     do: str = ""
     label: str = ""
-    """What the button that mends it posts, and says."""
+    """Value and label of the button that fixes the check."""
 
 
 def panel_context(issue: Issue, language: str, *, now: datetime | None = None) -> dict[str, Any]:
-    """What `_checks.html` shows."""
+    """Context of `_checks.html`."""
     now = now or timezone.now()
     found = checks.filter_for_editors(checks.check_issue(issue, now=now), issue)
     wrong = [check for check in found if not check.ok and not check.is_pending]
@@ -65,7 +65,7 @@ def _row(check: Check, language: str, do: str, label: str) -> CheckRow:
 
 
 def slow_checks_state(issue: Issue, found: list[Check] | None = None, *, now: datetime) -> dict[str, Any]:
-    """How far the slow checks are: nobody asked, a worker is at it, or when they were done."""
+    """State of the slow checks: whether they are due or running, and how long ago they finished."""
     pending = [check for check in found or () if check.is_pending and check.id == "E19"]
     return {
         "is_waiting": link_checker.is_pending(issue, now=now),
@@ -77,9 +77,9 @@ def slow_checks_state(issue: Issue, found: list[Check] | None = None, *, now: da
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def request_slow_checks(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """A POST asks for the slow checks, unless they were asked for a moment ago; a GET shows how far they are.
+    """POST requests the slow checks, unless they were requested recently. GET shows their state.
 
-    The fragment asks again until they are done, and then tells the page so with the event `looked`.
+    The fragment polls until the checks are done. The last response triggers the event `looked` on the page.
     """
     issue, now = access.get_issue(request, issue_id), timezone.now()
     if request.method == "POST":
@@ -95,14 +95,17 @@ def request_slow_checks(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 
 def _may_request(issue: Issue, *, by_hand: bool, now: datetime) -> bool:
-    """By itself a page asks every ten minutes; who presses the button waits only for a look that is under way."""
+    """Whether a check may be requested now.
+
+    Automatic requests of the page are limited to one in ten minutes. The button is limited only by a running check.
+    """
     return not link_checker.is_pending(issue, now=now) if by_hand else link_checker.is_due(issue, now=now)
 
 
 def _return_url(request: HttpRequest, issue: Issue) -> str:
-    """The page with the button, for browsers without script."""
+    """The page to return to without JavaScript. `back` is used only if it points to this host (open redirect)."""
     page = request.POST.get("back", "")
-    is_ours = url_has_allowed_host_and_scheme(
+    is_safe = url_has_allowed_host_and_scheme(
         page, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return page if is_ours else reverse("issue-compose", args=[issue.pk]) + "#checks"
+    return page if is_safe else reverse("issue-compose", args=[issue.pk]) + "#checks"

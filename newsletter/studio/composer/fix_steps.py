@@ -1,7 +1,7 @@
-"""The step `fix:<check>:<block>:<language>`: what one click mends, and which checks have such a click.
+"""The step `fix:<check>:<block>:<language>`, and which failed checks have a fix.
 
-Block and language are empty where a check has none. What a fix does is in `newsletter.checks.fixes`; here it gets to
-know what the database holds.
+Block and language are empty if a check has none. The fixes are in `newsletter.checks.fixes`, which does not use the
+database. This module collects the facts that they need.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ FIXABLE = fixes.ENVELOPE_FIXES.keys() | fixes.BLOCK_FIXES.keys() | {"E17"}
 
 
 def apply_fix(issue: Issue, document: content.Document, rest: str) -> str:
-    """Do it; returns the block or field to look at. Raises documents.BadForm, and NotPossible where nothing is left to mend."""
+    """Apply a fix to the document and return the id of the block or field to focus.
+
+    Raises document_form.BadForm if the step is invalid, StepNotPossible if there is nothing left to fix.
+    """
     check, _colon, place = rest.partition(":")
     block, _colon, language = place.partition(":")
     if check not in FIXABLE or (language and language not in issue.newsletter.languages):
@@ -41,14 +44,14 @@ def apply_fix(issue: Issue, document: content.Document, rest: str) -> str:
 
 
 def available_fixes(issue: Issue, document: content.Document, found: Iterable[Check]) -> dict[Check, tuple[str, str]]:
-    """For each check that a click can mend: what the button posts as `do`, and what it says."""
+    """For each check with a fix: the value of its button (`do`) and the label."""
     open_checks = [check for check in found if not check.ok and not check.is_pending]
     offered = {check: _change_button(check) for check in open_checks if check.id == "changed"}
-    mended = [check for check in open_checks if check.id in FIXABLE]
-    known = gather_facts(issue, document) if mended else None
-    for check in mended:
+    fixable = [check for check in open_checks if check.id in FIXABLE]
+    facts = gather_facts(issue, document) if fixable else None
+    for check in fixable:
         block, language = check.block or "", check.language or ""
-        fix = fixes.find_fix(check.id, document, block, language, facts=known, about=check.about) if known else None
+        fix = fixes.find_fix(check.id, document, block, language, facts=facts, about=check.about) if facts else None
         if fix is not None:
             offered[check] = (f"fix:{check.id}:{block}:{language}", fix.label)
     return offered
@@ -62,7 +65,7 @@ def _change_button(check: Check) -> tuple[str, str]:
 
 
 def gather_facts(issue: Issue, document: content.Document) -> fixes.FixContext:
-    """Three queries, however many blocks there are."""
+    """Collect what fixes need from the database, in three queries for any number of blocks."""
     newsletter = issue.newsletter
     urls = {link.url for link in link_checker.document_links(document)}
     articles = list(Article.objects.filter(Q(url__in=urls) | Q(pk__in=document.article_ids())))
@@ -78,18 +81,18 @@ def gather_facts(issue: Issue, document: content.Document) -> fixes.FixContext:
 
 
 def _descriptions(document: content.Document, articles: Iterable[Article]) -> dict[tuple[str, str], str]:
-    """What articles say their pictures show, and what the library says; in the language they say it in."""
+    """Descriptions of images by (block id, language), from the media library and from articles in that language."""
     by_url = {article.url: article for article in articles}
     by_key = {article.pk: article for article in articles}
-    kept = dict(MediaFile.objects.filter(pk__in=_picture_ids(document)).values_list("pk", "alt"))
+    alt_texts = dict(MediaFile.objects.filter(pk__in=_picture_ids(document)).values_list("pk", "alt"))
     found: dict[tuple[str, str], str] = {}
     for block in document.blocks:
         if isinstance(block, content.Image) and block.picture:
-            found |= {(block.id, language): kept.get(block.picture.media, "") for language in block.words}
-        for language, told in block.words.items():
-            own = by_url.get(getattr(told, "url", "")) or by_key.get(getattr(block, "article", None) or 0)
-            if own is not None and own.image_alt and own.language in ("", language):
-                found[block.id, language] = own.image_alt
+            found |= {(block.id, language): alt_texts.get(block.picture.media, "") for language in block.words}
+        for language, words in block.words.items():
+            article = by_url.get(getattr(words, "url", "")) or by_key.get(getattr(block, "article", None) or 0)
+            if article is not None and article.image_alt and article.language in ("", language):
+                found[block.id, language] = article.image_alt
     return found
 
 
@@ -98,7 +101,10 @@ def _picture_ids(document: content.Document) -> list[int]:
 
 
 def _shrink_pictures(newsletter: Newsletter, document: content.Document, block_id: str) -> int:
-    """Put lighter copies in the place of a block's picture, or of all that weigh more than their share."""
+    """Replace images by smaller copies and return how many were replaced.
+
+    With `block_id`, replace that block's image. Without, replace every image above its share of MAX_PICTURE_BYTES.
+    """
     files = MediaFile.objects.in_bulk(_picture_ids(document))
     share = MAX_PICTURE_BYTES // max(1, len(files))
     changed = 0

@@ -1,4 +1,4 @@
-"""What an issue said before, by whom, and what each version changed; and the way back to one."""
+"""The history of an issue: its versions, who saved each, what changed, and restoring one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TextChange:
 
     label: str
     language: str
-    """"" for what is the same in all languages."""
+    """"" for a value that all languages share."""
     pieces: tuple[change_notes.DiffSegment, ...]
 
 
@@ -51,11 +51,11 @@ class BlockChange:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def show(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """The versions, newest first; `?version=` shows one in full, a POST makes an old one the newest."""
+    """List the versions, newest first. `?version=` shows the changes of one. POST restores a version."""
     issue = access.get_issue(request, issue_id)
     if request.method == "POST":
         return _restore(request, issue)
-    asked = request.GET.get("version", "")
+    requested = request.GET.get("version", "")
     default = issue.newsletter.default_language
     revisions = list(issue.revisions.select_related("editor").order_by("-number")[: MAX_REVISIONS + 1])
     rows = []
@@ -67,7 +67,7 @@ def show(request: HttpRequest, issue_id: int) -> HttpResponse:
             "is_head": revision.number == issue.revision_head,
             "is_first": older is None,
         }
-        if asked == str(revision.number):
+        if requested == str(revision.number):
             row |= {"is_open": True, "changed": differences(before, revision.content, issue.newsletter.languages)}
         rows.append(row)
     context = {"section": "issues", "issue": issue, "rows": rows, "language": default}
@@ -84,8 +84,8 @@ def _restore(request: HttpRequest, issue: Issue) -> HttpResponse:
             editor=access.current_editor(request),
             now=timezone.now(),
         )
-    except (issues.NoSuchRevision, issues.WrongState) as wrong:
-        messages.error(request, str(wrong))
+    except (issues.NoSuchRevision, issues.WrongState) as error:
+        messages.error(request, str(error))
         return redirect("issue-history", issue.pk)
     except issues.Conflict:
         messages.error(request, _("Someone else saved the issue at the same time. Check it and try again."))
@@ -98,41 +98,41 @@ def _restore(request: HttpRequest, issue: Issue) -> HttpResponse:
 
 
 def describe_changes(before: dict[str, Any], after: dict[str, Any], language: str) -> list[str]:
-    """What changed between two versions, a phrase each."""
+    """Describe the changes between two versions, one phrase for each change."""
     old, new = content.parse(before), content.parse(after)
     titles = {block.id: document_form.block_title(block, language)[0] for block in [*old.blocks, *new.blocks]}
     old_ids, new_ids = [block.id for block in old.blocks], [block.id for block in new.blocks]
     changed = issues.changed_blocks(before, after)
-    said = [_("Added: %(title)s") % {"title": titles[key]} for key in new_ids if key not in old_ids]
-    said += [_("Removed: %(title)s") % {"title": titles[key]} for key in old_ids if key not in new_ids]
-    said += [_("Changed: %(title)s") % {"title": titles[key]} for key in new_ids if key in changed]
+    phrases = [_("Added: %(title)s") % {"title": titles[key]} for key in new_ids if key not in old_ids]
+    phrases += [_("Removed: %(title)s") % {"title": titles[key]} for key in old_ids if key not in new_ids]
+    phrases += [_("Changed: %(title)s") % {"title": titles[key]} for key in new_ids if key in changed]
     if issues.ENVELOPE in changed:
-        said.append(_("Subject or preview text"))
-    if issues.ORDER in changed and not said:
-        said.append(_("Order of the blocks"))
-    return said or [_("Started")]
+        phrases.append(_("Subject or preview text"))
+    if issues.ORDER in changed and not phrases:
+        phrases.append(_("Order of the blocks"))
+    return phrases or [_("Started")]
 
 
 # --- word by word ----------------------------------------------------------------------------------------------------
 
 
 def differences(before: dict[str, Any], after: dict[str, Any], languages: list[str]) -> list[BlockChange]:
-    """What two versions say differently, block by block, in the order of the newer one; then what was removed."""
+    """Differences between two versions: the envelope, blocks in the order of the newer version, then removed blocks."""
     old, new = content.parse(before), content.parse(after)
     found = [BlockChange(_("Subject and preview text"), "changed", tuple(_envelope(old, new, languages)))]
-    was = {block.id: block for block in old.blocks}
+    old_blocks = {block.id: block for block in old.blocks}
     for block in new.blocks:
-        what = "changed" if block.id in was else "added"
+        what = "changed" if block.id in old_blocks else "added"
         found.append(
             BlockChange(
-                document_form.block_title(block, languages[0])[0], what, tuple(_block(was.get(block.id), block))
+                document_form.block_title(block, languages[0])[0], what, tuple(_block(old_blocks.get(block.id), block))
             )
         )
-    kept = {block.id for block in new.blocks}
+    new_ids = {block.id for block in new.blocks}
     found += [
         BlockChange(document_form.block_title(block, languages[0])[0], "removed", tuple(_block(block, None)))
         for block in old.blocks
-        if block.id not in kept
+        if block.id not in new_ids
     ]
     return [one for one in found if one.changes or one.what != "changed"]
 
@@ -177,7 +177,7 @@ def _policy(block: content.Block | None, language: str) -> str:
 def _questions(then: Any, now: Any, language: str) -> Iterator[TextChange]:
     pairs = [list(getattr(words, "questions", ())) for words in (then, now)]
     for number in range(max(map(len, pairs), default=0)):
-        old, new = (asked[number] if number < len(asked) else content.FaqEntry() for asked in pairs)
+        old, new = (entries[number] if number < len(entries) else content.FaqEntry() for entries in pairs)
         yield from _fields((QUESTION, ANSWER), old, new, language)
 
 

@@ -1,4 +1,4 @@
-"""Pictures for an issue: uploaded into a block, or picked from the newsletter's library."""
+"""Images for an issue: upload into a block, or choose from the newsletter's library."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGE_SIZE = 24
 
 @require_safe
 def show(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """The library, with a way to upload; `?block=` says which block the picture is for."""
+    """The library with an upload form. `?block=` is the block that the image is for."""
     return _render_page(request, access.get_issue(request, issue_id), request.GET.get("block", ""))
 
 
@@ -57,10 +57,11 @@ def _cards(issue: Issue, document: content.Document, language: str) -> list[docu
 
 @require_POST
 def upload_picture(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """Take an uploaded picture into the library, and into a block where one is named.
+    """Add an uploaded image to the library, and to a block if the form names one.
 
-    Script gets the changed card; a plain form the composer, or this page with what is wrong. A form that posts its
-    version is answered 409 where somebody else saved meanwhile: the picture is in the library then.
+    JavaScript receives the changed card. A plain form is redirected to the composer, or receives this page with the
+    error. If the form posts a version and another editor saved in the meantime, the status is 409; the image stays in
+    the library.
     """
     issue = access.get_issue(request, issue_id)
     block_id, upload = str(request.POST.get("block", "")), request.FILES.get("file")
@@ -72,8 +73,8 @@ def upload_picture(request: HttpRequest, issue_id: int) -> HttpResponse:
         file = library.add_picture(
             issue.newsletter, upload.read(), alt=richtext.clean_line(str(request.POST.get("alt", "")))
         )
-    except images.InvalidPicture as why:
-        return _reject(request, issue, block_id, str(why))
+    except images.InvalidPicture as error:
+        return _reject(request, issue, block_id, str(error))
     if not block_id:
         messages.success(request, _("The image is in the library."))
         return redirect("issue-images", issue.pk)
@@ -99,8 +100,8 @@ def _set_in_block(request: HttpRequest, issue: Issue, block_id: str, file: Media
         return HttpResponseBadRequest(_("This block is no longer in the issue. Reload the page."))
     except issues.Conflict as conflict:
         return composer.respond(request, conflict.current, language, conflict=conflict.current, status=409)
-    except issues.WrongState as wrong:
-        return composer.respond(request, issue, language, note=str(wrong), status=409)
+    except issues.WrongState as error:
+        return composer.respond(request, issue, language, note=str(error), status=409)
     if not _is_script(request):
         return redirect(f"{composer.compose_url(issue, language)}#{block_id}")
     return composer.respond_with_card(request, issue, language, block_id)
@@ -112,7 +113,7 @@ def _is_script(request: HttpRequest) -> bool:
 
 @require_POST
 def choose(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """Show a picture of the library in a block, and go back to it."""
+    """Use an image of the library in a block, then redirect to the block."""
     issue = access.get_issue(request, issue_id)
     block_id = str(request.POST.get("block", ""))
     file = library.find_picture(issue.newsletter, str(request.POST.get("media", "")))
@@ -123,7 +124,7 @@ def choose(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 @require_POST
 def describe(request: HttpRequest, issue_id: int, media_id: int) -> HttpResponse:
-    """Keep what a picture of the library shows, for the next issue that takes it."""
+    """Save the description of an image in the library. Issues that use the image later start with it."""
     issue = access.get_issue(request, issue_id)
     file = library.find_picture(issue.newsletter, str(media_id))
     if file is None:

@@ -1,6 +1,6 @@
-"""As whom a preview is seen: a made-up reader, or real ones, which a package that knows readers offers.
+"""The readers that a preview can be shown for: two samples, and real subscribers from registered sources.
 
-No package below knows readers: `subscribers` registers its own with `add`.
+`newsletter` does not import `subscribers`. `subscribers` registers its source with `register`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from newsletter.models import Editor, Issue
 
 LONG_NAME = "Raden Ajeng Maximiliana Kusumawardhani Sastroamidjojo"
-"""Longer than most: what it breaks, a real name would break one day."""
+"""A very long name, to find layouts that long names break."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class PreviewReader:
     key: str
     label: str
     name: str
-    """What mails call them; "" if they never said."""
+    """The name used in mails; "" if unknown."""
 
 
 ReaderSource = Callable[[Issue, str, Editor], Iterable[PreviewReader]]
-"""(issue, language, who asks) -> readers that this editor may see."""
+"""(issue, language, editor) -> readers that this editor may see."""
 _sources: list[ReaderSource] = []
 
 
@@ -43,7 +43,7 @@ def choices(issue: Issue, language: str, editor: Editor) -> list[PreviewReader]:
 
 
 def get_name(issue: Issue, language: str, editor: Editor, key: str) -> str:
-    """What the reader `key` is called; "" for anybody who is not offered."""
+    """The name of the reader `key`; "" if the editor may not see that reader."""
     if not key:
         return ""
     return next((reader.name for reader in choices(issue, language, editor) if reader.key == key), "")

@@ -1,7 +1,7 @@
-"""Which page saved an issue last, and in which turn: a save whose answer was lost is not taken for somebody else's.
+"""Save tokens: recognise a page's own earlier save, whose response was lost, so that it is not reported as a conflict.
 
-A page of the composer names itself in `page`, and counts its requests in `turn`. Both are its own to choose: they
-decide only whether an editor is asked before saving over what the same editor saved.
+A composer page sends a random id in `page` and a counter of its requests in `turn`. The client chooses both values.
+They only decide whether an editor is warned before overwriting a version that the same editor saved.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ MAX_DIGITS = 9
 
 
 def base_version(post: QueryDict, issue: Issue, *, editor: Editor) -> int:
-    """The version this form may save over: the one it names, or the one that an earlier turn of its own page made."""
-    named = access.parse_number(post.get("version", ""), digits=MAX_DIGITS)
-    if named == issue.version or not post.get("page"):
-        return named
-    page, turn, made = cache.get(_key(issue, editor)) or ("", 0, 0)
-    is_own = page == post["page"] and turn < _turn_number(post) and made == issue.version
-    return issue.version if is_own else named
+    """The version this form may overwrite: the posted one, or the current one if an earlier request of the page made it."""
+    posted = access.parse_number(post.get("version", ""), digits=MAX_DIGITS)
+    if posted == issue.version or not post.get("page"):
+        return posted
+    # Retry: the browser repeats a save whose response was lost. The first request has raised the version already.
+    page, turn, saved_version = cache.get(_key(issue, editor)) or ("", 0, 0)
+    is_own = page == post["page"] and turn < _turn_number(post) and saved_version == issue.version
+    return issue.version if is_own else posted
 
 
 def remember_save(post: QueryDict, issue: Issue, *, editor: Editor) -> None:
+    """Store page, turn and version of a save for CACHE_TIMEOUT_S."""
     if page := post.get("page", "")[:64]:
         cache.set(_key(issue, editor), (page, _turn_number(post), issue.version), CACHE_TIMEOUT_S)
 

@@ -1,4 +1,4 @@
-"""Blocks kept for other issues of a newsletter: save one under a name, rename, delete, bring back."""
+"""Saved blocks of a newsletter: save under a name, rename, delete, restore."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_NAME_LENGTH = 80
 
 @require_POST
 def save(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """Save the composer's form, and a copy of the block `shelve` for other issues, under the name typed for it."""
+    """Save the composer's form, then save a copy of the block named by `shelve` for other issues."""
     issue = access.get_issue(request, issue_id)
     language = composer.chosen_language(issue, request.POST)
     block_id = str(request.POST.get("shelve", ""))
@@ -35,17 +35,17 @@ def save(request: HttpRequest, issue_id: int) -> HttpResponse:
         return HttpResponseBadRequest(_("This form is incomplete. Reload the page."))
     except issues.Conflict as conflict:
         return composer.respond(request, issue, language, read=read, conflict=conflict.current, status=409)
-    except issues.WrongState as wrong:
-        return composer.respond(request, issue, language, read=read, note=str(wrong), status=409)
+    except issues.WrongState as error:
+        return composer.respond(request, issue, language, read=read, note=str(error), status=409)
     document = content.parse(issue.content)
     block = document.block(block_id)
     if block is None:
         return HttpResponseBadRequest(_("This block is no longer in the issue. Reload the page."))
     name = richtext.clean_line(str(request.POST.get(f"{block_id}.name", ""))) or _title(document, block_id, language)
-    kept = library.save_block(
+    saved = library.save_block(
         issue.newsletter, block, name=name, editor=access.current_editor(request), now=timezone.now()
     )
-    note = _("“%(name)s” was saved. You can find it under Saved blocks.") % {"name": kept.name}
+    note = _("“%(name)s” was saved. You can find it under Saved blocks.") % {"name": saved.name}
     return composer.respond(request, issue, language, note=note, focus=block_id, is_whole=True)
 
 
@@ -57,7 +57,7 @@ def _title(document: content.Document, block_id: str, language: str) -> str:
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """The saved blocks of a newsletter; `?deleted=` offers the way back of one that was just deleted."""
+    """List the saved blocks of a newsletter. `?deleted=` shows an undo button for a block that was just deleted."""
     newsletter = _requested_newsletter(request)
     return _render_page(request, newsletter)
 
@@ -66,7 +66,7 @@ def _render_page(
     request: HttpRequest, newsletter: Newsletter, *, wrong: int = 0, typed: str = "", status: int = 200
 ) -> HttpResponse:
     key = access.parse_number(request.GET.get("deleted", ""))
-    away = newsletter.saved_blocks.filter(deleted_at__isnull=False, pk=key)
+    deleted = newsletter.saved_blocks.filter(deleted_at__isnull=False, pk=key)
     context = {
         "section": "settings",
         "tab": "blocks",
@@ -84,13 +84,13 @@ def _render_page(
             )
             for saved in library.saved_blocks(newsletter).select_related("created_by")
         ],
-        "deleted": away.first(),
+        "deleted": deleted.first(),
     }
     return render(request, "studio/composer/saved_blocks.html", context, status=status)
 
 
 def _requested_newsletter(request: HttpRequest) -> Newsletter:
-    """The one asked for, or the editor's first."""
+    """The newsletter in `?newsletter=`, or the editor's first one."""
     slug = request.GET.get("newsletter", "")
     if slug:
         return access.get_newsletter(request, slug, roles.Action.WRITE)

@@ -1,6 +1,6 @@
-"""The steps that a button of the composer takes on an issue's document: `do` is a verb, and what it is done to.
+"""The steps of the composer's buttons. `do` is a verb and its arguments, separated by colons, such as "up:b001".
 
-A step changes the document it is given and returns the id of the block to look at next, or "". It saves nothing.
+A step changes the given document and returns the id of the block to focus, or "". It does not save.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from newsletter.studio.composer import block_steps, fix_steps
 from newsletter.studio.shared import access, change_notes, document_form
 
 Step = Callable[[Issue, content.Document, str], str]
-"""(issue, its document, what stands behind the colon) -> id of the block to look at. Raises documents.BadForm."""
+"""(issue, its document, the arguments) -> id of the block to focus. Raises document_form.BadForm."""
 
 
 def apply(issue: Issue, document: content.Document, do: str, *, after: str = "") -> str:
-    """Do one step: article:12, up:b1, add:text:b1 …; what it adds goes behind `after`, where that is given.
+    """Apply one step, such as article:12, up:b1 or add:text:b1. A new block is placed after the block `after`.
 
-    Raises documents.BadForm, documents.NotPossible and issues.AlreadyUsed.
+    Raises document_form.BadForm, document_form.StepNotPossible and issues.ArticleAlreadyUsed.
     """
     verb, _colon, rest = do.partition(":")
     step = VERBS.get(verb)
@@ -45,7 +45,7 @@ def _add_article_again(issue: Issue, document: content.Document, rest: str) -> s
 
 
 def _add_article(issue: Issue, document: content.Document, rest: str, *, again: bool) -> str:
-    """article:12 at the end, article:12:b1 behind b1."""
+    """Add an article: "article:12" at the end, "article:12:b1" after block b1."""
     key, _colon, after = rest.partition(":")
     article = article_list.for_newsletter(issue.newsletter).filter(pk=access.parse_number(key)).first()
     if article is None:
@@ -54,7 +54,7 @@ def _add_article(issue: Issue, document: content.Document, rest: str, *, again: 
 
 
 def _add_pasted_url(issue: Issue, document: content.Document, rest: str) -> str:
-    """paste:https://…, the article at an address somebody pasted: read now, which can take ten seconds."""
+    """Read the page at a pasted URL and add it ("paste:https://…"). Reading can take ten seconds."""
     url = rest.strip()
     if not url:
         raise document_form.StepNotPossible(_("Paste the URL of an article first."))
@@ -62,8 +62,7 @@ def _add_pasted_url(issue: Issue, document: content.Document, rest: str) -> str:
         article = articles.add_by_url(url, newsletter=issue.newsletter, now=timezone.now())
     except articles.NotAnArticle as error:
         raise document_form.StepNotPossible(str(error)) from error
-    here = next((block for block in document.blocks if getattr(block, "article", None) == article.pk), None)
-    if here is not None:
+    if any(getattr(block, "article", None) == article.pk for block in document.blocks):
         raise document_form.StepNotPossible(_("“%(title)s” is already in this issue.") % {"title": article.title})
     return _insert_article(issue, document, article, after="", again=False)
 

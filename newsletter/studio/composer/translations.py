@@ -1,4 +1,4 @@
-"""What of an issue is written in which language, block by block, and what happens where a text is missing."""
+"""The table of translations: which blocks are written in which language, and what happens if a text is missing."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class TranslationCell:
 
     language: str
     name: str
-    """Of the policy's field; "" where there is nothing to decide."""
+    """Name of the policy's form field; "" in the default language, which has no policy."""
     policy: str
     state: str
-    """written, begun or empty."""
+    """"written", "begun" or "empty"."""
     said: str
-    """The state, and what a reader gets, in words."""
+    """The state and what readers see, as a sentence."""
     href: str
 
 
@@ -42,7 +42,7 @@ class TranslationRow:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def show(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """The table; a POST keeps what is to be done where a text is missing."""
+    """Show the table. POST saves the policies for missing texts."""
     issue = access.get_issue(request, issue_id)
     if request.method == "POST":
         return _save_policies(request, issue)
@@ -131,7 +131,7 @@ def _describe_state(state: str, policy: str, *, is_default: bool, has_default: b
 
 
 def _save_policies(request: HttpRequest, issue: Issue) -> HttpResponse:
-    """Keep the policies of the table as they were posted; those of blocks that are gone are nobody's loss."""
+    """Save the posted policies. Policies of blocks that were deleted in the meantime are ignored."""
     document = content.parse(issue.content)
     for block in document.blocks:
         for language in issue.newsletter.languages[1:]:
@@ -142,9 +142,9 @@ def _save_policies(request: HttpRequest, issue: Issue) -> HttpResponse:
         if content.dump(document) != issue.content:
             editor, now = access.current_editor(request), timezone.now()
             issues.save(issue, document, version=issue.version, editor=editor, now=now)
-        messages.success(request, _("Kept."))
+        messages.success(request, _("Saved."))
     except issues.Conflict:
         messages.error(request, _("Someone else saved the issue at the same time. Check it and try again."))
-    except issues.WrongState as wrong:
-        messages.error(request, str(wrong))
+    except issues.WrongState as error:
+        messages.error(request, str(error))
     return redirect("issue-languages", issue.pk)

@@ -1,4 +1,4 @@
-"""What the composer offers to put into an issue: articles in bands with the reason of each, and saved blocks."""
+"""The tray of the composer: articles to add, in groups, and saved blocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from newsletter.models import Article, ArticleState, CandidateState, Issue, Issu
 from newsletter.studio.articles import article_list
 
 MAX_ARTICLES = 60
-"""Articles looked at; a search finds the others."""
+"""Only the newest articles are listed; the search finds older ones."""
 MAX_IN_GROUP = 25
 MAX_CANDIDATES = 10
 _ADDRESS = re.compile(r"https?://\S+|(www\.)?([a-z0-9-]+\.)+[a-z]{2,}/\S*", re.IGNORECASE)
@@ -21,7 +21,7 @@ _ADDRESS = re.compile(r"https?://\S+|(www\.)?([a-z0-9-]+\.)+[a-z]{2,}/\S*", re.I
 
 @dataclass(frozen=True)
 class Offer:
-    """An article, and in words why it stands where it does."""
+    """An article in the tray, with the reason for its group as a phrase."""
 
     article: Article
     at: datetime
@@ -41,17 +41,17 @@ class OfferGroup:
 @dataclass(frozen=True)
 class Tray:
     words: str
-    """What was searched for."""
+    """The search words."""
     address: str
-    """The same, where it is the address of a page."""
+    """The search words if they are the URL of a page, else ""."""
     groups: list[OfferGroup]
     left_out: list[article_list.CandidateRow]
-    """Addresses that became no article, with the reason."""
+    """URLs that did not become an article, with the reason."""
     saved: list[SavedBlock]
 
 
 def build(issue: Issue, words: str = "") -> Tray:
-    """The articles that are not in the issue already; those nobody has told yet come first."""
+    """Build the tray of articles that are not in the issue. Unused articles come first."""
     words = " ".join(words.split())[:200]
     address = parse_url(words)
     newsletter = issue.newsletter
@@ -67,7 +67,7 @@ def build(issue: Issue, words: str = "") -> Tray:
         "used": _("Already used"),
         "aside": _("Set aside"),
     }
-    bands = [
+    groups = [
         OfferGroup(key, title, [offer for at, offer in offers if at == key][:MAX_IN_GROUP])
         for key, title in titles.items()
     ]
@@ -75,7 +75,7 @@ def build(issue: Issue, words: str = "") -> Tray:
     return Tray(
         words,
         address,
-        [band for band in bands if band.offers],
+        [group for group in groups if group.offers],
         [] if words else article_list.describe_candidates(left_out),
         list(library.saved_blocks(newsletter)),
     )
@@ -96,5 +96,5 @@ def _reason(row: article_list.ArticleRow) -> str:
 
 
 def parse_url(words: str) -> str:
-    """What was typed, if that is the address of a page rather than words to look for."""
+    """Return `words` if they are the URL of a page, else ""."""
     return words if _ADDRESS.fullmatch(words.strip()) else ""

@@ -1,6 +1,6 @@
-"""The composer: one issue as a form that saves itself, with its preview, checks, undo and history.
+"""The composer: one issue as a form with autosave, preview, checks, undo and history.
 
-Every step is a POST of the whole form and works without script; htmx gets only the parts that changed.
+Every step is a POST of the whole form and works without JavaScript. htmx requests receive only the changed parts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PREVIEW_POLICY = (
 INVERTED_COLOURS_STYLE = (
     "<style>html{background:#fff;filter:invert(1) hue-rotate(180deg)}img{filter:invert(1) hue-rotate(180deg)}</style>"
 )
-"""What mail programs do that turn every colour round, as some do on phones; pictures stay as they are."""
+"""Imitates mail programs that invert all colours in dark mode, as some do on phones. Images are not inverted."""
 RECENT_REVISIONS = 20
 
 
@@ -44,7 +44,7 @@ def compose(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 @require_POST
 def autosave(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """Save the posted form; with `do`, take one step on its blocks as well."""
+    """Save the posted form. If `do` names a step, apply it to the blocks as a second revision."""
     issue = access.get_issue(request, issue_id)
     language = chosen_language(issue, request.POST)
     do, focus = _requested_step(request.POST), ""
@@ -59,15 +59,15 @@ def autosave(request: HttpRequest, issue_id: int) -> HttpResponse:
             issue, focus = _apply_step(request, issue, do)
     except document_form.BadForm:
         return HttpResponseBadRequest(_("This form is incomplete. Reload the page."))
-    except document_form.StepNotPossible as why:
-        return respond(request, issue, language, note=str(why))
+    except document_form.StepNotPossible as error:
+        return respond(request, issue, language, note=str(error))
     except issues.ArticleAlreadyUsed as used:
         note = _("Already used in #%(number)s. Choose “Use again” to add it again.") % {"number": used.issue.number}
         return respond(request, issue, language, note=note)
     except issues.Conflict as conflict:
         return respond(request, issue, language, read=read, conflict=conflict.current, status=409)
-    except issues.WrongState as wrong:
-        return respond(request, issue, language, read=read, note=str(wrong), status=409)
+    except issues.WrongState as error:
+        return respond(request, issue, language, read=read, note=str(error), status=409)
     return respond(request, issue, language, focus=focus, is_whole=bool(do), is_removed=do.startswith("remove:"))
 
 
@@ -83,25 +83,25 @@ def redo(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 @require_POST
 def save_as_copy(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """Keep what was typed as a draft of its own, when somebody else saved the issue meanwhile."""
+    """Save the posted form as a new draft, after another editor saved the issue in the meantime."""
     issue = access.get_issue(request, issue_id)
     language = chosen_language(issue, request.POST)
     try:
         read = read_form(request, issue, language)
     except document_form.BadForm:
         return HttpResponseBadRequest(_("This form is incomplete. Reload the page."))
-    twin = issues.copy(issue, read.document, editor=access.current_editor(request), now=timezone.now())
+    copied_issue = issues.copy(issue, read.document, editor=access.current_editor(request), now=timezone.now())
     messages.success(
         request,
         _("This is your version, saved as issue %(new)s. Issue %(old)s contains the other editor’s version.")
-        % {"new": twin.number, "old": issue.number},
+        % {"new": copied_issue.number, "old": issue.number},
     )
-    return redirect_to(request, compose_url(twin, language))
+    return redirect_to(request, compose_url(copied_issue, language))
 
 
 @require_safe
 def preview(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """The mail itself, in a policy of its own: its inline styles hold, and nothing in it can run."""
+    """Return the mail as a page. Its own Content-Security-Policy allows inline styles and forbids scripts."""
     issue = access.get_issue(request, issue_id)
     language = chosen_language(issue, request.GET)
     name = preview_readers.get_name(issue, language, access.current_editor(request), request.GET.get("reader", ""))
@@ -124,7 +124,7 @@ def preview(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 @require_safe
 def show_checks(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """The checks by themselves: they take longer than a save, so a save does not wait for them."""
+    """Return the checks panel. It is loaded separately because the checks take longer than a save."""
     issue = access.get_issue(request, issue_id)
     language = chosen_language(issue, request.GET)
     context = {"issue": issue, "language": language, **checks_panel.panel_context(issue, language)}
@@ -133,7 +133,7 @@ def show_checks(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 @require_safe
 def show_tray(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """What the tray holds for the words of its search; without script, the page itself."""
+    """Return the search results of the article tray. Without htmx, redirect to the composer with the same query."""
     issue = access.get_issue(request, issue_id)
     language = chosen_language(issue, request.GET)
     if not access.is_htmx(request):
@@ -162,12 +162,12 @@ def read_form(request: HttpRequest, issue: Issue, language: str) -> document_for
 
 
 def posted_version(request: HttpRequest) -> int:
-    """The version of the issue that the form was made of; 0 if it names none."""
+    """The version of the issue that the form was rendered from; 0 if the form has none."""
     return access.parse_number(request.POST.get("version", ""), digits=save_tokens.MAX_DIGITS)
 
 
 def _requested_step(post: QueryDict) -> str:
-    """The step that is asked for. Enter presses "save": with an address in the search of the tray it adds that page."""
+    """The requested step. The Enter key submits "save"; if the tray's search field holds a URL, add that page."""
     do = post.get("do", "")
     if do not in {"save", "find"}:
         return do
@@ -176,19 +176,19 @@ def _requested_step(post: QueryDict) -> str:
 
 
 def _apply_step(request: HttpRequest, issue: Issue, do: str) -> tuple[Issue, str]:
-    """Take a step on the stored blocks, as a revision of its own; with the id of the block to look at next."""
+    """Apply a step to the stored blocks as a separate revision. Return the issue and the id of the block to focus."""
     document = content.parse(issue.content)
     verb, _colon, rest = do.partition(":")
     is_placed = ":" in rest and verb in {"add", "article", "again", "saved"}
     after = "" if is_placed else request.POST.get("after" if verb == "add" else "tray_after", "")
     focus = steps.apply(issue, document, do, after=after)
     editor, now = access.current_editor(request), timezone.now()
-    moved = issues.save(issue, document, version=issue.version, editor=editor, now=now, is_step=True)
-    return moved, focus
+    saved = issues.save(issue, document, version=issue.version, editor=editor, now=now, is_step=True)
+    return saved, focus
 
 
 def store(request: HttpRequest, issue: Issue, document: content.Document) -> Issue:
-    """Save, unless nothing was changed; the version is compared in both cases."""
+    """Save the document if it changed. Raises issues.Conflict if the issue was saved since the form was rendered."""
     version = save_tokens.base_version(request.POST, issue, editor=access.current_editor(request))
     if version == issue.version and content.dump(document) == issue.content:
         return issue
@@ -197,8 +197,8 @@ def store(request: HttpRequest, issue: Issue, document: content.Document) -> Iss
     return stored
 
 
-def _undo_or_redo(request: HttpRequest, issue_id: int, walk: Any) -> HttpResponse:
-    """Undo or redo. What was typed and not saved yet is saved first, so that it is the first thing undone."""
+def _undo_or_redo(request: HttpRequest, issue_id: int, operation: Any) -> HttpResponse:
+    """Undo or redo. Unsaved changes of the form are saved first, so that undo reverts them first."""
     issue = access.get_issue(request, issue_id)
     language = chosen_language(issue, request.POST)
     note = ""
@@ -209,15 +209,15 @@ def _undo_or_redo(request: HttpRequest, issue_id: int, walk: Any) -> HttpRespons
             version = issue.version
         else:
             version = posted_version(request)
-        issue = walk(issue, version=version, editor=access.current_editor(request), now=timezone.now())
+        issue = operation(issue, version=version, editor=access.current_editor(request), now=timezone.now())
     except document_form.BadForm:
         return HttpResponseBadRequest(_("This form is incomplete. Reload the page."))
-    except issues.NoSuchRevision as nothing:
-        note = str(nothing)
+    except issues.NoSuchRevision as error:
+        note = str(error)
     except issues.Conflict as conflict:
         return respond(request, issue, language, read=read, conflict=conflict.current, status=409)
-    except issues.WrongState as wrong:
-        return respond(request, issue, language, read=read, note=str(wrong), status=409)
+    except issues.WrongState as error:
+        return respond(request, issue, language, read=read, note=str(error), status=409)
     return respond(request, issue, language, note=note, is_whole=True)
 
 
@@ -237,7 +237,7 @@ def respond(
     is_removed: bool = False,
     status: int = 200,
 ) -> HttpResponse:
-    """The changed parts for htmx; for a plain form the page again, or a redirect to it where all went well."""
+    """Answer a POST. htmx receives the changed parts. A plain form receives a redirect, or the page if status is not 200."""
     if not access.is_htmx(request):
         if status == 200:
             if note:
@@ -260,7 +260,7 @@ def respond(
 
 
 def respond_with_card(request: HttpRequest, issue: Issue, language: str, block_id: str) -> HttpResponse:
-    """One card that a step changed, with the state that belongs to it; for script."""
+    """Answer an htmx request with one changed card and the save state."""
     save_tokens.remember_save(request.POST, issue, editor=access.current_editor(request))
     context = _shared_context(request, issue, language, read=None, conflict=None, note="") | _blocks_context(
         request, issue, language
@@ -272,7 +272,7 @@ def respond_with_card(request: HttpRequest, issue: Issue, language: str, block_i
 
 
 def _search_words(request: HttpRequest) -> str:
-    """What the tray is searched for; an address that was just read is not kept."""
+    """The search words of the tray. A URL that was added by this request is cleared."""
     words = str(request.POST.get("q", "") if request.method == "POST" else request.GET.get("q", ""))
     return "" if request.method == "POST" and request.POST.get("do") != "find" and tray.parse_url(words) else words
 
@@ -304,7 +304,7 @@ def _shared_context(
     conflict: Issue | None,
     note: str,
 ) -> dict[str, Any]:
-    """What every answer shows: state, version, tabs, undo, the line in the inbox."""
+    """Context of every answer: save state, version, language tabs, undo, inbox preview."""
     newsletter = issue.newsletter
     stored = content.parse(issue.content)
     may_undo, may_redo = issues.undo_redo_available(issue)
@@ -339,7 +339,7 @@ def _shared_context(
 def _blocks_context(
     request: HttpRequest, issue: Issue, language: str, *, read: document_form.ParsedForm | None = None
 ) -> dict[str, Any]:
-    """The fields: envelope and one card a block, and what is known about them."""
+    """Context of the fields: the envelope and one card for each block, with errors, warnings and change notes."""
     newsletter = issue.newsletter
     document = read.document if read else content.parse(issue.content)
     typed, errors = (read.typed, read.errors) if read else ({}, {})
@@ -383,10 +383,10 @@ def _render_locked(request: HttpRequest, issue: Issue) -> HttpResponse:
 
 
 def compose_url(issue: Issue, language: str, **query: str) -> str:
-    """The composer's page in a language."""
-    here = {"language": language if language != issue.newsletter.default_language else "", **query}
-    kept = urlencode({name: value for name, value in here.items() if value})
-    return reverse("issue-compose", args=[issue.pk]) + (f"?{kept}" if kept else "")
+    """The URL of the composer in a language. Empty parameters are left out."""
+    parameters = {"language": language if language != issue.newsletter.default_language else "", **query}
+    encoded = urlencode({name: value for name, value in parameters.items() if value})
+    return reverse("issue-compose", args=[issue.pk]) + (f"?{encoded}" if encoded else "")
 
 
 def _pictures_url(issue: Issue, language: str, block_id: str) -> str:
