@@ -125,7 +125,7 @@ class ConsentTextForm(StudioFormMixin, forms.Form):
     purpose = forms.ChoiceField(choices=Purpose.choices, widget=forms.HiddenInput)
     language = forms.ChoiceField(widget=forms.HiddenInput)
     text = forms.CharField(
-        label=gettext_lazy("What the reader agrees to"),
+        label=gettext_lazy("Consent text"),
         min_length=20,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 4}),

@@ -189,8 +189,8 @@ def editor_entries(span: TimelineQuery) -> Iterable[TimelineEntry]:
 
 CHANGE_LABELS: dict[str, Callable[[], str]] = {
     "reader-unsubscribed": lambda: _("Unsubscribed in the studio"),
-    "reader-suppressed": lambda: _("All mail stopped in the studio"),
-    "reader-allowed": lambda: _("Mail allowed again in the studio"),
+    "reader-suppressed": lambda: _("All mail blocked in the studio"),
+    "reader-allowed": lambda: _("Mail unblocked in the studio"),
 }
 REASON_LABELS: dict[str, Callable[[], str]] = {
     "asked_by_mail": lambda: _("requested by mail"),

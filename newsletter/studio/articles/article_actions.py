@@ -194,7 +194,7 @@ def append_articles(
 
 def _report_added(request: HttpRequest, chosen: list[Article], draft: Issue, count: int) -> None:
     if len(chosen) == 1:
-        said = _("“%(title)s” is in the draft of #%(number)s.")
+        said = _("“%(title)s” was added to the draft of #%(number)s.")
     else:
         said = ngettext(
             "%(count)s article was added to the draft of #%(number)s.",

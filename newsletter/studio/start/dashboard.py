@@ -118,7 +118,7 @@ def _newsletter_setup_steps(newsletter: Newsletter) -> Iterable[SetupStep]:
     )
     yield SetupStep(
         _("First issue"),
-        _("Start a draft; nothing goes out until you schedule it."),
+        _("Start a draft. Nothing is sent until you schedule it."),
         reverse("issue-list"),
         first_issue is not None,
         60,
@@ -145,7 +145,7 @@ def _issue_action_items(editor: Editor, mine: list[Newsletter]) -> Iterable[Acti
     for issue in current.filter(status=IssueStatus.PAUSED):
         title = _("Issue %(number)s is paused") % {"number": issue.number}
         url = optional_url("issue-progress", issue.pk) or reverse("issue-compose", args=[issue.pk])
-        yield ActionItem(title, issue.pause_reason or _("Somebody paused it."), url, "circle-pause", "danger")
+        yield ActionItem(title, issue.pause_reason or _("Someone paused it."), url, "circle-pause", "danger")
     for issue in current.filter(status__in=EDITABLE):
         yield from _untranslated_items(issue)
     for newsletter in mine:
@@ -157,9 +157,9 @@ def _issue_action_items(editor: Editor, mine: list[Newsletter]) -> Iterable[Acti
         yield ActionItem(_("A feed could not be read"), source.error, url, "rss")
     for issue in current.filter(status=IssueStatus.IN_REVIEW):
         if roles.is_allowed(editor, roles.Action.APPROVE, issue.newsletter):
-            title = _("Issue %(number)s waits for approval") % {"number": issue.number}
+            title = _("Issue %(number)s is waiting for approval") % {"number": issue.number}
             url = optional_url("issue-review", issue.pk) or reverse("issue-compose", args=[issue.pk])
-            yield ActionItem(title, _("Somebody asked for a second pair of eyes."), url, "eye")
+            yield ActionItem(title, _("Someone requested a second person’s approval."), url, "eye")
 
 
 def _thin_week_item(coming: preparation.UpcomingDraft) -> ActionItem:
@@ -171,8 +171,8 @@ def _thin_week_item(coming: preparation.UpcomingDraft) -> ActionItem:
 def describe_thin_week(coming: preparation.UpcomingDraft) -> str:
     picks = len(coming.found.picks) if coming.found else 0
     said = ngettext(
-        "For %(moment)s your rule finds %(picked)s article, and you want at least %(fewest)s. Nothing is sent.",
-        "For %(moment)s your rule finds %(picked)s articles, and you want at least %(fewest)s. Nothing is sent.",
+        "For %(moment)s your rule finds %(picked)s article, but at least %(fewest)s are required. Nothing is sent.",
+        "For %(moment)s your rule finds %(picked)s articles, but at least %(fewest)s are required. Nothing is sent.",
         picks,
     )
     moment = format_datetime(coming.slot, coming.newsletter.zone)
@@ -190,7 +190,7 @@ def _untranslated_items(issue: Issue) -> Iterable[ActionItem]:
             "%(count)s blocks of Issue %(number)s have no %(language)s version",
             count,
         ) % {"count": count, "number": issue.number, "language": formatting.language_name(language)}
-        why = _("Translate, leave out, or show the first language with a note.")
+        why = _("Translate them, leave them out, or show the first language with a note.")
         yield ActionItem(title, why, f"{reverse('issue-compose', args=[issue.pk])}?language={language}", "languages")
 
 
@@ -258,9 +258,11 @@ def pick_again(request: HttpRequest, issue_id: int) -> HttpResponse:
     try:
         preparation.refill(issue, editor=access.current_editor(request), now=timezone.now())
     except (issues.Conflict, issues.WrongState):
-        messages.error(request, _("Somebody changed this issue a moment ago. Open it and look."))
+        messages.error(request, _("Someone just changed this issue. Open it to see the changes."))
     else:
-        messages.success(request, _("Picked again. Undo in the composer brings back what was in it."))
+        messages.success(
+            request, _("The articles were picked again. Use Undo in the composer to restore the previous ones.")
+        )
     return redirect("studio-start")
 
 

@@ -244,7 +244,7 @@ def _create_newsletter(request: HttpRequest, token: str, reading: SiteReading) -
     audit_log.record(request, "newsletter-created", newsletter=newsletter, subject=f"newsletter {newsletter.pk}")
     for _source in newsletter.sources.all():
         audit_log.record(request, "source-added", newsletter=newsletter, subject=f"newsletter {newsletter.pk}")
-    messages.success(request, _("“%(title)s” is there, and its first draft with it.") % {"title": newsletter.title})
+    messages.success(request, _("“%(title)s” and its first draft were created.") % {"title": newsletter.title})
     return redirect("site-sender", newsletter.slug)
 
 
@@ -281,8 +281,8 @@ def _path_and_query(url: str) -> str:
 
 def _describe_reading(reading: SiteReading) -> str:
     said = ngettext(
-        "Read in %(seconds)s s: the front page, what lists the articles, and %(count)s article page.",
-        "Read in %(seconds)s s: the front page, what lists the articles, and %(count)s article pages.",
+        "Read in %(seconds)s s: the front page, the list of articles, and %(count)s article page.",
+        "Read in %(seconds)s s: the front page, the list of articles, and %(count)s article pages.",
         len(reading.told),
     )
     return said % {"seconds": max(1, round(reading.seconds)), "count": len(reading.told)}
@@ -309,15 +309,15 @@ def _describe_languages(reading: SiteReading) -> str:
     first = reading.languages[0]
     originals = [item for item in reading.told if (item.language or first) == first]
     said = [
-        _("%(articles)s in %(language)s read")
+        _("%(articles)s in %(language)s")
         % {"articles": _count_articles(len(originals)), "language": language_name(first)}
     ]
     told = {item.url for item in reading.told}
     for code in reading.languages[1:]:
         count = sum(item.alternates.get(code) in told for item in originals)
         twins = ngettext(
-            "%(count)s has a twin in %(language)s, named by the pages themselves (hreflang)",
-            "%(count)s have a twin in %(language)s, named by the pages themselves (hreflang)",
+            "%(count)s has a translation in %(language)s, as its page states (hreflang)",
+            "%(count)s have a translation in %(language)s, as their pages state (hreflang)",
             count,
         )
         said.append(twins % {"count": count, "language": language_name(code)})
@@ -334,16 +334,18 @@ def _describe_colour(reading: SiteReading) -> dict[str, Any]:
         "before": f"{colours.contrast(said, colours.PAPER):.1f}" if said else "",
     }
     if not said:
-        words = _("Your site names no colour of its own; this is ours. %(ratio)s : 1 on white, easy to read.")
+        words = _(
+            "Your site does not specify a colour, so a default is used. Contrast on white: %(ratio)s : 1, easy to read."
+        )
     elif accent == said.upper():
-        words = _("%(ratio)s : 1 on white, easy to read.")
+        words = _("Contrast on white: %(ratio)s : 1, easy to read.")
     elif accent == colours.readable_accent(said):
         words = _(
-            "Your site’s %(said)s has %(before)s : 1 on white; made darker until it is easy to read: %(ratio)s : 1."
+            "Your site’s %(said)s has a contrast of %(before)s : 1 on white. It was darkened to %(ratio)s : 1 to be easy to read."
         )
     else:
-        words = _("Your choice: %(ratio)s : 1 on white, easy to read.")
-    partner = _("Its partner for dark mail is %(dark)s.") % {"dark": look.accent_dark}
+        words = _("Your choice. Contrast on white: %(ratio)s : 1, easy to read.")
+    partner = _("The colour for dark mail is %(dark)s.") % {"dark": look.accent_dark}
     return {"light": accent, "dark": look.accent_dark, "said": f"{words % figures} {partner}"}
 
 
@@ -360,7 +362,7 @@ def _describe_zone(reading: SiteReading) -> dict[str, str]:
     elif reading.site.time_zone:
         why = _("Your choice (%(offset)s)") % {"offset": short}
     else:
-        why = _("Your articles do not say theirs (%(offset)s). Please check.") % {"offset": short}
+        why = _("Your articles do not state a time zone (%(offset)s). Please check.") % {"offset": short}
     return {"name": str(name), "why": why}
 
 

@@ -27,7 +27,7 @@ PAGE_SIZE = 30
 STATUS_GROUPS = {
     "": (gettext_lazy("All"), tuple(IssueStatus)),
     "draft": (gettext_lazy("Drafts"), EDITABLE),
-    "on-the-way": (gettext_lazy("On the way"), (IssueStatus.SCHEDULED, IssueStatus.SENDING, IssueStatus.PAUSED)),
+    "on-the-way": (gettext_lazy("In progress"), (IssueStatus.SCHEDULED, IssueStatus.SENDING, IssueStatus.PAUSED)),
     "sent": (gettext_lazy("Sent"), (IssueStatus.SENT,)),
     "cancelled": (gettext_lazy("Cancelled"), (IssueStatus.CANCELLED,)),
 }
@@ -124,5 +124,5 @@ def delete(request: HttpRequest, issue_id: int) -> HttpResponse:
 def bring_back(request: HttpRequest, issue_id: int) -> HttpResponse:
     issue = access.get_issue(request, issue_id, deleted=True)
     issues.undelete(issue, editor=access.current_editor(request), now=timezone.now())
-    messages.success(request, _("Issue %(number)s is back.") % {"number": issue.number})
+    messages.success(request, _("Issue %(number)s was restored.") % {"number": issue.number})
     return redirect("issue-compose", issue.pk)

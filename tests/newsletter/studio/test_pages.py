@@ -244,7 +244,7 @@ def test_an_article_goes_into_the_draft(studio, newsletter):
     page = studio.post(reverse("article-use"), {"article": article.pk}, follow=True).text
 
     assert list(article.issues.all()) == [issue]
-    assert f"is in the draft of #{issue.number}." in page
+    assert f"added to the draft of #{issue.number}." in page
 
 
 def test_without_a_draft_an_article_starts_an_issue(studio, newsletter):

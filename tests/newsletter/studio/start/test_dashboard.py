@@ -114,7 +114,7 @@ def test_a_thin_week_is_said_in_words(studio, newsletter, monday):
 
     page = start_page(studio)
 
-    said = "For Tuesday, 1 December 2026, 08:00 WIB your rule finds 2 articles, and you want at least 3."
+    said = "For Tuesday, 1 December 2026, 08:00 WIB your rule finds 2 articles, but at least 3 are required."
     assert page.count(said) == 2  # where the draft would be, and among what needs somebody
     assert "No draft for Ringkasan mingguan: too few new articles" in page
 

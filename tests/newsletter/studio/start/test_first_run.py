@@ -59,13 +59,13 @@ def test_without_script_one_post_reads_everything(studio, reading):
     page = words(studio.get(reading))
 
     assert "This is what we found" in page
-    assert "Read in 1 s: the front page, what lists the articles, and 9 article pages." in page
+    assert "Read in 1 s: the front page, the list of articles, and 9 article pages." in page
     assert "<code>/demo/umpan.xml</code>" in page
     assert "6 articles, newest" in page
     assert "4 sections" in page
     assert "Indonesian, English" in page
-    assert "3 have a twin in English, named by the pages themselves (hreflang)" in page
-    assert "Your site’s #7FC7BE has 1.9 : 1 on white; made darker until it is easy to read:" in page
+    assert "3 have a translation in English, as their pages state (hreflang)" in page
+    assert "Your site’s #7FC7BE has a contrast of 1.9 : 1 on white. It was darkened to" in page
     assert "WIB: Jakarta" in page
     assert "From the dates of your articles (+07:00)" in page
     assert "Jl. Contoh No. 10<br>Jakarta 12345" in page
