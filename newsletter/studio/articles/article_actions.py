@@ -1,4 +1,4 @@
-"""What the buttons of the article list do: add by address, put into the draft, set aside, answer a change."""
+"""The buttons of the article list: add by URL, add to the draft, set aside, accept or reject a change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILTER_PARAMETERS = ("state", "q", "page")
 
 
 class TooManyBlocks(Exception):
-    """The draft cannot hold so many blocks; the message says so to a person."""
+    """The draft would exceed the maximum number of blocks. The message is shown to the editor."""
 
 
 # --- adding ----------------------------------------------------------------------------------------------------------
@@ -34,7 +34,7 @@ class TooManyBlocks(Exception):
 
 @require_POST
 def add(request: HttpRequest) -> HttpResponse:
-    """Read the page behind an address and keep it as an article."""
+    """Read the page at a URL and store it as an article."""
     newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
     form = ArticleUrlForm(request.POST)
     if not form.is_valid():
@@ -54,7 +54,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def paste(request: HttpRequest) -> HttpResponse:
-    """Put many addresses in line; a worker reads them."""
+    """Enqueue several URLs. A worker reads them."""
     newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
     form = ArticleUrlsForm(request.POST)
     if not form.is_valid():
@@ -92,9 +92,9 @@ def _describe_rejected(pasted: articles.PasteResult) -> str:
 
 @require_POST
 def try_again(request: HttpRequest) -> HttpResponse:
-    """Read addresses once more that gave no article: those named, or `all` that somebody pasted.
+    """Read URLs again that did not become articles: the given ones, or with `all` every pasted one.
 
-    `anyway` takes one now, though its page looks like none.
+    With `anyway`, add the given page immediately, even if it does not look like an article.
     """
     newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
     left_out = newsletter.candidates.filter(state=CandidateState.SKIPPED, article__isnull=True)
@@ -131,9 +131,9 @@ def _add_anyway(request: HttpRequest, candidate: Candidate, newsletter: Newslett
 
 @require_POST
 def add_to_draft(request: HttpRequest) -> HttpResponse:
-    """Put articles into the draft, or into a new issue where there is no draft. A second use wants `again`.
+    """Add articles to the draft, or to a new issue if there is no draft. Used articles are added only with `again`.
 
-    One goes in and the list stays; with `many` the composer opens.
+    A single article redirects to the list. With `many`, redirect to the composer.
     """
     newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
     is_many = request.POST.get("many") == "yes"
@@ -171,10 +171,13 @@ def add_to_draft(request: HttpRequest) -> HttpResponse:
 def append_articles(
     chosen: list[Article], newsletter: Newsletter, draft: Issue | None, *, editor: Editor, now: datetime
 ) -> tuple[Issue, int]:
-    """Tell these articles at the end of the draft, in one step that undo takes back; the draft, and how many were new to it."""
+    """Append articles to the draft in one revision. Return the draft and the number of added articles.
+
+    Articles that are in the draft already are skipped. Raises TooManyBlocks, issues.Conflict and issues.WrongState.
+    """
     document = content.parse(draft.content if draft else {})
-    there = set(document.article_ids())
-    fresh = [article for article in chosen if article.pk not in there]
+    in_draft = set(document.article_ids())
+    fresh = [article for article in chosen if article.pk not in in_draft]
     if len(document.blocks) + len(fresh) > document_form.MAX_BLOCKS:
         raise TooManyBlocks(
             _("An issue can have at most %(most)s blocks. Choose fewer articles.") % {"most": document_form.MAX_BLOCKS}
@@ -212,7 +215,7 @@ def _ask_about_reuse(
     used: list[article_list.ArticleRow],
     draft: Issue | None,
 ) -> HttpResponse:
-    """Some of the chosen articles were told before: all of them, or only the new ones?"""
+    """Ask whether to add all selected articles or only those that were not used before."""
     keys = {row.article.pk for row in used}
     context = {
         "section": "articles",
@@ -226,14 +229,14 @@ def _ask_about_reuse(
 
 
 def _chosen_articles(newsletter: Newsletter, keys: Iterable[str]) -> list[Article]:
-    """The articles of these ids, in the order in which they were chosen; gone ones cannot be."""
+    """The articles with these ids, in the posted order. Deleted articles are left out."""
     wanted = _parse_ids(keys)
     found = article_list.for_newsletter(newsletter).filter(pk__in=wanted, state=ArticleState.LIVE)
     return sorted(found, key=lambda article: wanted.index(article.pk))
 
 
 def _used_elsewhere(chosen: list[Article], draft: Issue | None) -> list[article_list.ArticleRow]:
-    """Those that another issue of the newsletter tells."""
+    """The articles that another issue of the newsletter contains."""
     return [row for row in article_list.build_rows(chosen, draft) if row.used_in and row.state != "draft"]
 
 
@@ -242,7 +245,7 @@ def _used_elsewhere(chosen: list[Article], draft: Issue | None) -> list[article_
 
 @require_POST
 def set_aside(request: HttpRequest) -> HttpResponse:
-    """Offer an article no more. The list that follows has the way back."""
+    """Remove an article from the suggestions. The next page shows an undo button."""
     newsletter, article = _get_article(request)
     articles.set_aside(article, newsletter=newsletter, editor=access.current_editor(request), now=timezone.now())
     return redirect(_return_url(request, newsletter, aside=str(article.pk)))
@@ -261,7 +264,7 @@ def bring_back(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def answer_change(request: HttpRequest) -> HttpResponse:
-    """Take an article's new words into the draft, or keep the draft's, without opening it."""
+    """Accept or reject an article's new text for the current draft, without opening the composer."""
     newsletter = requested_newsletter(request, request.POST.get("newsletter", ""))
     draft = article_list.current_draft(newsletter)
     answers = {"take": article_changes.update_block, "keep": article_changes.dismiss_change}
@@ -291,11 +294,11 @@ def list_url(newsletter: Newsletter) -> str:
 
 
 def _return_url(request: HttpRequest, newsletter: Newsletter, **more: str) -> str:
-    """The list as it was filtered; `back` holds its query."""
-    asked = QueryDict(request.POST.get("back", "")[:500])
+    """The URL of the list with its filters, which the form posts as a query string in `back`."""
+    posted = QueryDict(request.POST.get("back", "")[:500])
     query = QueryDict(mutable=True)
     query["newsletter"] = newsletter.slug
-    query.update({name: asked[name] for name in FILTER_PARAMETERS if asked.get(name)})
+    query.update({name: posted[name] for name in FILTER_PARAMETERS if posted.get(name)})
     query.update(more)
     return f"{reverse('article-list')}?{query.urlencode()}"
 

@@ -1,4 +1,4 @@
-"""The articles that issues are made of: the list, with each one's state in words. What its buttons do is in `gathering`."""
+"""The list of articles with the state of each. The actions of its buttons are in `article_actions`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PAGE_SIZE = 40
 TRAY_SIZE = 25
 MAX_CANDIDATES = 20
 CANDIDATE_MAX_AGE = timedelta(days=30)
-"""How long an address that gave no article stands in the list of all; under "Skipped" it stays."""
+"""How long a URL that did not become an article is shown under "All". Under "Skipped" it stays."""
 STATE_LABELS: dict[str, Promise] = {
     "": gettext_lazy("All"),
     "new": gettext_lazy("New"),
@@ -138,7 +138,7 @@ def for_newsletter(newsletter: Newsletter, words: str = "") -> QuerySet[Article]
 
 
 def current_draft(newsletter: Newsletter) -> Issue | None:
-    """The newest for everybody: a correction by mail takes no articles."""
+    """The newest draft for all readers. Correction mails, which have an audience of their own, do not count."""
     drafts = newsletter.issues.filter(status__in=EDITABLE, deleted_at__isnull=True, audience={})
     return drafts.order_by("-created_at").first()
 
@@ -175,15 +175,17 @@ def _build_row(article: Article, draft: Issue | None, changes: list[change_notes
 
 
 def tray_rows(issue: Issue) -> list[ArticleRow]:
-    """What the composer offers: the newest articles that are not in the issue already, and that nobody set aside."""
+    """The newest articles that are not in the issue and were not set aside."""
     found = for_newsletter(issue.newsletter).filter(state=ArticleState.LIVE).exclude(issues=issue)
     return build_rows(found.exclude(_is_set_aside(issue.newsletter))[:TRAY_SIZE], issue)
 
 
 def candidates_without_article(newsletter: Newsletter, words: str = "") -> QuerySet[Candidate]:
-    """Addresses that somebody pasted and that are not read yet, and those that gave no article."""
+    """Pasted URLs that are still to be read, and URLs that did not become articles."""
     found = newsletter.candidates.filter(article__isnull=True).select_related("asked_by")
-    found = found.exclude(state=CandidateState.WAITING, asked_by__isnull=True)  # twins: nobody asked
+    found = found.exclude(
+        state=CandidateState.WAITING, asked_by__isnull=True
+    )  # translations that the reader enqueued itself
     for word in words.split()[:8]:
         found = found.filter(Q(url__icontains=word) | Q(title__icontains=word))
     return found
@@ -215,14 +217,14 @@ def _filter_by_state(
 
 
 def _changes_by_article(draft: Issue | None) -> dict[int, list[change_notes.ChangeNote]]:
-    """For each article that the draft tells, by the id the list shows: what its pages say by now."""
+    """Change notes by article id, for the articles in the draft whose pages have changed."""
     if draft is None:
         return {}
-    telling = {block.id: getattr(block, "article", None) for block in content.parse(draft.content).blocks}
+    articles_by_block = {block.id: getattr(block, "article", None) for block in content.parse(draft.content).blocks}
     language = draft.newsletter.default_language
     found: dict[int, list[change_notes.ChangeNote]] = {}
     for change in article_changes.find_changes(draft):
-        article = telling.get(change.block)
+        article = articles_by_block.get(change.block)
         if article is not None and change.kind != "unreachable":
             found.setdefault(article, []).append(change_notes.build_note(change, language=language))
     return found
@@ -238,14 +240,14 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def show_waiting(request: HttpRequest) -> HttpResponse:
-    """How far the pasted addresses are; the list asks for this while some wait."""
+    """The number of URLs still to be read. The list polls this while it is not 0."""
     newsletter = requested_newsletter(request, request.GET.get("newsletter", ""))
     context = {"newsletter": newsletter, "waiting": _count_waiting(newsletter), "is_asked": True}
     return render(request, "studio/articles/_waiting_urls.html", context)
 
 
 def requested_newsletter(request: HttpRequest, slug: str) -> Newsletter:
-    """The one asked for, or the editor's first."""
+    """The newsletter with this slug, or the editor's first one."""
     if slug:
         return access.get_newsletter(request, slug, roles.Action.WRITE)
     mine = roles.allowed_newsletters(access.current_editor(request), roles.Action.WRITE)
@@ -314,7 +316,7 @@ def _candidate_rows(newsletter: Newsletter, words: str, state: str) -> list[Cand
 
 
 def describe_candidates(candidates: Iterable[Candidate]) -> list[CandidateRow]:
-    """Addresses with their reasons in the language of whoever looks."""
+    """Rows of the candidates, with the reasons in the active language."""
     return [CandidateRow(one, one.created_at, articles.translate_reason(one.reason)) for one in candidates]
 
 
@@ -323,18 +325,18 @@ def _count_waiting(newsletter: Newsletter) -> int:
 
 
 def _count_failed(newsletter: Newsletter) -> int:
-    """How many addresses that somebody pasted gave no article."""
+    """The number of pasted URLs that did not become articles."""
     return candidates_without_article(newsletter).filter(state=CandidateState.SKIPPED, asked_by__isnull=False).count()
 
 
 def _just_set_aside(request: HttpRequest, newsletter: Newsletter) -> Article | None:
-    """The article that was set aside a moment ago, to offer its way back."""
+    """The article that was just set aside, to show an undo button."""
     key = access.parse_number(request.GET.get("aside", ""))
     return for_newsletter(newsletter).filter(_is_set_aside(newsletter), pk=key).first() if key else None
 
 
 def _group_by_age(found: list[ArticleRow | CandidateRow], last: Issue | None) -> list[dict[str, Any]]:
-    """Rows since the last issue apart from older ones; one band without a title where nothing was sent yet."""
+    """Split the rows at the time of the last sent issue. Return one group without a title if nothing was sent yet."""
     if last is None or last.sent_at is None:
         return [{"title": "", "rows": found}] if found else []
     since = [row for row in found if row.at > last.sent_at]

@@ -1,4 +1,4 @@
-"""Where a newsletter's articles come from: its feeds and sitemaps, how each one is doing, and what can be done about it."""
+"""The sources of a newsletter's articles: feeds and sitemaps with their state, and the buttons to read or stop them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SourceForm(ArticleUrlForm):
 
 @dataclass(frozen=True)
 class SourceRow:
-    """A source, and how it is doing."""
+    """A source with its counts and its last error."""
 
     source: Source
     articles: int
@@ -85,7 +85,7 @@ def fetch(request: HttpRequest, source_id: int) -> HttpResponse:
 
 @require_POST
 def toggle(request: HttpRequest, source_id: int) -> HttpResponse:
-    """Stop reading a feed, or start again; its articles stay."""
+    """Stop or resume reading a feed. Its articles are kept."""
     source = _get_source(request, source_id)
     was_active = source.is_active
     if was_active:
@@ -106,7 +106,7 @@ def _get_source(request: HttpRequest, source_id: int) -> Source:
 
 
 def _fetch(request: HttpRequest, source: Source) -> HttpResponse:
-    """Read the feed now, and say what came of it."""
+    """Read the feed now and show the result as a message."""
     outcome = articles.collect(source, now=timezone.now())
     if outcome.error:
         messages.error(

@@ -1,4 +1,4 @@
-"""Logging in and out, and a forgotten password. Nothing of allauth's sign-up or address management."""
+"""URLs for login, logout and password reset. allauth's sign-up and address management are left out."""
 
 from allauth.account import views
 from django.urls import path, re_path

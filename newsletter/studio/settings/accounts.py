@@ -1,4 +1,7 @@
-"""How editors log in: by invitation only; allauth does the rest, throttled by its own limits. And one's own account."""
+"""Login of editors, invitations, and the account page. Accounts are created by invitation only.
+
+allauth handles login and password reset and applies its own rate limits.
+"""
 
 from __future__ import annotations
 
@@ -44,21 +47,21 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return False
 
     def get_reset_password_from_key_url(self, key: str) -> str:
-        """On our own address, whatever name the request came under."""
+        """Build the link from SITE_URL, not from the Host header of the request, which a client can forge."""
         uid, _dash, token = key.partition("-")
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": uid, "key": token})
         return urljoin(settings.SITE_URL, path)
 
     def send_password_reset_mail(self, user: Editor, email: str, context: dict[str, Any]) -> None:
-        """To the address on file, in the editor's own language."""
+        """Send the mail to the stored address, in the editor's language."""
         _send_mail("account/email/password_reset_key", user, {"url": context["password_reset_url"]})
 
     def add_message(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Our pages say what happened; allauth's own messages would say it twice."""
+        """Add no message: the templates show the result already."""
 
 
 class InvalidForm422Mixin:
-    """A form with mistakes answers 422, as all forms of the studio do."""
+    """Answer 422 if the form is invalid, as all forms of the studio do."""
 
     def form_invalid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_invalid(form)  # type: ignore[misc]  # beside allauth's form views
@@ -79,7 +82,7 @@ class PasswordResetFromKeyView(InvalidForm422Mixin, views.PasswordResetFromKeyVi
 
 
 def send_invitation(editor: Editor, newsletter: Newsletter, *, by: Editor) -> None:
-    """Mail `editor` a link to choose a password with. Raises OSError (SMTPException is one) if mail cannot leave."""
+    """Send `editor` a link to choose a password. Raises OSError (SMTPException is one) if the mail cannot be sent."""
     key = f"{user_pk_to_url_str(editor)}-{default_token_generator.make_token(editor)}"
     url = AccountAdapter().get_reset_password_from_key_url(key)
     context = {"url": url, "newsletter": newsletter, "inviter": by}
@@ -101,7 +104,7 @@ def _send_mail(template: str, editor: Editor, context: dict[str, Any]) -> None:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_account(request: HttpRequest) -> HttpResponse:
-    """Name, language, look."""
+    """Edit name, language and appearance."""
     form = ProfileForm(
         request.POST or None, instance=access.current_editor(request), theme=request.COOKIES.get("theme", "")
     )
@@ -126,7 +129,7 @@ def _remember_theme(response: HttpResponse, theme: str) -> None:
 @sensitive_post_parameters()
 @require_http_methods(["POST"])
 def change_password(request: HttpRequest) -> HttpResponse:
-    """A new password; every other session of this editor ends with it."""
+    """Change the password. All other sessions of the editor end."""
     if response := ratelimit.consume_or_429(request, action="change_password", user=request.user):
         return response  # type: ignore[no-any-return]
     form = PasswordForm(access.current_editor(request), request.POST)

@@ -1,4 +1,4 @@
-"""The log of who did what: written for settings and roles, and shown to administrators in words."""
+"""The activity log: `record` adds an entry, the page shows entries to administrators as sentences."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ ACTION_LABELS: dict[str, Promise] = {
     "source-added": gettext_lazy("added a feed to"),
     "source-removed": gettext_lazy("stopped a feed of"),
 }
-"""Verbs of the sentence "Ayu approved Issue 12"; an action without one shows as it is stored."""
+"""Verbs of the sentence "Ayu approved Issue 12". An action without a verb is shown as it is stored."""
 
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One entry in words."""
+    """One entry as the parts of a sentence."""
 
     who: str
     did: str
@@ -97,7 +97,7 @@ def record(request: HttpRequest, action: str, *, newsletter: Newsletter | None, 
 
 @require_safe
 def show(request: HttpRequest) -> HttpResponse:
-    """Everything done in the newsletters that one administers, newest first."""
+    """Show the activity in the newsletters that the editor administers, newest first."""
     mine = roles.allowed_newsletters(access.current_editor(request), roles.Action.ADMINISTER)
     if not mine:
         roles.deny(access.current_editor(request), roles.Action.ADMINISTER)

@@ -1,4 +1,4 @@
-"""The rhythm of a newsletter and the rule of its prepared drafts: as fields of the settings, and in words."""
+"""The publishing schedule of a newsletter and the rule of its prepared drafts: form fields and descriptions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ClockField(forms.TimeField):
 
 
 class DraftScheduleForm(forms.Form):
-    """Cleaned into `cadence` and `draft_rule` as a newsletter stores them. Nothing ticked is no rhythm."""
+    """The values of `Newsletter.cadence` and `draft_rule`. Without a ticked day there is no publishing schedule."""
 
     days = forms.TypedMultipleChoiceField(
         label=gettext_lazy("Issues are sent on"),

@@ -116,12 +116,12 @@ def _form_page(request: HttpRequest, form: NewsletterForm, *, status: int) -> Ht
 
 
 def _default_newsletter() -> Newsletter:
-    """What the form of a new newsletter proposes."""
+    """The initial values of the form for a new newsletter."""
     return Newsletter(cadence=schedule.DEFAULT_CADENCE.to_json(), draft_rule=preparation.DraftRule().to_json())
 
 
 def _describe_colour(accent: str) -> dict[str, Any] | None:
-    """The accent as mails will show it; None while it is no colour."""
+    """The accent colour in light and dark mail, with contrasts. None if `accent` is not a colour."""
     try:
         ratio = colours.contrast(accent, colours.PAPER)
         look = colours.build_palette(accent)

@@ -1,4 +1,4 @@
-"""Who may open what. Another newsletter's things are not there (404); one's own may be out of reach (403)."""
+"""Access checks of the studio. Objects of other newsletters answer 404; a missing permission answers 403."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from newsletter.roles import Action
 
 
 def current_editor(request: HttpRequest) -> Editor:
-    """Whoever is logged in; `ClosedByDefault` has seen to it that somebody is."""
+    """The logged-in editor. The middleware `ClosedByDefault` guarantees a login."""
     return cast("Editor", request.user)
 
 
 def is_htmx(request: HttpRequest) -> bool:
-    """Whether a script of the page asks, which takes only the parts that changed."""
+    """Whether htmx sent the request and expects only the changed parts."""
     return bool(request.htmx)  # type: ignore[attr-defined]  # django_htmx's middleware puts it there
 
 
 def parse_number(text: str, *, digits: int = 18) -> int:
-    """An id or a count as a form names it; 0 for what is none or has more digits than a database can hold."""
+    """Parse an id or a count. Return 0 if `text` is not a number or has more than `digits` digits.
+
+    18 digits always fit into a 64-bit column; longer numbers would raise an error in the database.
+    """
     return int(text) if text.isdecimal() and len(text) <= digits else 0
 
 
@@ -35,7 +38,7 @@ def get_newsletter(request: HttpRequest, slug: str, action: Action) -> Newslette
 
 
 def get_issue(request: HttpRequest, issue_id: int, action: Action = Action.WRITE, *, deleted: bool = False) -> Issue:
-    """An issue of one of the editor's newsletters; a deleted one only where `deleted` asks for it."""
+    """Return an issue of the editor's newsletters. `deleted` selects deleted issues instead of others."""
     here = Issue.objects.select_related("newsletter", "edited_by", "approved_by")
     found = here.filter(pk=issue_id, deleted_at__isnull=not deleted).first()
     if found is None or roles.get_role(current_editor(request), found.newsletter) is None:

@@ -1,6 +1,6 @@
-"""The guard in the composer: a note on each block whose article changed, and the steps that answer it.
+"""Change notes in the composer: a note on each block whose article has changed, and the steps that answer it.
 
-`take:b1` and `take:b1:en` put the article's new words in, `keep:b1` and `keep:b1:en` leave the editor's.
+`take:b1` and `take:b1:en` use the article's new text. `keep:b1` and `keep:b1:en` keep the editor's text.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from newsletter.models import Issue
 from newsletter.studio.shared import document_form
 
 MIN_SIMILARITY = 0.4
-"""Texts less alike than this are shown one after the other instead of word by word."""
+"""Texts with a lower similarity ratio are shown one after the other, not as a word diff."""
 
 
 @dataclass(frozen=True)
 class DiffSegment:
-    """Some words of a text, and whether they are new, old or in both."""
+    """Words of a text that are new, old or unchanged."""
 
     text: str
     is_new: bool = False
@@ -32,7 +32,7 @@ class DiffSegment:
 
 @dataclass(frozen=True)
 class TextDiff:
-    """What a text said, what it says now, and both in one."""
+    """The old text, the new text and the word diff."""
 
     then: str
     now: str
@@ -47,7 +47,7 @@ class ChangeNote:
     kind: article_changes.ChangeKind
     language: str
     language_name: str
-    """"" for the language that is being edited."""
+    """"" for the language of the open tab."""
     differences: tuple[TextDiff, ...]
     url: str
     reason: str
@@ -55,7 +55,7 @@ class ChangeNote:
 
     @property
     def rest(self) -> str:
-        """What stands behind the colon of `do`."""
+        """The arguments of the step in `do`, after the verb."""
         return f"{self.block}:{self.language}"
 
     @property
@@ -64,20 +64,20 @@ class ChangeNote:
 
 
 def list_notes(document: content.Document, *, language: str) -> list[ChangeNote]:
-    """What the cards of `document` say about changed articles, the language being edited first."""
+    """The notes of all blocks. Notes for `language` come first."""
     found = [build_note(change, language=language) for change in article_changes.find_document_changes(document)]
     return sorted(found, key=lambda one: bool(one.language_name))
 
 
 def build_note(change: article_changes.ArticleChange, *, language: str = "") -> ChangeNote:
     then, now = change.then, change.now
-    told = [(then.title, now.title), (then.summary, now.summary)] if change.kind in {"retitled", "reworded"} else []
+    texts = [(then.title, now.title), (then.summary, now.summary)] if change.kind in {"retitled", "reworded"} else []
     return ChangeNote(
         block=change.block,
         kind=change.kind,
         language=change.language,
         language_name="" if change.language == language else formatting.language_name(change.language),
-        differences=tuple(diff_texts(old, new) for old, new in told if not article_changes.is_same_text(old, new)),
+        differences=tuple(diff_texts(old, new) for old, new in texts if not article_changes.is_same_text(old, new)),
         url=change.url,
         reason=_(change.reason) if change.reason else "",
         looked_at=change.looked_at,
@@ -85,15 +85,15 @@ def build_note(change: article_changes.ArticleChange, *, language: str = "") -> 
 
 
 def diff_texts(then: str, now: str) -> TextDiff:
-    """Two texts, and their words in one line."""
+    """Compare two texts word by word."""
     old, new = then.split(), now.split()
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     if matcher.ratio() < MIN_SIMILARITY:
         return TextDiff(then, now, _old_and_new(then, now))
     pieces: list[DiffSegment] = []
     for what, a, b, c, d in matcher.get_opcodes():
-        gone, come = " ".join(old[a:b]), " ".join(new[c:d])
-        pieces += [DiffSegment(gone)] if what == "equal" else _old_and_new(gone, come)
+        removed, added = " ".join(old[a:b]), " ".join(new[c:d])
+        pieces += [DiffSegment(removed)] if what == "equal" else _old_and_new(removed, added)
     return TextDiff(then, now, tuple(pieces))
 
 

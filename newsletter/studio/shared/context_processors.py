@@ -1,4 +1,4 @@
-"""What the studio's frame shows on every page."""
+"""Context of every studio page: newsletters, role and menu entries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from newsletter.models import Role
 
 
 def studio(request: HttpRequest) -> dict[str, Any]:
-    """The editor's newsletters and what the menu may offer; nothing outside the studio or before the login."""
+    """The editor's newsletters and permissions. Empty outside the studio and before login."""
     if not request.path.startswith("/studio/") or not request.user.is_authenticated:
         return {}
     newsletters = roles.allowed_newsletters(request.user, roles.Action.WRITE)

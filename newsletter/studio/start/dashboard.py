@@ -1,7 +1,7 @@
-"""What the start page shows: this week's drafts, what needs somebody, and how far the set-up has come.
+"""The start page of the studio: current drafts, action items and the set-up steps.
 
-Pages above (`subscribers`, `workers`) add their own lines: `week.add_steps(function)` and `week.add_needs(function)`
-in their AppConfig.ready. Nothing here knows them.
+`subscribers` and `workers` register their own lines with `register_setup_steps` and `register_action_items` in
+AppConfig.ready. This module does not import them.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class SetupStep:
     url: str
     is_done: bool
     place: int = 50
-    """Where it stands in the list; ours are 10 to 60."""
+    """Sort order in the list. The steps of this module use 10 to 60."""
 
 
 @dataclass(frozen=True)
 class ActionItem:
-    """Something that waits for a person. `tone` is warn or danger."""
+    """A task that an editor has to do. `tone` is "warn" or "danger"."""
 
     title: str
     why: str
@@ -74,8 +74,9 @@ def register_action_items(needs: ActionItemSource) -> None:
 
 
 def list_setup_steps(newsletter: Newsletter) -> list[SetupStep]:
-    found = [step for steps in (_newsletter_setup_steps, *_setup_step_sources) for step in steps(newsletter)]
-    return sorted(found, key=lambda step: (step.is_done, step.place))
+    """The set-up steps of all sources. Open steps come first."""
+    steps = [step for source in (_newsletter_setup_steps, *_setup_step_sources) for step in source(newsletter)]
+    return sorted(steps, key=lambda step: (step.is_done, step.place))
 
 
 def _newsletter_setup_steps(newsletter: Newsletter) -> Iterable[SetupStep]:
@@ -132,12 +133,13 @@ def _mail_help_url() -> str:
         return ""
 
 
-# --- needs -----------------------------------------------------------------------------------------------------------
+# --- action items ----------------------------------------------------------------------------------------------------
 
 
 def list_action_items(editor: Editor, mine: list[Newsletter]) -> list[ActionItem]:
-    found = [need for needs in (_issue_action_items, *_action_item_sources) for need in needs(editor, mine)]
-    return sorted(found, key=lambda need: need.tone != "danger")
+    """The action items of all sources. Those with the tone "danger" come first."""
+    items = [item for source in (_issue_action_items, *_action_item_sources) for item in source(editor, mine)]
+    return sorted(items, key=lambda item: item.tone != "danger")
 
 
 def _issue_action_items(editor: Editor, mine: list[Newsletter]) -> Iterable[ActionItem]:
@@ -195,7 +197,7 @@ def _untranslated_items(issue: Issue) -> Iterable[ActionItem]:
 
 
 def optional_url(name: str, *args: object) -> str:
-    """The address of a page of another package; "" where that is not installed."""
+    """The URL of a page of another package, or "" if that package is not installed."""
     try:
         return reverse(name, args=args)
     except NoReverseMatch:
@@ -241,19 +243,19 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 def _prepared_first(drafts: list[Issue]) -> list[Issue]:
-    """A prepared draft that waits for somebody, ahead of what was touched last."""
+    """Sort prepared drafts before other drafts."""
     return sorted(drafts, key=lambda issue: not (issue.prepared_for is not None and issue.is_editable))
 
 
 def _next_slot(mine: list[Newsletter], *, now: datetime) -> preparation.UpcomingDraft | None:
-    """The slot that comes first, where no draft is there yet."""
+    """The next slot of all newsletters that has no draft yet."""
     slots = [coming for newsletter in mine if (coming := preparation.upcoming_draft(newsletter, now=now))]
     return min(slots, key=lambda coming: coming.slot, default=None)
 
 
 @require_POST
 def pick_again(request: HttpRequest, issue_id: int) -> HttpResponse:
-    """Fill the prepared draft anew, with what came since."""
+    """Pick the articles of a prepared draft again, including newer ones."""
     issue = access.get_issue(request, issue_id)
     try:
         preparation.refill(issue, editor=access.current_editor(request), now=timezone.now())
@@ -267,7 +269,7 @@ def pick_again(request: HttpRequest, issue_id: int) -> HttpResponse:
 
 
 def _card(issue: Issue, *, now: datetime) -> dict[str, Any]:
-    """A draft with its picks: headline, and the languages it is told in."""
+    """Context of a draft: its first blocks, each with the headline and its languages."""
     default = issue.newsletter.default_language
     document = content.parse(issue.content)
     cards = document_form.build_cards(document, language=default, default=default)
@@ -287,13 +289,13 @@ def _card(issue: Issue, *, now: datetime) -> dict[str, Any]:
 
 
 def _preparation_context(issue: Issue, document: content.Document, *, now: datetime) -> dict[str, Any]:
-    """For a prepared draft: what of the new articles is in it, and why."""
+    """Context of a prepared draft: how many of the new articles it contains, its rule and its slot."""
     rule = preparation.parse_rule(issue.newsletter.draft_rule)
     if issue.prepared_for is None or rule is None or not issue.is_editable:
         return {}
     found = preparation.select_articles(issue.newsletter, rule, draft=issue)
-    told, new = set(document.article_ids()), {story.article.pk for story in found.new}
-    figures = {"picked": len(told & new), "new": len(new)}
+    in_draft, new = set(document.article_ids()), {story.article.pk for story in found.new}
+    figures = {"picked": len(in_draft & new), "new": len(new)}
     is_untouched = issue.edited_by_id is None
     if is_untouched:
         said = ngettext(
@@ -309,7 +311,7 @@ def _preparation_context(issue: Issue, document: content.Document, *, now: datet
         "rule": preparation.describe_rule(rule) if is_untouched else "",
         "slot": issue.prepared_for,
         "is_late": issue.prepared_for <= now,
-        "may_pick_again": is_untouched and told != {story.article.pk for story in found.picks},
+        "may_pick_again": is_untouched and in_draft != {story.article.pk for story in found.picks},
     }
 
 

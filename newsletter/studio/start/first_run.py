@@ -1,7 +1,8 @@
-"""Paste your site's address: it is read, shown as a finished first issue, and kept with one click.
+"""The first run: read the address of a site, show a finished first issue, and create the newsletter with one click.
 
-A reading lives in the cache for half an hour, under its editor's key; nothing else is written before "Keep". With
-script each step of the reading is a request of its own, so that progress can be seen; without, the form waits for all.
+The result of a reading is stored in the cache for half an hour, under the editor's id. Nothing else is stored before
+"Save and continue". With JavaScript each step of the reading is a separate request, so that the page can show the
+progress. Without JavaScript the form waits for all steps.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ PREVIEW_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; script-src 'none'; "
     "form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin"
 )
-"""As in the composer, but pictures come inside the mail: looking at a site's issue asks that site for nothing."""
+"""As in the composer, but images only from data: URLs, so that the preview sends no request to the site."""
 STEP_LABELS = {
     "front": gettext_lazy("Front page: name, colours, languages"),
     "feed": gettext_lazy("Feed"),
@@ -61,7 +62,7 @@ class SiteUrlForm(StudioFormMixin, forms.Form):
 
 
 class SiteReadingForm(StudioFormMixin, forms.Form):
-    """What was found, to be changed in place."""
+    """The values found on the site. The editor can change them."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
     shows_logo = forms.BooleanField(label=gettext_lazy("Show the logo in mails"), required=False)
@@ -98,7 +99,7 @@ class SiteReadingForm(StudioFormMixin, forms.Form):
             field.choices = values
 
     def apply(self, reading: SiteReading) -> None:
-        """Take the changes over into the reading."""
+        """Store the changes in the reading."""
         new = self.cleaned_data
         reading.name, reading.shows_logo = new["name"], new["shows_logo"]
         reading.without = [one.url for one in reading.found if one.url not in new["feeds"]]
@@ -107,12 +108,12 @@ class SiteReadingForm(StudioFormMixin, forms.Form):
         reading.time_zone, reading.postal_address = new["time_zone"], new["postal_address"].strip()
 
 
-# --- asking and reading ----------------------------------------------------------------------------------------------
+# --- the address and the reading -------------------------------------------------------------------------------------
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def start_reading(request: HttpRequest) -> HttpResponse:
-    """The address is asked for, and the reading begun."""
+    """GET shows the form for the address. POST starts the reading."""
     _require_permission(request)
     if request.method != "POST":
         return _render_start(request, SiteUrlForm())
@@ -137,7 +138,7 @@ def start_reading(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def continue_reading(request: HttpRequest, token: str) -> HttpResponse:
-    """One more step of the reading, then what is to be seen of it."""
+    """Run the next step of the reading and show the progress."""
     _require_permission(request)
     reading = _load_reading(request, token)
     if not reading.is_done:
@@ -169,7 +170,7 @@ def _store_reading(request: HttpRequest, token: str, reading: SiteReading) -> No
 def _load_reading(request: HttpRequest, token: str) -> SiteReading:
     reading = cache.get(_key(request, token))
     if not isinstance(reading, SiteReading):
-        raise Http404("no such reading, or not any more")
+        raise Http404("no such reading, or it has expired")
     return reading
 
 
@@ -199,7 +200,7 @@ def _render_progress(request: HttpRequest, token: str, reading: SiteReading) -> 
 
 
 def _describe_progress(reading: SiteReading, step: str) -> str:
-    """What a step has found, once it is done."""
+    """The result of a finished step; "" before that."""
     if step == "front":
         return reading.name
     if step == "feed" and reading.found:
@@ -218,7 +219,7 @@ def _count_articles(count: int) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def review_reading(request: HttpRequest, token: str) -> HttpResponse:
-    """Show what was found. A POST changes it, and keeps it if asked to."""
+    """GET shows the result. POST changes it; with do=keep it also creates the newsletter."""
     _require_permission(request)
     reading = _load_reading(request, token)
     if not reading.is_done:
@@ -236,7 +237,8 @@ def review_reading(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _create_newsletter(request: HttpRequest, token: str, reading: SiteReading) -> HttpResponse:
-    """The reading is taken out of the cache first, so that a second click makes no second newsletter."""
+    """Create the newsletter, its sources and the first draft."""
+    # Race: two clicks would create two newsletters. Only one request can delete the cache key, so delete it first.
     if not cache.delete(_key(request, token)):
         return redirect("studio-start")
     issue = sites.store_site(reading, editor=access.current_editor(request), now=timezone.now())
@@ -312,20 +314,20 @@ def _describe_languages(reading: SiteReading) -> str:
         _("%(articles)s in %(language)s")
         % {"articles": _count_articles(len(originals)), "language": language_name(first)}
     ]
-    told = {item.url for item in reading.told}
+    urls = {item.url for item in reading.told}
     for code in reading.languages[1:]:
-        count = sum(item.alternates.get(code) in told for item in originals)
-        twins = ngettext(
+        count = sum(item.alternates.get(code) in urls for item in originals)
+        translations = ngettext(
             "%(count)s has a translation in %(language)s, as its page states (hreflang)",
             "%(count)s have a translation in %(language)s, as their pages state (hreflang)",
             count,
         )
-        said.append(twins % {"count": count, "language": language_name(code)})
+        said.append(translations % {"count": count, "language": language_name(code)})
     return "; ".join(said)
 
 
 def _describe_colour(reading: SiteReading) -> dict[str, Any]:
-    """The accent in light and dark, and what was done to what the site says."""
+    """The accent colour for light and dark mail, and how it was derived from the site's colour."""
     accent, said = reading.accent, reading.site.accent
     look = colours.build_palette(accent)
     figures = {
@@ -368,7 +370,7 @@ def _describe_zone(reading: SiteReading) -> dict[str, str]:
 
 @require_safe
 def preview(request: HttpRequest, token: str) -> HttpResponse:
-    """The first issue as a mail, in a policy of its own: its styles hold, and nothing in it can run."""
+    """Return the first issue as a mail. Its own Content-Security-Policy allows inline styles and forbids scripts."""
     _require_permission(request)
     reading = _load_reading(request, token)
     language = request.GET.get("language", "")
@@ -389,7 +391,7 @@ def preview(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_sender(request: HttpRequest, slug: str) -> HttpResponse:
-    """Step 2: what no site says for certain. Until it is given, nothing can be sent."""
+    """Step 2: sender and postal address, which a site does not state reliably. Nothing can be sent without them."""
     newsletter = access.get_newsletter(request, slug, roles.Action.ADMINISTER)
     is_first = not newsletter.from_email
     form = SenderForm(request.POST or None, instance=newsletter)

@@ -1,4 +1,4 @@
-"""The list of issues: find one, start one, put one away and bring it back."""
+"""The list of issues: search, create, delete and restore."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _just_deleted(here: list[Newsletter], key: str) -> Issue | None:
-    """The draft that was put away a moment ago, to offer its way back."""
+    """The draft that was just deleted, to show an undo button."""
     if not (known := access.parse_number(key)):
         return None
     return Issue.objects.filter(newsletter__in=here, deleted_at__isnull=False, pk=known).first()
 
 
 def _search(found: QuerySet[Issue], words: str) -> QuerySet[Issue]:
-    """Issues whose number or subject has `words` in it."""
+    """Filter issues by number or subject."""
     if not words:
         return found
     number = words.lstrip("#")
     subjects = (Q(**{f"content__envelopes__{code}__subject__icontains": words}) for code, _name in settings.LANGUAGES)
-    asked = reduce(or_, subjects)
-    return found.filter(asked | Q(number=int(number)) if number.isdecimal() and len(number) < 9 else asked)
+    matches = reduce(or_, subjects)
+    return found.filter(matches | Q(number=int(number)) if number.isdecimal() and len(number) < 9 else matches)
 
 
 def _row(issue: Issue) -> dict[str, Any]:
@@ -114,8 +114,8 @@ def delete(request: HttpRequest, issue_id: int) -> HttpResponse:
     issue = access.get_issue(request, issue_id)
     try:
         issues.delete(issue, editor=access.current_editor(request), now=timezone.now())
-    except issues.WrongState as wrong:
-        messages.error(request, str(wrong))
+    except issues.WrongState as error:
+        messages.error(request, str(error))
         return redirect("issue-list")
     return redirect(f"{reverse('issue-list')}?deleted={issue.pk}")
 
