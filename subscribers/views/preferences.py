@@ -115,7 +115,7 @@ def _update_measurement(
             changes.append(
                 _("%(title)s: your clicks will be counted from the next issue on.") % names
                 if one.may_track
-                else _("%(title)s: your clicks are no longer counted, in earlier issues either.") % names
+                else _("%(title)s: your clicks are no longer counted, including in earlier issues.") % names
             )
     return changes
 

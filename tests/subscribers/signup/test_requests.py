@@ -239,7 +239,7 @@ def test_a_page_that_was_open_for_days_asks_for_one_more_press(client):
     answer = post(client, make_form(), stamp=stamp(seconds_ago=3 * 24 * 3600), language="en")
 
     assert answer.status_code == 422
-    assert "press the button once more" in answer.content.decode()
+    assert "press the button again" in answer.content.decode()
     assert 'value="siti@contoh.id"' in answer.content.decode()
 
 

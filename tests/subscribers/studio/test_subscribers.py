@@ -288,7 +288,7 @@ def test_an_editor_unsubscribes_a_reader_who_asked_by_phone(client, editor, lett
     assert (last.action, last.actor) == ("withdrawn", f"editor {editor.pk}")
     assert AuditEntry.objects.get().detail == {"reason": "asked_by_phone"}
     titles = [entry.title for entry, _at in client.get(page_of(siti)).context["rows"]]
-    assert titles[:2] == ["Unsubscribed in the studio", "Left Ringkasan mingguan"]
+    assert titles[:2] == ["Unsubscribed in the studio", "Unsubscribed from Ringkasan mingguan"]
 
 
 def test_a_reason_has_to_be_chosen(client, editor, letter):
@@ -324,7 +324,7 @@ def test_s75_nobody_lifts_a_complaint_for_the_reader(client, letter):
     answer = client.post(reverse("subscriber-allow", args=[siti.subscriber.public_id]), follow=True)
 
     assert suppression.is_suppressed(siti.subscriber.email_key)
-    assert "Only the reader can undo that" in answer.content.decode()
+    assert "Only the reader can undo this" in answer.content.decode()
 
 
 @pytest.mark.parametrize("name", ["subscriber-unsubscribe", "subscriber-stop", "subscriber-allow"])

@@ -219,7 +219,7 @@ def test_s71_the_link_works_for_seven_days_and_then_says_how_to_go_on(client):
     answer = client.post(link_to(request) + "?lang=en")
 
     assert answer.status_code == 410
-    assert "sign up once more" in answer.content.decode()
+    assert "sign up again" in answer.content.decode()
     assert 'href="/subscribe/?lang=en"' in answer.content.decode()
     assert Subscription.objects.get().status == SubscriptionStatus.PENDING
 

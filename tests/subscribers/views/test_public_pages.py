@@ -125,7 +125,7 @@ def test_c05_measurement_has_its_own_words_and_its_own_events(client):
     siti.refresh_from_db()
     assert text.text in asked
     assert (agreed, siti.may_track) == (True, False)
-    assert "your clicks are not counted any more" in page
+    assert "your clicks are no longer counted" in page
     events = list(ConsentEvent.objects.values_list("purpose", "action", "consent_text"))
     assert events == [("measurement", "confirmed", text.pk), ("measurement", "withdrawn", text.pk)]
 
@@ -284,8 +284,8 @@ def test_the_box_can_stand_on_any_page():
     ("tracking", "words"),
     [
         ("off", "nothing is counted"),
-        ("aggregate", "Nobody can see who opened what"),
-        ("individual", "Only if you agreed to it"),
+        ("aggregate", "Nobody can see who opened which link"),
+        ("individual", "recorded only if you agreed"),
     ],
 )
 def test_the_privacy_notice_says_what_is_really_done(client, tracking, words):
