@@ -210,7 +210,7 @@ def test_t10_an_old_link_cannot_bring_back_a_reader_who_has_left(client):
     answer = client.post(link + "?lang=en")
 
     assert Subscription.objects.get().status == SubscriptionStatus.UNSUBSCRIBED
-    assert "no subscription behind this link any more" in answer.content.decode()
+    assert "The subscription of this link no longer exists" in answer.content.decode()
 
 
 def test_s71_the_link_works_for_seven_days_and_then_says_how_to_go_on(client):
@@ -219,7 +219,7 @@ def test_s71_the_link_works_for_seven_days_and_then_says_how_to_go_on(client):
     answer = client.post(link_to(request) + "?lang=en")
 
     assert answer.status_code == 410
-    assert "sign up again" in answer.content.decode()
+    assert "Sign up again" in answer.content.decode()
     assert 'href="/subscribe/?lang=en"' in answer.content.decode()
     assert Subscription.objects.get().status == SubscriptionStatus.PENDING
 
