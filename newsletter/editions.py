@@ -351,10 +351,10 @@ def is_valid_calendar_key(key: str, issue: int, block: str, language: str) -> bo
 
 
 def freeze(issue: Issue, *, now: datetime) -> list[Edition]:
-    """Write the issue down for good, once per language, with its numbered links; done before, it changes nothing.
+    """Store one `Edition` per language, with its numbered links. Do nothing if the issue is frozen already.
 
-    Compiles in a process of its own (see `COMPILE_MJML_IN_SUBPROCESS`), outside any transaction. Without tracking links go straight to
-    their target, so no `Link` is written. Raises CannotRender.
+    MJML is compiled in a subprocess (see `COMPILE_MJML_IN_SUBPROCESS`), outside any transaction. Without tracking, links
+    lead straight to their target, so no `Link` is written. Raises RenderError.
     """
     tracked = issue.newsletter.tracking != Tracking.OFF
     to_html = mjml.to_html_in_subprocess if settings.COMPILE_MJML_IN_SUBPROCESS else mjml.to_html
@@ -366,10 +366,19 @@ def freeze(issue: Issue, *, now: datetime) -> list[Edition]:
             renderings.append(done)
             first += len(done.links)
     with transaction.atomic():
+        # Two workers may freeze one issue: the row lock lets the second one see the editions of the first.
         Issue.objects.select_for_update().get(pk=issue.pk)
         if not _frozen(issue):
             _write(issue, renderings, tracked=tracked, now=now)
     return _frozen(issue)
+
+
+def freeze_key(issue: Issue) -> str:
+    """What a frozen edition was made for: the approval, and the date that the mail shows.
+
+    An edition of another key is out of date: the issue was edited, or scheduled for another day.
+    """
+    return f"{issue.approved_hash}:{issue_date(issue).date().isoformat()}"
 
 
 def _frozen(issue: Issue) -> list[Edition]:
@@ -388,6 +397,7 @@ def _write(issue: Issue, renderings: list[Rendering], *, tracked: bool, now: dat
             text=done.text,
             template_version=TEMPLATE_VERSION,
             frozen_at=now,
+            frozen_for=freeze_key(issue),
         )
         for done in renderings
     )

@@ -24,7 +24,9 @@ from newsletter.models import EDITABLE, Article, AuditEntry, Editor, Issue, Issu
 logger = logging.getLogger(__name__)
 
 TEMPLATE_VERSION = "1"
-"""Raised when the look of mails changes: approvals given for the old look lapse."""
+"""Raise it when the look of mails changes. It is stored with each frozen edition and no approval depends on it."""
+DIGEST_VERSION = 1
+"""Version of `approval_digest`. Raise it when the digest covers other fields, and keep computing the older versions."""
 COALESCE_WINDOW = timedelta(seconds=10)
 MAX_ISSUES_SEARCHED = 20
 """Issues among which the last one is looked for that went to everybody."""
@@ -303,19 +305,35 @@ def _escape(text: str) -> str:
 # --- arrows ----------------------------------------------------------------------------------------------------------
 
 
-def approval_digest(issue: Issue) -> str:
-    """What an approval is bound to: words, languages, audience, sender, postal address, tracking and look."""
+def approval_digest(issue: Issue, *, version: int = DIGEST_VERSION) -> str:
+    """Return the SHA-256 of what an approval covers: content, languages, audience, sender, postal address, tracking.
+
+    Raises ValueError for a version that this release does not know, as after a downgrade.
+    """
+    if version != 1:
+        raise ValueError(f"Unknown version of the approval digest: {version}")
     newsletter = issue.newsletter
-    decided = {
+    covered = {
         "content": issue.content,
         "languages": newsletter.languages,
         "audience": issue.audience,
         "from": [newsletter.brand, newsletter.from_name, newsletter.from_email, newsletter.reply_to],
         "postal_address": newsletter.postal_address,
         "tracking": newsletter.tracking,
-        "template": TEMPLATE_VERSION,
+        # A constant of version 1, not TEMPLATE_VERSION: a rise of the template version must not end an approval.
+        "template": "1",
     }
-    return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
+
+
+def matches_approval(issue: Issue) -> bool:
+    """Whether the issue is still what was approved, by the version of the digest that the approval was given with."""
+    try:
+        return bool(issue.approved_hash) and issue.approved_hash == approval_digest(
+            issue, version=issue.approved_digest_version
+        )
+    except ValueError:
+        return False
 
 
 def submit(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
@@ -330,16 +348,21 @@ def approve(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
     """
     if issue.newsletter.four_eyes and editor is not None and issue.edited_by_id == editor.pk:
         raise WrongState(_("Another editor has to approve this issue: you made the last change."))
-    approval = {"approved_hash": approval_digest(issue), "approved_by": editor, "approved_at": now}
+    approval = {
+        "approved_hash": approval_digest(issue),
+        "approved_digest_version": DIGEST_VERSION,
+        "approved_by": editor,
+        "approved_at": now,
+    }
     starts = [IssueStatus.DRAFT, IssueStatus.IN_REVIEW]
-    if issue.approved_hash != approval["approved_hash"]:
+    if not matches_approval(issue):
         starts.append(IssueStatus.APPROVED)
     return _move(issue, tuple(starts), IssueStatus.APPROVED, "issue-approved", editor=editor, now=now, **approval)
 
 
 def schedule(issue: Issue, *, at: datetime, editor: Editor | None, now: datetime) -> Issue:
     """Let an approved issue go out at `at`. "Send now" is `at` = now + hold."""
-    if issue.approved_hash != approval_digest(issue):
+    if not matches_approval(issue):
         raise WrongState(_("Something changed since this issue was approved. Review it once more."))
     fields = {"scheduled_at": at, "scheduled_by": editor, "pause_reason": ""}
     return _move(

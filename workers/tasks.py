@@ -34,7 +34,9 @@ def notify(**_: object) -> int:
 @app.task(name="begin")
 def begin(**_: object) -> int:
     now = timezone.now()
-    return wake_senders(lifecycle.begin_due(now=now, jumped_from=_clock_watch.jumped_from(now=now, tick=boottime())))
+    begun = wake_senders(lifecycle.begin_due(now=now, jumped_from=_clock_watch.jumped_from(now=now, tick=boottime())))
+    lifecycle.freeze_scheduled(now=now)  # after the due issues, which must not wait for it
+    return begun
 
 
 @app.task(name="dispatch")

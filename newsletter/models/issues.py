@@ -48,6 +48,8 @@ class Issue(models.Model):
     version = models.PositiveIntegerField(default=1)
     revision_head = models.PositiveIntegerField(default=0)
     approved_hash = models.CharField(max_length=64, blank=True)
+    approved_digest_version = models.PositiveSmallIntegerField(default=1, db_default=1)
+    """The version of `newsletter.issues.approval_digest` that made `approved_hash`."""
     approved_by = models.ForeignKey(Editor, models.SET_NULL, null=True, related_name="+")
     approved_at = models.DateTimeField(null=True)
     scheduled_at = models.DateTimeField(null=True)
@@ -139,6 +141,8 @@ class Edition(models.Model):
     text = models.TextField()
     template_version = models.CharField(max_length=20)
     frozen_at = models.DateTimeField()
+    frozen_for = models.CharField(max_length=80, blank=True, default="", db_default="")
+    """The approval digest and the local date that the edition was rendered for; empty if an older release froze it."""
 
     class Meta:
         constraints = [

@@ -119,7 +119,7 @@ def begin(issue: Issue, *, now: datetime) -> int:
         # Lock order: the issue's row, then (in `plan`) its new batches. Two workers may begin the same issue at once:
         # the second waits locked, and its UPDATE below then matches no row.
         locked = Issue.objects.select_for_update(of=("self",)).select_related("newsletter").get(pk=issue.pk)
-        if locked.status == IssueStatus.SCHEDULED and locked.approved_hash != issues.approval_digest(locked):
+        if locked.status == IssueStatus.SCHEDULED and not issues.matches_approval(locked):
             raise ChangedSinceApproval(f"Issue {issue.pk} is not what was approved")
         due = Issue.objects.filter(pk=issue.pk, status=IssueStatus.SCHEDULED, scheduled_at__lte=now)
         if not due.update(status=IssueStatus.SENDING, started_at=now, pause_reason=""):

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import DatabaseError, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -31,6 +32,7 @@ from workers.throttling import domain_limits, rate_limit
 logger = logging.getLogger(__name__)
 
 MAX_TASK_S = 20.0
+FREEZE_RETRY_S = 600
 
 
 # --- begin -----------------------------------------------------------------------------------------------------------
@@ -92,7 +94,7 @@ def begin(issue: Issue, *, now: datetime) -> bool:
 def _reason_not_to_begin(issue: Issue, *, now: datetime) -> str:
     """Freeze and check the issue. Return why it may not begin, or ""."""
     with translation.override(issue.newsletter.default_language):
-        if issue.approved_hash != issues.approval_digest(issue):
+        if not issues.matches_approval(issue):
             return _changed_message(issue)
         try:
             _freeze(issue, now=now)
@@ -108,16 +110,52 @@ def _changed_message(issue: Issue) -> str:
 
 
 def _freeze(issue: Issue, *, now: datetime) -> None:
-    """Freeze the approved content. Editions that were frozen before the approval (a stopped send) are deleted first.
+    """Freeze the issue as it is approved and scheduled. Editions of an earlier approval or date are deleted first.
 
     Nothing is deleted once the issue has batches: what was sent must stay as it was. Safe to repeat.
     """
     with transaction.atomic():
-        stale = Edition.objects.filter(issue=issue, frozen_at__lt=issue.approved_at or now)
-        if not Batch.objects.filter(issue=issue).exists() and stale.exists():
+        # The lock keeps another worker from freezing between the two deletions.
+        stored = Issue.objects.select_for_update().get(pk=issue.pk)
+        if stored.approved_hash != issue.approved_hash:
+            raise issues.wrong_state_error(issue)  # stopped and approved anew since `issue` was read
+        frozen = Edition.objects.filter(issue=issue)
+        stale = frozen.filter(frozen_at__lt=issue.approved_at or now) | frozen.exclude(
+            frozen_for__in=["", editions.freeze_key(issue)]
+        )
+        if stale.exists() and not Batch.objects.filter(issue=issue).exists():
             Link.objects.filter(issue=issue).delete()
-            stale.delete()
+            frozen.delete()
     editions.freeze(issue, now=now)
+
+
+def freeze_scheduled(*, now: datetime) -> int:
+    """Freeze one scheduled issue whose time has not come, so that it leaves in the look that was approved.
+
+    Called every second. An issue that cannot be rendered is tried again after ten minutes; `begin` reports the reason.
+    Returns the number of issues frozen.
+    """
+    upcoming = Issue.objects.filter(status=IssueStatus.SCHEDULED, scheduled_at__gt=now, deleted_at__isnull=True)
+    for issue in upcoming.select_related("newsletter").order_by("scheduled_at"):
+        if _has_current_editions(issue) or not issues.matches_approval(issue):
+            continue
+        # One try per issue and ten minutes: compiling takes up to seconds, and this runs beside `begin_due`.
+        if not cache.add(f"freeze-scheduled:{issue.pk}:{editions.freeze_key(issue)}", 1, timeout=FREEZE_RETRY_S):
+            continue
+        try:
+            _freeze(issue, now=now)
+        except (editions.RenderError, issues.WrongState):
+            logger.warning("scheduled issue could not be frozen", extra={"issue": issue.pk})
+            continue
+        return 1
+    return 0
+
+
+def _has_current_editions(issue: Issue) -> bool:
+    """Whether the editions are those of this approval and date; an edition frozen before the approval does not count."""
+    return Edition.objects.filter(
+        issue=issue, frozen_for=editions.freeze_key(issue), frozen_at__gte=issue.approved_at
+    ).exists()
 
 
 # --- dispatch and recovery -------------------------------------------------------------------------------------------

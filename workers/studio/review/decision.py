@@ -327,9 +327,7 @@ class Decision:
 
     @property
     def is_approved(self) -> bool:
-        return self.issue.status == IssueStatus.APPROVED and self.issue.approved_hash == issues.approval_digest(
-            self.issue
-        )
+        return self.issue.status == IssueStatus.APPROVED and issues.matches_approval(self.issue)
 
     @property
     def approval_lapsed(self) -> bool:

@@ -77,7 +77,8 @@ def _audience_change(issue: Issue, last: Issue) -> str:
 
 def _largest_html(issue: Issue) -> int:
     """Bytes of the largest HTML part, frozen or as it would be now; 0 if it cannot be rendered."""
-    frozen = [len(edition.html.encode()) for edition in issue.editions.all()]
+    # Editions of an issue that was scheduled and then stopped to be edited are out of date.
+    frozen = [] if issue.is_editable else [len(edition.html.encode()) for edition in issue.editions.all()]
     if frozen:
         return max(frozen)
     try:
