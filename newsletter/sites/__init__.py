@@ -15,5 +15,6 @@ from newsletter.sites.reader import read_next_step as read_next_step
 from newsletter.sites.reader import start_reading as start_reading
 from newsletter.sites.site_reading import FoundFeed as FoundFeed
 from newsletter.sites.site_reading import SiteReading as SiteReading
+from newsletter.sites.site_reading import UnreadableReading as UnreadableReading
 from newsletter.sites.storing import store_site as store_site
 from newsletter.sites.storing import unused_slug as unused_slug

@@ -29,7 +29,14 @@ from newsletter.fetching import http_client
 from newsletter.media import images
 from newsletter.rendering import colours
 from newsletter.sites.first_issue import pick_articles
-from newsletter.sites.site_reading import DEFAULT_ACCENT, FIRST_STEP, FetchedPicture, FoundFeed, SiteReading
+from newsletter.sites.site_reading import (
+    DEFAULT_ACCENT,
+    FIRST_STEP,
+    MAX_PICTURE_BYTES,
+    FetchedPicture,
+    FoundFeed,
+    SiteReading,
+)
 
 STEP_SECONDS = 10
 """One step takes no longer; without script, all of them together."""
@@ -252,7 +259,7 @@ def _picture(address: str, ends: float) -> FetchedPicture | None:
         data, kind, (width, height) = images.prepare(body, smallest=32)
     except (http_client.PermanentFetchError, http_client.TemporaryFetchError, images.InvalidPicture):
         return None
-    return FetchedPicture(address, data, kind, width, height)
+    return FetchedPicture(address, data, kind, width, height) if len(data) <= MAX_PICTURE_BYTES else None
 
 
 def _site_at(address: str, ends: float) -> extraction.Site | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from newsletter.articles import extraction
 from newsletter.articles.article_data import ArticleData
@@ -12,11 +15,19 @@ from newsletter.articles.article_data import ArticleData
 FIRST_STEP = "front"
 DEFAULT_ACCENT = "#0E5A55"
 """The accent of a site that names none."""
+MAX_PICTURE_BYTES = 1_500_000
+"""A larger picture is left out of a reading, so that the JSON of a reading stays below about 4 MB."""
+
+
+class UnreadableReading(Exception):
+    """The stored JSON is not a reading of this release."""
 
 
 @dataclass(frozen=True)
 class FetchedPicture:
-    """A picture as we would store it."""
+    """A picture after `newsletter.media.images.prepare`: resized, as JPEG or PNG."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     url: str
     data: bytes
@@ -89,6 +100,18 @@ class SiteReading:
     without: list[str] = field(default_factory=list)
     """Feeds that are not to be connected."""
 
+    def to_json(self) -> str:
+        """The reading as JSON, bytes of pictures as base64. A cache holds this text and no pickled class."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> SiteReading:
+        """Raises UnreadableReading, also for JSON that another release stored."""
+        try:
+            return _ADAPTER.validate_json(text)
+        except ValidationError as error:
+            raise UnreadableReading("This JSON does not hold a SiteReading.") from error
+
     @property
     def is_done(self) -> bool:
         return not self.step
@@ -96,3 +119,6 @@ class SiteReading:
     @property
     def feeds(self) -> list[FoundFeed]:
         return [one for one in self.found if one.url not in self.without]
+
+
+_ADAPTER = TypeAdapter(SiteReading)

@@ -30,7 +30,7 @@ def base_version(post: QueryDict, issue: Issue, *, editor: Editor) -> int:
 def remember_save(post: QueryDict, issue: Issue, *, editor: Editor) -> None:
     """Store page, turn and version of a save for CACHE_TIMEOUT_S."""
     if page := post.get("page", "")[:64]:
-        cache.set(_key(issue, editor), (page, _turn_number(post), issue.version), CACHE_TIMEOUT_S)
+        cache.set(_key(issue, editor), [page, _turn_number(post), issue.version], CACHE_TIMEOUT_S)
 
 
 def _key(issue: Issue, editor: Editor) -> str:

@@ -164,14 +164,15 @@ def _key(request: HttpRequest, token: str) -> str:
 
 
 def _store_reading(request: HttpRequest, token: str, reading: SiteReading) -> None:
-    cache.set(_key(request, token), reading, CACHE_TIMEOUT_S)
+    cache.set(_key(request, token), reading.to_json(), CACHE_TIMEOUT_S)
 
 
 def _load_reading(request: HttpRequest, token: str) -> SiteReading:
-    reading = cache.get(_key(request, token))
-    if not isinstance(reading, SiteReading):
-        raise Http404("no such reading, or it has expired")
-    return reading
+    stored = cache.get(_key(request, token))
+    try:
+        return SiteReading.from_json(stored if isinstance(stored, str) else "")
+    except sites.UnreadableReading as error:
+        raise Http404("This reading does not exist or has expired.") from error
 
 
 def _render_start(request: HttpRequest, form: SiteUrlForm, *, status: int = 200) -> HttpResponse:

@@ -306,3 +306,20 @@ def test_a_feed_at_an_address_longer_than_one_we_keep_is_none(web, publication, 
     web.put(longest.removeprefix(web.origin), feed_of(item(1)), kind="application/rss+xml")
 
     assert "We found no feed" in refusal(web.origin + "/demo/panjang/", now)
+
+
+def test_a_reading_survives_the_way_to_json_and_back(publication, now):
+    reading = sites.start_reading(publication, now=now)
+    while not reading.is_done:
+        sites.read_next_step(reading)
+
+    again = sites.SiteReading.from_json(reading.to_json())
+
+    assert again == reading
+    assert again.lead.data == reading.lead.data
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"address": 5, "at": "gestern"}'])
+def test_json_that_is_no_reading_is_refused(text):
+    with pytest.raises(sites.UnreadableReading):
+        sites.SiteReading.from_json(text)

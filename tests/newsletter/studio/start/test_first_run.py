@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from django.core.cache import cache
 from django.urls import reverse
 
 from newsletter import content
@@ -183,3 +186,18 @@ def test_writers_start_no_newsletters(client):
 
     assert client.get(reverse("site-ask")).status_code == 403
     assert client.post(reverse("site-go-on", args=["x"])).status_code == 403
+
+
+def test_the_cache_holds_nothing_but_json(studio, publication, monkeypatch):  # noqa: F811
+    stored, original = [], cache.set
+
+    def set_json(key, value, *args, **kwargs):
+        stored.append(json.dumps(value))
+        return original(key, value, *args, **kwargs)
+
+    monkeypatch.setattr(cache, "set", set_json)
+
+    page = studio.post(reverse("site-ask"), {"address": publication})["Location"]
+
+    assert stored
+    assert studio.get(page).status_code == 200
