@@ -1,4 +1,4 @@
-"""What is written: articles, issues, rendering, the studio's writing pages and the web archive.
+"""Articles, issues, rendering, the studio's writing pages and the web archive.
 
-Also the Django project (settings, urls, wsgi). Knows neither who reads (`subscribers`) nor how mail leaves (`workers`).
+This package also holds the Django project (settings, urls, wsgi). It imports neither `subscribers` nor `workers`.
 """

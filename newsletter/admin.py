@@ -1,4 +1,4 @@
-"""Django's own admin, for superusers only: to look things up and mend them. Everything an editor needs is in the studio."""
+"""Django's admin, for superusers only, to look up rows and to repair them. Editors use the studio instead."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from newsletter.models import (
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Shown, never changed: the operations keep these rows in step with others."""
+    """Rows that only operations may change: these keep them consistent with rows of other tables."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -37,7 +37,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Editor)
 class EditorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Open and close accounts; passwords are set by their owners, through a link that is mailed to them."""
+    """Create and close accounts. Editors set their own password, by a link that is mailed to them."""
 
     list_display = ("name", "email", "language", "is_active", "is_superuser", "last_login")
     list_filter = ("is_active", "is_superuser", "language")

@@ -1,6 +1,6 @@
-"""An issue in one language, ready to be sent or looked at: document -> rendering -> frozen `Edition` with its `Link`s.
+"""Render an issue in one language, and freeze it as an `Edition` with its `Link` rows.
 
-Preview, test mail and the mail that is sent come from `render`; the web archive shows the same blocks as a page.
+Previews, test mails and the mail that is sent come from `render`. The web archive renders the same blocks as a page.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ CompileMjml = Callable[[mjml.MjmlSource], str]
 
 
 class RenderError(Exception):
-    """The issue cannot become a mail. The message is for people; `block` is the id of the block at fault, if one is.
+    """The issue cannot be rendered. The message is shown to editors; `block` is the id of the faulty block, or None.
 
-    A lazy message speaks the language of whoever reads it, not that of the mail.
+    A lazy message is translated when it is shown, into the editor's language and not that of the mail.
     """
 
     def __init__(self, message: str | Promise, block: str | None = None) -> None:
@@ -102,7 +102,7 @@ class Rendering:
 
 
 def languages(issue: Issue) -> list[str]:
-    """The languages the issue goes out in, the newsletter's first one first."""
+    """Languages in which the issue is sent, the newsletter's default language first."""
     return issue.newsletter.languages or [issue.newsletter.default_language]
 
 
@@ -114,7 +114,7 @@ def document(issue: Issue) -> content.Document:
 
 
 def issue_date(issue: Issue) -> datetime:
-    """The moment whose date an issue carries: when it goes out, or for a draft when it was last edited; local time."""
+    """The date shown in the issue, in local time: when it is sent, or for a draft when it was last edited."""
     moment = issue.scheduled_at or issue.started_at or issue.sent_at or issue.edited_at
     return timezone.localtime(moment, issue.newsletter.zone)
 
@@ -126,7 +126,7 @@ def edition_line(issue: Issue) -> str:
 
 
 def web_url(issue: Issue) -> str:
-    """The page of the issue in the archive; "" where the newsletter keeps none."""
+    """Address of the issue in the web archive, or "" if the newsletter has no public archive."""
     if not issue.newsletter.archive_is_public:
         return ""
     return settings.SITE_URL + reverse("archive-issue", kwargs={"year": issue_date(issue).year, "slug": issue.slug})
@@ -136,14 +136,14 @@ def web_url(issue: Issue) -> str:
 
 
 def render(issue: Issue, language: str, *, tracked: bool = False, first_link: int = 1) -> Rendering:
-    """The issue in `language`, compiled in this process behind the guard. Raises CannotRender."""
+    """Render the issue in `language`. MJML is compiled in this process, after its size was checked. Raises RenderError."""
     return _render(issue, language, tracked=tracked, first_link=first_link, to_html=mjml.to_html)
 
 
 def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_html: CompileMjml) -> Rendering:
-    words = document(issue)
+    parsed = document(issue)
     default = issue.newsletter.default_language
-    envelope = words.envelope(language, default)
+    envelope = parsed.envelope(language, default)
     with translation.override(language):
         book = build_link_book(issue, language, tracked=tracked, first=first_link)
         frame = blocks.Frame(
@@ -154,7 +154,7 @@ def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_h
             picture_url=picture_url,
             thumbnail_url=thumbnail_url,
         )
-        ready = build_block_views(words, language=language, default=default, book=book, issue=issue)
+        ready = build_block_views(parsed, language=language, default=default, book=book, issue=issue)
         source = blocks.compose(ready, frame=frame, book=book, render=render_template)
         text = plaintext.compose(ready, frame=frame, book=book, render=render_template)
     try:
@@ -165,12 +165,12 @@ def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_h
 
 
 def build_block_views(
-    words: content.Document, *, language: str, default: str, book: LinkBook, issue: Issue
+    parsed: content.Document, *, language: str, default: str, book: LinkBook, issue: Issue
 ) -> tuple[blocks.BlockView, ...]:
-    """The blocks of the issue's document as a reader of `language` sees them. Raises CannotRender."""
+    """The blocks of the document as a reader of `language` sees them. Raises RenderError."""
     try:
         return blocks.build_views(
-            content.shown_blocks(words, language, default),
+            content.shown_blocks(parsed, language, default),
             language=language,
             book=book,
             when=partial(event_time, issue),
@@ -201,12 +201,12 @@ def picture_url(picture: content.Picture) -> str:
 
 
 def thumbnail_url(picture: content.Picture) -> str:
-    """The address of the picture with a play mark on it."""
+    """Address of the picture with a play button drawn on it."""
     return media_url(video_thumbnails.create_thumbnail(picture.path)) if media_url(picture.path) else ""
 
 
 def media_url(path: str) -> str:
-    """An absolute address below the media root; "" for a path that leaves it."""
+    """Absolute address of a file below MEDIA_ROOT, or "" for a path that leads outside it."""
     if not path or ".." in PurePosixPath(path).parts or "\\" in path:
         return ""
     return f"{settings.SITE_URL}{settings.MEDIA_URL}{quote(path.lstrip('/'))}"
@@ -217,10 +217,10 @@ def render_template(name: str, context: Mapping[str, Any]) -> str:
 
 
 def language_note(language: str) -> str:
-    """What to say beside an article in another language than the rest, in the active language."""
-    own = {"id": _("This article is in Indonesian."), "en": _("This article is in English.")}
-    if language in own:
-        return own[language]
+    """The note beside an article in another language than the mail, in the active language."""
+    notes = {"id": _("This article is in Indonesian."), "en": _("This article is in English.")}
+    if language in notes:
+        return notes[language]
     try:
         name = translation.get_language_info(language)["name_translated"]
     except KeyError:
@@ -272,8 +272,8 @@ def _logo(newsletter: Newsletter) -> dict[str, Any] | None:
     return {"url": url, "width": max(24, min(240, round(logo.width * LOGO_HEIGHT / logo.height)))}
 
 
-def _cannot(refused: mjml.MjmlError, issue: Issue) -> RenderError:
-    logger.warning("issue cannot be rendered", extra={"issue": issue.pk, "reason": refused.reason})
+def _cannot(error: mjml.MjmlError, issue: Issue) -> RenderError:
+    logger.warning("issue cannot be rendered", extra={"issue": issue.pk, "reason": error.reason})
     messages = {
         "too long": _("This issue is too long to become a mail. Remove some blocks."),
         "too many": _("This issue has too many parts to become a mail. Remove some blocks."),
@@ -283,16 +283,16 @@ def _cannot(refused: mjml.MjmlError, issue: Issue) -> RenderError:
         ),
     }
     message = messages.get(
-        refused.reason, _("A block cannot be shown in a mail. Write its text again without formatting.")
+        error.reason, _("A block cannot be shown in a mail. Write its text again without formatting.")
     )
-    return RenderError(message, refused.block or None)
+    return RenderError(message, error.block or None)
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
 def event_time(issue: Issue, event: content.CalendarEvent, language: str) -> blocks.EventTime:
-    """When `event` is, in the active language and the newsletter's zone, and where its calendar file is."""
+    """Date and time of `event` in the active language and the newsletter's time zone, and the address of its .ics file."""
     starts_at, ends_at = (
         parse_local_time(issue.newsletter, event.starts_at),
         parse_local_time(issue.newsletter, event.ends_at),
@@ -304,14 +304,14 @@ def event_time(issue: Issue, event: content.CalendarEvent, language: str) -> blo
     if ends_at is None or ends_at <= starts_at:
         return blocks.EventTime(_day(starts_at), f"{_clock(starts_at)} {zone}", url)
     if ends_at.date() == starts_at.date():
-        words = {"start": _clock(starts_at), "end": _clock(ends_at), "zone": zone}
-        return blocks.EventTime(_day(starts_at), _("%(start)s to %(end)s %(zone)s") % words, url)
+        values = {"start": _clock(starts_at), "end": _clock(ends_at), "zone": zone}
+        return blocks.EventTime(_day(starts_at), _("%(start)s to %(end)s %(zone)s") % values, url)
     first, last = (_("%(date)s, %(time)s") % {"date": _day(one), "time": _clock(one)} for one in (starts_at, ends_at))
     return blocks.EventTime(_("%(start)s to %(end)s %(zone)s") % {"start": first, "end": last, "zone": zone}, "", url)
 
 
 def parse_local_time(newsletter: Newsletter, clock: str) -> datetime | None:
-    """What a clock in the newsletter's zone shows as a moment; None for what is no date."""
+    """Parse local date and time of the newsletter's time zone. Returns None for invalid text."""
     try:
         return datetime.fromisoformat(clock).replace(tzinfo=newsletter.zone) if clock else None
     except ValueError:
@@ -327,24 +327,24 @@ def _clock(moment: datetime) -> str:
 
 
 def calendar_url(issue: Issue, block: str, language: str) -> str:
-    """Signed, so that nobody can ask for the events of issues they have not seen."""
-    number = issue.pk or 0  # an issue that is only looked at, and never stored, has no file
+    """Address of the .ics file of an event. It is signed, so that events of unpublished issues cannot be guessed."""
+    number = issue.pk or 0  # An issue that exists only as a preview has no primary key, and no file.
     key = calendar_key(number, block, language)
     path = reverse("event-calendar", kwargs={"issue": number, "block": block, "language": language, "key": key})
     return settings.SITE_URL + path
 
 
 def calendar_key(issue: int, block: str, language: str, *, secret: str | None = None) -> str:
-    """128 bits over what a calendar file is about."""
+    """128 bits of an HMAC over issue, block and language."""
     signed = salted_hmac("newsletter.editions.calendar", f"{issue}:{block}:{language}", secret, algorithm="sha256")
     return signed.hexdigest()[:32]
 
 
 def is_valid_calendar_key(key: str, issue: int, block: str, language: str) -> bool:
-    """Also for keys that were made with an older SECRET_KEY."""
+    """Check a key, also against keys made with SECRET_KEY_FALLBACKS."""
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    made = (calendar_key(issue, block, language, secret=secret) for secret in secrets)
-    return any(hmac.compare_digest(key.encode(), one.encode()) for one in made)
+    valid_keys = (calendar_key(issue, block, language, secret=secret) for secret in secrets)
+    return any(hmac.compare_digest(key.encode(), valid_key.encode()) for valid_key in valid_keys)
 
 
 # --- freezing --------------------------------------------------------------------------------------------------------
@@ -374,9 +374,9 @@ def freeze(issue: Issue, *, now: datetime) -> list[Edition]:
 
 
 def freeze_key(issue: Issue) -> str:
-    """What a frozen edition was made for: the approval, and the date that the mail shows.
+    """The approval and the date of the mail that a frozen edition belongs to.
 
-    An edition of another key is out of date: the issue was edited, or scheduled for another day.
+    An edition with another key is out of date: the issue was edited, or scheduled for another day.
     """
     return f"{issue.approved_hash}:{issue_date(issue).date().isoformat()}"
 
@@ -422,9 +422,9 @@ def _write(issue: Issue, renderings: list[Rendering], *, tracked: bool, now: dat
 
 
 def preview_html(issue: Issue, language: str, *, dark: bool = False, images: bool = True, name: str = "") -> str:
-    """What a reader would see, with made-up tokens; `name` is what that reader is called.
+    """The HTML as a reader would see it, with sample tokens. `name` is the reader's name.
 
-    `dark` shows the dark look whatever the browser prefers.
+    `dark` shows the dark colours, whatever the browser prefers.
     """
     html = render(issue, language).html
     if dark:

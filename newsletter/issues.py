@@ -1,9 +1,9 @@
-"""Every arrow of an issue up to the moment it is due, and every change of its words.
+"""Transitions of an issue until it is due, and every change of its content.
 
     draft -submit-> in review -approve-> approved -schedule-> scheduled -(workers.ledger.begin)-> sending …
     any edit voids the approval; scheduled -unschedule-> approved, or draft to edit it
 
-Each arrow is one conditional UPDATE; zero rows means somebody was faster, and raises WrongState.
+Each transition is one conditional UPDATE. If it changes no row, another request was faster, and WrongState is raised.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from newsletter.models import EDITABLE, Article, AuditEntry, Editor, Issue, Issu
 logger = logging.getLogger(__name__)
 
 TEMPLATE_VERSION = "1"
-"""Raise it when the look of mails changes. It is stored with each frozen edition and no approval depends on it."""
+"""Raise it when the look of mails changes. It is stored with each frozen edition; no approval depends on it."""
 DIGEST_VERSION = 1
 """Version of `approval_digest`. Raise it when the digest covers other fields, and keep computing the older versions."""
 COALESCE_WINDOW = timedelta(seconds=10)
 MAX_ISSUES_SEARCHED = 20
-"""Issues among which the last one is looked for that went to everybody."""
+"""How many sent issues `last_sent` looks through for one of the same kind."""
 ORDER, ENVELOPE = "(order)", "(envelope)"
 StoryBlock = TypeVar("StoryBlock", content.Lead, content.Story, content.Brief)
 
 
 class WrongState(Exception):
-    """The issue is not where this step starts from; the message says so to a person."""
+    """The issue is not in a status from which this transition starts. The message is shown to the editor."""
 
 
 class Conflict(Exception):
-    """Somebody else saved the issue in the meantime; `current` is what is stored now."""
+    """The issue was saved by another request in the meantime. `current` is the stored issue."""
 
     def __init__(self, current: Issue) -> None:
         super().__init__(f"Issue {current.pk} is at version {current.version}")
@@ -47,24 +47,25 @@ class Conflict(Exception):
 
 
 class NoSuchRevision(Exception):
-    """There is no earlier or later version to go to; the message says so to a person."""
+    """There is no earlier or later revision. The message is shown to the editor."""
 
 
 class ArticleAlreadyUsed(Exception):
-    """The article is in another issue; add it again only on purpose."""
+    """Another issue of the newsletter uses the article. Call again with `again=True` to add it anyway."""
 
     def __init__(self, issue: Issue) -> None:
         super().__init__(f"Used in issue {issue.pk}")
         self.issue = issue
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------
+# --- content ---------------------------------------------------------------------------------------------------------
 
 
 def create(newsletter: Newsletter, *, editor: Editor | None, now: datetime) -> Issue:
-    """Start an empty issue with the next number."""
+    """Create an empty issue with the next number."""
     document = content.Document(envelopes={language: content.Envelope() for language in newsletter.languages})
     with transaction.atomic():
+        # The lock on the newsletter's row lets two requests not take the same number.
         Newsletter.objects.select_for_update().get(pk=newsletter.pk)
         number = (newsletter.issues.aggregate(last=Max("number"))["last"] or 0) + 1
         issue = Issue.objects.create(
@@ -91,10 +92,10 @@ def save(
     now: datetime,
     is_step: bool = False,
 ) -> Issue:
-    """Store `document` if the issue is still at `version`; it is then one higher, and no longer approved.
+    """Store `document` if the issue is still at `version`. This raises the version by one and voids the approval.
 
-    What a button did (`is_step`) is undone by itself, without what was typed just before.
-    Raises Conflict if it is at another version, WrongState if it may not be edited any more.
+    `is_step` marks a change made by a button: it gets a revision of its own, so that undo does not revert what was
+    typed just before. Raises Conflict if the issue is at another version, WrongState if it can no longer be edited.
     """
     with transaction.atomic():
         stored = _store(issue, content.dump(document), version=version, editor=editor, now=now)
@@ -103,29 +104,30 @@ def save(
 
 
 def undo(issue: Issue, *, version: int, editor: Editor | None, now: datetime) -> Issue:
-    """Go back to the revision before the head. Raises NothingThere at the first one."""
+    """Go back to the revision before the head. Raises NoSuchRevision at the first one."""
     return _walk(issue, -1, version=version, editor=editor, now=now)
 
 
 def redo(issue: Issue, *, version: int, editor: Editor | None, now: datetime) -> Issue:
-    """Take back an undo. Raises NothingThere if nothing was undone since the last change."""
+    """Revert an undo. Raises NoSuchRevision if nothing was undone since the last change."""
     return _walk(issue, +1, version=version, editor=editor, now=now)
 
 
 def last_sent(issue: Issue) -> Issue | None:
-    """The newest issue of its newsletter that has gone out, apart from itself.
+    """Return the newest other issue of the newsletter that was sent, or None.
 
-    A note to readers of another issue is held against notes, every other issue against those that went to everybody.
+    A correction note, which goes to readers of another issue, is compared with notes. Every other issue is compared
+    with issues that went to all readers.
     """
     sent = issue.newsletter.issues.filter(status=IssueStatus.SENT).exclude(pk=issue.pk).order_by("-sent_at")
     return next((one for one in sent[:MAX_ISSUES_SEARCHED] if one.is_correction_note == issue.is_correction_note), None)
 
 
 def restore(issue: Issue, number: int, *, version: int, editor: Editor | None, now: datetime) -> Issue:
-    """Make an old revision the newest one; what was there since stays in the history."""
+    """Store the content of an old revision as the newest one. Later revisions stay in the history."""
     old = issue.revisions.filter(number=number).first()
     if old is None:
-        raise NoSuchRevision(_("This version is not in the history any more."))
+        raise NoSuchRevision(_("This version is no longer in the history."))
     with transaction.atomic():
         stored = _store(issue, old.content, version=version, editor=editor, now=now)
         _add_revision(stored, editor=editor, now=now)
@@ -133,25 +135,27 @@ def restore(issue: Issue, number: int, *, version: int, editor: Editor | None, n
 
 
 def undo_redo_available(issue: Issue) -> tuple[bool, bool]:
-    """Whether there is something to undo, and to redo."""
+    """Whether there is a revision to undo, and one to redo."""
     numbers = set(issue.revisions.values_list("number", flat=True))
     return issue.revision_head - 1 in numbers, issue.revision_head + 1 in numbers
 
 
 def copy(issue: Issue, document: content.Document, *, editor: Editor | None, now: datetime) -> Issue:
-    """Keep `document` as a new draft of the same newsletter and for the same readers, beside `issue`."""
+    """Store `document` as a new draft with the newsletter and the audience of `issue`, which stays as it is."""
     with transaction.atomic():
-        twin = create(issue.newsletter, editor=editor, now=now)
-        Issue.objects.filter(pk=twin.pk).update(audience=issue.audience)
-        return save(twin, document, version=twin.version, editor=editor, now=now)
+        duplicate = create(issue.newsletter, editor=editor, now=now)
+        Issue.objects.filter(pk=duplicate.pk).update(audience=issue.audience)
+        return save(duplicate, document, version=duplicate.version, editor=editor, now=now)
 
 
 def delete(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
-    """Put a draft away; `bring_back` undoes it. Raises WrongState for an issue that is on its way or sent."""
+    """Mark a draft as deleted; `undelete` reverts it. Raises WrongState for an issue that is scheduled, sending or
+    sent.
+    """
     with transaction.atomic():
-        here = Issue.objects.filter(pk=issue.pk, status__in=EDITABLE, deleted_at__isnull=True)
+        deletable = Issue.objects.filter(pk=issue.pk, status__in=EDITABLE, deleted_at__isnull=True)
         voided: dict[str, object] = {"approved_hash": "", "approved_by": None, "approved_at": None}
-        if not here.update(deleted_at=now, status=IssueStatus.DRAFT, version=F("version") + 1, **voided):
+        if not deletable.update(deleted_at=now, status=IssueStatus.DRAFT, version=F("version") + 1, **voided):
             raise wrong_state_error(issue)
         audit("issue-deleted", issue, editor=editor, now=now)
 
@@ -164,11 +168,12 @@ def undelete(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
 
 
 def _store(issue: Issue, data: dict[str, Any], *, version: int, editor: Editor | None, now: datetime) -> Issue:
-    here = Issue.objects.filter(pk=issue.pk, version=version, status__in=EDITABLE, deleted_at__isnull=True)
-    moved = here.update(
+    current = Issue.objects.filter(pk=issue.pk, version=version, status__in=EDITABLE, deleted_at__isnull=True)
+    updated = current.update(
         content=data,
         version=F("version") + 1,
         status=IssueStatus.DRAFT,
+        # One conditional UPDATE: a save of an older version, or of an issue that is already being sent, changes no row.
         approved_hash="",
         approved_by=None,
         approved_at=None,
@@ -176,7 +181,7 @@ def _store(issue: Issue, data: dict[str, Any], *, version: int, editor: Editor |
         edited_by=editor,
     )
     stored = Issue.objects.select_related("newsletter").get(pk=issue.pk)
-    if not moved:
+    if not updated:
         if not stored.is_editable:
             raise WrongState(_("This issue can no longer be edited. Stop it first."))
         raise Conflict(stored)
@@ -187,7 +192,7 @@ def _store(issue: Issue, data: dict[str, Any], *, version: int, editor: Editor |
 
 
 def _pictures(data: dict[str, Any]) -> set[int]:
-    """The pictures that a stored document shows; a newsletter's library has all of them."""
+    """Ids of the media files that a stored document shows. `_store` adds new ones to the newsletter's library."""
     return {block["picture"]["media"] for block in data.get("blocks", []) if block.get("picture")}
 
 
@@ -203,9 +208,10 @@ def _walk(issue: Issue, step: int, *, version: int, editor: Editor | None, now: 
 
 
 def _remember(issue: Issue, *, editor: Editor | None, now: datetime, is_step: bool = False) -> None:
-    """Write a revision; quick successive saves of the same block by the same person become one.
+    """Write a revision. Quick successive saves of the same blocks by the same editor replace the last revision.
 
-    One that was sent as a test stays, so that the review page can say what changed since; a step is one by itself.
+    A revision that was sent as a test is never replaced, so that the review page can list the changes since the test. A
+    step (see `save`) always gets a revision of its own.
     """
     last, before = [*issue.revisions.order_by("-number")[:2], None, None][:2]
     at_the_top = last is not None and last.number == issue.revision_head
@@ -214,8 +220,8 @@ def _remember(issue: Issue, *, editor: Editor | None, now: datetime, is_step: bo
     was_tested = last is not None and issue.tested_at is not None and issue.tested_at >= last.saved_at
     may_join = at_the_top and not was_tested and not is_step
     if last and before and may_join and last.editor == editor and now - last.saved_at < COALESCE_WINDOW:
-        touched = changed_blocks(last.content, issue.content)
-        if ORDER not in touched and touched == changed_blocks(before.content, last.content):
+        changed = changed_blocks(last.content, issue.content)
+        if ORDER not in changed and changed == changed_blocks(before.content, last.content):
             Revision.objects.filter(pk=last.pk).update(content=issue.content, saved_at=now)
             return
     _add_revision(issue, editor=editor, now=now)
@@ -230,7 +236,7 @@ def _add_revision(issue: Issue, *, editor: Editor | None, now: datetime) -> None
 
 
 def changed_blocks(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
-    """Ids of the blocks that differ, ENVELOPE for subject and preheader, ORDER for blocks moved, added or removed."""
+    """Ids of the blocks that differ, ENVELOPE for subject or preheader, ORDER if blocks were moved, added or removed."""
     old = {block["id"]: block for block in before.get("blocks", [])}
     new = {block["id"]: block for block in after.get("blocks", [])}
     changed = {key for key in old.keys() & new.keys() if old[key] != new[key]}
@@ -242,9 +248,9 @@ def changed_blocks(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
 
 
 def add_article(issue: Issue, article: Article, *, editor: Editor | None, now: datetime, again: bool = False) -> Issue:
-    """Append `article` as a block, in every language it exists in: the first becomes the lead.
+    """Append `article` as a block, in every language it exists in. The first article becomes the lead.
 
-    Raises AlreadyUsed if another issue of the newsletter has it and `again` is false.
+    Raises ArticleAlreadyUsed if another issue of the newsletter has it and `again` is false.
     """
     others = issue.newsletter.issues.not_deleted().filter(articles=article).exclude(pk=issue.pk)
     used = others.order_by("-created_at").first()
@@ -256,31 +262,31 @@ def add_article(issue: Issue, article: Article, *, editor: Editor | None, now: d
 
 
 def build_story_block(article: Article, newsletter: Newsletter, *, is_lead: bool) -> content.Lead | content.Story:
-    """A block that tells `article`, with its twins in other languages where we know them."""
-    twins = {article.language or newsletter.default_language: article}
+    """Build a block for `article`, with its translations as far as they are stored."""
+    versions = {article.language or newsletter.default_language: article}
     for language, url in article.alternates.items():
-        twin = Article.objects.filter(url=url).first()
-        if twin and language not in twins:
-            twins[language] = twin
+        version = Article.objects.filter(url=url).first()
+        if version and language not in versions:
+            versions[language] = version
     if is_lead:
-        return build_article_block(twins, newsletter, kind=content.Lead)
-    return build_article_block(twins, newsletter, kind=content.Story)
+        return build_article_block(versions, newsletter, kind=content.Lead)
+    return build_article_block(versions, newsletter, kind=content.Story)
 
 
-def build_article_block(twins: dict[str, Article], newsletter: Newsletter, *, kind: type[StoryBlock]) -> StoryBlock:
-    """A block of `kind` that tells an article, given in each language it exists in; the first one is the original."""
-    article = next(iter(twins.values()))
+def build_article_block(versions: dict[str, Article], newsletter: Newsletter, *, kind: type[StoryBlock]) -> StoryBlock:
+    """Build a block of `kind` from an article, given in each language it exists in. The first version is the original."""
+    article = next(iter(versions.values()))
     words = {
         language: content.StoryWords(
-            headline=twin.title,
-            summary=f"<p>{_escape(twin.summary)}</p>" if twin.summary else "",
-            url=twin.url,
-            image_alt=twin.image_alt or article.image_alt,
+            headline=version.title,
+            summary=f"<p>{_escape(version.summary)}</p>" if version.summary else "",
+            url=version.url,
+            image_alt=version.image_alt or article.image_alt,
         )
-        for language, twin in twins.items()
+        for language, version in versions.items()
         if language in newsletter.languages
     }
-    seen = {language: snapshot_article(twin) for language, twin in twins.items() if language in words}
+    seen = {language: snapshot_article(version) for language, version in versions.items() if language in words}
     block = kind(article=article.pk, words=words, seen=seen)
     if isinstance(block, content.Lead):
         block.picture = build_picture(article.image)
@@ -288,7 +294,7 @@ def build_article_block(twins: dict[str, Article], newsletter: Newsletter, *, ki
 
 
 def snapshot_article(article: Article) -> content.ArticleSnapshot:
-    """What the article says now, to compare a later reading with."""
+    """The texts of the article as they are now. Later readings of the article are compared with them."""
     return content.ArticleSnapshot(title=article.title, summary=article.summary, url=article.url)
 
 
@@ -302,7 +308,7 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-# --- arrows ----------------------------------------------------------------------------------------------------------
+# --- transitions -----------------------------------------------------------------------------------------------------
 
 
 def approval_digest(issue: Issue, *, version: int = DIGEST_VERSION) -> str:
@@ -327,7 +333,7 @@ def approval_digest(issue: Issue, *, version: int = DIGEST_VERSION) -> str:
 
 
 def matches_approval(issue: Issue) -> bool:
-    """Whether the issue is still what was approved, by the version of the digest that the approval was given with."""
+    """Whether the issue is still what was approved, by the digest version that is stored with the approval."""
     try:
         return bool(issue.approved_hash) and issue.approved_hash == approval_digest(
             issue, version=issue.approved_digest_version
@@ -341,10 +347,10 @@ def submit(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
 
 
 def approve(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
-    """Say yes to exactly this content and audience.
+    """Approve exactly this content and audience.
 
-    Where the newsletter asks for four eyes, whoever made the last change cannot be the one. An issue whose approval
-    lapsed with a change of settings is approved once more.
+    If the newsletter requires four eyes, the editor of the last change cannot approve. An approved issue can be
+    approved again if a change of settings has voided its approval.
     """
     if issue.newsletter.four_eyes and editor is not None and issue.edited_by_id == editor.pk:
         raise WrongState(_("Another editor has to approve this issue: you made the last change."))
@@ -361,7 +367,7 @@ def approve(issue: Issue, *, editor: Editor | None, now: datetime) -> Issue:
 
 
 def schedule(issue: Issue, *, at: datetime, editor: Editor | None, now: datetime) -> Issue:
-    """Let an approved issue go out at `at`. "Send now" is `at` = now + hold."""
+    """Schedule an approved issue for `at`. "Send now" passes now plus the newsletter's hold."""
     if not matches_approval(issue):
         raise WrongState(_("Something changed since this issue was approved. Review it once more."))
     fields = {"scheduled_at": at, "scheduled_by": editor, "pause_reason": ""}
@@ -371,7 +377,7 @@ def schedule(issue: Issue, *, at: datetime, editor: Editor | None, now: datetime
 
 
 def unschedule(issue: Issue, *, editor: Editor | None, now: datetime, to_edit: bool = False) -> Issue:
-    """Stop an issue that has not begun: back to approved, or to draft to edit it."""
+    """Stop a scheduled issue. It becomes approved again, or a draft if it is to be edited."""
     fields: dict[str, object] = {"scheduled_at": None, "scheduled_by": None}
     if to_edit:
         fields |= {"approved_hash": "", "approved_by": None, "approved_at": None}
@@ -395,8 +401,8 @@ def _move(
     **fields: object,
 ) -> Issue:
     with transaction.atomic():
-        here = Issue.objects.filter(pk=issue.pk, status__in=starts, version=issue.version, deleted_at__isnull=True)
-        if not here.update(status=status, **fields):
+        current = Issue.objects.filter(pk=issue.pk, status__in=starts, version=issue.version, deleted_at__isnull=True)
+        if not current.update(status=status, **fields):
             raise wrong_state_error(issue)
         audit(action, issue, editor=editor, now=now)
     logger.info("issue moved", extra={"issue": issue.pk, "status": str(status)})
@@ -404,10 +410,10 @@ def _move(
 
 
 def wrong_state_error(issue: Issue) -> WrongState:
-    """The error that says where the issue really is."""
+    """The error that names the current status of the issue."""
     stored = Issue.objects.get(pk=issue.pk)
     return WrongState(
-        _("Issue %(number)s is “%(status)s” by now, so this step is not possible. Look at it again.")
+        _("Issue %(number)s is now “%(status)s”, so this step is not possible. Reload the page.")
         % {"number": stored.number, "status": stored.get_status_display()}
     )
 

@@ -1,4 +1,4 @@
-"""Who may do what in which newsletter. The one place that compares roles."""
+"""Permissions of editors: which role may do what in which newsletter. No other module compares roles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Action(StrEnum):
     SEND = "send"
     """Schedule, stop, pause, resume, cancel, send again."""
     SEE_PEOPLE = "see people"
-    """Addresses and one reader's timeline."""
+    """Addresses, and the timeline of one subscriber."""
     ADMINISTER = "administer"
     """Settings, editors and roles."""
 
@@ -37,7 +37,7 @@ def get_role(editor: Editor, newsletter: Newsletter) -> str | None:
 
 
 def _roles(editor: Editor) -> dict[int, str]:
-    """Role by newsletter id. Asked once for an editor as loaded; every request loads its own."""
+    """The editor's roles by newsletter id. One query per Editor instance; each request loads its own instance."""
     known = editor.__dict__.get("_roles")
     if known is None:
         rows = Membership.objects.filter(editor=editor).values_list("newsletter", "role")
@@ -56,19 +56,19 @@ def require(editor: Editor, action: Action, newsletter: Newsletter) -> None:
 
 
 def deny(editor: Editor, action: Action) -> NoReturn:
-    """For pages over all newsletters, when `editor` may do `action` in none."""
+    """Raise PermissionDenied on pages about all newsletters, if `editor` may do `action` in none of them."""
     raise PermissionDenied(f"Editor {editor.pk} may not {action} anywhere")
 
 
 def allowed_newsletters(editor: Editor, action: Action) -> list[Newsletter]:
-    """The newsletters in which `editor` may do `action`, in order of creation."""
+    """Newsletters in which `editor` may do `action`, in order of creation."""
     if editor.is_superuser:
         return list(Newsletter.objects.all())
     return list(Newsletter.objects.filter(pk__in=_where(editor, action)))
 
 
 def is_allowed_anywhere(editor: Editor, action: Action) -> bool:
-    """Whether `editor` may do `action` in some newsletter."""
+    """Whether `editor` may do `action` in at least one newsletter."""
     return Newsletter.objects.exists() if editor.is_superuser else bool(_where(editor, action))
 
 

@@ -1,211 +1,38 @@
-"""Django settings: the only place that reads the environment.
+"""Django settings. Environment variables are read here only, by the functions of `newsletter.environment`.
 
-Without any variable set, this gives a working site on SQLite, with mail caught in `VAR_DIR/mail/` (embedded mode).
-A wrong value stops the start with one line that names the variable, what is wrong and what to write instead.
+Without any variable set, this is a working site on SQLite, with mail caught in `VAR_DIR/mail/` (embedded mode).
+A wrong value stops the start with one line that names the variable, the mistake and the remedy.
 """
 
 import os
-import re
-import secrets
 import sys
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from csp.constants import NONCE, NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-MAIL_KINDS = frozenset(
-    {
-        *("mailbox", "discard", "smtp", "smtps"),
-        *("mailgun", "mailjet", "postmark", "ses", "sendgrid", "resend", "brevo", "mailersend", "mandrill"),
-    }
+from newsletter.environment import LOCAL_MAIL_KINDS as LOCAL_MAIL_KINDS
+from newsletter.environment import LOOPBACK_HOSTS as LOOPBACK_HOSTS
+from newsletter.environment import MAIL_KINDS as MAIL_KINDS
+from newsletter.environment import UNFIT_MAIL_KINDS as UNFIT_MAIL_KINDS
+from newsletter.environment import (
+    configuration_error,
+    env_database,
+    env_folder,
+    env_int,
+    env_list,
+    env_mail_routes,
+    env_networks,
+    env_recipients,
+    env_secret_key,
+    env_sns_topics,
+    env_text,
+    env_web_origin,
+    is_local_route,
 )
-UNFIT_MAIL_KINDS = {
-    "mailtrap": "it fills in readers' own words only in texts that are stored with it",
-    "postal": "its reports carry no token of ours, so anybody could forge them",
-    "scaleway": "it reports neither bounces nor complaints",
-    "sparkpost": "it leaves the List-Unsubscribe header out without a word, so nobody could unsubscribe by one click",
-    "unisender": "it lets the List-Unsubscribe header pass only after an approval of its own",
-}
-"""Providers that we know, and why newsletters cannot be sent by them."""
-LOCAL_MAIL_KINDS = frozenset({"mailbox", "discard"})
 
-
-# --- reading the environment -----------------------------------------------------------------------------------------
-
-
-def configuration_error(name: str, fact: str, remedy: str) -> ImproperlyConfigured:
-    return ImproperlyConfigured(f"{name}: {fact}. {remedy}")
-
-
-def env_text(name: str, default: str = "") -> str:
-    return os.environ.get(name, "").strip() or default
-
-
-def env_int(name: str, default: int, *, least: int, most: int) -> int:
-    raw = env_text(name, str(default))
-    if not raw.isdecimal() or not least <= int(raw) <= most:
-        raise configuration_error(
-            name, f"{raw!r} is no whole number from {least} to {most}", f"Set for example {name}={default}."
-        )
-    return int(raw)
-
-
-def env_bool(name: str, *, default: bool) -> bool:
-    raw = env_text(name, "yes" if default else "no").lower()
-    if raw not in {"yes", "no", "true", "false", "1", "0", "on", "off"}:
-        raise configuration_error(name, f"{raw!r} is neither yes nor no", f"Set {name}=yes or {name}=no.")
-    return raw in {"yes", "true", "1", "on"}
-
-
-def env_list(name: str) -> list[str]:
-    return [word.strip() for word in env_text(name).split(",") if word.strip()]
-
-
-def env_networks(name: str) -> list[str]:
-    for word in env_list(name):
-        try:
-            ip_network(word, strict=False)
-        except ValueError:
-            raise configuration_error(
-                name, f"{word!r} is no network", "Write addresses such as 10.0.0.5 or 10.0.0.0/24."
-            ) from None
-    return env_list(name)
-
-
-def env_recipients(name: str) -> list[str]:
-    """Addresses, and domains as @example.org, in lower case and ASCII. Set and empty is no answer."""
-    if name in os.environ and not env_list(name):
-        raise configuration_error(
-            name, "it names nobody", "Name addresses or domains such as @example.org, or take the line away."
-        )
-    return [_recipient(name, word.lower()) for word in env_list(name)]
-
-
-def _recipient(name: str, word: str) -> str:
-    local, _at, domain = word.rpartition("@")
-    try:
-        ascii_domain = domain.encode("idna").decode()
-    except UnicodeError:
-        ascii_domain = ""
-    if "@" not in word or "." not in ascii_domain or not ascii_domain.isascii() or set(word) & set(' <>"*'):
-        raise configuration_error(
-            name, f"{word!r} is no address and no domain", "Write ani@example.org, or @example.org for all of it."
-        )
-    return f"{local}@{ascii_domain}"
-
-
-def env_sns_topics(name: str) -> list[str]:
-    """Amazon resource names of the topics that SES reports to."""
-    for word in env_list(name):
-        if not re.fullmatch(r"arn:aws(-[a-z]+)*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?", word):
-            raise configuration_error(
-                name, f"{word!r} is no topic", "Copy its ARN, such as arn:aws:sns:eu-west-1:123456789012:warta."
-            )
-    return env_list(name)
-
-
-def env_folder(name: str, default: Path) -> Path:
-    path = Path(env_text(name, str(default))).expanduser().resolve()
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o750)
-    except OSError as error:
-        raise configuration_error(
-            name, f"cannot make the folder {path} ({error.strerror})", "Name a folder we may write to."
-        ) from None
-    return path
-
-
-def env_web_origin(name: str, default: str) -> str:
-    """An origin such as https://news.example, without a trailing slash."""
-    raw = env_text(name, default).rstrip("/")
-    parts = urlsplit(raw)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.username:
-        raise configuration_error(
-            name, f"{raw!r} is no web address", "Write scheme and host only, such as https://news.example."
-        )
-    return raw
-
-
-def env_database(name: str, default_file: Path) -> dict[str, Any]:
-    raw = env_text(name)
-    if not raw:
-        return sqlite_database(default_file)
-    try:
-        config: dict[str, Any] = environ.Env.db_url_config(raw)
-    except (ValueError, KeyError, ImproperlyConfigured):
-        config = {}
-    engine = str(config.get("ENGINE", ""))
-    if engine.endswith("sqlite3"):
-        return sqlite_database(Path(config["NAME"]))
-    if not engine.endswith("postgresql"):
-        raise configuration_error(
-            name, "it names no database we know", "Write postgres://user:password@host:5432/name."
-        )
-    return {**config, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-
-
-def sqlite_database(file: Path) -> dict[str, Any]:
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(file),
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;",
-        },
-        "TEST": {"NAME": env_text("TEST_DATABASE_FILE") or None},
-    }
-
-
-def env_secret_key(name: str, var_dir: Path, *, embedded: bool) -> str:
-    """The key everything is derived from. Embedded mode makes one on first use; production must bring its own."""
-    given = env_text(name)
-    if given:
-        if len(given) < 32:
-            raise configuration_error(
-                name, "it has fewer than 32 characters", "Set a long random value and keep it secret."
-            )
-        return given
-    if not embedded:
-        raise configuration_error(
-            name, "it is not set", "Set a long random value; without it no link in a mail can be trusted."
-        )
-    file = var_dir / "secret_key"
-    if not file.exists():
-        descriptor = os.open(file.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as handle:
-            handle.write(secrets.token_urlsafe(48))
-        file.with_suffix(".new").replace(file)
-    return file.read_text().strip()
-
-
-def env_mail_routes(name: str, default: str) -> list[str]:
-    """`MAIL_URL`: routes in order of priority, each a URL whose scheme is the kind of route."""
-    routes = [part.strip() for part in env_text(name, default).split(",") if part.strip()]
-    for route in routes:
-        kind = urlsplit(route).scheme
-        if kind in UNFIT_MAIL_KINDS:
-            remedy = "docs/add-a-provider.md names those that can, and most have an SMTP server."
-            raise configuration_error(name, f"newsletters cannot be sent by {kind}: {UNFIT_MAIL_KINDS[kind]}", remedy)
-        if kind not in MAIL_KINDS:
-            known = ", ".join(sorted(MAIL_KINDS))
-            raise configuration_error(
-                name, f"{kind or route.split(':')[0]!r} is no kind of route", f"Start with one of: {known}."
-            )
-    return routes
-
-
-def is_local_route(route: str) -> bool:
-    parts = urlsplit(route)
-    return parts.scheme in LOCAL_MAIL_KINDS or (parts.scheme == "smtp" and parts.hostname in LOOPBACK_HOSTS)
-
+BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- where things are ------------------------------------------------------------------------------------------------
 

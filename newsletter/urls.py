@@ -1,4 +1,4 @@
-"""Where each address leads. String includes only: the root knows no code."""
+"""The root URLconf. It includes other URLconfs by dotted path only, so that it imports no code of other packages."""
 
 from django.conf import settings
 from django.contrib import admin

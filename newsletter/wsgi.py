@@ -1,4 +1,4 @@
-"""Django's WSGI entry. Production serves `workers.hits:application`, which wraps this one."""
+"""The WSGI application of Django. In production `workers.hits:application` wraps it."""
 
 import os
 

@@ -1,7 +1,7 @@
-"""The rhythm of a newsletter: on which days an issue usually leaves, and when its draft is prepared. Pure.
+"""The publishing schedule of a newsletter: days and time of its issues, and when a draft is prepared. No database.
 
-All times are those on the wall in the newsletter's zone. In a night when clocks skip that time, the slot is as much
-later as they skip; when it comes twice, the slot is the first of the two.
+All times are local times of the newsletter's time zone. If clocks skip that time, the slot is later by the length of
+the gap. If the time occurs twice, the slot is the first of the two.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 MAX_DAYS_BEFORE = 6
-"""A draft is prepared within a week of its slot."""
+"""A draft is prepared at most this many days before its slot."""
 
 
 @dataclass(frozen=True)
 class Cadence:
     days: tuple[int, ...]
-    """Days of the week, Monday is 0; at least one, in order."""
+    """Days of the week, sorted and at least one. Monday is 0."""
     at: time
-    """When an issue leaves."""
+    """The time at which an issue is sent."""
     days_before: int
-    """How many days earlier its draft is prepared; 0 is the same day."""
+    """How many days before the slot the draft is prepared. 0 is the same day."""
     prepared_at: time
 
     def __post_init__(self) -> None:
@@ -34,19 +34,19 @@ class Cadence:
             raise ValueError(f"A draft is prepared before its slot at {self.at:%H:%M}, not at {self.prepared_at:%H:%M}")
 
     def next_slot(self, after: datetime, *, zone: tzinfo) -> datetime:
-        """The first slot later than `after`, in `zone`."""
+        """The first slot after `after`, in `zone`."""
         day = after.astimezone(zone).date() - timedelta(days=1)
         while True:
-            slot = _on_the_wall(day, self.at, zone)
+            slot = _local_datetime(day, self.at, zone)
             if day.weekday() in self.days and _is_later(slot, after):
                 return slot
             day += timedelta(days=1)
 
     def preparation(self, slot: datetime) -> datetime:
-        """When the draft for `slot`, one of ours, is prepared."""
+        """When the draft for `slot` is prepared. `slot` must be a slot of this schedule."""
         zone = slot.tzinfo
         assert zone is not None, "slots know their zone"  # noqa: S101
-        made = _on_the_wall(slot.date() - timedelta(days=self.days_before), self.prepared_at, zone)
+        made = _local_datetime(slot.date() - timedelta(days=self.days_before), self.prepared_at, zone)
         return slot if _is_later(made, slot) else made  # clocks skipped the time between the two
 
     def to_json(self) -> dict[str, Any]:
@@ -59,11 +59,11 @@ class Cadence:
 
 
 DEFAULT_CADENCE = Cadence(days=(1,), at=time(8), days_before=1, prepared_at=time(9))
-"""What a new newsletter begins with: every Tuesday morning, prepared on Monday."""
+"""The schedule of a new newsletter: every Tuesday morning, prepared on Monday."""
 
 
 def parse_cadence(stored: Mapping[str, Any]) -> Cadence | None:
-    """What `Newsletter.cadence` holds; None where there is no rhythm. Raises ValueError for what is none."""
+    """Parse `Newsletter.cadence`. Returns None if it is empty. Raises ValueError if it is invalid."""
     if not stored:
         return None
     try:
@@ -74,20 +74,22 @@ def parse_cadence(stored: Mapping[str, Any]) -> Cadence | None:
             prepared_at=time.fromisoformat(stored["prepared_at"]),
         )
     except (KeyError, TypeError) as error:
-        raise ValueError(f"This is no cadence: {stored!r}") from error
+        raise ValueError(f"Invalid cadence: {stored!r}") from error
 
 
 def next_slot(stored: Mapping[str, Any], *, after: datetime, zone: tzinfo) -> datetime | None:
-    """The first slot later than `after` of what `Newsletter.cadence` holds; None where there is no rhythm."""
-    rhythm = parse_cadence(stored)
-    return rhythm.next_slot(after, zone=zone) if rhythm else None
+    """The first slot after `after` by `Newsletter.cadence`, or None if the newsletter has no schedule."""
+    cadence = parse_cadence(stored)
+    return cadence.next_slot(after, zone=zone) if cadence else None
 
 
-def _on_the_wall(day: date, at: time, zone: tzinfo) -> datetime:
-    """That day and time in `zone`; by way of UTC, so that a time which clocks skip becomes one that they show."""
+def _local_datetime(day: date, at: time, zone: tzinfo) -> datetime:
+    """Local date and time in `zone`. The conversion through UTC turns a time that clocks skip into one that exists."""
     return datetime.combine(day, at, tzinfo=zone).astimezone(UTC).astimezone(zone)
 
 
-def _is_later(one: datetime, other: datetime) -> bool:
-    """Compared in UTC: within one zone Python compares clock faces, which is wrong in the night clocks go back."""
-    return one.astimezone(UTC) > other.astimezone(UTC)
+def _is_later(first: datetime, second: datetime) -> bool:
+    """Compare in UTC. Python compares datetimes of one time zone by their local time, which is wrong when clocks go
+    back.
+    """
+    return first.astimezone(UTC) > second.astimezone(UTC)

@@ -12,7 +12,7 @@ from workers.notifications import editor_alerts
 
 def prepare_due(*, now: datetime) -> int:
     """Prepare the drafts that are due, and queue an alert to each editor of the newsletter. Return how many were made."""
-    return preparation.prepare_due(now=now, tell=partial(_alert_editors, now=now))
+    return preparation.prepare_due(now=now, notify=partial(_alert_editors, now=now))
 
 
 def _alert_editors(outcome: preparation.PreparationResult, *, now: datetime) -> None:

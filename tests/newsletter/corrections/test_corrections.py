@@ -461,7 +461,7 @@ def test_a_correction_by_mail_stands_in_no_issues_place():
     slot = rhythm.next_slot(LATER, zone=newsletter.zone)
     Issue.objects.filter(pk=draft.pk).update(status=IssueStatus.SCHEDULED, scheduled_at=LATER)
 
-    assert not preparation.is_slot_taken(newsletter, slot, rhythm=rhythm)
+    assert not preparation.is_slot_taken(newsletter, slot, cadence=rhythm)
 
 
 def test_a_correction_by_mail_is_found_from_its_mail_and_is_no_issue_of_the_archive(client):

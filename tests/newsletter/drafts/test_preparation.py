@@ -163,7 +163,7 @@ def test_without_rhythm_or_rule_nothing_is_prepared(weekly, monday, missing):
     weekly.save()
 
     assert preparation.prepare(weekly, now=monday) is None
-    assert preparation.prepare_due(now=monday, tell=lambda outcome: None) == 0
+    assert preparation.prepare_due(now=monday, notify=lambda outcome: None) == 0
 
 
 def test_thin_week_makes_no_draft_and_is_told(weekly, monday):
@@ -171,7 +171,7 @@ def test_thin_week_makes_no_draft_and_is_told(weekly, monday):
     article(weekly, 2, at=monday - timedelta(hours=2))
     heard = []
 
-    made = preparation.prepare_due(now=monday, tell=heard.append)
+    made = preparation.prepare_due(now=monday, notify=heard.append)
 
     assert made == 0
     assert [(outcome.is_thin, outcome.picked, outcome.new) for outcome in heard] == [(True, 2, 2)]
@@ -195,7 +195,7 @@ def test_draft_and_what_is_told_of_it_come_together_or_not_at_all(weekly, monday
         raise RuntimeError("the worker fell over")
 
     with pytest.raises(RuntimeError), transaction.atomic():
-        preparation.prepare_due(now=monday, tell=lost)
+        preparation.prepare_due(now=monday, notify=lost)
 
     assert not Issue.objects.exists()
 
@@ -204,15 +204,15 @@ def test_rule_that_cannot_be_read_stops_no_other_newsletter(weekly, monday):
     make_newsletter(cadence={"days": "yes"}, draft_rule=RULE)
     nine_articles(weekly, monday)
 
-    assert preparation.prepare_due(now=monday, tell=lambda outcome: None) == 1
+    assert preparation.prepare_due(now=monday, notify=lambda outcome: None) == 1
 
 
 def test_second_worker_that_did_not_see_the_first_ones_draft_makes_none(weekly, monday, monkeypatch):
     nine_articles(weekly, monday)
-    preparation.prepare_due(now=monday, tell=lambda outcome: None)
+    preparation.prepare_due(now=monday, notify=lambda outcome: None)
     monkeypatch.setattr(preparation, "is_slot_taken", lambda *args, **kwargs: False)  # as if both had looked at once
 
-    made = preparation.prepare_due(now=monday, tell=lambda outcome: None)
+    made = preparation.prepare_due(now=monday, notify=lambda outcome: None)
 
     assert made == 0
     assert Issue.objects.count() == 1
@@ -249,7 +249,7 @@ def test_twin_is_found_when_only_it_names_the_other(weekly, monday):
 
     found = preparation.select_articles(weekly, DraftRule())
 
-    assert [sorted(story.twins) for story in found.new] == [["en", "id"]]
+    assert [sorted(story.versions) for story in found.new] == [["en", "id"]]
 
 
 def test_no_section_gets_more_than_its_share_and_none_is_no_section(weekly, monday):

@@ -114,7 +114,7 @@ def test_feeds_of_all_languages_are_found_with_their_articles(publication, web, 
 def test_articles_bring_their_twins(publication, now):
     reading = read(publication, now)
 
-    assert [sorted(story.twins) for story in sites.pick_articles(reading)] == [["id"], ["en", "id"]] * 2 + [["id"]]
+    assert [sorted(story.versions) for story in sites.pick_articles(reading)] == [["id"], ["en", "id"]] * 2 + [["id"]]
 
 
 def test_nothing_is_stored_by_reading_and_looking(publication, now):
