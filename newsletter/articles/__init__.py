@@ -1,12 +1,13 @@
-"""Operations on articles: read pages, store each article once, collect from feeds and sitemaps, add by address, find.
+"""Operations on articles: read pages, store each article once, collect from feeds and sitemaps, add by address, search.
 
-    reading     what stands at an address; network, no database
-    storing     one row an article, whatever feeds and pages call it; reading it again
-    addresses   addresses that people paste or feeds name: waiting, taken, left out and why, set aside
-    sources     feeds and sitemaps, read when their time has come
-    finding     reads for lists
+    url_reader       what an address holds; network, no database
+    storing          one row per article, whatever its address in feeds and pages; re-reading
+    candidates       addresses that editors paste or feeds list: waiting, taken, left out with a reason, skipped
+    sources          feeds and sitemaps, read when they are due
+    queries          querysets for lists
+    article_changes  what changed in an article since an issue used it
 
-Everything goes out through `fetching`; no transaction is open while the network is.
+All requests go through `newsletter.fetching`. No transaction is open during a request.
 """
 
 from newsletter.articles.article_data import NotAnArticle as NotAnArticle

@@ -1,6 +1,6 @@
-"""What a feed entry or a page says about an article, cleaned: plain words, absolute addresses, aware moments. No database.
+"""The data of an article from a feed entry or a page, cleaned: plain text, absolute URLs, aware datetimes. No database.
 
-Everything here came from outside and may be anything at all; what leaves is safe to store.
+All input is untrusted. The output is safe to store.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ BREAKING_TAGS = (
     ),
     *("h6", "blockquote", "pre", "section", "article", "aside", "header", "footer", "figure", "figcaption", "img"),
 )
-"""Elements whose text stands apart from what is around them; all others are inside a line."""
+"""Block-level elements: their text is separated from the text around them."""
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 CDATA_MARK = re.compile(rb"<!\[CDATA\[|\]\]>")
 DECLARED_CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,30})""", re.IGNORECASE)
@@ -76,7 +76,9 @@ MONTHS = {
     )
     for name in names.split()
 }
-"""Of the languages that newspapers near us are read in; Levantine Arabic has two months for كانون and تشرين, left out."""
+"""Month names in the languages of newspapers that we read. كانون and تشرين stand for two months each in Levantine
+Arabic, so they are missing.
+"""
 CLOCK = r"(?:\D{0,12}?(?<!\d)(\d{1,2})[:.h](\d{2})(?!\d)(?::\d\d)?\s*([ap])?)?"
 WORD = r"([^\W\d_]{3,12})"
 DAY_FIRST = re.compile(
@@ -92,12 +94,14 @@ UNSPACED_SCRIPTS = (
     (re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"), 2),  # Chinese and Japanese
     (re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"), 5),  # Thai, Lao, Burmese, Khmer
 )
-"""Letters of scripts that write no spaces between words, and how many of them make a word."""
+"""Letters of scripts without spaces between words, and how many of them count as one word."""
 
 
 @dataclass(frozen=True)
 class ArticleData:
-    """An article as its page or feed describes it; an empty field was not said, and `why` may tell the reason."""
+    """An article as its page or feed describes it. A field is empty if the source does not give it; `why` may hold the
+    reason.
+    """
 
     url: str
     title: str = ""
@@ -117,11 +121,13 @@ class ArticleData:
 
 
 class NotAnArticle(Exception):
-    """The page is no article we can use; the message tells a person why."""
+    """The page has no usable article. The message is shown to the editor."""
 
 
 def clean_text(text: object, *, most: int = MAX_SUMMARY_LENGTH) -> str:
-    """Words without markup, entities, control characters or runs of white space; cut between words after `most`."""
+    """Plain text without markup, entities, control characters or repeated white space, cut between words after `most`
+    characters.
+    """
     if not isinstance(text, str):
         return ""
     text = CONTROL_CHARACTERS.sub(" ", text[: most * 40])
@@ -151,7 +157,7 @@ def shorten(text: str, *, most: int) -> str:
 
 
 def absolute_url(text: object, *, base: str = "") -> str:
-    """An absolute http or https address without fragment or credentials, or "" where there is none."""
+    """An absolute http or https URL without fragment and credentials, or "" if there is none."""
     if not isinstance(text, str) or not text.strip() or len(text) > 4 * MAX_URL_LENGTH:
         return ""
     try:
@@ -168,40 +174,42 @@ def absolute_url(text: object, *, base: str = "") -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"[\s\"<>^`{|}\\\x00-\x20\x7f]", lambda found: "".join(f"%{b:02X}" for b in found[0].encode()), text)
+    return re.sub(r"[\s\"<>^`{|}\\\x00-\x20\x7f]", lambda match: "".join(f"%{b:02X}" for b in match[0].encode()), text)
 
 
 def canonical_url(url: str) -> str:
-    """The address by which an article is known: without campaign parameters and fragment."""
+    """The URL that identifies an article: without campaign parameters and fragment."""
     parts = urlsplit(url)
-    kept = parts.query
-    if any(TRACKING_PARAMETER.match(name) for name, _ in parse_qsl(kept, keep_blank_values=True)):
-        kept = urlencode(
-            [pair for pair in parse_qsl(kept, keep_blank_values=True) if not TRACKING_PARAMETER.match(pair[0])]
+    query = parts.query
+    if any(TRACKING_PARAMETER.match(name) for name, _ in parse_qsl(query, keep_blank_values=True)):
+        query = urlencode(
+            [pair for pair in parse_qsl(query, keep_blank_values=True) if not TRACKING_PARAMETER.match(pair[0])]
         )
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, kept, ""))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
 
 
 def language_code(text: object) -> str:
-    """`id` for "id-ID", "id_ID", "in" and "Bahasa Indonesia"; "" for what is no language."""
+    """`id` for "id-ID", "id_ID", "in" and "Bahasa Indonesia"; "" for text that is not a language."""
     if not isinstance(text, str):
         return ""
     code = re.split(r"[-_,;\s]", text.strip().lower())[0]
     code = {"in": "id", "ind": "id", "bahasa": "id", "indonesian": "id", "eng": "en", "english": "en"}.get(code, code)
-    code = {"jp": "ja", "kr": "ko", "cn": "zh", "iw": "he", "utf": ""}.get(code, code)  # countries, and mistakes
+    code = {"jp": "ja", "kr": "ko", "cn": "zh", "iw": "he", "utf": ""}.get(
+        code, code
+    )  # codes of countries, and frequent mistakes
     return code if re.fullmatch(r"[a-z]{2,3}", code) else ""
 
 
 def parse_datetime(text: object, *, zone: tzinfo = UTC) -> datetime | None:
-    """A date in any common spelling as an aware moment; without a zone of its own it is local to `zone`."""
+    """Parse a date in any common notation into an aware datetime. Without a time zone of its own it is local to `zone`."""
     if not isinstance(text, str) or not text.strip():
         return None
     text = " ".join(text.split())[:100]
-    for read in (_iso, _mail_date, find_date):
+    for parser in (_iso, _mail_date, find_date):
         try:
-            found = read(text)
-            if found is not None and 1970 <= found.year < 2200:
-                return found if found.tzinfo else found.replace(tzinfo=zone)
+            moment = parser(text)
+            if moment is not None and 1970 <= moment.year < 2200:
+                return moment if moment.tzinfo else moment.replace(tzinfo=zone)
         except (ValueError, OverflowError, TypeError, IndexError):
             continue
     return None
@@ -218,23 +226,24 @@ def _mail_date(text: str) -> datetime:
 
 
 def find_date(text: str, *, month_first: bool = False) -> datetime | None:
-    """The first date such as "25 Oktober 2025, 14.30", "Oct 25, 2025", "25.10.2025" or "2025年10月25日", without a zone.
+    """The first date such as "25 Oktober 2025, 14.30", "Oct 25, 2025", "25.10.2025" or "2025年10月25日", without time
+    zone.
 
-    `month_first` reads 04/05/2025 as Americans do.
+    `month_first` reads 04/05/2025 as the fifth of April, as in the United States.
     """
     candidates = [
-        (found.start(), found[3], found[2], found[1], found.groups()[3:]) for found in DAY_FIRST.finditer(text)
+        (match.start(), match[3], match[2], match[1], match.groups()[3:]) for match in DAY_FIRST.finditer(text)
     ]
     candidates += [
-        (found.start(), found[3], found[1], found[2], found.groups()[3:]) for found in MONTH_FIRST.finditer(text)
+        (match.start(), match[3], match[1], match[2], match.groups()[3:]) for match in MONTH_FIRST.finditer(text)
     ]
     candidates += [
-        (found.start(), found[1], found[2], found[3], found.groups()[3:]) for found in YEAR_FIRST.finditer(text)
+        (match.start(), match[1], match[2], match[3], match.groups()[3:]) for match in YEAR_FIRST.finditer(text)
     ]
-    for found in NUMERIC_DATE.finditer(text):
-        day, month = (found[3], found[1]) if month_first and found[2] == "/" else (found[1], found[3])
+    for match in NUMERIC_DATE.finditer(text):
+        day, month = (match[3], match[1]) if month_first and match[2] == "/" else (match[1], match[3])
         day, month = (month, day) if int(month) > 12 else (day, month)
-        candidates.append((found.start(), found[4], month, day, found.groups()[4:]))
+        candidates.append((match.start(), match[4], month, day, match.groups()[4:]))
     for _, year, month, day, clock in sorted(candidates, key=lambda candidate: candidate[0]):
         number = int(month) if month.isdecimal() else MONTHS.get(month.lower(), 0)
         try:
@@ -252,20 +261,20 @@ def _clock(hour: str | None, minute: str | None, half: str | None) -> tuple[int,
 
 
 def count_words(text: str) -> int:
-    """How many words a text has; in scripts without spaces, about how many."""
+    """The number of words of a text; an estimate for scripts without spaces."""
     count = 0
-    for letters, a_word in UNSPACED_SCRIPTS:
-        text, found = letters.subn(" ", text)
-        count += round(found / a_word)
+    for letters, letters_per_word in UNSPACED_SCRIPTS:
+        text, count_of_letters = letters.subn(" ", text)
+        count += round(count_of_letters / letters_per_word)
     return count + len(text.split())
 
 
 def decode_body(body: bytes, *, charset: str = "") -> str:
-    """The text of `body`. A byte order mark wins, then valid UTF-8, then what header or document declare."""
+    """Decode `body`. A byte order mark comes first, then valid UTF-8, then the charset of the header or the document."""
     for mark, name in ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
         if body.startswith(mark):
             return body[len(mark) :].decode(name, "replace")
-    for mark, name in ((b"<\x00", "utf-16-le"), (b"\x00<", "utf-16-be")):  # markup in UTF-16 without its mark
+    for mark, name in ((b"<\x00", "utf-16-le"), (b"\x00<", "utf-16-be")):  # markup in UTF-16 without byte order mark
         if body.startswith(mark):
             return body.decode(name, "replace")
     declared = [charset, *(name.decode("ascii") for name in DECLARED_CHARSET.findall(body[:4096])[:2])]

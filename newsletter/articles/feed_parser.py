@@ -1,6 +1,7 @@
-"""RSS, Atom, JSON Feed and (news) sitemap bytes into ArticleData; sitemaps in robots.txt. No database, no network.
+"""Parse RSS, Atom, JSON Feed, sitemaps and news sitemaps into ArticleData; find sitemaps in robots.txt. No database, no
+network.
 
-Whatever the bytes are, the outcome is a Feed or BrokenFeed.
+Any input gives a ParsedFeed or raises FeedParseError.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from newsletter.articles.article_data import (
 )
 
 MAX_ITEMS = 500
-"""Of the newest; a feed with more is an archive."""
+"""Only the newest items are read; a longer feed is an archive."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_ENTRIES_READ = 10_000
 MAX_BYTES = 5 * 2**20
-"""After unpacking."""
+"""Bytes after decompression."""
 MAX_SITEMAPS = 100
 MEDIA_RSS_NAMESPACE = "http://search.yahoo.com/mrss/"
 ITUNES_NAMESPACE = "http://www.itunes.com/dtds/podcast-1.0.dtd"
@@ -43,10 +44,10 @@ RDF_ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 LANGUAGE_XPATH = "ancestor-or-self::*[@xml:lang][1]/@xml:lang"
 CHANNEL_ELEMENTS = ("title", "link", "id", "updated", "modified", "description", "subtitle", "tagline")
-"""What a feed says about itself even before it lists anything."""
+"""Elements in which a feed describes itself, before it lists items."""
 SUMMARY_ELEMENTS = ("summary", "description", "encoded", "content")
 HTML_ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]{1,30});")
-"""Entities of HTML, which XML does not know."""
+"""Named entities of HTML, which XML does not define."""
 BARE_AMPERSAND = re.compile(r"&(?!#?[A-Za-z0-9]{1,31};)")
 CDATA_SECTION = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
 XML_START = re.compile(
@@ -57,7 +58,7 @@ SITEMAP_ROOT = re.compile(r"(?:[\w.-]+:)?(urlset|sitemapindex)\b", re.IGNORECASE
 
 
 class FeedParseError(Exception):
-    """These bytes are no feed we can read; the message tells a person why."""
+    """The bytes are not a readable feed. The message is shown to the editor."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +69,19 @@ class ParsedFeed:
     language: str = ""
     site_url: str = ""
     sitemaps: list[str] = field(default_factory=list)
-    """Of a sitemap index: the sitemaps it lists, newest first."""
+    """Sitemaps that a sitemap index lists, the newest first."""
     needs_pages: bool = False
-    """A plain sitemap: items have an address and no title, so their pages have to be read."""
+    """True for a plain sitemap: its items have addresses and no titles, so the pages must be read."""
 
 
 def is_feed(body: bytes, *, content_type: str = "") -> bool:
-    """Whether this looks like a feed or sitemap, by its first element rather than by what the server calls it."""
+    """Whether the bytes look like a feed or sitemap. The first element counts, not the Content-Type."""
     start = _unpacked(body, most=8192)[:8192]
     return bool(_root(decode_body(start))) or _is_json_feed(start, content_type)
 
 
 def parse(body: bytes, *, url: str, content_type: str = "", charset: str = "", zone: tzinfo = UTC) -> ParsedFeed:
-    """Read any of the formats, also packed (sitemap.xml.gz). Raises BrokenFeed."""
+    """Parse any of the formats, also gzipped (sitemap.xml.gz). Raises FeedParseError."""
     body = _unpacked(body, most=MAX_BYTES)
     if len(body) > MAX_BYTES:
         raise FeedParseError(
@@ -102,7 +103,7 @@ def parse(body: bytes, *, url: str, content_type: str = "", charset: str = "", z
 
 
 def _unpacked(body: bytes, *, most: int) -> bytes:
-    """What a gzip file holds, up to a little over `most` bytes; anything else as it is."""
+    """Decompress gzip up to `most` bytes plus one. Other bytes are returned as they are."""
     if not body.startswith(b"\x1f\x8b"):
         return body
     try:
@@ -112,11 +113,11 @@ def _unpacked(body: bytes, *, most: int) -> bytes:
 
 
 def _root(text: str) -> str:
-    """The name of the first element if it is one of a feed, else ""."""
+    """The name of the first element if it belongs to a feed or sitemap, else ""."""
     start = XML_START.match(text)
     rest = text[start.end() :] if start else ""
-    found = FEED_ROOT.match(rest) or SITEMAP_ROOT.match(rest)
-    return found[0] if found else ""
+    match = FEED_ROOT.match(rest) or SITEMAP_ROOT.match(rest)
+    return match[0] if match else ""
 
 
 def _is_json_feed(body: bytes, content_type: str) -> bool:
@@ -145,7 +146,7 @@ def _syndication(text: str, *, url: str, zone: tzinfo) -> ParsedFeed:
 
 
 def _tree(text: str, *, url: str) -> Any:
-    """The document as an element tree. Nothing outside it is ever loaded, and libxml2 bounds its depth."""
+    """Parse the document. External entities are never loaded, and libxml2 limits the depth."""
     text = "".join(_with_entities(part) for part in CDATA_SECTION.split(CONTROL_CHARACTERS.sub(" ", text)))
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=True, encoding="utf-8"
@@ -160,19 +161,21 @@ def _tree(text: str, *, url: str) -> Any:
 
 
 def _with_entities(text: str) -> str:
-    """Text as XML wants it: entities of HTML as letters, and no bare "&", except in CDATA, where it is right."""
-    text = HTML_ENTITY.sub(lambda found: html5.get(f"{found[1]};", " "), text)
+    """Convert named HTML entities to characters and escape bare "&". CDATA sections stay as they are."""
+    text = HTML_ENTITY.sub(lambda match: html5.get(f"{match[1]};", " "), text)
     return text if text.startswith("<![CDATA[") else BARE_AMPERSAND.sub("&amp;", text)
 
 
 def _children(element: Any, *names: str) -> list[Any]:
-    """Direct children with one of these local names, in the order of the names; those of media last."""
-    found = [child for name in names for child in element.iterfind(f"{{*}}{name}")]
-    return sorted(found, key=lambda child: etree.QName(child).namespace in (MEDIA_RSS_NAMESPACE, ITUNES_NAMESPACE))
+    """Direct children with one of these local names, in the order of the names. Media RSS and iTunes elements come
+    last.
+    """
+    children = [child for name in names for child in element.iterfind(f"{{*}}{name}")]
+    return sorted(children, key=lambda child: etree.QName(child).namespace in (MEDIA_RSS_NAMESPACE, ITUNES_NAMESPACE))
 
 
 def _text(element: Any, *names: str) -> str:
-    """The text of `element`, or of its first child with one of `names` that has any."""
+    """The text of `element`, or of its first child with one of `names` that has text."""
     if not names:
         return "".join(element.itertext()).strip()
     return next((text for child in _children(element, *names) if (text := _text(child))), "")
@@ -203,16 +206,16 @@ def _entry(entry: Any, *, language: str, zone: tzinfo) -> ArticleData:
 
 
 def _summary(entry: Any) -> str:
-    """The entry's words about itself; for a film, those of its media."""
-    said = (
+    """The entry's summary; for a video, the description of its media element."""
+    texts = (
         *(_text(entry, name) for name in SUMMARY_ELEMENTS),
         entry.findtext(f".//{{{MEDIA_RSS_NAMESPACE}}}description") or "",
     )
-    return next((words for text in said if (words := clean_text(text))), "")
+    return next((words for text in texts if (words := clean_text(text))), "")
 
 
 def _newest_entries(entries: list[Any], *, zone: tzinfo) -> list[Any]:
-    """Those worth reading in full: of an archive with thousands of entries, the newest."""
+    """The newest entries: only these are parsed in full, because an archive may have thousands."""
     if len(entries) <= MAX_ITEMS:
         return entries
     dated = [(_published(entry, zone=zone) or EPOCH, entry) for entry in entries[:MAX_ENTRIES_READ]]
@@ -220,9 +223,9 @@ def _newest_entries(entries: list[Any], *, zone: tzinfo) -> list[Any]:
 
 
 def _entry_link(entry: Any, *, base: str) -> str:
-    """The article's own page. A guid is an address too where it says so and no link is there."""
-    named = _children(entry, "origLink", "link")
-    candidates = [link.get("href") or _text(link) for link in named if not _is_self(link)]
+    """The address of the article's page. A guid counts as an address if it is a permalink and there is no link."""
+    links = _children(entry, "origLink", "link")
+    candidates = [link.get("href") or _text(link) for link in links if not _is_self(link)]
     for guid in _children(entry, "guid", "id"):
         text = _text(guid)
         is_address = text.startswith("http") or (text.startswith("/") and guid.get("isPermaLink") == "true")
@@ -231,12 +234,12 @@ def _entry_link(entry: Any, *, base: str) -> str:
 
 
 def _entry_author(entry: Any) -> str:
-    """Names, not mail addresses: "redaksi@contoh.id (Dewi)" is Dewi."""
+    """Names without mail addresses: "redaksi@contoh.id (Dewi)" becomes Dewi."""
     names = []
     for person in _children(entry, "creator", "author"):
-        said = clean_text(_text(person, "name") or _text(person), most=100)
-        in_brackets = re.search(r"\(([^()]+)\)\s*$", said)
-        name = in_brackets[1] if in_brackets and "@" in said else said
+        text = clean_text(_text(person, "name") or _text(person), most=100)
+        in_brackets = re.search(r"\(([^()]+)\)\s*$", text)
+        name = in_brackets[1] if in_brackets and "@" in text else text
         if name and "@" not in name and name not in names:
             names.append(name)
     return shorten(", ".join(names), most=200)
@@ -247,7 +250,7 @@ def _category(part: Any) -> str:
 
 
 def _entry_image(entry: Any, *, base: str) -> tuple[str, str]:
-    """The entry's picture and its description, from media elements, an enclosure, or its text."""
+    """The entry's picture and its description, from media elements, an enclosure, or its HTML."""
     for media in (
         entry.iterfind(f".//{{{MEDIA_RSS_NAMESPACE}}}content"),
         entry.iterfind(f".//{{{MEDIA_RSS_NAMESPACE}}}thumbnail"),
@@ -256,12 +259,14 @@ def _entry_image(entry: Any, *, base: str) -> tuple[str, str]:
             kind = f"{element.get('medium', '')}{element.get('type', '')}"
             if (not kind or "image" in kind) and (address := absolute_url(element.get("url"), base=base)):
                 return address, clean_text(_text(element, "description") or _text(entry, "description"), most=300)
-    enclosed = [link for link in _children(entry, "link") if link.get("rel") == "enclosure"]  # without rel: the entry
+    enclosed = [
+        link for link in _children(entry, "link") if link.get("rel") == "enclosure"
+    ]  # a link without rel is the entry's page
     for link in [*_children(entry, "enclosure", "image"), *enclosed]:
         if link.get("type", "image/").startswith("image/"):
             address = link.get("url") or link.get("href") or _text(link, "url")
-            if address and (found := absolute_url(address, base=base)):
-                return found, ""
+            if address and (address_of_image := absolute_url(address, base=base)):
+                return address_of_image, ""
     return _pictured("".join(_markup(part) for part in _children(entry, *SUMMARY_ELEMENTS)), base=base)
 
 
@@ -271,7 +276,7 @@ def _markup(part: Any) -> str:
 
 
 def _pictured(text: str, *, base: str) -> tuple[str, str]:
-    """The first <img> of some markup."""
+    """The first <img> in HTML."""
     tag = re.search(r"<img\b[^>]{1,9000}>", text[:200_000], re.IGNORECASE)
     source = re.search(r"\bsrc\s*=\s*[\"']([^\"'>]+)", tag[0], re.IGNORECASE) if tag else None
     if not tag or not source:
@@ -286,13 +291,13 @@ def _published(entry: Any, *, zone: tzinfo) -> datetime | None:
 
 def _moments(entry: Any, *names: str, zone: tzinfo) -> Iterator[datetime]:
     for child in _children(entry, *names):
-        found = parse_datetime(_text(child), zone=zone)
-        if found is not None:
-            yield found
+        moment = parse_datetime(_text(child), zone=zone)
+        if moment is not None:
+            yield moment
 
 
 def _newest(items: Iterable[ArticleData]) -> list[ArticleData]:
-    """Items with an address, one for each, newest first; those without a date keep their place behind."""
+    """Items with an address, one per address, the newest first. Items without a date follow in their order."""
     unique: dict[str, ArticleData] = {}
     for item in items:
         if item.url:
@@ -352,27 +357,27 @@ def _json_author(row: dict[str, Any]) -> str:
 
 def _sitemap(text: str, *, url: str, zone: tzinfo) -> ParsedFeed:
     root = _tree(text, url=url)
-    rows = [_said(child) for child in root if isinstance(child.tag, str)]
+    rows = [_row_texts(child) for child in root if isinstance(child.tag, str)]
     if etree.QName(root).localname.lower() == "sitemapindex":
         return ParsedFeed(items=[], sitemaps=_sitemaps(rows, base=url, zone=zone))
     items = _newest(_sitemap_item(row, base=url, zone=zone) for row in rows)
     return ParsedFeed(items=items, needs_pages=any(not item.title for item in items))
 
 
-def _said(row: Any) -> dict[str, str]:
-    """The texts below one <url> by their local names; the first of a name counts."""
-    said: dict[str, str] = {}
+def _row_texts(row: Any) -> dict[str, str]:
+    """Texts below one <url> by local name. The first element of a name counts."""
+    texts: dict[str, str] = {}
     for element in row.iter():
         if not isinstance(element.tag, str):
             continue
         name = etree.QName(element).localname.lower()
         if name == "link" and element.get("hreflang") and element.get("href"):
-            said.setdefault(f"hreflang {element.get('hreflang')}", element.get("href"))
+            texts.setdefault(f"hreflang {element.get('hreflang')}", element.get("href"))
         elif (text := (element.text or "").strip()) and not (name == "loc" and "image" in str(element.tag)):
-            said.setdefault(name, text)
+            texts.setdefault(name, text)
         elif text:
-            said.setdefault("image", text)
-    return said
+            texts.setdefault("image", text)
+    return texts
 
 
 def _sitemaps(rows: list[dict[str, str]], *, base: str, zone: tzinfo) -> list[str]:
@@ -385,7 +390,7 @@ def _sitemaps(rows: list[dict[str, str]], *, base: str, zone: tzinfo) -> list[st
 
 def _sitemap_item(row: dict[str, str], *, base: str, zone: tzinfo) -> ArticleData:
     link = absolute_url(row.get("loc"), base=base)
-    twins = {name.partition(" ")[2]: address for name, address in row.items() if name.startswith("hreflang ")}
+    addresses = {name.partition(" ")[2]: address for name, address in row.items() if name.startswith("hreflang ")}
     return ArticleData(
         url=canonical_url(link) if link else "",
         title=clean_text(row.get("title"), most=300),
@@ -395,17 +400,19 @@ def _sitemap_item(row: dict[str, str], *, base: str, zone: tzinfo) -> ArticleDat
         or parse_datetime(row.get("lastmod"), zone=zone),
         updated_at=parse_datetime(row.get("lastmod"), zone=zone),
         alternates={
-            language_code(code): found
-            for code, address in twins.items()
-            if language_code(code) and (found := absolute_url(address, base=base))
+            language_code(code): absolute
+            for code, address in addresses.items()
+            if language_code(code) and (absolute := absolute_url(address, base=base))
         },
     )
 
 
 def sitemaps_in_robots(body: bytes, *, url: str) -> list[str]:
-    """The sitemaps that the robots.txt from `url` lists: those named after news first, otherwise in its order."""
+    """Sitemaps that the robots.txt at `url` lists: those with "news" in their address first, otherwise in its order."""
     lines = (line.partition("#")[0] for line in decode_body(body[: 512 * 1024]).splitlines())
-    named = (line.partition(":") for line in lines)
-    found = (absolute_url(value.strip(), base=url) for name, _, value in named if name.strip().lower() == "sitemap")
-    sitemaps = list(dict.fromkeys(address for address in found if address))[:MAX_SITEMAPS]
+    fields = (line.partition(":") for line in lines)
+    addresses = (
+        absolute_url(value.strip(), base=url) for name, _, value in fields if name.strip().lower() == "sitemap"
+    )
+    sitemaps = list(dict.fromkeys(address for address in addresses if address))[:MAX_SITEMAPS]
     return sorted(sitemaps, key=lambda address: "news" not in urlsplit(address).path.lower())

@@ -1,4 +1,4 @@
-"""Reads of articles, for lists and rows."""
+"""Querysets of articles for lists, and texts for their rows."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from newsletter.articles.url_reader import normalize_typed_url
 from newsletter.models import Article, Candidate, Issue, Newsletter
 
 MIN_PICTURE_WIDTH = 600
-"""Pixels across a mail; a picture narrower than this is blown up or leaves a gap."""
+"""Width of a mail in pixels. A narrower picture would be enlarged or leave a gap."""
 MAX_ASPECT_RATIO, MIN_ASPECT_RATIO = 2.5, 0.75
-"""Width by height at which a picture is a strip, or pushes the text off the screen."""
+"""Width divided by height. A wider picture is a strip; a taller one pushes the text off the screen."""
 REASON_PLACEHOLDERS = ((r"\d+", "%(words)d"), (r"\d+", "%(size)d"), (r"PDF|ZIP|Office|RTF", "%(kind)s"))
-"""What may be filled into a stored reason, and what that is called in its msgid."""
+"""Values that may be filled into a stored reason, and their placeholders in the msgid."""
 
 
 def search(text: str = "", *, newsletter: Newsletter | None = None, language: str = "") -> QuerySet[Article]:
-    """Articles with all words of `text` in title, summary, section, author or address; newest first.
+    """Articles that have all words of `text` in title, summary, section, author or address, the newest first.
 
-    With `newsletter`, only those from its own sources or added by address.
+    With `newsletter`, only articles from its own sources or added by address.
     """
-    found = Article.objects.all()
+    articles = Article.objects.all()
     if newsletter is not None:
-        asked = Candidate.objects.filter(article=OuterRef("pk"))
-        own = Q(source__url__in=newsletter.sources.values("url")) | Exists(asked.filter(newsletter=newsletter))
-        found = found.filter(own | (Q(source__isnull=True) & ~Exists(asked)))
+        candidates = Candidate.objects.filter(article=OuterRef("pk"))
+        own = Q(source__url__in=newsletter.sources.values("url")) | Exists(candidates.filter(newsletter=newsletter))
+        articles = articles.filter(own | (Q(source__isnull=True) & ~Exists(candidates)))
     if language:
-        found = found.filter(language=language)
+        articles = articles.filter(language=language)
     for word in clean_text(text, most=200).split()[:8]:
-        found = found.filter(
+        articles = articles.filter(
             Q(title__icontains=word)
             | Q(summary__icontains=word)
             | Q(section__icontains=word)
             | Q(author__icontains=word)
             | Q(url__icontains=word)
         )
-    return found.order_by("-published_at", "-pk")
+    return articles.order_by("-published_at", "-pk")
 
 
 def issues_using(article: Article) -> QuerySet[Issue]:
-    """The issues that tell this article, newest first."""
+    """Issues that use this article, the newest first."""
     return article.issues.select_related("newsletter").order_by("-created_at", "-pk")
 
 
 def find_by_url(url: str) -> Article | None:
-    """The article we know at this address, if we do."""
+    """The stored article with this address, or None."""
     return Article.objects.filter(url=canonical_url(absolute_url(normalize_typed_url(url)))).first()
 
 
 def describe_picture_problem(article: Article) -> str:
-    """What is wrong with the article's picture for a mail, in words; "" if nothing is, or if it has none."""
+    """Why the article's picture is unsuitable for a mail; "" if it is suitable or missing."""
     image = article.image
     if image is None:
         return _("Its picture could not be used.") if article.image_url else ""
@@ -69,10 +69,10 @@ def describe_picture_problem(article: Article) -> str:
 
 
 def translate_reason(reason: str) -> str:
-    """A stored reason in the language of whoever reads it: reasons are kept in English, as msgids."""
+    """Translate a stored reason. Reasons are stored in English, as msgids."""
     for pattern, name in REASON_PLACEHOLDERS:
-        if (found := re.search(pattern, reason)) and (said := _(reason.replace(found[0], name, 1))):
-            filled = said.replace(name, found[0])
+        if (match := re.search(pattern, reason)) and (translated := _(reason.replace(match[0], name, 1))):
+            filled = translated.replace(name, match[0])
             if filled != reason:
                 return filled
     return _(reason) if reason else ""

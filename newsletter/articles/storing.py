@@ -1,4 +1,6 @@
-"""One row an article, whatever feeds and pages call it; its picture; and what a later reading of its page brings."""
+"""Store one row per article, whatever its address in feeds and pages, with its picture; store what a later reading
+gives.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +33,14 @@ NOT_FOUND_TITLE = re.compile(
 )
 
 
-# --- storing ---------------------------------------------------------------------------------------------------------
+# --- store -----------------------------------------------------------------------------------------------------------
 
 
 def upsert(data: ArticleData, *, source: Source | None, now: datetime, language: str = "") -> tuple[Article, str]:
-    """Store what is known about an article; "new", "changed" or "same". One row per address, and per guid.
+    """Store the data of an article. Returns the row and "new", "changed" or "same". Rows are unique by address and by
+    guid.
 
-    What a later reading does not say is kept. A date ahead of `now` counts as now.
+    Empty fields of a later reading do not overwrite stored ones. A publication date after `now` is replaced by `now`.
     """
     data = replace(data, guid=global_guid(data), language=data.language or language)
     if data.published_at is not None and data.published_at > now:
@@ -45,13 +48,15 @@ def upsert(data: ArticleData, *, source: Source | None, now: datetime, language:
     try:
         with transaction.atomic():
             return _stored(data, source=source, now=now)
-    except IntegrityError:  # somebody else stored it between our look and our write
+    # Two workers may store one article at once. Both find no row; the second INSERT fails on the UNIQUE constraint and
+    # is repeated as an update.
+    except IntegrityError:
         with transaction.atomic():
             return _stored(data, source=source, now=now)
 
 
 def global_guid(data: ArticleData) -> str:
-    """A guid that is unique over all sites: bare numbers get the site's name in front."""
+    """A guid that is unique across sites: a guid that is not a URI is prefixed with the host name."""
     if not data.guid or data.guid.startswith(("http://", "https://", "urn:", "tag:")):
         return data.guid or data.url
     return f"{urlsplit(data.url).hostname}#{data.guid}"[:1000]
@@ -62,11 +67,11 @@ def _stored(data: ArticleData, *, source: Source | None, now: datetime) -> tuple
     if not known:
         values = {name: getattr(data, name) for name in MERGED_FIELDS}
         return Article.objects.create(url=data.url, guid=data.guid, source=source, created_at=now, **values), "new"
-    article = next((one for one in known if one.url == data.url), known[0])
+    article = next((article for article in known if article.url == data.url), known[0])
     changes = {name: getattr(data, name) for name in MERGED_FIELDS if getattr(data, name) not in ("", None, {})}
     changes["state"] = ArticleState.LIVE
     if article.state == ArticleState.GONE and len(known) == 1:
-        changes["url"] = data.url  # it moved; while the old address works, links in sent issues agree with it
+        changes["url"] = data.url  # The article moved. Links in sent issues keep the old address, which redirects.
     if article.source_id is None and source is not None:
         changes["source"] = source
     differing = {name: value for name, value in changes.items() if getattr(article, name) != value}
@@ -81,9 +86,9 @@ def _stored(data: ArticleData, *, source: Source | None, now: datetime) -> tuple
 
 
 def fetch_picture(article: Article, *, ends: float | None = None) -> Article:
-    """Fetch the article's picture once and keep it; an article without one is good too.
+    """Fetch and store the article's picture, unless it has one. An article without a picture is valid.
 
-    `ends` is the moment, by time.monotonic, at which whoever waits has waited long enough.
+    `ends` is the deadline of the caller, by time.monotonic().
     """
     seconds = (
         http_client.IMAGE_LIMITS.total_s
@@ -105,27 +110,32 @@ def fetch_picture(article: Article, *, ends: float | None = None) -> Article:
     return article
 
 
-# --- reading again ---------------------------------------------------------------------------------------------------
+# --- read again ------------------------------------------------------------------------------------------------------
 
 
 def refresh(article: Article, *, now: datetime) -> Article:
-    """Read the article's page again, and keep when that was and why it failed, if it did.
+    """Read the article's page again. Stores the time, and the reason if it failed.
 
-    It becomes gone if the page is, or if something else stands there now; a site that is down changes nothing.
+    The article becomes gone if its page is gone or shows something else. A site that is down changes no state.
     """
     return store_page_check(article, check_page(article.url), now=now)
 
 
-def store_page_check(article: Article, seen: PageCheck, *, now: datetime) -> Article:
-    """Store what a look at the article's page brought."""
+def store_page_check(article: Article, page_check: PageCheck, *, now: datetime) -> Article:
+    """Store the result of reading the article's page."""
     facts: dict[str, object] = {"looked_at": now, "look_error": ""}
-    page = seen.read.page if seen.read else None
-    if seen.is_gone or (seen.read is not None and _is_unpublished(article, seen.read)):
+    page = page_check.read.page if page_check.read else None
+    if page_check.is_gone or (page_check.read is not None and _is_unpublished(article, page_check.read)):
         facts["state"] = ArticleState.GONE
-    elif page is None or seen.error:
-        facts["look_error"] = (seen.error or "This is a feed rather than an article.")[:300]
+    elif page is None or page_check.error:
+        facts["look_error"] = (page_check.error or "This is a feed rather than an article.")[:300]
     else:
-        url, guid = _place_now(article, page.article.url, asked=seen.url, led_to=seen.read.url if seen.read else "")
+        url, guid = _current_address(
+            article,
+            page.article.url,
+            requested=page_check.url,
+            final_url=page_check.read.url if page_check.read else "",
+        )
         data = replace(page.article, url=url, guid=guid, content_hash="")
         article, _outcome = upsert(data, source=article.source, now=now)
         article = fetch_picture(article)
@@ -135,20 +145,20 @@ def store_page_check(article: Article, seen: PageCheck, *, now: datetime) -> Art
     return article
 
 
-def _is_unpublished(article: Article, found: UrlContent) -> bool:
-    """Whether something else stands where the article was: the front page, a notice that nothing is there, a list.
+def _is_unpublished(article: Article, content: UrlContent) -> bool:
+    """Whether the address now shows something else: the front page, a "not found" page or a list.
 
-    A page that merely gives nothing to read (a login, a challenge, only script) is no proof of that.
+    A page without readable text (login, challenge, script only) does not prove that.
     """
-    here, asked = urlsplit(found.url), urlsplit(article.url)
-    if here.path in {"", "/"} and asked.path not in {"", "/"}:
+    current, requestedd = urlsplit(content.url), urlsplit(article.url)
+    if current.path in {"", "/"} and requestedd.path not in {"", "/"}:
         return True
-    if found.page is None or not found.reason:
+    if content.page is None or not content.reason:
         return False
-    if _bare(found.url) != _bare(article.url):
+    if _comparable_url(content.url) != _comparable_url(article.url):
         return article.reading_minutes is not None
-    title = found.page.article.title
-    has_text = found.page.article.reading_minutes is not None
+    title = content.page.article.title
+    has_text = content.page.article.reading_minutes is not None
     return bool(NOT_FOUND_TITLE.search(title)) or (has_text and not _shares_a_word(title, article.title))
 
 
@@ -156,27 +166,27 @@ PAGE_PREFERRED_FIELDS = ("title", "summary", "author", "language", "image_url", 
 
 
 def merge_page_data(item: ArticleData, page: ArticleData) -> ArticleData:
-    """What a feed says of an article, with what the article's own page adds or knows better; the feed's guid and hash."""
+    """Merge the data of a feed item with that of its page. Guid and hash are those of the feed."""
     facts = {name: getattr(item, name) for name in MERGED_FIELDS if getattr(item, name) not in ("", None, {})}
-    better = {name: getattr(page, name) for name in PAGE_PREFERRED_FIELDS if getattr(page, name)}
+    page_values = {name: getattr(page, name) for name in PAGE_PREFERRED_FIELDS if getattr(page, name)}
     if item.title and not _shares_a_word(page.title, item.title):
-        better.pop("title", None)  # the page's title is about something else, such as the site
-    kept = {"guid": item.guid or page.guid, "content_hash": item.content_hash}
-    return replace(page, **{**facts, **better, **kept})
+        page_values.pop("title", None)  # the page's title is about something else, such as the site
+    feed_values = {"guid": item.guid or page.guid, "content_hash": item.content_hash}
+    return replace(page, **{**facts, **page_values, **feed_values})
 
 
-def _shares_a_word(one: str, other: str) -> bool:
-    """Whether two headlines can be about the same thing."""
-    first, second = (set(re.findall(r"\w{2,}", text.casefold())) for text in (one, other))
+def _shares_a_word(text_a: str, text_b: str) -> bool:
+    """Whether two headlines share a word, so that they may be about the same thing."""
+    first, second = (set(re.findall(r"\w{2,}", text.casefold())) for text in (text_a, text_b))
     return bool(first & second)
 
 
-def _place_now(article: Article, url: str, *, asked: str, led_to: str) -> tuple[str, str]:
-    """Address and guid that the article has from now on: those of the page it was redirected to, if it was.
+def _current_address(article: Article, url: str, *, requested: str, final_url: str) -> tuple[str, str]:
+    """Address and guid of the article from now on: those of the page to which it redirects, if it does.
 
-    A newer row for that page gives way as long as no issue tells it: it is the same article.
+    A newer row with the address of that page is deleted if no issue uses it, because it is the same article.
     """
-    if not led_to or _bare(led_to) == _bare(asked):
+    if not final_url or _comparable_url(final_url) == _comparable_url(requested):
         return article.url, article.guid
     other = Article.objects.filter(url=url).exclude(pk=article.pk).first()
     guid = other.guid if other else article.guid
@@ -190,7 +200,9 @@ def _place_now(article: Article, url: str, *, asked: str, led_to: str) -> tuple[
     return url, guid
 
 
-def _bare(url: str) -> str:
-    """An address without what makes no other page of it: scheme, www, campaign, last slash."""
+def _comparable_url(url: str) -> str:
+    """The address without the parts in which addresses of one page differ: scheme, www, campaign parameters, last
+    slash.
+    """
     parts = urlsplit(canonical_url(url))
     return f"{(parts.hostname or '').removeprefix('www.')}{parts.path.rstrip('/')}?{parts.query}"

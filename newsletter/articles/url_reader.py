@@ -1,4 +1,4 @@
-"""What stands at an address: an article, a feed, or neither and why. Asks the network and never the database."""
+"""What a web address holds: an article, a feed, or neither with the reason. Uses the network, not the database."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ BINARY_TYPES = frozenset({"application/pdf", "application/zip", "application/oct
 
 @dataclass(frozen=True)
 class UrlContent:
-    """What an address holds: an article, a feed, or neither and why."""
+    """The content at an address: an article, a feed, or neither with the reason."""
 
     kind: str
-    """article, feed or none."""
+    """"article", "feed" or "none"."""
     url: str
     page: extraction.ExtractedPage | None = None
     feed: feed_parser.ParsedFeed | None = None
@@ -29,22 +29,22 @@ class UrlContent:
 
 @dataclass(frozen=True)
 class PageCheck:
-    """One more reading of an article's page."""
+    """The result of reading an article's page again."""
 
     url: str
     read: UrlContent | None = None
     is_gone: bool = False
     error: str = ""
-    """Why it gave no article, in English words that are msgids."""
+    """Why the page gave no article: an English sentence that is a msgid."""
 
 
 def read_url(url: str, *, limits: http_client.FetchLimits = http_client.PAGE_LIMITS) -> UrlContent:
-    """Fetch an address and say what it holds. Raises fetching.Refused and fetching.TryLater."""
+    """Fetch an address and classify its content. Raises http_client.PermanentFetchError and TemporaryFetchError."""
     return classify(http_client.fetch(normalize_typed_url(url), limits=limits))
 
 
 def classify(fetched: http_client.FetchResult) -> UrlContent:
-    """Say what these bytes hold. Never raises for what they are."""
+    """Classify a fetched response. Never raises, whatever the bytes are."""
     if feed_parser.is_feed(fetched.body, content_type=fetched.content_type):
         return _as_feed(fetched)
     if fetched.content_type.startswith(("image/", "video/", "audio/", "font/")) or fetched.content_type in BINARY_TYPES:
@@ -66,32 +66,34 @@ def _as_feed(fetched: http_client.FetchResult) -> UrlContent:
 
 
 def parse_as_feed(fetched: http_client.FetchResult) -> feed_parser.ParsedFeed:
-    """These bytes as a feed or sitemap. Raises feeds.BrokenFeed."""
+    """Parse the response as a feed or sitemap. Raises feed_parser.FeedParseError."""
     return feed_parser.parse(
         fetched.body, url=fetched.url, content_type=fetched.content_type, charset=fetched.charset, zone=_zone()
     )
 
 
 def check_page(url: str) -> PageCheck:
-    """What stands at an article's address now. Network only, no database; failures are said in English, as msgids."""
+    """Read an article's page now. Uses the network, not the database. Errors are returned in English, as msgids."""
     with translation.override("en"):
         try:
-            found = read_url(url)
+            content = read_url(url)
         except http_client.PageGone as error:
             return PageCheck(url, is_gone=True, error=str(error))
         except (http_client.PermanentFetchError, http_client.TemporaryFetchError) as error:
             return PageCheck(url, error=str(error))
-        return PageCheck(url, read=found, error=found.reason)
+        return PageCheck(url, read=content, error=content.reason)
 
 
 def read_site(url: str) -> extraction.Site:
-    """Name, feeds, languages, logo and accent of a site. Raises fetching.Refused and fetching.TryLater."""
+    """Name, feeds, languages, logo and accent of a site. Raises http_client.PermanentFetchError and
+    TemporaryFetchError.
+    """
     fetched = http_client.fetch(normalize_typed_url(url))
     return extraction.extract_site(fetched.body, url=fetched.url, charset=fetched.charset)
 
 
 def normalize_typed_url(url: str) -> str:
-    """An address as people type it; without a scheme it is https."""
+    """An address as typed by a person. Without a scheme it is https."""
     url = url.strip()
     return url if "://" in url[:10] or url.lower().startswith(("javascript:", "data:", "file:")) else f"https://{url}"
 
