@@ -1,7 +1,7 @@
-"""Which web addresses may be asked for, and at which IP addresses: nothing that leads inside, however it is written.
+"""Refuse URLs that lead into private networks, in any notation; resolve host names to checked IP addresses.
 
-A name is resolved once and every address it has is checked. Embedded mode may reach exactly its own demo site and pictures.
-`fetching` connects to what this allows, and asks again for each redirect.
+A host name is resolved once, and all its addresses are checked. Embedded mode may also reach its own demo site and
+media. `http_client` connects to these addresses only, and repeats the check for each redirect.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ DENIED_NETWORKS = tuple(
     for network in (
         "0.0.0.0/8",  # this host
         "10.0.0.0/8",
-        "100.64.0.0/10",  # shared by carriers (RFC 6598)
+        "100.64.0.0/10",  # shared address space of carriers (RFC 6598)
         "127.0.0.0/8",
-        "169.254.0.0/16",  # link-local, and the metadata service of clouds
+        "169.254.0.0/16",  # link-local, and the metadata services of cloud providers
         "172.16.0.0/12",
         "192.0.0.0/24",
         "192.0.2.0/24",
@@ -47,18 +47,18 @@ DENIED_NETWORKS = tuple(
     )
 )
 GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
-"""Everything else is mapped, NAT64, link-local, site-local, unique-local, multicast or unassigned."""
+"""All other IPv6 addresses are mapped, NAT64, link-local, site-local, unique-local, multicast or unassigned."""
 
 
 class PermanentFetchError(Exception):
-    """Asking again will not help; the message tells a person why."""
+    """The request will fail again. The message is shown to people."""
 
 
 class TemporaryFetchError(Exception):
-    """It may work in a while; the message tells a person what happened."""
+    """The request may succeed later. The message is shown to people."""
 
     after_s: float = 0
-    """The pause that the site asks for (Retry-After); 0 if it named none."""
+    """Seconds to wait, from Retry-After; 0 if the site sent none."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,17 @@ class FetchTarget:
 
 
 def parse_target(url: str) -> FetchTarget:
-    """Take `url` apart once, and refuse every form that another reader of it might take apart differently."""
-    wrong = PermanentFetchError(_("This is not a web address we can read. It starts with https:// and names a site."))
+    """Parse `url` once, and refuse every notation that another parser might read differently."""
+    invalid = PermanentFetchError(_("This is not a web address we can read. It starts with https:// and names a site."))
     if not url or len(url) > 4000 or re.search(r"[\x00-\x20\x7f\\]", url):
-        raise wrong
+        raise invalid
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
     except ValueError:
-        raise wrong from None
+        raise invalid from None
     if scheme not in DEFAULT_PORTS or not host or "%" in parts.netloc:
-        raise wrong
+        raise invalid
     if parts.username is not None or parts.password is not None:
         raise PermanentFetchError(_("This address holds a name or password. Use the address without it."))
     host = _ascii(host)
@@ -96,27 +96,27 @@ def parse_target(url: str) -> FetchTarget:
 
 
 def _ascii(host: str) -> str:
-    """The name as the network knows it. Numbers that are no plain IP address (decimal, octal, hex) are refused."""
-    wrong = PermanentFetchError(_("This address names no site. Check it in a browser."))
+    """The host name in ASCII. Numeric notations other than a plain IP address (decimal, octal, hex) are refused."""
+    invalid = PermanentFetchError(_("This address names no site. Check it in a browser."))
     if ":" in host:
         return host
     try:
         name = host.encode("idna").decode("ascii").lower()
     except UnicodeError:
-        raise wrong from None
+        raise invalid from None
     last = name.rstrip(".").rpartition(".")[2]
     if re.fullmatch(r"\d+|0x[0-9a-f]*", last):
         try:
             return str(ipaddress.IPv4Address(name))
         except ValueError:
-            raise wrong from None
+            raise invalid from None
     if not re.fullmatch(r"[a-z0-9_.-]{1,253}", name):
-        raise wrong
+        raise invalid
     return name
 
 
 def _is_own(scheme: str, host: str, port: int, path: str) -> bool:
-    """Embedded mode: our own demo site and pictures, on this machine."""
+    """Whether the URL is that of the demo site or the media of an embedded installation."""
     if not settings.EMBEDDED:
         return False
     site = urlsplit(settings.SITE_URL)
@@ -126,7 +126,7 @@ def _is_own(scheme: str, host: str, port: int, path: str) -> bool:
 
 
 def is_public_ip(address: str) -> bool:
-    """Whether an IP address is an ordinary public one."""
+    """Whether an IP address is public."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -137,21 +137,22 @@ def is_public_ip(address: str) -> bool:
 
 
 def resolve(target: FetchTarget, *, deadline: float) -> list[str]:
-    """The checked addresses of the target's name; one bad address among good ones spoils them all."""
-    found = _resolved(target.host, target.port, seconds=max(deadline - time.monotonic(), 0.1))
+    """The checked addresses of the host. If one address is private, all are refused."""
+    # Resolved once: the connection goes to these addresses, so a second DNS answer (rebinding) has no effect.
+    addresses = _resolved(target.host, target.port, seconds=max(deadline - time.monotonic(), 0.1))
     if target.is_own:
-        allowed = all(ipaddress.ip_address(address).is_loopback for address in found)
+        allowed = all(ipaddress.ip_address(address).is_loopback for address in addresses)
     else:
-        allowed = all(is_public_ip(address) for address in found)
+        allowed = all(is_public_ip(address) for address in addresses)
     if not allowed:
         raise PermanentFetchError(
             _("This address leads into a private network, so it is not read. Use the public address.")
         )
-    return found[:MAX_IP_ADDRESSES]
+    return addresses[:MAX_IP_ADDRESSES]
 
 
 def _resolved(host: str, port: int, *, seconds: float) -> list[str]:
-    """All addresses of `host`. The system's look-up knows no time-out, so it runs beside us."""
+    """All addresses of `host`. getaddrinfo has no timeout, so it runs in a thread."""
     answers: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
 
     def look_up() -> None:

@@ -1,7 +1,7 @@
-"""The one outbound HTTP client: safe against addresses that lead inside, bounded in size and time.
+"""The only outbound HTTP client. It refuses private addresses and limits size and time.
 
-Every connection goes to an address that `targets` has checked, with the name in Host and SNI only; the same again on each
-redirect. Proxies of the environment are not used.
+Every connection goes to an IP address checked by `address_guard`; the host name is used for Host and SNI only.
+Redirects are checked in the same way. Proxies from the environment are not used.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ ACCEPTED_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
 class PageGone(PermanentFetchError):
-    """The page is not there (any more)."""
+    """The page does not exist, or no longer."""
 
 
 class AccessDenied(PermanentFetchError):
-    """The page is there, but not for programs, or not without a login."""
+    """The page exists, but not for programs, or only after login."""
 
 
 @dataclass(frozen=True)
 class FetchLimits:
     most_bytes: int = 5 * MEGABYTE
-    """Of the body, counted after decompression."""
+    """Limit of the body after decompression."""
     connect_s: float = 3
     total_s: float = 10
-    """From the first look-up to the last byte, all redirects included."""
+    """Seconds from the first DNS query to the last byte, including redirects."""
 
 
 PAGE_LIMITS = FetchLimits()
@@ -59,7 +59,7 @@ LINK_LIMITS = FetchLimits(total_s=6)
 @dataclass(frozen=True)
 class FetchResult:
     url: str
-    """Where the last redirect led."""
+    """The URL after the last redirect."""
     body: bytes = b""
     content_type: str = ""
     charset: str = ""
@@ -70,18 +70,20 @@ class FetchResult:
 
 
 def fetch(url: str, *, limits: FetchLimits = PAGE_LIMITS, etag: str = "", last_modified: str = "") -> FetchResult:
-    """Get `url`, following at most three redirects. Raises PermanentFetchError or TemporaryFetchError with words for people.
+    """Get `url` and follow at most three redirects. Raises PermanentFetchError or TemporaryFetchError with a message
+    for people.
 
-    With `etag` or `last_modified` of an earlier answer, `not_modified` may come back instead of a body.
+    With the `etag` or `last_modified` of an earlier response, the result may be `not_modified` without a body.
     """
     deadline = time.monotonic() + limits.total_s
     return _follow(url, "GET", _headers(etag, last_modified), limits=limits, deadline=deadline)
 
 
 def check_link(url: str, *, limits: FetchLimits = LINK_LIMITS) -> str:
-    """Whether `url` answers, without reading what; returns where its redirects lead. Raises PermanentFetchError or TemporaryFetchError.
+    """Check that `url` answers, without reading the body. Returns the URL after redirects.
 
-    Asks with HEAD, and with GET where HEAD fails: not every site knows it.
+    Sends HEAD, then GET if HEAD fails, because not every site supports HEAD. Raises PermanentFetchError or
+    TemporaryFetchError.
     """
     deadline = time.monotonic() + limits.total_s
     headers = _headers("", "")
@@ -98,7 +100,7 @@ def _follow(
 ) -> FetchResult:
     target = address_guard.parse_target(url)
     for _hop in range(MAX_REDIRECTS + 1):
-        answer = _ask(target, method, headers, limits=limits, deadline=deadline, is_read=is_read)
+        answer = _request(target, method, headers, limits=limits, deadline=deadline, is_read=is_read)
         if isinstance(answer, FetchResult):
             return answer
         if target.scheme == "https" and answer.scheme != "https":
@@ -127,7 +129,7 @@ def _headers(etag: str, last_modified: str) -> dict[str, str]:
 # --- one request -----------------------------------------------------------------------------------------------------
 
 
-def _ask(
+def _request(
     target: address_guard.FetchTarget,
     method: str,
     headers: dict[str, str],
@@ -136,13 +138,13 @@ def _ask(
     deadline: float,
     is_read: bool,
 ) -> FetchResult | address_guard.FetchTarget:
-    """Send one request; an answer, or the target a redirect leads to."""
+    """Send one request. Returns the response, or the target of a redirect."""
     addresses = address_guard.resolve(target, deadline=deadline)
     try:
         with _connection(target, addresses, limits=limits, deadline=deadline) as connection:
             host = f"[{target.host}]" if ":" in target.host else target.host
-            named = host if target.port == address_guard.DEFAULT_PORTS[target.scheme] else f"{host}:{target.port}"
-            connection.request(method, target.path, headers={"Host": named, **headers}, preload_content=False)
+            host_header = host if target.port == address_guard.DEFAULT_PORTS[target.scheme] else f"{host}:{target.port}"
+            connection.request(method, target.path, headers={"Host": host_header, **headers}, preload_content=False)
             with contextlib.closing(connection.getresponse()) as response:
                 return _answer(target, response, limits=limits, deadline=deadline, is_read=is_read)
     except ssl.SSLCertVerificationError as error:
@@ -163,13 +165,13 @@ def _ask(
 def _connection(
     target: address_guard.FetchTarget, addresses: list[str], *, limits: FetchLimits, deadline: float
 ) -> Iterator[HTTPConnection | HTTPSConnection]:
-    """A connection to the first address that answers, cut when the time is over, whatever it is doing then."""
+    """Connect to the first address that answers. A timer shuts the socket down at the deadline, in any state."""
     connection = _connected(target, addresses, limits=limits, deadline=deadline)
     line = connection.sock
-    left = max(deadline - time.monotonic(), 0.05)
+    seconds = max(deadline - time.monotonic(), 0.05)
     if line is not None:
-        line.settimeout(left)
-    watchdog = threading.Timer(left, _cut, [line])
+        line.settimeout(seconds)
+    watchdog = threading.Timer(seconds, _cut, [line])
     watchdog.daemon = True
     watchdog.start()
     try:
@@ -184,10 +186,10 @@ def _connected(
 ) -> HTTPConnection:
     failure: Exception | None = None
     for address in addresses:
-        left = deadline - time.monotonic()
-        if left <= 0:
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
             raise _too_slow()
-        connection = _unconnected(target, address, timeout=min(limits.connect_s, left))
+        connection = _unconnected(target, address, timeout=min(limits.connect_s, seconds))
         try:
             connection.connect()
         except ssl.SSLCertVerificationError:
@@ -220,7 +222,7 @@ def _trust() -> ssl.SSLContext:
 
 
 def _cut(line: socket.socket | None) -> None:
-    """Wake a reader that waits for a byte: the plain shutdown, since TLS' own would wait for the other side."""
+    """Wake a thread that waits for a byte. A plain socket shutdown: that of TLS would wait for the peer."""
     if line is not None:
         with contextlib.suppress(OSError):
             socket.socket.shutdown(line, socket.SHUT_RDWR)
@@ -235,30 +237,30 @@ def _answer(
     is_read: bool,
 ) -> FetchResult | address_guard.FetchTarget:
     if response.status in REDIRECT_STATUSES:
-        return address_guard.parse_target(_led_to(target.url, response.headers.get("Location", "")))
-    known = FetchResult(
+        return address_guard.parse_target(_redirect_url(target.url, response.headers.get("Location", "")))
+    result = FetchResult(
         target.url,
         etag=response.headers.get("ETag", "")[:200],
         last_modified=response.headers.get("Last-Modified", "")[:60],
     )
     if response.status == 304:
-        return replace(known, not_modified=True)
+        return replace(result, not_modified=True)
     if not is_read and 200 <= response.status < 300:
-        return known
+        return result
     _demand_success(response.status, retry_after=response.headers.get("Retry-After", ""))
     content_type = response.headers.get("Content-Type", "")
-    found = re.search(r"charset\s*=\s*[\"']?([\w:.-]{2,30})", content_type, re.IGNORECASE)
+    match = re.search(r"charset\s*=\s*[\"']?([\w:.-]{2,30})", content_type, re.IGNORECASE)
     return replace(
-        known,
+        result,
         body=_body(response, limits=limits, deadline=deadline),
         content_type=content_type.partition(";")[0].strip().lower(),
-        charset=found[1] if found else "",
+        charset=match[1] if match else "",
         language=response.headers.get("Content-Language", "")[:40],
     )
 
 
-def _led_to(url: str, place: str) -> str:
-    """Where a Location header leads. Its bytes arrive as Latin-1; an address in raw UTF-8 is meant as such."""
+def _redirect_url(url: str, place: str) -> str:
+    """The URL of a Location header. Its bytes are decoded as Latin-1 by http.client; raw UTF-8 is decoded again."""
     with contextlib.suppress(UnicodeError):
         place = place.encode("latin-1").decode("utf-8")
     try:
@@ -285,7 +287,7 @@ def _demand_success(status: int, *, retry_after: str = "") -> None:
 
 
 def _pause_s(retry_after: str) -> float:
-    """Retry-After in seconds from now: a number, or a date (RFC 9110 section 10.2.3); 0 for anything else."""
+    """Retry-After in seconds: a number, or a date (RFC 9110 section 10.2.3); 0 for any other value."""
     if retry_after.strip().isdecimal():
         return float(retry_after.strip()[:9])
     with contextlib.suppress(ValueError, TypeError, OverflowError):
@@ -294,7 +296,7 @@ def _pause_s(retry_after: str) -> float:
 
 
 def _body(response: urllib3.response.BaseHTTPResponse, *, limits: FetchLimits, deadline: float) -> bytes:
-    """The whole body, unpacked; stops as soon as it is too much or too slow."""
+    """Read and decompress the whole body. Stops as soon as it exceeds the size or time limit."""
     too_large = PermanentFetchError(
         _("This is larger than %(size)d MB, so it is not read.") % {"size": limits.most_bytes // MEGABYTE}
     )
@@ -310,7 +312,7 @@ def _body(response: urllib3.response.BaseHTTPResponse, *, limits: FetchLimits, d
             raise too_large
         if time.monotonic() >= deadline:
             raise _too_slow()
-    if time.monotonic() >= deadline:  # a body that ended because the line was cut
+    if time.monotonic() >= deadline:  # a body that ended because the socket was shut down at the deadline
         raise _too_slow()
     return bytes(body)
 

@@ -1,6 +1,8 @@
-"""Pages of the web into ArticleData and Site: JSON-LD, OpenGraph, Twitter cards, the HTML itself. No database, no network.
+"""Extract ArticleData and Site from web pages: JSON-LD, OpenGraph, Twitter cards, the HTML itself. No database, no
+network.
 
-`articles` and `sites` hand in the bytes that `fetching` got. Nothing here raises for what a page holds.
+`newsletter.articles` and `newsletter.sites` pass the bytes that `newsletter.fetching` received. Functions here never
+raise because of a page's content.
 """
 
 from newsletter.articles.extraction.article import ExtractedPage as ExtractedPage

@@ -1,4 +1,4 @@
-"""One page as an article: each part says what it can, and the first usable word about a field is believed."""
+"""Extract an article from a page. Each part of the page gives values; for each field the first usable value counts."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ WORDS_PER_MINUTE = 200
 class ExtractedPage:
     article: ArticleData
     reason: str = ""
-    """Why this is no article, in words; "" if it is one."""
+    """Why the page is not an article; "" if it is one."""
     feeds: list[str] = field(default_factory=list)
-    """Feeds the page names."""
+    """Feeds that the page links to."""
 
 
 def extract_page(body: bytes, *, url: str, charset: str = "", language: str = "", zone: tzinfo = UTC) -> ExtractedPage:
-    """Read a page as an article. Never raises for what the page holds; `reason` says why it is none.
+    """Extract a page as an article. Never raises because of the page's content; `reason` says why it is not an article.
 
-    `language` is what the server declared; a moment without a zone is local to `zone`.
+    `language` is that of the Content-Language header. Dates without time zone are local to `zone`.
     """
     nothing = ArticleData(url=canonical_url(absolute_url(url)))
     reason = explanations.explain_file(body)
@@ -74,7 +74,7 @@ def extract_page(body: bytes, *, url: str, charset: str = "", language: str = ""
     weights = body_text.measure_text(tree)
     parts = body_text.find_boilerplate(tree, heading, weights)
     paragraphs = body_text.find_paragraphs(tree, parts, weights)
-    said = [
+    metadata = [
         json_ld.article_metadata(linked, headlines=headings),
         meta_tags.read_open_graph(meta),
         meta_tags.read_twitter_card(meta),
@@ -83,8 +83,8 @@ def extract_page(body: bytes, *, url: str, charset: str = "", language: str = ""
         visible_html.read_metadata(visible_html.ParsedPage(tree, meta, url, base, names, heading, parts, paragraphs)),
     ]
     text = body_text.join_paragraphs(paragraphs)
-    told = _Told(said, names, {headlines.normalize_letters(heading) for heading in headings}, base, zone)
-    article = _article(told, tree=tree, url=url, text=text, language=language)
+    values = _PageValues(metadata, names, {headlines.normalize_letters(heading) for heading in headings}, base, zone)
+    article = _article(values, tree=tree, url=url, text=text, language=language)
     is_marked = bool(linked) or meta.get("og:type", "").lower() == "article"
     reason = explanations.explain_no_article(
         tree, article, url=url, text=text, is_marked=is_marked, is_scripted=is_scripted
@@ -93,68 +93,78 @@ def extract_page(body: bytes, *, url: str, charset: str = "", language: str = ""
 
 
 def _names(meta: dict[str, str], things: list[Metadata]) -> list[str]:
-    """What the page says its site is called."""
+    """Names of the site on the page."""
     site, organisation = json_ld.find_website(things), json_ld.find_organisation(things)
-    said = (meta.get("og:site_name", ""), meta.get("application-name", ""), site.get("name"), organisation.get("name"))
-    return [clean_text(json_ld.value_text(name), most=100) for name in said]
+    values = (
+        meta.get("og:site_name", ""),
+        meta.get("application-name", ""),
+        site.get("name"),
+        organisation.get("name"),
+    )
+    return [clean_text(json_ld.value_text(name), most=100) for name in values]
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What each part of a page says, the most reliable part first; and what it takes to understand it."""
+class _PageValues:
+    """Values from each part of the page, the most reliable part first, and what is needed to clean them."""
 
-    said: list[Metadata]
+    parts: list[Metadata]
     names: headlines.SiteNames
-    heard: set[str]
+    heading_letters: set[str]
     base: str
     zone: tzinfo
 
     def first(self, name: str, clean: Callable[[Any], Any]) -> Any:
-        return next((value for part in self.said if (value := clean(part.get(name)))), clean(""))
+        return next((value for part in self.parts if (value := clean(part.get(name)))), clean(""))
 
-    def words(self, name: str, *, most: int) -> str:
+    def text(self, name: str, *, most: int) -> str:
         return str(self.first(name, lambda value: clean_text(value, most=most)))
 
     def title(self) -> str:
-        clear = self.first("title", lambda value: headlines.strip_site_name(value, names=self.names, heard=self.heard))
-        return shorten(clear, most=MAX_TITLE_LENGTH) or self.words("title", most=MAX_TITLE_LENGTH)
+        clear = self.first(
+            "title",
+            lambda value: headlines.strip_site_name(value, names=self.names, heading_letters=self.heading_letters),
+        )
+        return shorten(clear, most=MAX_TITLE_LENGTH) or self.text("title", most=MAX_TITLE_LENGTH)
 
     def author(self) -> str:
-        """Names of people as far as they are told; the site's own name only where it names nobody else."""
-        lists = [_people(part.get("author")) for part in self.said]
-        people = next((found for names in lists if (found := [one for one in names if not self.names.has(one)])), [])
+        """Names of people. The site's own name is used only if no person is named."""
+        lists = [_people(part.get("author")) for part in self.parts]
+        people = next((named for names in lists if (named := [name for name in names if not self.names.has(name)])), [])
         return ", ".join(people or next((names for names in lists if names), []))
 
     def image(self) -> str:
-        """The first picture that shows something; a logo only where there is nothing else."""
-        found = [absolute_url(part.get("image"), base=self.base) for part in self.said]
-        return next((one for one in found if body_text.is_meaningful_image(one)), "") or next(
-            (one for one in found if one), ""
+        """The first meaningful picture. A logo is used only if there is no other."""
+        urls = [absolute_url(part.get("image"), base=self.base) for part in self.parts]
+        return next((address for address in urls if body_text.is_meaningful_image(address)), "") or next(
+            (address for address in urls if address), ""
         )
 
     def at(self, name: str) -> datetime | None:
-        found: datetime | None = self.first(name, lambda value: parse_datetime(value, zone=self.zone))
-        return found
+        moment: datetime | None = self.first(name, lambda value: parse_datetime(value, zone=self.zone))
+        return moment
 
 
-def _article(told: _Told, *, tree: Any, url: str, text: str, language: str) -> ArticleData:
-    address = _own_address([part.get("url") for part in told.said], url=url, base=told.base)
-    image = told.image()
+def _article(values: _PageValues, *, tree: Any, url: str, text: str, language: str) -> ArticleData:
+    address = _own_address([part.get("url") for part in values.parts], url=url, base=values.base)
+    image = values.image()
     article = ArticleData(
         url=address,
         guid=address,
-        title=told.title(),
-        summary=told.words("summary", most=MAX_SUMMARY_LENGTH),
-        author=told.author(),
-        section=told.words("section", most=120),
-        language=told.first("language", language_code) or language_code(language),
+        title=values.title(),
+        summary=values.text("summary", most=MAX_SUMMARY_LENGTH),
+        author=values.author(),
+        section=values.text("section", most=120),
+        language=values.first("language", language_code) or language_code(language),
         image_url=image,
-        image_alt=_alt(told, tree=tree, image=image),
-        published_at=told.at("published"),
-        updated_at=told.at("updated"),
-        reading_minutes=told.first("minutes", lambda value: value or None) or _minutes(text),
+        image_alt=_alt(values, tree=tree, image=image),
+        published_at=values.at("published"),
+        updated_at=values.at("updated"),
+        reading_minutes=values.first("minutes", lambda value: value or None) or _minutes(text),
         alternates={
-            code: twin for code, twin in html_tree.find_alternates(tree, base=told.base).items() if twin != address
+            code: alternate
+            for code, alternate in html_tree.find_alternates(tree, base=values.base).items()
+            if alternate != address
         },
     )
     article = replace(article, content_hash=content_hash(article, text))
@@ -166,14 +176,14 @@ def _people(value: Any) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _alt(told: _Told, *, tree: Any, image: str) -> str:
-    """What the picture shows, in words that are not those of the headline once more."""
+def _alt(values: _PageValues, *, tree: Any, image: str) -> str:
+    """The picture's description, unless it repeats the headline."""
     alt = (
-        (told.first("image_alt", body_text.clean_alt_text) or body_text.find_alt_text(tree, image, base=told.base))
+        (values.first("image_alt", body_text.clean_alt_text) or body_text.find_alt_text(tree, image, base=values.base))
         if image
         else ""
     )
-    return "" if headlines.normalize_letters(alt) == headlines.normalize_letters(told.title()) else str(alt)
+    return "" if headlines.normalize_letters(alt) == headlines.normalize_letters(values.title()) else str(alt)
 
 
 def _minutes(text: str) -> int | None:
@@ -182,29 +192,33 @@ def _minutes(text: str) -> int | None:
 
 
 def content_hash(article: ArticleData, text: str) -> str:
-    """Changes when what a reader would read changes."""
+    """A hash that changes when the readable text changes."""
     return hashlib.sha256("\n".join((article.title, article.summary, text)).encode("utf-8", "replace")).hexdigest()
 
 
 def _own_address(claims: list[Any], *, url: str, base: str) -> str:
-    """What the page calls its own address, if that is on the same site and not merely its front page."""
-    here = canonical_url(absolute_url(url))
-    for claim in reversed(claims):  # rel=canonical is meant for this; then OpenGraph, then JSON-LD
-        address = canonical_url(absolute_url(_mended(claim, here), base=base))
-        if address and _same_site(address, here) and (urlsplit(address).path != "/" or urlsplit(here).path == "/"):
+    """The page's own canonical address, if it is on the same site and not just the front page."""
+    current = canonical_url(absolute_url(url))
+    for claim in reversed(claims):  # rel=canonical is made for this; then OpenGraph, then JSON-LD
+        address = canonical_url(absolute_url(_mended(claim, current), base=base))
+        if (
+            address
+            and _same_site(address, current)
+            and (urlsplit(address).path != "/" or urlsplit(current).path == "/")
+        ):
             return address
-    return here
+    return current
 
 
-def _mended(claim: Any, here: str) -> str:
-    """An address as it was meant: without its scheme, or escaped as a whole. "" where a script left out the end."""
+def _mended(claim: Any, current: str) -> str:
+    """Repair an address: add a missing scheme, or unescape it. "" if a script failed to fill it."""
     text = claim.strip() if isinstance(claim, str) else ""
     text = unquote(text) if re.match(r"https?%3A", text, re.IGNORECASE) else text
-    host = urlsplit(here).netloc
+    host = urlsplit(current).netloc
     text = f"//{text}" if host and text.startswith(f"{host}/") else text
     return "" if re.search(r"(^|/)(undefined|null|NaN|false)/?$", text) else text
 
 
-def _same_site(one: str, other: str) -> bool:
-    names = [re.sub(r"^(www|m|amp|mobile)\.", "", urlsplit(address).hostname or "") for address in (one, other)]
+def _same_site(first: str, second: str) -> bool:
+    names = [re.sub(r"^(www|m|amp|mobile)\.", "", urlsplit(address).hostname or "") for address in (first, second)]
     return names[0] == names[1] or names[0].endswith("." + names[1]) or names[1].endswith("." + names[0])

@@ -1,4 +1,4 @@
-"""The running text of a page and its pictures, without what stands beside it: menus, advertisements, comments."""
+"""The running text of a page and its pictures, without menus, advertisements and comments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BOILERPLATE_TAGS = frozenset(
 )
 ALWAYS_BOILERPLATE_TAGS = frozenset({"aside", "footer"})
 WRAPPER_TAGS = frozenset({"header", "figure"})
-"""Beside the text as far as reading goes; bylines and pictures stand in them."""
+"""Skipped for the running text; bylines and pictures may be inside."""
 BOILERPLATE_NAME = re.compile(
     r"(?:^|[\s_-])(?:ads?|adv|advert\w*|sponsor\w*|promo\w*|related|recommend\w*|comments?|respond|disqus|share|sharing|social"
     r"|sidebar|widget|newsletter|subscri\w+|cookies?|consent|teasers?|popular|trending|breadcrumbs?|menu|navigation|terkait"
@@ -80,15 +80,15 @@ class TextParagraph(NamedTuple):
 
 Paragraphs = list[TextParagraph]
 TextLengths = dict[Any, int]
-"""How much running text an element holds, in letters; those without are left out."""
+"""Number of letters of running text by element. Elements without text are missing."""
 
 
 def find_boilerplate(tree: Any, heading: Any | None, weights: TextLengths) -> set[Any]:
-    """The elements whose contents are not the article's own: by their tag, or by the names of their class and id.
+    """Elements that do not belong to the article, by tag name or by words in class and id.
 
-    Both are guesses, so what holds the headline, or much of the running text, is the page, whatever it is called.
+    Both are guesses. An element that contains the headline, or a large share of the running text, is never boilerplate.
     """
-    most = MAX_BOILERPLATE_SHARE * weights.get(tree, 0)
+    max_length = MAX_BOILERPLATE_SHARE * weights.get(tree, 0)
     around = set() if heading is None else set(heading.iterancestors())
     guessed = (
         element
@@ -100,7 +100,11 @@ def find_boilerplate(tree: Any, heading: Any | None, weights: TextLengths) -> se
             or (element.tag not in NEVER_BOILERPLATE_TAGS and BOILERPLATE_NAME.search(_marks(element)))
         )
     )
-    return {element for element in guessed if element.tag in ALWAYS_BOILERPLATE_TAGS or weights.get(element, 0) <= most}
+    return {
+        element
+        for element in guessed
+        if element.tag in ALWAYS_BOILERPLATE_TAGS or weights.get(element, 0) <= max_length
+    }
 
 
 def measure_text(tree: Any) -> TextLengths:
@@ -122,29 +126,33 @@ def is_inside(element: Any, parts: set[Any]) -> bool:
 
 
 def find_paragraphs(tree: Any, parts: set[Any], weights: TextLengths) -> Paragraphs:
-    """Paragraphs of running text: inside the article if there is one, outside menus and forms (`parts`) anyway."""
+    """Paragraphs of running text: inside the article element if there is one, never inside `parts` (menus, forms)."""
     parts = parts | {
-        one for one in tree.iter(*WRAPPER_TAGS) if weights.get(one, 0) <= MAX_BOILERPLATE_SHARE * weights.get(tree, 0)
+        item
+        for item in tree.iter(*WRAPPER_TAGS)
+        if weights.get(item, 0) <= MAX_BOILERPLATE_SHARE * weights.get(tree, 0)
     }
     for path in BODY_XPATHS:
-        found = [TextParagraph(p, element_text(p)) for p in tree.xpath(f"{path}//p")[:2000] if not is_inside(p, parts)]
-        if sum(len(one.text) for one in found) >= MIN_BODY_LENGTH:
-            return found
+        paragraphs = [
+            TextParagraph(p, element_text(p)) for p in tree.xpath(f"{path}//p")[:2000] if not is_inside(p, parts)
+        ]
+        if sum(len(item.text) for item in paragraphs) >= MIN_BODY_LENGTH:
+            return paragraphs
     blocks = [TextParagraph(block, _own_text(block)) for block in list(tree.iter(*BLOCK_TAGS))[:5000]]
-    bare = [one for one in blocks if len(one.text) >= MIN_STANDFIRST_LENGTH and not is_inside(one.element, parts)]
-    return bare if sum(len(one.text) for one in bare) > sum(len(one.text) for one in found) else found
+    bare = [item for item in blocks if len(item.text) >= MIN_STANDFIRST_LENGTH and not is_inside(item.element, parts)]
+    return bare if sum(len(item.text) for item in bare) > sum(len(item.text) for item in paragraphs) else paragraphs
 
 
 def find_byline_area(heading: Any | None, paragraphs: Paragraphs) -> set[Any]:
-    """The elements between headline and text, where bylines stand."""
+    """Elements between headline and text, where bylines are."""
     if heading is None or not paragraphs:
         return set()
     tree = heading.getroottree().getroot()
-    order = {element: place for place, element in enumerate(tree.iter())}
+    order = {element: position for position, element in enumerate(tree.iter())}
     start = order[heading]
     ends = (order[paragraph.element] for paragraph in paragraphs if len(paragraph.text) >= MIN_STANDFIRST_LENGTH)
-    end = next((place for place in ends if place > start), start)
-    return {element for element, place in order.items() if start < place < end}
+    end = next((position for position in ends if position > start), start)
+    return {element for element, position in order.items() if start < position < end}
 
 
 def element_text(element: Any) -> str:
@@ -152,12 +160,12 @@ def element_text(element: Any) -> str:
 
 
 def _own_text(block: Any) -> str:
-    """Text that stands in a block itself, as old pages have it, not in blocks inside."""
-    words = [block.text or ""]
+    """Text directly inside a block element, as in old pages."""
+    texts = [block.text or ""]
     for child in block:
-        words += [" ".join(child.itertext())] if child.tag in INLINE_TAGS else []
-        words += [child.tail or ""]
-    return " ".join(" ".join(words).split())
+        texts += [" ".join(child.itertext())] if child.tag in INLINE_TAGS else []
+        texts += [child.tail or ""]
+    return " ".join(" ".join(texts).split())
 
 
 def join_paragraphs(paragraphs: Paragraphs) -> str:
@@ -172,9 +180,9 @@ def find_standfirst(paragraphs: Paragraphs, *, headline: str) -> str:
 
 
 def find_picture(tree: Any, parts: set[Any], paragraphs: Paragraphs, *, base: str) -> tuple[str, str]:
-    """Address and description of the first picture of the article that is large enough to mean something."""
-    found = tree.xpath("//*[@itemprop='articleBody']//img | //article//img | //main//img")[:40]
-    for image in found or _around(paragraphs):
+    """URL and description of the article's first picture that is large enough."""
+    images = tree.xpath("//*[@itemprop='articleBody']//img | //article//img | //main//img")[:40]
+    for image in images or _around(paragraphs):
         address = image_url(image, base=base)
         if is_meaningful_image(address) and _is_large(image) and not is_inside(image, parts):
             return address, image.get("alt") or ""
@@ -182,7 +190,7 @@ def find_picture(tree: Any, parts: set[Any], paragraphs: Paragraphs, *, base: st
 
 
 def _around(paragraphs: Paragraphs) -> Elements:
-    """Pictures in the smallest part of the page that holds all its text."""
+    """Pictures in the smallest element that contains all paragraphs."""
     if len(paragraphs) < 2:
         return []
     last = set(paragraphs[-1].element.iterancestors())
@@ -191,10 +199,10 @@ def _around(paragraphs: Paragraphs) -> Elements:
 
 
 def image_url(image: Any, *, base: str) -> str:
-    """The address of an <img>, also of one that scripts load later."""
+    """The URL of an <img>, also if a script loads it later."""
     for name in IMAGE_SOURCE_ATTRIBUTES:
-        said = (image.get(name) or "").strip()
-        first = re.split(r",?\s+", said)[0] if re.search(r"\s+\d+(\.\d+)?[wx]\b", said) else said
+        value = (image.get(name) or "").strip()
+        first = re.split(r",?\s+", value)[0] if re.search(r"\s+\d+(\.\d+)?[wx]\b", value) else value
         if first and not first.startswith("data:") and not GENERIC_IMAGE_NAME.search(_file(first)):
             return absolute_url(first, base=base)
     return ""
@@ -208,7 +216,7 @@ def _is_large(image: Any) -> bool:
 
 
 def is_meaningful_image(address: str) -> bool:
-    """Whether this may be a picture of something: no drawing of the site's own, such as a logo or an empty pixel."""
+    """Whether the address may be that of a photo, and not of a logo or a tracking pixel."""
     return (
         bool(address)
         and not GENERIC_IMAGE_NAME.search(_file(address))
@@ -224,15 +232,15 @@ def _file(address: str) -> str:
 
 
 def clean_alt_text(text: object) -> str:
-    """A description in words; "" for names of files and the like, which help nobody."""
-    words = clean_text(text, most=300)
-    return "" if MEANINGLESS_ALT.fullmatch(words) else words
+    """An alternative text; "" for file names and similar."""
+    alt = clean_text(text, most=300)
+    return "" if MEANINGLESS_ALT.fullmatch(alt) else alt
 
 
 def find_alt_text(tree: Any, address: str, *, base: str) -> str:
-    """What the page says in the place where it shows the picture at `address`, in whatever size."""
+    """The alternative text of the picture at `address`, at any size, on this page."""
     file = _file(address)
     for image in tree.iterfind(".//img[@alt]"):
-        if file and file == _file(image_url(image, base=base)) and (words := clean_alt_text(image.get("alt"))):
-            return words
+        if file and file == _file(image_url(image, base=base)) and (alt := clean_alt_text(image.get("alt"))):
+            return alt
     return ""

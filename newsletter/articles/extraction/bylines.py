@@ -1,4 +1,4 @@
-"""Who wrote a page and when, as people see it beside the headline."""
+"""Author and date of a page, as shown near the headline."""
 
 from __future__ import annotations
 
@@ -53,41 +53,45 @@ DATE_IN_URL = re.compile(r"/((?:19|20)\d\d)[/-]?(0[1-9]|1[0-2])[/-]?(0[1-9]|[12]
 
 
 def find_author(tree: Any, heading: Any | None, parts: set[Any], above: set[Any], *, names: SiteNames) -> str:
-    """The person named as the writer; the site itself only where it names nobody else.
+    """The author named on the page. The site's own name is returned only if no person is named.
 
-    Names between headline and text (`above`) count before others; those in `parts` beside the text do not count.
+    Names in `above`, the area between headline and text, come first. Names in `parts`, the boilerplate, are ignored.
     """
-    found = list(_writers(tree, heading, parts, above))
-    return next((name for name in found if not names.has(name)), "") or next(iter(found), "")
+    writers = list(_writers(tree, heading, parts, above))
+    return next((name for name in writers if not names.has(name)), "") or next(iter(writers), "")
 
 
 def _writers(tree: Any, heading: Any | None, parts: set[Any], above: set[Any]) -> Iterator[str]:
     marked = [element for path in AUTHOR_XPATHS for element in tree.xpath(path)[:12]]
-    told = [element for element in marked if element in above]
-    told += [element for element in marked if element not in above and not body_text.is_inside(element, parts)]
-    yield from (name for one in told if (name := parse_person(one.get("content") or body_text.element_text(one))))
+    elements = [element for element in marked if element in above]
+    elements += [element for element in marked if element not in above and not body_text.is_inside(element, parts)]
+    yield from (
+        name
+        for element in elements
+        if (name := parse_person(element.get("content") or body_text.element_text(element)))
+    )
     for element in tree.xpath("//p | //span | //div[not(*)]")[:400]:
-        said = body_text.element_text(element)
+        text = body_text.element_text(element)
         if (
-            len(said) <= 90
-            and BYLINE.match(said)
-            and PERSON_NAME.match(parse_person(said))
+            len(text) <= 90
+            and BYLINE.match(text)
+            and PERSON_NAME.match(parse_person(text))
             and not body_text.is_inside(element, parts)
         ):
-            yield parse_person(said)
+            yield parse_person(text)
     name = _name_before_date(heading)
     if name:
         yield name
 
 
-def parse_person(words: str) -> str:
-    """The name in a byline such as "Oleh Dewi Anggraini | 20 November 2026"; "" where there is none."""
-    words = " ".join(words.split())[:200]
-    if re.search(r"\[at\]|\w@\w", words):
+def parse_person(text: str) -> str:
+    """The name in a byline such as "Oleh Dewi Anggraini | 20 November 2026"; "" if there is none."""
+    text = " ".join(text.split())[:200]
+    if re.search(r"\[at\]|\w@\w", text):
         return ""
-    words = NAME_PREFIX.sub("", words)
-    found = BYLINE.match(words)
-    name = NAME_END.split(found[1] if found else words)[0].strip(" ,.:")
+    text = NAME_PREFIX.sub("", text)
+    match = BYLINE.match(text)
+    name = NAME_END.split(match[1] if match else text)[0].strip(" ,.:")
     is_name = (
         2 <= len(name) <= 60
         and not LABEL_ALONE.fullmatch(name)
@@ -105,7 +109,7 @@ def parse_person(words: str) -> str:
 
 
 def _name_before_date(heading: Any | None) -> str:
-    """Pages without any markup: a line that looks like a name, right before the line with the date."""
+    """For pages without markup: a line that looks like a name, directly before the line with the date."""
     lines = _lines_after(heading)
     for before, line in zip(lines, lines[1:], strict=False):
         words = before.split()
@@ -115,32 +119,34 @@ def _name_before_date(heading: Any | None) -> str:
     return ""
 
 
-# --- when ------------------------------------------------------------------------------------------------------------
+# --- date ------------------------------------------------------------------------------------------------------------
 
 
 def find_published_date(tree: Any, heading: Any | None, parts: set[Any], *, url: str) -> str:
-    """The date that the page shows, as ISO 8601; of several, the one that the page's address agrees with."""
+    """The publication date on the page, as ISO 8601. If there are several, the one that agrees with the date in the
+    URL.
+    """
     spoken = (tree.get("lang") or "").lower()
-    found = list(_dates(tree, heading, parts, month_first=spoken in {"en", "en-us", "en_us"}))
-    named = DATE_IN_URL.search(urlsplit(url).path)
-    if named:
-        day = datetime(int(named[1]), int(named[2]), min(int(named[3]), 28))  # noqa: DTZ001 (compared by days only)
+    dates = list(_dates(tree, heading, parts, month_first=spoken in {"en", "en-us", "en_us"}))
+    in_url = DATE_IN_URL.search(urlsplit(url).path)
+    if in_url:
+        day = datetime(int(in_url[1]), int(in_url[2]), min(int(in_url[3]), 28))  # noqa: DTZ001 (compared by days only)
         near = (
-            one
-            for one in found
-            if (at := parse_datetime(one)) and abs(at.replace(tzinfo=None) - day) < timedelta(days=4)
+            date
+            for date in dates
+            if (at := parse_datetime(date)) and abs(at.replace(tzinfo=None) - day) < timedelta(days=4)
         )
-        return next(near, f"{named[1]}-{named[2]}-{named[3]}")
-    return next(iter(found), "")
+        return next(near, f"{in_url[1]}-{in_url[2]}-{in_url[3]}")
+    return next(iter(dates), "")
 
 
 def _dates(tree: Any, heading: Any | None, parts: set[Any], *, month_first: bool) -> Iterator[str]:
     for path in DATE_XPATHS:
         for element in tree.xpath(path)[:5]:
-            said = (element.get(name) or "" for name in ("datetime", "content", "title"))
+            texts = (element.get(name) or "" for name in ("datetime", "content", "title"))
             yield from (
                 text
-                for text in (*said, body_text.element_text(element))
+                for text in (*texts, body_text.element_text(element))
                 if len(text) <= 60 and parse_datetime(text) and not body_text.is_inside(element, parts)
             )
     shown = [*_lines_after(heading), *_lines_before(heading), *_hinted(tree, parts)]
@@ -164,7 +170,7 @@ def _texts(heading: Any | None, side: str) -> list[Any]:
 
 
 def _hinted(tree: Any, parts: set[Any]) -> Iterator[str]:
-    """Short texts in elements that are called something like a date."""
+    """Short texts of elements whose class or id suggests a date."""
     for element in tree.iterfind(".//*[@class]"):
         if DATE_CLASS.search(element.get("class")) and not body_text.is_inside(element, parts):
             text = body_text.element_text(element)

@@ -1,4 +1,7 @@
-"""Why a page gives no article, or nothing for a field, in sentences with a remedy."""
+"""Reasons why a page gives no article, or no value for a field, in sentences with a remedy.
+
+Reasons are stored in English, as msgids: a changed sentence needs its old translation as well.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from newsletter.articles.article_data import ArticleData, count_words
 
 MIN_WORDS = 60
 MAX_NOTICE_WORDS = 2 * MIN_WORDS
-"""What a page may have around a notice that there is nothing to read."""
+"""Words that may surround a notice that the page does not exist."""
 MIN_LINKS = 5
 FRONT_PAGE_PATH = re.compile(r"/?([a-z]{2}([-_][A-Za-z]{2})?/?|(index|home|default)(\.\w+)?/?)?")
 DOCUMENT_SIGNATURES = ((b"%PDF-", "PDF"), (b"PK\x03\x04", "ZIP"), (b"\xd0\xcf\x11\xe0", "Office"), (b"{\\rtf", "RTF"))
@@ -35,7 +38,7 @@ LOGIN_TITLE = re.compile(
 
 
 def explain_file(body: bytes) -> str:
-    """Why bytes that are no page at all are none; "" for what may be one."""
+    """Why bytes are a file and not a page; "" if they may be a page."""
     start = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
     document = next((name for mark, name in DOCUMENT_SIGNATURES if start.startswith(mark)), "")
     if document:
@@ -51,7 +54,7 @@ def explain_file(body: bytes) -> str:
 
 
 def explain_empty_fields(article: ArticleData) -> dict[str, str]:
-    """For each field that nothing on the page gave, where it was looked for."""
+    """For each empty field, where its value was looked for."""
     reasons = {
         "title": _("No headline in JSON-LD, OpenGraph, <h1> or <title>."),
         "summary": _("No description in JSON-LD, OpenGraph or <meta>, and no paragraph long enough to stand for one."),
@@ -68,7 +71,7 @@ def explain_empty_fields(article: ArticleData) -> dict[str, str]:
 def explain_no_article(
     tree: Any, article: ArticleData, *, url: str, text: str, is_marked: bool, is_scripted: bool
 ) -> str:
-    """Why this page is no article; "" if it is one, as it is where it says so of itself and shows a headline."""
+    """Why the page is not an article; "" if it is one, or if its metadata declares it to be one and it has a headline."""
     count = count_words(text)
     title = " ".join(tree.xpath("//title/text()")[:1]).strip()
     if "\ufffd" in article.title or text.count("\ufffd") * 50 > len(text):
@@ -85,7 +88,7 @@ def explain_no_article(
 
 
 def _why_unmarked(tree: Any, article: ArticleData, *, url: str, count: int, is_scripted: bool) -> str:
-    """The same for a page that does not say what it is."""
+    """The same for a page that does not declare its type."""
     if (count < MIN_WORDS or not article.title) and is_scripted and _all_words(tree) < MIN_WORDS:
         return _(
             "This page shows its text only by script, so there is nothing to read. Use a page with the text in it."

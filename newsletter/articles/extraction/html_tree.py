@@ -1,4 +1,4 @@
-"""The tree of an HTML page and what its <head> says, for `article` and `site` alike."""
+"""The element tree of an HTML page, and what its <head> contains. Used by `article` and `site`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lxml import etree
 from newsletter.articles.article_data import CONTROL_CHARACTERS, absolute_url, canonical_url, language_code
 
 Metadata = dict[str, Any]
-"""What one part of a page says about each field, as it stands there."""
+"""Values by field from one part of a page, as they are in the page."""
 FEED_TYPE = re.compile(r"application/(rss|atom|feed)\+(xml|json)", re.IGNORECASE)
 
 
 def parse_html(text: str) -> Any | None:
-    """The tree of a page; None for a page with nothing in it."""
+    """Parse a page. Returns None for an empty page."""
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False)
     try:
         return lxml.html.document_fromstring(CONTROL_CHARACTERS.sub(" ", text).encode(), parser=parser)
@@ -25,12 +25,12 @@ def parse_html(text: str) -> Any | None:
 
 
 def find_base_url(tree: Any, *, url: str) -> str:
-    """The address that relative addresses of the page start from."""
+    """The base URL for relative addresses of the page."""
     return absolute_url(next(iter(tree.xpath("//base/@href")), ""), base=url) or url
 
 
 def read_meta_tags(tree: Any) -> dict[str, str]:
-    """<meta> contents by their lower-case name, property or itemprop; the first of a name counts."""
+    """<meta> contents by lower-case name, property or itemprop. The first element of a name counts."""
     meta: dict[str, str] = {}
     for element in tree.iterfind(".//meta"):
         content = (element.get("content") or element.get("value") or "").strip()
@@ -41,7 +41,7 @@ def read_meta_tags(tree: Any) -> dict[str, str]:
 
 
 def drop_scripts(tree: Any) -> bool:
-    """Take out of the tree what nobody reads: scripts, styles, templates. Whether scripts could have filled the page."""
+    """Remove scripts, styles and templates from the tree. Returns whether scripts may have filled the page."""
     has_scripts = bool(tree.xpath("//script[@src] | //body//script | //*[@id='root' or @id='app' or @id='__next']"))
     etree.strip_elements(tree, "script", "style", "template", etree.Comment, with_tail=False)
     return has_scripts
@@ -60,22 +60,22 @@ def find_language(tree: Any) -> str:
 
 
 def find_alternates(tree: Any, *, base: str) -> dict[str, str]:
-    """The address of this page in each language it names (hreflang)."""
-    twins: dict[str, str] = {}
+    """Addresses of this page by language, from its hreflang links."""
+    addresses: dict[str, str] = {}
     for link in tree.xpath("//link[@hreflang][@href]")[:100]:
         code = language_code(link.get("hreflang")) if link.get("hreflang", "").lower() != "x-default" else ""
         address = canonical_url(absolute_url(link.get("href"), base=base))
         if code and address and "alternate" in (link.get("rel") or "").lower():
-            twins.setdefault(code, address)
-    return twins
+            addresses.setdefault(code, address)
+    return addresses
 
 
 def find_feeds(tree: Any, *, base: str) -> list[str]:
-    """The feeds of articles that the page names; feeds of comments left out."""
+    """Feeds of articles that the page links to, without feeds of comments."""
     links = [link for link in tree.xpath("//link[@href]")[:300] if FEED_TYPE.search(link.get("type") or "")]
-    found = [
+    urls = [
         absolute_url(link.get("href"), base=base)
         for link in links
         if "comment" not in (link.get("title") or "").lower()
     ]
-    return list(dict.fromkeys(address for address in found if address))
+    return list(dict.fromkeys(address for address in urls if address))

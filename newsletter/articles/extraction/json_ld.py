@@ -1,4 +1,4 @@
-"""JSON-LD in a page: the thing that is its article, and the organisation behind it."""
+"""JSON-LD of a page: its article, and the organisation that publishes it."""
 
 from __future__ import annotations
 
@@ -18,64 +18,66 @@ NESTED_KEYS = ("@graph", "mainEntity", "mainEntityOfPage", "publisher")
 
 
 def parse_things(tree: Any) -> list[Metadata]:
-    """Everything the page describes in JSON-LD."""
+    """All JSON-LD objects of the page."""
     return [thing for script in tree.xpath(SCRIPT_XPATH)[:40] for thing in _things(_json(script.text or ""))]
 
 
-def find_article(said: list[Metadata], *, url: str, headlines: Collection[str]) -> Metadata:
-    """The thing that is this page's article, with references inside the page followed; {} if there is none."""
-    articles = [thing for thing in said if has_type(thing, ARTICLE_TYPE)]
-    own = [thing for thing in articles if canonical_url(absolute_url(thing_url(thing), base=url)) == canonical_url(url)]
-    own = own or [thing for thing in articles if clean_text(value_text(thing.get("headline"))) in headlines]
-    if not own and len(articles) == 1:
-        own = articles  # with several and none ours, this is a list
-    return resolve_references(next(iter(own), {}), said)
+def find_article(things: list[Metadata], *, url: str, headlines: Collection[str]) -> Metadata:
+    """The article object of this page, with references resolved; {} if there is none."""
+    articles = [thing for thing in things if has_type(thing, ARTICLE_TYPE)]
+    matching = [
+        thing for thing in articles if canonical_url(absolute_url(thing_url(thing), base=url)) == canonical_url(url)
+    ]
+    matching = matching or [thing for thing in articles if clean_text(value_text(thing.get("headline"))) in headlines]
+    if not matching and len(articles) == 1:
+        matching = articles  # several articles that do not match this page are a list
+    return resolve_references(next(iter(matching), {}), things)
 
 
-def find_page(said: list[Metadata]) -> Metadata:
-    """What a page without an article in JSON-LD says of itself as a page: its dates, picture and language."""
+def find_page(things: list[Metadata]) -> Metadata:
+    """Data of a page without article object: its dates, picture and language."""
     page = resolve_references(
-        next((thing for thing in said if has_type(thing, PAGE_TYPE) and thing.get("datePublished")), {}), said
+        next((thing for thing in things if has_type(thing, PAGE_TYPE) and thing.get("datePublished")), {}), things
     )
-    told = article_metadata({**page, "image": page.get("primaryImageOfPage") or page.get("image")})
-    return {name: told[name] for name in ("published", "updated", "image", "language", "author")}
+    metadata = article_metadata({**page, "image": page.get("primaryImageOfPage") or page.get("image")})
+    return {name: metadata[name] for name in ("published", "updated", "image", "language", "author")}
 
 
-def find_section(said: list[Metadata]) -> str:
-    """The first crumb after the front page, where the page says its place in the site (BreadcrumbList)."""
-    trail = next((thing for thing in said if "BreadcrumbList" in _kinds(thing)), {})
+def find_section(things: list[Metadata]) -> str:
+    """The first breadcrumb after the front page (BreadcrumbList)."""
+    trail = next((thing for thing in things if "BreadcrumbList" in _kinds(thing)), {})
     crumbs = trail.get("itemListElement")
     names = [value_text(crumb.get("name") or crumb.get("item"), "name") for crumb in _in_order(crumbs)]
     return clean_text(names[1], most=120) if len(names) >= 3 else ""  # home, section, …, this page
 
 
 def _in_order(crumbs: Any) -> list[Metadata]:
-    known = [crumb for crumb in crumbs if isinstance(crumb, dict)] if isinstance(crumbs, list) else []
-    return sorted(known, key=lambda crumb: str(crumb.get("position") or "").zfill(4))[:20]
+    valid = [crumb for crumb in crumbs if isinstance(crumb, dict)] if isinstance(crumbs, list) else []
+    return sorted(valid, key=lambda crumb: str(crumb.get("position") or "").zfill(4))[:20]
 
 
-def find_organisation(said: list[Metadata]) -> Metadata:
-    """The first organisation with a name, which on a front page is the one behind the site; {} if there is none."""
-    found = (resolve_references(thing, said) for thing in said if has_type(thing, ORGANISATION_TYPE))
-    return next((thing for thing in found if value_text(thing.get("name"))), {})
+def find_organisation(things: list[Metadata]) -> Metadata:
+    """The first organisation with a name, which on a front page is usually the publisher; {} if there is none."""
+    organisations = (resolve_references(thing, things) for thing in things if has_type(thing, ORGANISATION_TYPE))
+    return next((thing for thing in organisations if value_text(thing.get("name"))), {})
 
 
-def find_website(said: list[Metadata]) -> Metadata:
-    return next((thing for thing in said if "WebSite" in _kinds(thing)), {})
+def find_website(things: list[Metadata]) -> Metadata:
+    return next((thing for thing in things if "WebSite" in _kinds(thing)), {})
 
 
 def has_type(thing: Metadata, kind: re.Pattern[str]) -> bool:
     return any(kind.search(name) for name in _kinds(thing))
 
 
-def resolve_references(thing: Metadata, said: list[Metadata]) -> Metadata:
-    """`thing` with its references ({"@id": …}) replaced by what they name on this page."""
-    by_id = {one["@id"]: one for one in said if isinstance(one.get("@id"), str) and set(one) != {"@id"}}
+def resolve_references(thing: Metadata, things: list[Metadata]) -> Metadata:
+    """Replace references ({"@id": …}) in `thing` by the objects of this page that they name."""
+    by_id = {item["@id"]: item for item in things if isinstance(item.get("@id"), str) and set(item) != {"@id"}}
     return {name: _followed(value, by_id) for name, value in thing.items()}
 
 
 def _json(text: str) -> Any:
-    """Whatever JSON the text holds; comments around it, line breaks in it and commas too many are forgiven."""
+    """Parse JSON. Surrounding comments, line breaks in strings and trailing commas are tolerated."""
     text = re.sub(r"^\s*(<!--|//\s*<!\[CDATA\[|<!\[CDATA\[)|(-->|//\s*\]\]>|\]\]>)\s*;?\s*$", "", text.strip())
     for attempt in (text, re.sub(r",(\s*[}\]])", r"\1", text)):
         try:
@@ -116,19 +118,21 @@ def _followed(value: Any, by_id: dict[str, Metadata]) -> Any:
 
 
 def value_text(value: Any, *names: str) -> str:
-    """The words of a JSON-LD value: a text, a thing with one of `names`, or the first of a list."""
+    """The text of a JSON-LD value: a string, an object with one of `names`, or the first text of a list."""
     if isinstance(value, list):
-        return next((words for part in value if (words := value_text(part, *names))), "")
+        return next((text for part in value if (text := value_text(part, *names))), "")
     if isinstance(value, dict):
-        return next((words for name in names if (words := value_text(value.get(name), *names))), "")
+        return next((text for name in names if (text := value_text(value.get(name), *names))), "")
     return value if isinstance(value, str) else ""
 
 
 def article_metadata(thing: Metadata, *, headlines: Collection[str] = ()) -> Metadata:
-    """What an article thing says about each field. Its name counts before its headline where the page shows it as one."""
+    """Values of an article object by field. Its name counts before its headline if the page shows it as heading."""
     authors = thing.get("author") or thing.get("creator")
     people = authors if isinstance(authors, list) else [authors]
-    people = [one for one in people if not (isinstance(one, dict) and has_type(one, ORGANISATION_TYPE))] or people
+    people = [
+        person for person in people if not (isinstance(person, dict) and has_type(person, ORGANISATION_TYPE))
+    ] or people
     names = dict.fromkeys(name for person in people if (name := clean_text(value_text(person, "name"), most=100)))
     image, name = thing.get("image") or thing.get("thumbnailUrl"), value_text(thing.get("name"))
     return {
@@ -147,6 +151,6 @@ def article_metadata(thing: Metadata, *, headlines: Collection[str] = ()) -> Met
 
 
 def _minutes(duration: str) -> int | None:
-    found = re.fullmatch(r"PT(?:(\d{1,2})H)?(?:(\d{1,3})M)?(?:\d+S)?", duration)
-    minutes = int(found[1] or 0) * 60 + int(found[2] or 0) if found else 0
+    match = re.fullmatch(r"PT(?:(\d{1,2})H)?(?:(\d{1,3})M)?(?:\d+S)?", duration)
+    minutes = int(match[1] or 0) * 60 + int(match[2] or 0) if match else 0
     return minutes or None

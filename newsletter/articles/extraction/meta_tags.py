@@ -1,4 +1,4 @@
-"""OpenGraph, Twitter cards and the many <meta> names in which sites write date, author and section."""
+"""Metadata from OpenGraph, Twitter cards and other <meta> names for date, author and section."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The front page of a site: how it calls itself, where its feeds are, what it looks like, whose it is."""
+"""Extract data of a site from its front page: name, feeds, languages, logos, accent colour, postal address, time zone."""
 
 from __future__ import annotations
 
@@ -58,29 +58,28 @@ OTHER_ZONES = (
 
 @dataclass(frozen=True)
 class Site:
-    """What the front page of a site says about it; an empty field was not said."""
+    """Data of a site from its front page. A field is empty if the page does not give it."""
 
     name: str
     feeds: list[str]
-    """Addresses of the feeds it names, in its order; feeds of comments left out."""
+    """Addresses of feeds in the order of the page, without feeds of comments."""
     languages: list[str]
-    """Codes: the page's own first, then those of its hreflang links."""
+    """Language codes: that of the page first, then those of its hreflang links."""
     addresses: dict[str, str] = field(default_factory=dict)
-    """The front page in each language of its hreflang links; a page without such links is not in here."""
+    """Addresses of the front page by language, from its hreflang links."""
     logos: list[str] = field(default_factory=list)
-    """Best first: JSON-LD, touch icons from the largest, the picture for sharing. Drawings (SVG), which we
-    cannot keep, come last."""
+    """Best first: JSON-LD, touch icons by size, the sharing picture. SVG comes last, because it cannot be stored."""
     accent: str = ""
-    """#RRGGBB of theme-color, as the site has it: contrast is not corrected. Never white or nearly so."""
+    """theme-color as #RRGGBB. Its contrast is not corrected. Never white or nearly white."""
     postal_address: str = ""
-    """In lines, as JSON-LD has it."""
+    """Lines of the address in JSON-LD."""
     email: str = ""
     time_zone: str = ""
-    """A zone that agrees with the dates on the page; see `likely_zone`."""
+    """A time zone that agrees with the dates on the page; see `guess_time_zone`."""
 
 
 def extract_site(body: bytes, *, url: str, charset: str = "") -> Site:
-    """What the front page of a site says about the site. Never raises for what the page holds."""
+    """Extract the data of a site from its front page. Never raises because of the page's content."""
     tree = html_tree.parse_html(decode_body(body, charset=charset))
     if tree is None:
         return Site(name=urlsplit(url).hostname or "", feeds=[], languages=[])
@@ -107,7 +106,7 @@ def extract_site(body: bytes, *, url: str, charset: str = "") -> Site:
 
 
 def _name(tree: Any, meta: dict[str, str], things: list[Metadata], organisation: Metadata, *, url: str) -> str:
-    said = (
+    candidates = (
         meta.get("og:site_name"),
         json_ld.value_text(json_ld.find_website(things).get("name")),
         json_ld.value_text(organisation.get("name")),
@@ -115,14 +114,21 @@ def _name(tree: Any, meta: dict[str, str], things: list[Metadata], organisation:
         meta.get("apple-mobile-web-app-title"),
     )
     host = re.sub(r"^www\.", "", urlsplit(url).hostname or "")
-    name = next((words for text in said if (words := clean_text(text, most=MAX_NAME_LENGTH)) and words != host), "")
+    name = next(
+        (
+            name_text
+            for text in candidates
+            if (name_text := clean_text(text, most=MAX_NAME_LENGTH)) and name_text != host
+        ),
+        "",
+    )
     return name or shorten(
         _name_in_title(clean_text(html_tree.first_text(tree, "//title"), most=200), host), most=MAX_NAME_LENGTH
     )
 
 
 def _name_in_title(title: str, host: str) -> str:
-    """The part of "Kabar Lintas | Berita imigrasi" that the site's address is made of; else the first part."""
+    """The part of "Kabar Lintas | Berita imigrasi" that resembles the site's address, else the first part."""
     parts = [
         part
         for part in re.split(r"\s+[|–—·:»-]\s+|:\s+", title)
@@ -137,17 +143,17 @@ def _name_in_title(title: str, host: str) -> str:
 def _logos(tree: Any, meta: dict[str, str], organisation: Metadata, *, base: str) -> list[str]:
     icons = tree.xpath("//link[contains(@rel, 'apple-touch-icon')][@href]")
     icons.sort(key=lambda icon: int((re.match(r"\d{1,4}", icon.get("sizes") or "") or ["180"])[0]), reverse=True)
-    said = [
+    candidates = [
         json_ld.value_text(organisation.get("logo"), "url", "contentUrl", "@id"),
         *(icon.get("href") for icon in icons),
         meta.get("og:image", ""),
     ]
-    found = dict.fromkeys(address for text in said if (address := absolute_url(text, base=base)))
-    return sorted(found, key=lambda address: urlsplit(address).path.lower().endswith(".svg"))
+    urls = dict.fromkeys(address for text in candidates if (address := absolute_url(text, base=base)))
+    return sorted(urls, key=lambda address: urlsplit(address).path.lower().endswith(".svg"))
 
 
 def _accent(tree: Any, meta: dict[str, str]) -> str:
-    """theme-color in any spelling of CSS; of several, the one for light mode."""
+    """theme-color in any CSS notation. If there are several, the one for light mode."""
     colours = [
         element.get("content") or ""
         for element in tree.iterfind(".//meta")
@@ -164,9 +170,9 @@ def _accent(tree: Any, meta: dict[str, str]) -> str:
 
 
 def _postal_address(value: Any) -> str:
-    """Lines of a PostalAddress: street, place with region and code, country."""
+    """Lines of a PostalAddress: street, place with region and postal code, country."""
     if isinstance(value, list):
-        return next((found for part in value if (found := _postal_address(part))), "")
+        return next((address for part in value if (address := _postal_address(part))), "")
     if not isinstance(value, dict):
         return clean_text(value, most=300)
     street, place, region, code, country = (
@@ -178,8 +184,8 @@ def _postal_address(value: Any) -> str:
 
 
 def _email(organisation: Metadata) -> str:
-    said = [organisation.get("email"), json_ld.value_text(organisation.get("contactPoint"), "email")]
-    for text in said:
+    values = [organisation.get("email"), json_ld.value_text(organisation.get("contactPoint"), "email")]
+    for text in values:
         address = re.sub(r"(?i)^mailto:", "", json_ld.value_text(text).strip())
         if EMAIL.fullmatch(address):
             return address
@@ -187,27 +193,27 @@ def _email(organisation: Metadata) -> str:
 
 
 def _moments(tree: Any, things: list[Metadata]) -> list[datetime]:
-    """The moments on the page that say their own distance from UTC."""
-    said = [element.get("datetime") or "" for element in tree.xpath("//time[@datetime]")[:200]]
-    said += [str(thing.get(name) or "") for thing in things for name in ("datePublished", "dateModified")]
+    """Dates on the page that have a UTC offset."""
+    texts = [element.get("datetime") or "" for element in tree.xpath("//time[@datetime]")[:200]]
+    texts += [str(thing.get(name) or "") for thing in things for name in ("datePublished", "dateModified")]
     offset = re.compile(r"T.*([+-]\d\d:?\d\d|Z)$")
-    return [found for text in said if offset.search(text) and (found := parse_datetime(text)) is not None]
+    return [moment for text in texts if offset.search(text) and (moment := parse_datetime(text)) is not None]
 
 
 def guess_time_zone(moments: Iterable[datetime], *, language: str = "") -> str:
-    """The zone whose clocks agree with nearly all of `moments`, of articles on a page or in a feed.
+    """The time zone that agrees with at least 90 % of `moments`, which are dates of articles on a page or in a feed.
 
-    Many zones may agree: first those where `language` is spoken, then larger ones. "" where the dates are written in
-    UTC (as machines do) or nothing agrees.
+    If several zones agree, zones where `language` is spoken come first, then larger ones. "" if the dates are in UTC,
+    as programs often write them, or if no zone agrees.
     """
-    seen = Counter((found.utcoffset(), found.replace(tzinfo=None)) for found in moments if found.tzinfo)
-    if not seen or not any(offset for offset, _at in seen):
+    counts = Counter((moment.utcoffset(), moment.replace(tzinfo=None)) for moment in moments if moment.tzinfo)
+    if not counts or not any(offset for offset, _at in counts):
         return ""
     for name in dict.fromkeys(
-        (*ZONES.get(language, ()), *OTHER_ZONES, *(one for zones in ZONES.values() for one in zones))
+        (*ZONES.get(language, ()), *OTHER_ZONES, *(zone for zones in ZONES.values() for zone in zones))
     ):
         zone = ZoneInfo(name)
-        agreeing = sum(count for (offset, at), count in seen.items() if at.replace(tzinfo=zone).utcoffset() == offset)
-        if agreeing >= 0.9 * seen.total():
+        agreeing = sum(count for (offset, at), count in counts.items() if at.replace(tzinfo=zone).utcoffset() == offset)
+        if agreeing >= 0.9 * counts.total():
             return name
     return ""

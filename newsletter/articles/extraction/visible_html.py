@@ -1,4 +1,4 @@
-"""The HTML itself, read like a person would: heading, byline, date, running text and its first picture."""
+"""Metadata from the visible HTML: heading, byline, date, running text and its first picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CANONICAL_XPATH = "//link[translate(@rel, 'CANOIL', 'canoil')='canonical']/@href
 
 @dataclass(frozen=True)
 class ParsedPage:
-    """A page without its scripts, taken apart for reading."""
+    """A page without scripts, prepared for extraction."""
 
     tree: Any
     meta: dict[str, str]
@@ -23,9 +23,9 @@ class ParsedPage:
     base: str
     names: SiteNames
     heading: Any | None
-    """The element with the headline."""
+    """The element that holds the headline."""
     parts: set[Any]
-    """What stands beside the article."""
+    """Boilerplate elements."""
     paragraphs: body_text.Paragraphs
 
 
@@ -33,7 +33,7 @@ def read_metadata(page: ParsedPage) -> Metadata:
     tree, meta, names = page.tree, page.meta, page.names
     headline = headlines.heading_text(page.heading) if page.heading is not None else ""
     title = headlines.strip_site_name(
-        first_text(tree, "//title"), names=names, heard={headlines.normalize_letters(headline)}
+        first_text(tree, "//title"), names=names, heading_letters={headlines.normalize_letters(headline)}
     )
     above = body_text.find_byline_area(page.heading, page.paragraphs)
     image, alt = body_text.find_picture(tree, page.parts, page.paragraphs, base=page.base)
@@ -55,6 +55,6 @@ def read_metadata(page: ParsedPage) -> Metadata:
 
 
 def find_heading(tree: Any, meta: dict[str, str], *, names: SiteNames) -> Any | None:
-    """The element with the headline: that which the page's titles for machines repeat, if one does."""
-    told = f"{first_text(tree, '//title')} {meta.get('og:title', '')} {meta.get('twitter:title', '')}"
-    return headlines.find_headline(tree, names=names, said=told)
+    """The element that holds the headline: the heading that the titles in <head> repeat, if one does."""
+    titles = f"{first_text(tree, '//title')} {meta.get('og:title', '')} {meta.get('twitter:title', '')}"
+    return headlines.find_headline(tree, names=names, said=titles)
