@@ -23,13 +23,13 @@ MAIL_KINDS = frozenset(
     }
 )
 UNFIT_MAIL_KINDS = {
-    "mailtrap": "it fills in readers' own words only in texts that are stored with it",
-    "postal": "its reports carry no token of ours, so anybody could forge them",
+    "mailtrap": "it personalises only templates that are stored with it",
+    "postal": "its events carry no token of ours, so anybody could forge them",
     "scaleway": "it reports neither bounces nor complaints",
-    "sparkpost": "it leaves the List-Unsubscribe header out without a word, so nobody could unsubscribe by one click",
-    "unisender": "it lets the List-Unsubscribe header pass only after an approval of its own",
+    "sparkpost": "it drops the List-Unsubscribe header silently, so one-click unsubscribe does not work",
+    "unisender": "it allows the List-Unsubscribe header only after a manual approval",
 }
-"""Providers that we know, and why newsletters cannot be sent by them."""
+"""Known providers that cannot send newsletters, and the reason."""
 LOCAL_MAIL_KINDS = frozenset({"mailbox", "discard"})
 
 
@@ -45,7 +45,7 @@ def env_int(name: str, default: int, *, least: int, most: int) -> int:
     raw = env_text(name, str(default))
     if not raw.isdecimal() or not least <= int(raw) <= most:
         raise configuration_error(
-            name, f"{raw!r} is no whole number from {least} to {most}", f"Set for example {name}={default}."
+            name, f"{raw!r} is not a whole number from {least} to {most}", f"Set for example {name}={default}."
         )
     return int(raw)
 
@@ -67,16 +67,18 @@ def env_networks(name: str) -> list[str]:
             ip_network(word, strict=False)
         except ValueError:
             raise configuration_error(
-                name, f"{word!r} is no network", "Write addresses such as 10.0.0.5 or 10.0.0.0/24."
+                name, f"{word!r} is not a network", "Write addresses such as 10.0.0.5 or 10.0.0.0/24."
             ) from None
     return env_list(name)
 
 
 def env_recipients(name: str) -> list[str]:
-    """Addresses, and domains as @example.org, in lower case and ASCII. Set and empty is no answer."""
+    """Addresses, and domains as @example.org, in lower case and ASCII. A variable that is set to an empty value is an
+    error.
+    """
     if name in os.environ and not env_list(name):
         raise configuration_error(
-            name, "it names nobody", "Name addresses or domains such as @example.org, or take the line away."
+            name, "it is empty", "Name addresses or domains such as @example.org, or remove the variable."
         )
     return [_recipient(name, word.lower()) for word in env_list(name)]
 
@@ -89,17 +91,19 @@ def _recipient(name: str, word: str) -> str:
         ascii_domain = ""
     if "@" not in word or "." not in ascii_domain or not ascii_domain.isascii() or set(word) & set(' <>"*'):
         raise configuration_error(
-            name, f"{word!r} is no address and no domain", "Write ani@example.org, or @example.org for all of it."
+            name,
+            f"{word!r} is neither an address nor a domain",
+            "Write ani@example.org, or @example.org for all of it.",
         )
     return f"{local}@{ascii_domain}"
 
 
 def env_sns_topics(name: str) -> list[str]:
-    """Amazon resource names of the topics that SES reports to."""
+    """ARNs of the SNS topics that SES publishes events to."""
     for word in env_list(name):
         if not re.fullmatch(r"arn:aws(-[a-z]+)*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?", word):
             raise configuration_error(
-                name, f"{word!r} is no topic", "Copy its ARN, such as arn:aws:sns:eu-west-1:123456789012:warta."
+                name, f"{word!r} is not an SNS topic", "Copy its ARN, such as arn:aws:sns:eu-west-1:123456789012:warta."
             )
     return env_list(name)
 
@@ -110,7 +114,7 @@ def env_folder(name: str, default: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True, mode=0o750)
     except OSError as error:
         raise configuration_error(
-            name, f"cannot make the folder {path} ({error.strerror})", "Name a folder we may write to."
+            name, f"cannot make the folder {path} ({error.strerror})", "Name a folder that this user may write to."
         ) from None
     return path
 
@@ -121,7 +125,7 @@ def env_web_origin(name: str, default: str) -> str:
     parts = urlsplit(raw)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.username:
         raise configuration_error(
-            name, f"{raw!r} is no web address", "Write scheme and host only, such as https://news.example."
+            name, f"{raw!r} is not a web address", "Write scheme and host only, such as https://news.example."
         )
     return raw
 
@@ -139,7 +143,7 @@ def env_database(name: str, default_file: Path) -> dict[str, Any]:
         return sqlite_database(Path(config["NAME"]))
     if not engine.endswith("postgresql"):
         raise configuration_error(
-            name, "it names no database we know", "Write postgres://user:password@host:5432/name."
+            name, "it names no supported database", "Write postgres://user:password@host:5432/name."
         )
     return {**config, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 
@@ -158,7 +162,7 @@ def sqlite_database(file: Path) -> dict[str, Any]:
 
 
 def env_secret_key(name: str, var_dir: Path, *, embedded: bool) -> str:
-    """The key everything is derived from. Embedded mode makes one on first use; production must bring its own."""
+    """SECRET_KEY, from which other keys are derived. Embedded mode creates one on first use; production must set it."""
     given = env_text(name)
     if given:
         if len(given) < 32:
@@ -167,9 +171,7 @@ def env_secret_key(name: str, var_dir: Path, *, embedded: bool) -> str:
             )
         return given
     if not embedded:
-        raise configuration_error(
-            name, "it is not set", "Set a long random value; without it no link in a mail can be trusted."
-        )
+        raise configuration_error(name, "it is not set", "Set a long random value; it signs every link in a mail.")
     file = var_dir / "secret_key"
     if not file.exists():
         descriptor = os.open(file.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -180,17 +182,17 @@ def env_secret_key(name: str, var_dir: Path, *, embedded: bool) -> str:
 
 
 def env_mail_routes(name: str, default: str) -> list[str]:
-    """`MAIL_URL`: routes in order of priority, each a URL whose scheme is the kind of route."""
+    """Routes in order of priority. Each is a URL whose scheme is the kind of route."""
     routes = [part.strip() for part in env_text(name, default).split(",") if part.strip()]
     for route in routes:
         kind = urlsplit(route).scheme
         if kind in UNFIT_MAIL_KINDS:
-            remedy = "docs/add-a-provider.md names those that can, and most have an SMTP server."
+            remedy = "See docs/add-a-provider.md for supported providers; most providers also have an SMTP server."
             raise configuration_error(name, f"newsletters cannot be sent by {kind}: {UNFIT_MAIL_KINDS[kind]}", remedy)
         if kind not in MAIL_KINDS:
             known = ", ".join(sorted(MAIL_KINDS))
             raise configuration_error(
-                name, f"{kind or route.split(':')[0]!r} is no kind of route", f"Start with one of: {known}."
+                name, f"{kind or route.split(':')[0]!r} is not a kind of route", f"Start with one of: {known}."
             )
     return routes
 

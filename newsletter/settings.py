@@ -276,7 +276,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 LOG_LEVEL = env_text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-    raise configuration_error("LOG_LEVEL", f"{LOG_LEVEL!r} is no level", "Use DEBUG, INFO, WARNING or ERROR.")
+    raise configuration_error("LOG_LEVEL", f"{LOG_LEVEL!r} is not a log level", "Use DEBUG, INFO, WARNING or ERROR.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

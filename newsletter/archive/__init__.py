@@ -1,1 +1,3 @@
-"""Sent issues as pages and as a feed, for everybody. Nobody is counted here, and nothing of a reader is shown."""
+"""The public web archive: pages, feeds and calendar files of sent issues. No request is counted, and no data of a
+reader is shown.
+"""

@@ -1,4 +1,4 @@
-"""`/archive/events/…`: an event of an issue as a calendar file (RFC 5545). Public; the key in its address is the permission."""
+"""`/archive/events/…`: an event of an issue as a calendar file (RFC 5545). Public; the key in the URL gives access."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from newsletter.models import Issue
 from newsletter.rendering import links, richtext
 
 MAX_LINE_OCTETS = 75
-"""Octets, without the line break (section 3.1)."""
+"""Octets without the line break (RFC 5545 section 3.1)."""
 
 
 @login_not_required
 @require_safe
 def event_calendar(request: HttpRequest, issue: int, block: str, language: str, key: str) -> HttpResponse:
-    """The file of one event; 404 without the right key, and once the event is gone from the issue."""
+    """The calendar file of one event. 404 with a wrong key, or if the event was removed from the issue."""
     if not editions.is_valid_calendar_key(key, issue, block, language):
         raise Http404
-    found = get_object_or_404(Issue.objects.select_related("newsletter"), pk=issue)
-    response = HttpResponse(build_calendar(found, block, language), content_type="text/calendar; charset=utf-8")
+    stored_issue = get_object_or_404(Issue.objects.select_related("newsletter"), pk=issue)
+    response = HttpResponse(build_calendar(stored_issue, block, language), content_type="text/calendar; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{block}.ics"'
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Robots-Tag"] = "noindex"
@@ -33,7 +33,7 @@ def event_calendar(request: HttpRequest, issue: int, block: str, language: str, 
 
 
 def build_calendar(issue: Issue, block_id: str, language: str) -> str:
-    """The calendar with its one event. Raises Http404 where the issue has no such event with a date and a name."""
+    """A calendar with one event. Raises Http404 if the issue has no such event with a date and a name."""
     try:
         block = editions.document(issue).block(block_id)
     except editions.RenderError:
@@ -58,7 +58,7 @@ def build_calendar(issue: Issue, block_id: str, language: str) -> str:
         f"DTSTART:{_utc(starts_at)}",
         *([f"DTEND:{_utc(ends_at)}"] if ends_at and ends_at > starts_at else []),
         f"SUMMARY;LANGUAGE={spoken}:{_escaped(richtext.clean_line(words.headline))}",
-        *_told(words),
+        *_details(words),
         f"ORGANIZER;CN={_quoted(issue.newsletter.brand)}:mailto:{issue.newsletter.from_email}",
         "END:VEVENT",
         "END:VCALENDAR",
@@ -66,7 +66,7 @@ def build_calendar(issue: Issue, block_id: str, language: str) -> str:
     return "".join(f"{fold_line(line)}\r\n" for line in lines)
 
 
-def _told(words: content.CalendarEventWords) -> list[str]:
+def _details(words: content.CalendarEventWords) -> list[str]:
     place, url = richtext.clean_line(words.place), links.percent_encode(words.url)
     try:
         summary = richtext.to_text(richtext.parse(words.summary), lambda _url, _label: "")
@@ -83,20 +83,22 @@ def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-def _escaped(words: str) -> str:
-    """A TEXT value (section 3.3.11)."""
+def _escaped(text: str) -> str:
+    """Escape a TEXT value (RFC 5545 section 3.3.11)."""
     for sign in ("\\", ";", ","):
-        words = words.replace(sign, f"\\{sign}")
-    return words.replace("\n", "\\n")
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("\n", "\\n")
 
 
-def _quoted(words: str) -> str:
-    """A parameter's value (section 3.2): no quotes and no controls, whatever a person typed."""
-    return '"' + richtext.clean_line(words).replace('"', "'") + '"'
+def _quoted(text: str) -> str:
+    """Quote a parameter value (RFC 5545 section 3.2), without quotes and control characters inside."""
+    return '"' + richtext.clean_line(text).replace('"', "'") + '"'
 
 
 def fold_line(line: str) -> str:
-    """At most 75 octets a line, a blank before each further one, never within a character (section 3.1)."""
+    """Fold a line to at most 75 octets, never inside a character (RFC 5545 section 3.1). Further lines start with a
+    space.
+    """
     lines, current = [], ""
     for sign in line:
         if len((current + sign).encode()) > MAX_LINE_OCTETS:

@@ -1,6 +1,6 @@
-"""The sent issues as feeds: Atom (RFC 4287), RSS 2.0 and JSON Feed 1.1, with conditional GET.
+"""Sent issues as feeds: Atom (RFC 4287), RSS 2.0 and JSON Feed 1.1, with conditional GET.
 
-All three say the same. Addresses are absolute, ids never change, links are direct, and nothing in them knows a reader.
+The three formats have the same content: absolute URLs, ids that never change, direct links, and no data of a reader.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from newsletter.issues import TEMPLATE_VERSION
 from newsletter.models import Issue, Newsletter
 
 FORMAT_VERSION = "1"
-"""Raised when stories in feeds are told differently: whoever has the old one fetches it again."""
+"""Raise it when the HTML of entries changes: the ETag changes, so that clients fetch the feed again."""
 MAX_ISSUES = 20
 MAX_AGE_S = 300
 ALLOWED_TAGS = frozenset(
@@ -63,13 +63,13 @@ class FeedEntry:
 
 @dataclass(frozen=True)
 class Channel:
-    """A feed before it has a form."""
+    """A feed, independent of its format."""
 
     title: str
     description: str
     home: str
     address: str
-    """Of the feed itself."""
+    """URL of the feed itself."""
     language: str
     author: str
     author_url: str
@@ -77,28 +77,28 @@ class Channel:
     entries: tuple[FeedEntry, ...]
 
 
-# --- what is in it ---------------------------------------------------------------------------------------------------
+# --- content ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class FeedRequest:
-    """What a request is about, before anything is rendered."""
+    """The parameters of a request and the issues it needs, before anything is rendered."""
 
     newsletter: Newsletter | None
     language: str
-    """As asked for; each issue comes in the nearest it has."""
+    """The requested language. Each issue is shown in its best matching language."""
     spoken: str
-    """Of the feed's own words."""
+    """Language of the feed's own title and description."""
     address: str
     home: str
     issues: tuple[Issue, ...]
     changes: dict[int, datetime]
-    """When a page changed after it was sent, by the issue's id."""
+    """The time of the last change of an issue's page, by issue id."""
     changed_at: datetime
 
     @property
     def etag(self) -> str:
-        """Of all that goes into the feed; nothing has to be rendered to know it."""
+        """A hash of everything that goes into the feed. Nothing is rendered to compute it."""
         parts: list[object] = [
             FORMAT_VERSION,
             TEMPLATE_VERSION,
@@ -116,12 +116,13 @@ class FeedRequest:
 
 
 def parse_request(request: HttpRequest) -> FeedRequest:
-    """The newest issues of all open newsletters, or of one (`?newsletter=`), in the language of `?lang=`.
+    """The newest issues of all newsletters with a public archive, or of `?newsletter=`, in the language of `?lang=`.
 
-    Without `?lang=` one newsletter speaks its first language, several the visitor's. Raises Http404.
+    Without `?lang=`, the feed of one newsletter is in its default language, that of several in the visitor's language.
+    Raises Http404.
     """
-    newsletter, wanted = _newsletter(request), request.GET.get("lang", "")
-    language = wanted or (newsletter.default_language if newsletter else translation.get_language() or "")
+    newsletter, requested = _newsletter(request), request.GET.get("lang", "")
+    language = requested or (newsletter.default_language if newsletter else translation.get_language() or "")
     spoken = newsletter.best_language(language) if newsletter else _spoken(language)
     issues = tuple(_issues(newsletter)[:MAX_ISSUES])
     changes = pages.last_changes(issues)
@@ -153,7 +154,9 @@ def build_channel(about: FeedRequest) -> Channel:
         author=_clean(first.brand if first else title),
         author_url=first.site_url if first else "",
         changed_at=about.changed_at,
-        entries=tuple(_entry(one, one.newsletter.best_language(about.language), about.changes) for one in about.issues),
+        entries=tuple(
+            _entry(issue, issue.newsletter.best_language(about.language), about.changes) for issue in about.issues
+        ),
     )
 
 
@@ -165,10 +168,10 @@ def _newsletter(request: HttpRequest) -> Newsletter | None:
     slug = request.GET.get("newsletter", "")
     if not slug:
         return None
-    found = Newsletter.objects.filter(slug=slug, archive_is_public=True).first()
-    if found is None:
+    newsletter = Newsletter.objects.filter(slug=slug, archive_is_public=True).first()
+    if newsletter is None:
         raise Http404("no newsletter with an open archive")
-    return found
+    return newsletter
 
 
 def _issues(newsletter: Newsletter | None) -> QuerySet[Issue]:
@@ -185,14 +188,16 @@ def _about(newsletter: Newsletter | None, issues: tuple[Issue, ...], language: s
     every = _("Every issue we sent, to read without an address.")
     if newsletter:
         title = newsletter.title_in(language)
-        named = title if newsletter.brand in title else f"{newsletter.brand}: {title}"
-        return named, newsletter.description_in(language) or every
+        full_title = title if newsletter.brand in title else f"{newsletter.brand}: {title}"
+        return full_title, newsletter.description_in(language) or every
     brands = {issue.newsletter.brand for issue in issues}
     return (brands.pop() if len(brands) == 1 else _("All issues")), every
 
 
 def _beginning(newsletter: Newsletter | None) -> datetime:
-    """When an empty feed last changed: the day the newsletter began, and the same at each request."""
+    """The date of the last change of an empty feed: when the newsletter was created, so that it is the same at each
+    request.
+    """
     first = newsletter or Newsletter.objects.order_by("created_at").first()
     return first.created_at if first else datetime(2026, 1, 1, tzinfo=timezone.get_default_timezone())
 
@@ -218,7 +223,7 @@ def _entry(issue: Issue, language: str, changes: dict[int, datetime]) -> FeedEnt
 
 
 def render_story(issue: Issue, language: str) -> str:
-    """The issue's blocks as plain HTML: what its page shows, without classes and icons."""
+    """The issue's blocks as simple HTML: the content of its page without classes and icons."""
     with translation.override(language):
         errata = {"corrections": pages.page_corrections(issue, language), "newsletter": issue.newsletter}
         shown = [loader.render_to_string("archive/_errata.html", errata)]
@@ -244,11 +249,11 @@ def _address(name: str, query: dict[str, str]) -> str:
     return f"{settings.SITE_URL}{reverse(name)}?{urlencode(query)}"
 
 
-# --- forms of it -----------------------------------------------------------------------------------------------------
+# --- formats ---------------------------------------------------------------------------------------------------------
 
 
 class _Rss(Rss201rev2Feed):
-    """With the whole story (content:encoded), beside the summary that RSS itself knows."""
+    """With the full content (content:encoded) beside RSS's own summary."""
 
     def rss_attributes(self) -> dict[str, str]:
         return {
@@ -278,28 +283,28 @@ class _Atom(Atom1Feed):
         handler.addQuickElement("content", item["html"], {"type": "html"})
 
 
-def render_atom(found: Channel) -> str:
-    return _xml(_Atom, found)
+def render_atom(channel: Channel) -> str:
+    return _xml(_Atom, channel)
 
 
-def render_rss(found: Channel) -> str:
-    return _xml(_Rss, found)
+def render_rss(channel: Channel) -> str:
+    return _xml(_Rss, channel)
 
 
-def _xml(form: type[_Rss] | type[_Atom], found: Channel) -> str:
+def _xml(form: type[_Rss] | type[_Atom], channel: Channel) -> str:
     feed = form(
-        title=found.title,
-        link=found.home,
-        description=found.description,
-        language=found.language,
-        subtitle=found.description,
-        author_name=found.author,
-        author_link=found.author_url or None,
-        feed_url=found.address,
-        feed_guid=found.address,
-        changed_at=found.changed_at,
+        title=channel.title,
+        link=channel.home,
+        description=channel.description,
+        language=channel.language,
+        subtitle=channel.description,
+        author_name=channel.author,
+        author_link=channel.author_url or None,
+        feed_url=channel.address,
+        feed_guid=channel.address,
+        changed_at=channel.changed_at,
     )
-    for entry in found.entries:
+    for entry in channel.entries:
         feed.add_item(
             title=entry.title,
             link=entry.url,
@@ -317,18 +322,18 @@ def _xml(form: type[_Rss] | type[_Atom], found: Channel) -> str:
     return written.getvalue()
 
 
-def render_json_feed(found: Channel) -> str:
+def render_json_feed(channel: Channel) -> str:
     """JSON Feed 1.1 (jsonfeed.org/version/1.1)."""
-    authors = [{"name": found.author, **({"url": found.author_url} if found.author_url else {})}]
+    authors = [{"name": channel.author, **({"url": channel.author_url} if channel.author_url else {})}]
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
-        "title": found.title,
-        "home_page_url": found.home,
-        "feed_url": found.address,
-        "description": found.description,
-        "language": found.language,
+        "title": channel.title,
+        "home_page_url": channel.home,
+        "feed_url": channel.address,
+        "description": channel.description,
+        "language": channel.language,
         "authors": authors,
-        "items": [_json_item(entry) for entry in found.entries],
+        "items": [_json_item(entry) for entry in channel.entries],
     }
     return json.dumps(feed, ensure_ascii=False, indent=1)
 
@@ -349,13 +354,13 @@ def _json_item(entry: FeedEntry) -> dict[str, Any]:
     return {name: value for name, value in item.items() if value or name == "content_html"}
 
 
-# --- answering -------------------------------------------------------------------------------------------------------
+# --- response --------------------------------------------------------------------------------------------------------
 
 FeedRenderer = Callable[[Channel], str]
 
 
 def feed_response(request: HttpRequest, form: FeedRenderer, content_type: str) -> HttpResponseBase:
-    """The feed, or 304 to whoever has it already."""
+    """The feed, or 304 Not Modified."""
     about = parse_request(request)
     response = HttpResponse(content_type=f"{content_type}; charset=utf-8")
     response.headers["ETag"] = about.etag
@@ -364,10 +369,10 @@ def feed_response(request: HttpRequest, form: FeedRenderer, content_type: str) -
     response.headers["Content-Language"] = about.spoken
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Access-Control-Allow-Origin"] = "*"
-    known = get_conditional_response(
+    conditional = get_conditional_response(
         request, etag=about.etag, last_modified=int(about.changed_at.timestamp()), response=response
     )
-    if known is not None and known is not response:
-        return known
+    if conditional is not None and conditional is not response:
+        return conditional
     response.content = form(build_channel(about)).encode()
     return response

@@ -1,4 +1,4 @@
-"""What the archive shows: which issues, and an issue's blocks as parts of a page."""
+"""Content of archive pages: which issues are listed, and the blocks of an issue."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from newsletter.rendering.links import LinkBook
 
 WORDS_PER_MINUTE = 200
 SECTION_KINDS = frozenset({"lead", "story", "text", "brief", "video"})
-"""Kinds that become a section of the page where they have a heading; the others are elements of their own."""
+"""Block kinds that become a <section> if they have a heading. Other kinds are elements of their own."""
 
 
 @dataclass(frozen=True)
 class PageBlock:
-    """A block of a page with its words as HTML."""
+    """A block of a page with its texts as HTML."""
 
     view: blocks.BlockView
     body: richtext.Markup
     picture_url: str
     note: str
     answers: tuple[tuple[str, str], ...] = ()
-    """Questions with their answers as HTML."""
+    """Questions and their answers as HTML."""
 
 
 @dataclass(frozen=True)
 class PageCorrection:
-    """What was put right after the mail had gone out."""
+    """A correction made after the mail was sent."""
 
     made_at: datetime | None
     words: str = ""
-    """An editor's; without them the page says in ours that a link was mended."""
+    """The editor's note. If it is empty, the page shows a standard sentence about the amended link."""
     label: str = ""
     was: str = ""
     """Where the link led in the mail."""
     changed_at: datetime | None = None
-    """Where the words were changed on a later day."""
+    """Set if the note was changed on a later day."""
 
 
 def sent_issues() -> QuerySet[Issue]:
-    """Issues that everybody got, newest first; also one that follows, or followed, to readers who had missed it.
+    """Sent issues for all readers, the newest first, also while they follow up to readers who missed them.
 
-    A correction that went to some readers is none of them: its page is found from its mail only.
+    Correction notes to some readers are not listed; their page is linked only from their mail.
     """
     public = Issue.objects.filter(_IS_SENT, newsletter__archive_is_public=True, audience={})
     return public.select_related("newsletter").order_by("-sent_at", "-pk")
 
 
 def readable_issues() -> QuerySet[Issue]:
-    """Issues whose page is there: the sent ones, and those on their way, because their mails link to it."""
+    """Issues whose page is public: sent ones, and those being sent, because their mails link to the page."""
     on_their_way = Q(status__in=(IssueStatus.SENDING, IssueStatus.PAUSED), editions__isnull=False)
     public = Issue.objects.filter(newsletter__archive_is_public=True)
     return public.filter(_IS_SENT | on_their_way).select_related("newsletter").distinct()
@@ -77,7 +77,7 @@ def summary(issue: Issue, language: str) -> str:
 
 
 def block_groups(issue: Issue, language: str) -> Iterator[tuple[str, tuple[PageBlock, ...]]]:
-    """(kind, blocks) in order; links lead straight to their target, mended ones to the new one."""
+    """(kind, blocks) in order. Links lead directly to their targets, amended links to the new one."""
     book = editions.build_link_book(issue, language, amended=_amended(issue, language))
     ready = editions.build_block_views(
         editions.document(issue), language=language, default=issue.newsletter.default_language, book=book, issue=issue
@@ -100,7 +100,7 @@ def _shown(view: blocks.BlockView, book: LinkBook) -> PageBlock:
 
 
 def _mended(issue: Issue, language: str) -> list[Link]:
-    """In order; from what was fetched before, where a caller did."""
+    """Amended links of the language, in order. Uses prefetched rows if there are any."""
     return sorted(
         (link for link in issue.links.all() if link.amended_url and link.language == language),
         key=lambda link: link.number,
@@ -112,38 +112,38 @@ def _amended(issue: Issue, language: str) -> dict[tuple[str, str], str]:
 
 
 def last_changes(issues: Iterable[Issue]) -> dict[int, datetime]:
-    """When an issue's page last changed after it was sent, by id."""
-    asked = list(issues)
-    subjects = {f"issue {issue.pk}": issue.pk for issue in asked}
-    made = AuditEntry.objects.filter(action__in=corrections.PAGE_CHANGE_ACTIONS, subject__in=subjects).order_by(
+    """When each issue's page last changed after sending, by issue id."""
+    requested = list(issues)
+    subjects = {f"issue {issue.pk}": issue.pk for issue in requested}
+    entries = AuditEntry.objects.filter(action__in=corrections.PAGE_CHANGE_ACTIONS, subject__in=subjects).order_by(
         "occurred_at"
     )
-    found = {subjects[subject]: at for subject, at in made.values_list("subject", "occurred_at")}
-    for issue in asked:
-        for note in issue.corrections.all():  # the log is not kept for ever
-            found[issue.pk] = max(note.changed_at, found.get(issue.pk, note.changed_at))
-    return found
+    changed_at = {subjects[subject]: at for subject, at in entries.values_list("subject", "occurred_at")}
+    for issue in requested:
+        for note in issue.corrections.all():  # audit entries are deleted by retention, notes are not
+            changed_at[issue.pk] = max(note.changed_at, changed_at.get(issue.pk, note.changed_at))
+    return changed_at
 
 
 def page_corrections(issue: Issue, language: str) -> list[PageCorrection]:
-    """What was put right in this language's edition, in the words of editors where there are some."""
+    """Corrections of this language's edition. Editors' notes replace the standard sentence."""
     mended = {link.number: link for link in _mended(issue, language)}
-    told: set[int] = set()
-    found = []
+    covered: set[int] = set()
+    shown = []
     for note in issue.corrections.all():
         words = note.words.get(language, "")
         if words or not note.is_shown:
-            told.update(note.links)
-        else:  # the latest decides: without words of an editor the page says it in ours
-            told.difference_update(note.links)
+            covered.update(note.links)
+        else:  # the latest note decides: without an editor's text the page shows the standard sentence
+            covered.difference_update(note.links)
         if words and note.is_shown:
-            found.append(_said(note, words, mended))
-    untold = [link for number, link in mended.items() if number not in told]
-    moment = last_changes([issue]).get(issue.pk) if untold else None
-    return found + [PageCorrection(moment, label=link.label, was=link.url) for link in untold]
+            shown.append(_page_correction(note, words, mended))
+    uncovered = [link for number, link in mended.items() if number not in covered]
+    moment = last_changes([issue]).get(issue.pk) if uncovered else None
+    return shown + [PageCorrection(moment, label=link.label, was=link.url) for link in uncovered]
 
 
-def _said(note: Note, words: str, mended: Mapping[int, Link]) -> PageCorrection:
+def _page_correction(note: Note, words: str, mended: Mapping[int, Link]) -> PageCorrection:
     link = next((mended[number] for number in note.links if number in mended), None)
     zone = note.issue.newsletter.zone
     is_later = note.changed_at.astimezone(zone).date() > note.made_at.astimezone(zone).date()
@@ -162,7 +162,7 @@ def reading_minutes(shown: list[tuple[str, tuple[PageBlock, ...]]]) -> int:
 
 
 def years(issues: QuerySet[Issue]) -> list[int]:
-    """The years in which these were sent, newest first, by the clock of the installation."""
+    """The years in which these issues were sent, the newest first, in the installation's time zone."""
     return [moment.year for moment in issues.order_by().datetimes("sent_at", "year", order="DESC")]
 
 

@@ -1,4 +1,4 @@
-"""What an issue's page says to search engines and to services that show a preview of it. Public facts only."""
+"""Metadata of an issue's page for search engines and link previews. Public facts only."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from newsletter.rendering import richtext
 
 MAX_HEADLINE_LENGTH = 110
 OPEN_GRAPH_LOCALES = {"id": "id_ID", "en": "en_US", "ar": "ar_AR", "zh": "zh_CN", "ms": "ms_MY"}
-"""OpenGraph wants a territory; a language that is not here goes without."""
+"""OpenGraph requires a territory. Other languages get no locale."""
 
 
 @dataclass(frozen=True)
 class PreviewImage:
-    """The picture of a preview."""
+    """The picture of a link preview."""
 
     url: str
     width: int
@@ -32,7 +32,7 @@ class PreviewImage:
 
 
 def preview_image(document: content.Document, language: str, default: str) -> PreviewImage | None:
-    """The first picture that says something; None without one."""
+    """The first picture with an alternative text, or None."""
     for block, words, _spoken in content.shown_blocks(document, language, default):
         shown = getattr(block, "picture", None)
         if shown is None or getattr(block, "is_decorative", False):
@@ -59,10 +59,10 @@ def structured_data(
     changed_at: datetime | None,
     corrections: Sequence[PageCorrection] = (),
 ) -> dict[str, Any]:
-    """The page in the words of schema.org: a news article in an issue of a periodical."""
+    """The page as schema.org data: a news article in an issue of a periodical."""
     newsletter = issue.newsletter
     published = editions.issue_date(issue).isoformat()
-    found: dict[str, Any] = {
+    data: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "NewsArticle",
         "headline": title if len(title) <= MAX_HEADLINE_LENGTH else title[: MAX_HEADLINE_LENGTH - 1].rstrip() + "…",
@@ -93,24 +93,24 @@ def structured_data(
             if other["language"] != language
         ],
     }
-    return {name: value for name, value in found.items() if value not in ("", [])}
+    return {name: value for name, value in data.items() if value not in ("", [])}
 
 
 def _comment(correction: PageCorrection, newsletter: Newsletter) -> dict[str, str]:
     sentence = _("The link “%(label)s” led to the wrong page in the mail. Here it leads to the right one.")
-    said = {"@type": "CorrectionComment", "text": correction.words or sentence % {"label": correction.label}}
+    comment = {"@type": "CorrectionComment", "text": correction.words or sentence % {"label": correction.label}}
     if correction.made_at:
-        said["datePublished"] = correction.made_at.astimezone(newsletter.zone).isoformat()
-    return said
+        comment["datePublished"] = correction.made_at.astimezone(newsletter.zone).isoformat()
+    return comment
 
 
 def publisher_data(newsletter: Newsletter) -> dict[str, Any]:
-    found: dict[str, Any] = {"@type": "Organization", "name": newsletter.brand}
+    data: dict[str, Any] = {"@type": "Organization", "name": newsletter.brand}
     if newsletter.site_url:
-        found["url"] = newsletter.site_url
+        data["url"] = newsletter.site_url
     if newsletter.logo and (url := editions.media_url(newsletter.logo.file.name or "")):
-        found["logo"] = {"@type": "ImageObject", "url": url}
-    return found
+        data["logo"] = {"@type": "ImageObject", "url": url}
+    return data
 
 
 def archive_url(newsletter: Newsletter) -> str:

@@ -1,4 +1,4 @@
-"""The web archive: every issue that was sent, for everybody."""
+"""URLs of the public web archive."""
 
 from __future__ import annotations
 

@@ -35,11 +35,11 @@ STRICT_CSP = csp(
         "frame-ancestors": [NONE],
     }
 )
-"""T-23: whatever an article brought along, no script, frame, font or foreign picture is loaded."""
+"""T-23: no script, frame, font or external picture is loaded, whatever an article contains."""
 
 
 def public_view(view: View) -> View:
-    """For everybody, to look at only, and under the strictest policy."""
+    """Mark a view as public and read-only, with the strictest Content-Security-Policy."""
     return login_not_required(require_safe(STRICT_CSP(view)))
 
 
@@ -48,7 +48,7 @@ def public_view(view: View) -> View:
 
 @public_view
 def issue_list(request: HttpRequest) -> HttpResponse:
-    """Every sent issue of every open newsletter, newest first; `?newsletter=` and `?year=` show a part of them."""
+    """Sent issues of all public archives, the newest first. `?newsletter=` and `?year=` filter them."""
     language = translation.get_language()
     sent = pages.sent_issues()
     newsletter = Newsletter.objects.filter(slug=request.GET.get("newsletter", ""), archive_is_public=True).first()
@@ -101,7 +101,7 @@ def _year(entry: dict[str, Any]) -> int:
 
 @public_view
 def issue_detail(request: HttpRequest, year: int, slug: str) -> HttpResponse:
-    """One issue as a page, in the language asked for or the nearest the newsletter has."""
+    """One issue as a page, in the requested language or the newsletter's best match."""
     shown = pages.readable_issues().filter(slug=slug).first()
     if shown is None:
         return _not_yet(request)
@@ -117,7 +117,9 @@ def issue_detail(request: HttpRequest, year: int, slug: str) -> HttpResponse:
 
 
 def _not_yet(request: HttpRequest) -> HttpResponse:
-    """From a test mail this address is right and only too early, whichever issue it names; else nothing is there."""
+    """A link from a test mail to a page that does not exist yet. Other addresses give 404, so issue slugs cannot be
+    guessed.
+    """
     if request.GET.get("warta") != "test":
         raise Http404("no such issue")
     response = render(request, "archive/test_mail_link.html")

@@ -1,8 +1,7 @@
-"""Putting right what an issue said after it has gone out: where its links lead, what the archive says about it, and an
-erratum on top of the next issue.
+"""Corrections of a sent issue: amend its links, publish notes in the archive, add an erratum to the next issue.
 
-Mails that were delivered hold a number, not an address: a link that is amended here leads elsewhere in all of them. Who
-may get a correction by mail is `workers.sending.corrections`.
+Sent mails contain link numbers, not addresses, so an amended link leads to its new target in all of them.
+`workers.sending.corrections` decides who may get a correction by mail.
 """
 
 from newsletter.corrections.errata import (
@@ -43,7 +42,7 @@ PAGE_CHANGE_ACTIONS = (
     "correction-hidden",
     "correction-shown",
 )
-"""What the log calls everything that changes an issue's page after it was sent."""
+"""Audit actions that change an issue's page after it was sent."""
 
 __all__ = [
     "parse_address",

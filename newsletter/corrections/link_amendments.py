@@ -1,4 +1,4 @@
-"""Where links lead from now on, also in mails that were delivered; and back."""
+"""Amend the targets of links, also in delivered mails, and revert amendments."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ logger = logging.getLogger(__name__)
 
 
 PRIVATE_PATHS = ("/l/", "/t/", "/u/", "/p/", "/c/", "/studio/", "/admin/")
-"""Pages of this service that no link may be sent on to: they belong to one reader, or to nobody."""
+"""Pages of this service to which no link may lead: they belong to one reader or to editors."""
 
 
 class InvalidLinkAddress(ValueError):
-    """No link may lead there; the message says why to a person."""
+    """No link may lead to this address. The message is shown to the editor."""
 
 
 def parse_address(typed: str) -> str:
-    """What was typed as an address that a link may lead to, by the rules of the composer. Raises WrongAddress."""
+    """Parse a typed address by the rules of the composer. Raises InvalidLinkAddress."""
     url = addresses.percent_encode(typed)
     if not addresses.is_safe_url(url) or not url.lower().startswith(("https://", "http://")):
         raise InvalidLinkAddress(_("This is not a web address. It has to start with https."))
@@ -52,7 +52,7 @@ def parse_address(typed: str) -> str:
 
 
 def _path(url: str) -> str:
-    """The path as a server reads it: decoded, without dots and doubled slashes."""
+    """The path as a server reads it: decoded, without dot segments and double slashes."""
     path = posixpath.normpath(unquote(urlsplit(url).path)).lstrip("/")
     return f"/{path}/"
 
@@ -60,19 +60,21 @@ def _path(url: str) -> str:
 def amend_links(
     issue: Issue, numbers: Collection[int], url: str, *, was: str, editor: Editor | None, now: datetime
 ) -> list[Link]:
-    """Let these links lead to `url` from now on, also in mails that were delivered.
+    """Let these links lead to `url`, also in delivered mails.
 
-    `was` is where they led when the editor looked. Raises WrongAddress; issues.WrongState where the issue is not out,
-    or where somebody else amended one of them.
+    `was` is the target that the editor saw. Raises InvalidLinkAddress, and issues.WrongState if the issue was not sent
+    or another editor has amended one of the links.
     """
     leads = parse_address(url)
     with transaction.atomic():
         rows = _locked(issue, numbers)
         if any(row.target != was for row in rows):
-            raise issues.WrongState(_("Somebody amended this link in the meantime. Look at where it leads now."))
+            raise issues.WrongState(
+                _("Another editor has amended this link in the meantime. Check where it leads now.")
+            )
         for row in rows:
-            _lead(issue, row, leads, "link-amended", editor=editor, now=now)
-        _settle(issue, editor=editor, now=now)
+            _set_target(issue, row, leads, "link-amended", editor=editor, now=now)
+        _hide_lapsed_notes(issue, editor=editor, now=now)
     logger.info("links amended", extra={"issue": issue.pk, "links": len(rows)})
     return rows
 
@@ -80,17 +82,19 @@ def amend_links(
 def revert_links(
     issue: Issue, numbers: Collection[int], *, was: str, editor: Editor | None, now: datetime
 ) -> list[Link]:
-    """Undo the last amendment of these links; a note about them that nothing is left of is taken down and told nowhere.
+    """Revert the last amendment of these links. Notes that describe only reverted links are hidden.
 
-    Raises issues.WrongState as `amend` does.
+    Raises issues.WrongState as `amend_links` does.
     """
     with transaction.atomic():
         rows = _locked(issue, numbers)
         if any(row.target != was or not row.amended_url for row in rows):
-            raise issues.WrongState(_("Somebody amended this link in the meantime. Look at where it leads now."))
+            raise issues.WrongState(
+                _("Another editor has amended this link in the meantime. Check where it leads now.")
+            )
         for row in rows:
-            _lead(issue, row, _before(issue, row), "link-put-back", editor=editor, now=now)
-        _settle(issue, editor=editor, now=now)
+            _set_target(issue, row, _before(issue, row), "link-put-back", editor=editor, now=now)
+        _hide_lapsed_notes(issue, editor=editor, now=now)
     logger.info("links put back", extra={"issue": issue.pk, "links": len(rows)})
     return rows
 
@@ -99,27 +103,28 @@ def _locked(issue: Issue, numbers: Collection[int]) -> list[Link]:
     stored = Issue.objects.get(pk=issue.pk)
     if not is_out(stored):
         raise issues.wrong_state_error(issue)
+    # Rows are locked in the order of their numbers, so that two editors cannot deadlock.
     rows = list(Link.objects.select_for_update().filter(issue_key=issue.pk, number__in=numbers).order_by("number"))
     if not rows or len(rows) != len(set(numbers)):
         raise issues.WrongState(_("This link is not in the issue. Choose one of its links."))
     return rows
 
 
-def _lead(issue: Issue, row: Link, leads: str, action: str, *, editor: Editor | None, now: datetime) -> None:
+def _set_target(issue: Issue, row: Link, target: str, action: str, *, editor: Editor | None, now: datetime) -> None:
     was = row.target
-    row.amended_url = "" if leads == row.url else leads
+    row.amended_url = "" if target == row.url else target
     Link.objects.filter(pk=row.pk).update(amended_url=row.amended_url)
-    issues.audit(action, issue, editor=editor, now=now, link=row.number, was=was, leads=leads)
+    issues.audit(action, issue, editor=editor, now=now, link=row.number, was=was, target=target)
 
 
 def _before(issue: Issue, row: Link) -> str:
-    """Where the link led before its last amendment that stands; where it led in the mail once that is forgotten."""
-    made = AuditEntry.objects.filter(
+    """The target before the last amendment that is still in effect, or that of the mail if the audit entry was deleted."""
+    entries = AuditEntry.objects.filter(
         action__in=("link-amended", "link-put-back"), subject=f"issue {issue.pk}", detail__link=row.number
     )
     trail: list[str] = []
     leads = ""
-    for action, detail in made.order_by("occurred_at", "pk").values_list("action", "detail"):
+    for action, detail in entries.order_by("occurred_at", "pk").values_list("action", "detail"):
         if action == "link-amended":
             trail.append(str(detail["was"]))
         elif trail:
@@ -128,28 +133,32 @@ def _before(issue: Issue, row: Link) -> str:
     return trail[-1] if trail and leads == row.target else row.url
 
 
-def _settle(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
-    """Take down what says that a link was wrong which leads where it led, and let the wish lapse to tell it next."""
-    for note in _fallen(issue):
+def _hide_lapsed_notes(issue: Issue, *, editor: Editor | None, now: datetime) -> None:
+    """Hide notes about links that lead where they led in the mail, and stop adding them to the next issue."""
+    for note in _lapsed_notes(issue):
         set_note_visibility(note, False, editor=editor, now=now)
         remove_from_next_issue(note)
 
 
-def _fallen(issue: Issue) -> list[Correction]:
-    """Notes about links that all lead where they led in the mail."""
+def _lapsed_notes(issue: Issue) -> list[Correction]:
+    """Notes whose links all lead where they led in the mail."""
     notes = list(issue.corrections.filter(kind=CorrectionKind.LINK).select_related("told_in"))
-    standing = filter_in_effect(notes)
-    return [note for note in notes if note not in standing]
+    in_effect = filter_in_effect(notes)
+    return [note for note in notes if note not in in_effect]
 
 
 def issues_with_lapsed_errata(issue: Issue) -> list[Issue]:
-    """Issues that have not left and say that a link was wrong which leads where it led in the mail again."""
-    here = mail_issues(issue)
-    found: dict[int, Issue] = {}
-    for note in _fallen(issue):
-        if letter := here.get(note.pk):
-            found[letter.pk] = letter
+    """Unsent issues that contain an erratum about links that lead where they led in the mail again."""
+    mails = mail_issues(issue)
+    lapsed: dict[int, Issue] = {}
+    for note in _lapsed_notes(issue):
+        if mail := mails.get(note.pk):
+            lapsed[mail.pk] = mail
         if note.told_in and any(block.id == note.told_block for block in content.parse(note.told_in.content).blocks):
-            found[note.told_in.pk] = note.told_in
+            lapsed[note.told_in.pk] = note.told_in
     waiting = (*EDITABLE, IssueStatus.SCHEDULED)
-    return [one for one in found.values() if one.status in waiting and one.deleted_at is None]
+    return [
+        lapsed_issue
+        for lapsed_issue in lapsed.values()
+        if lapsed_issue.status in waiting and lapsed_issue.deleted_at is None
+    ]

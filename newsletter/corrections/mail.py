@@ -1,4 +1,4 @@
-"""A note by mail: a short issue that says what was wrong and what is right."""
+"""A correction by mail: a short issue that says what was wrong and what is right."""
 
 from __future__ import annotations
 
@@ -17,39 +17,41 @@ from newsletter.corrections.status import numbered_links
 from newsletter.models import AuditEntry, Correction, Editor, Issue, Link, Newsletter
 
 MAX_LABEL_LENGTH = 45
-"""Characters of a link's words in a subject, which is not to be longer than mailboxes show."""
+"""Maximum length of a link's label in the subject, so that mailboxes show the subject in full."""
 
 
 def create_mail_draft(
     correction: Correction, audience: dict[str, Any], *, editor: Editor | None, now: datetime
 ) -> Issue:
-    """A short issue that says what was wrong and what is right, for those whom `audience` describes.
+    """Create a short issue about the correction, for the readers that `audience` describes.
 
-    A draft like any other: it is edited, reviewed, approved and sent as every issue is.
+    It is an ordinary draft: it is edited, reviewed, approved and sent like every issue.
     """
     newsletter = correction.issue.newsletter
-    amended = [one for one in numbered_links(correction.issue) if one.number in correction.links and one.amended_url]
+    amended = [
+        link for link in numbered_links(correction.issue) if link.number in correction.links and link.amended_url
+    ]
     document = build_mail_document(correction, amended)
     with transaction.atomic():
-        made = issues.create(newsletter, editor=editor, now=now)
-        Issue.objects.filter(pk=made.pk).update(audience=audience)
-        made = issues.save(made, document, version=made.version, editor=editor, now=now)
+        draft = issues.create(newsletter, editor=editor, now=now)
+        Issue.objects.filter(pk=draft.pk).update(audience=audience)
+        draft = issues.save(draft, document, version=draft.version, editor=editor, now=now)
         about = {"corrects": correction.issue_id, "correction": correction.pk}
-        issues.audit("correction-drafted", made, editor=editor, now=now, **about)
-    return made
+        issues.audit("correction-drafted", draft, editor=editor, now=now, **about)
+    return draft
 
 
 def mail_issues(issue: Issue) -> dict[int, Issue]:
-    """The mail about each correction of `issue`, by the correction's id; drafts that were thrown away do not count."""
+    """The mail about each correction of `issue`, by the correction's id. Deleted drafts do not count."""
     about = {"detail__corrects": issue.pk, "detail__has_key": "correction"}
-    made = AuditEntry.objects.filter(action="correction-drafted", **about).order_by("pk")
-    named = {int(row.detail["correction"]): int(row.subject.removeprefix("issue ")) for row in made}
-    found = Issue.objects.not_deleted().in_bulk(named.values())
-    return {correction: found[pk] for correction, pk in named.items() if pk in found}
+    entries = AuditEntry.objects.filter(action="correction-drafted", **about).order_by("pk")
+    issue_ids = {int(row.detail["correction"]): int(row.subject.removeprefix("issue ")) for row in entries}
+    by_id = Issue.objects.not_deleted().in_bulk(issue_ids.values())
+    return {correction: by_id[pk] for correction, pk in issue_ids.items() if pk in by_id}
 
 
 def build_mail_document(correction: Correction, amended: list[Link]) -> content.Document:
-    """What that draft says; `amended` are the links that it is about."""
+    """The document of that draft. `amended` are the links it is about."""
     newsletter = correction.issue.newsletter
     return content.Document(
         envelopes={language: _envelope(correction, amended, language) for language in newsletter.languages},
@@ -79,11 +81,11 @@ def _blocks(correction: Correction, amended: list[Link], newsletter: Newsletter)
     button, close = content.Button(), content.Text()
     for language in newsletter.languages:
         label = _label(amended, language)
-        said = correction.words.get(language) or (propose_note(label, language) if amended else "")
-        if not said:
+        note = correction.words.get(language) or (propose_note(label, language) if amended else "")
+        if not note:
             continue
         notice.words[language] = content.TextWords(
-            heading=erratum_heading(correction.issue, language), body=text_to_html(said)
+            heading=erratum_heading(correction.issue, language), body=text_to_html(note)
         )
         if amended:
             button.words[language] = content.ButtonWords(label=label, url=_target(amended, language))
@@ -92,13 +94,13 @@ def _blocks(correction: Correction, amended: list[Link], newsletter: Newsletter)
 
 
 def _label(amended: list[Link], language: str) -> str:
-    """What readers of `language` know the link as, else any words of it."""
-    told = [one.label for one in amended if one.language == language] + [one.label for one in amended]
-    return next((label for label in told if label), amended[0].target if amended else "")
+    """The label of the link for readers of `language`, else in any language."""
+    labels = [link.label for link in amended if link.language == language] + [link.label for link in amended]
+    return next((label for label in labels if label), amended[0].target if amended else "")
 
 
 def _target(amended: list[Link], language: str) -> str:
-    return next((one.target for one in amended if one.language == language), amended[0].target)
+    return next((link.target for link in amended if link.language == language), amended[0].target)
 
 
 def _sorry(is_a_link: bool, language: str) -> str:

@@ -1,4 +1,4 @@
-"""What was wrong and what is right, in an editor's words: the archive says it with its date."""
+"""Notes of editors: what was wrong and what is right. The archive shows them with their date."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from newsletter.models import Correction, CorrectionKind, Editor, Issue
 
 MAX_NOTE_LENGTH = 1000
 DUPLICATE_WINDOW = timedelta(minutes=10)
-"""The same words again within so long are one correction."""
+"""The same note within this time is taken for a double click."""
 WordsByLanguage = Mapping[str, str]
 
 
@@ -30,40 +30,41 @@ def create_note(
     editor: Editor | None,
     now: datetime,
 ) -> Correction:
-    """Keep what was wrong and what is right, by language; the archive says it with today's date if `is_shown`.
+    """Store a note by language. The archive shows it with today's date if `is_shown`.
 
-    With `numbers` it is about these links, else about a fact. Raises issues.WrongState where the issue is not out, and
-    where the same fact was put right in the same words a moment ago: somebody pressed the button twice.
+    With `numbers` it is about these links, else about a fact. Raises issues.WrongState if the issue was not sent, or if
+    the same note about a fact was stored a moment ago (double click).
     """
-    about, said = sorted(set(numbers)), _said(words)
+    about, notes = sorted(set(numbers)), _cleaned(words)
     with transaction.atomic():
-        here = Issue.objects.select_for_update().get(pk=issue.pk)
-        if not is_out(here):
+        # The lock on the issue's row orders two requests of a double click: the second one sees the stored note.
+        locked = Issue.objects.select_for_update().get(pk=issue.pk)
+        if not is_out(locked):
             raise issues.wrong_state_error(issue)
-        if not about and _is_there(here, said, now=now):
-            raise issues.WrongState(_("This correction was kept a moment ago already. Nothing was done twice."))
-        made = Correction.objects.create(
+        if not about and _is_duplicate(locked, notes, now=now):
+            raise issues.WrongState(_("This correction was stored a moment ago. It was not stored twice."))
+        correction = Correction.objects.create(
             issue=issue,
             kind=CorrectionKind.LINK if about else CorrectionKind.FACT,
             links=about,
-            words=said,
+            words=notes,
             is_shown=is_shown,
             made_at=now,
             made_by=editor,
             changed_at=now,
         )
-        issues.audit("correction-noted", issue, editor=editor, now=now, correction=made.pk, shown=is_shown)
-    return made
+        issues.audit("correction-noted", issue, editor=editor, now=now, correction=correction.pk, shown=is_shown)
+    return correction
 
 
-def _is_there(issue: Issue, said: dict[str, str], *, now: datetime) -> bool:
+def _is_duplicate(issue: Issue, notes: dict[str, str], *, now: datetime) -> bool:
     lately = issue.corrections.filter(kind=CorrectionKind.FACT, made_at__gt=now - DUPLICATE_WINDOW)
-    return any(one.words == said for one in lately)
+    return any(correction.words == notes for correction in lately)
 
 
 def update_note(correction: Correction, words: WordsByLanguage, *, editor: Editor | None, now: datetime) -> None:
-    """Say it better; the day of the correction stays, and the page says that it changed."""
-    before, after = dict(correction.words), _said(words)
+    """Change the text. The date of the correction stays, and the page shows that the note was changed."""
+    before, after = dict(correction.words), _cleaned(words)
     if before == after:
         return
     with transaction.atomic():
@@ -74,27 +75,27 @@ def update_note(correction: Correction, words: WordsByLanguage, *, editor: Edito
 
 
 def set_note_visibility(correction: Correction, is_shown: bool, *, editor: Editor | None, now: datetime) -> None:
-    """Take the note off the page, or put it there again; the log remembers either."""
+    """Hide or show the note on the page. The audit log records both."""
     with transaction.atomic():
-        here = Correction.objects.filter(pk=correction.pk, is_shown=not is_shown)
-        if here.update(is_shown=is_shown, changed_at=now):
+        changed = Correction.objects.filter(pk=correction.pk, is_shown=not is_shown)
+        if changed.update(is_shown=is_shown, changed_at=now):
             action = "correction-shown" if is_shown else "correction-hidden"
             issues.audit(action, correction.issue, editor=editor, now=now, correction=correction.pk)
     correction.is_shown = is_shown
 
 
-def _said(words: WordsByLanguage) -> dict[str, str]:
-    typed = {language: normalize_newlines(said).strip() for language, said in words.items()}
-    return {language: said[:MAX_NOTE_LENGTH] for language, said in typed.items() if said}
+def _cleaned(notes: WordsByLanguage) -> dict[str, str]:
+    typed = {language: normalize_newlines(text).strip() for language, text in notes.items()}
+    return {language: text[:MAX_NOTE_LENGTH] for language, text in typed.items() if text}
 
 
 def normalize_newlines(typed: str) -> str:
-    """With the line ends that we count and keep; browsers send two characters for each."""
+    """Normalise line ends to "\n", as they are counted and stored. Browsers send "\r\n"."""
     return typed.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def propose_note(label: str, language: str) -> str:
-    """A note about a wrong link, for an editor to make better; "" in a language that we do not speak."""
+    """A proposed note about a wrong link, for the editor to edit; "" for an unsupported language."""
     if not is_supported_language(language):
         return ""
     with translation.override(language):
@@ -107,6 +108,6 @@ def is_supported_language(language: str) -> bool:
 
 
 def text_to_html(typed: str) -> str:
-    """Plain words as the little HTML of a document."""
+    """Plain text as simple HTML."""
     parts = [" ".join(part.split()) for part in normalize_newlines(typed).split("\n\n")]
     return "".join(f"<p>{escape(part, quote=False)}</p>" for part in parts if part)

@@ -1,4 +1,4 @@
-"""What an issue that is out is made of for whoever puts it right: its links, and whether a correction still stands."""
+"""Links of a sent issue, and which corrections are in effect."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ NOT_IN_ISSUE = Q(told_in__isnull=True) | Q(told_in__deleted_at__isnull=False)
 
 
 def is_out(issue: Issue) -> bool:
-    """Whether somebody may have it by now."""
+    """Whether readers may have received it."""
     return issue.status in OUT_STATUSES and issue.started_at is not None
 
 
 def numbered_links(issue: Issue) -> list[Link]:
-    """The numbered links of an issue, in order; none where they lead straight to their pages."""
+    """The numbered links of an issue, in order; none if tracking is off and links are direct."""
     return list(Link.objects.filter(issue_key=issue.pk).order_by("number"))
 
 
 def is_in_effect(correction: Correction) -> bool:
-    """Whether there is something to tell: not where every link leads where it led in the mail again."""
+    """Whether the correction has content. A note about links has none once all of them lead where they led in the mail."""
     return bool(filter_in_effect([correction]))
 
 
 def filter_in_effect(corrections: Collection[Correction]) -> list[Correction]:
-    """Those of them that have something to tell, by one query."""
-    amended = Link.objects.filter(issue_key__in={one.issue_id for one in corrections}).exclude(amended_url="")
-    there = set(amended.values_list("issue_key", "number"))
+    """The corrections that are in effect, by one query."""
+    amended = Link.objects.filter(issue_key__in={correction.issue_id for correction in corrections}).exclude(
+        amended_url=""
+    )
+    amended_numbers = set(amended.values_list("issue_key", "number"))
     return [
-        one
-        for one in corrections
-        if one.kind == CorrectionKind.FACT or any((one.issue_id, number) in there for number in one.links)
+        correction
+        for correction in corrections
+        if correction.kind == CorrectionKind.FACT
+        or any((correction.issue_id, number) in amended_numbers for number in correction.links)
     ]

@@ -1,6 +1,6 @@
-"""What a newsletter keeps for other issues: its pictures, and blocks saved under a name.
+"""The library of a newsletter: its images, and blocks that are saved under a name.
 
-A picture is stored once for everybody (`pictures`); whose library shows it is said in `MediaFile.newsletters`.
+An image is stored once for all newsletters (`images`). `MediaFile.newsletters` lists the libraries that show it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ logger = logging.getLogger(__name__)
 MEGABYTE = 1024 * 1024
 MAX_UPLOAD_BYTES = 10 * MEGABYTE
 HEAVY_BYTES = 300_000
-"""Half of what all pictures of a mail may weigh."""
+"""Half of the recommended limit for all images of a mail."""
 SHOWN_WIDTH = 536
-"""CSS pixels that a picture takes in a mail."""
+"""Width of an image in a mail, in CSS pixels."""
 MAX_TALL_RATIO, MAX_FLAT_RATIO = 1.5, 5
-"""Height to width, and width to height, that no longer suit a phone."""
+"""Height to width, and width to height, from which an image is unsuitable for phones."""
 _DRAWING = re.compile(rb"<(svg|!doctype svg)[\s>/]", re.IGNORECASE)
 
 
-# --- pictures --------------------------------------------------------------------------------------------------------
+# --- images ----------------------------------------------------------------------------------------------------------
 
 
 def add_picture(newsletter: Newsletter, body: bytes, *, alt: str = "") -> MediaFile:
-    """Store what an editor uploaded, and show it in the newsletter's library. Raises pictures.NoPicture."""
+    """Store an uploaded image and add it to the newsletter's library. Raises images.InvalidPicture."""
     if not body:
         raise images.InvalidPicture(_("This file is empty. Choose another one."))
     if len(body) > MAX_UPLOAD_BYTES:
@@ -47,30 +47,30 @@ def add_picture(newsletter: Newsletter, body: bytes, *, alt: str = "") -> MediaF
 
 
 def too_large_error(size: int) -> images.InvalidPicture:
-    words = _("This file has %(have)s MB, and %(most)s MB fit. Make the picture smaller first.")
-    return images.InvalidPicture(words % {"have": -(-size // MEGABYTE), "most": MAX_UPLOAD_BYTES // MEGABYTE})
+    message = _("This file has %(have)s MB, and %(most)s MB fit. Make the picture smaller first.")
+    return images.InvalidPicture(message % {"have": -(-size // MEGABYTE), "most": MAX_UPLOAD_BYTES // MEGABYTE})
 
 
 def search(newsletter: Newsletter, words: str = "") -> QuerySet[MediaFile]:
-    """The newsletter's pictures whose description has all of `words`, newest first."""
-    found = newsletter.media.order_by("-created_at", "-pk")
+    """Images of the newsletter whose description contains all of `words`, the newest first."""
+    pictures = newsletter.media.order_by("-created_at", "-pk")
     for word in words.split()[:8]:
-        found = found.filter(alt__icontains=word)
-    return found
+        pictures = pictures.filter(alt__icontains=word)
+    return pictures
 
 
 def find_picture(newsletter: Newsletter, key: str) -> MediaFile | None:
-    """A picture of the newsletter's own library, by the id a form names."""
+    """An image of the newsletter's library by the id from a form, or None."""
     return newsletter.media.filter(pk=int(key)).first() if key.isdecimal() and len(key) < 19 else None
 
 
 def set_alt_text(file: MediaFile, alt: str) -> None:
-    """Keep `alt` as what the picture shows, for the next issue that takes it."""
+    """Store `alt` as the description that the next issue with this image starts with."""
     MediaFile.objects.filter(pk=file.pk).update(alt=alt.strip()[:300])
 
 
 def remember_alt_texts(document: content.Document, language: str) -> None:
-    """Keep the descriptions an editor wrote in an issue for pictures that have none in the library."""
+    """Store descriptions from an issue for images that have none in the library."""
     written = {}
     for block in document.blocks:
         words = block.words.get(language)
@@ -82,30 +82,34 @@ def remember_alt_texts(document: content.Document, language: str) -> None:
 
 
 def picture_warnings(document: content.Document) -> dict[int, tuple[str, ...]]:
-    """By picture, what readers would not like about it. One query, however many there are."""
+    """Warnings for editors, by media id. One query for any number of images."""
     held = (getattr(block, "picture", None) for block in document.blocks)
-    shown: list[content.Picture] = [one for one in held if one is not None]
-    files = MediaFile.objects.filter(pk__in={one.media for one in shown})
+    shown: list[content.Picture] = [picture for picture in held if picture is not None]
+    files = MediaFile.objects.filter(pk__in={picture.media for picture in shown})
     sizes = dict(files.values_list("pk", "size")) if shown else {}
-    return {one.media: found for one in shown if (found := tuple(_warnings(one, sizes.get(one.media, 0))))}
+    return {
+        picture.media: warnings
+        for picture in shown
+        if (warnings := tuple(_warnings(picture, sizes.get(picture.media, 0))))
+    }
 
 
 def _warnings(shown: content.Picture, size: int) -> list[str]:
-    found = []
+    warnings = []
     if shown.width < SHOWN_WIDTH:
-        found.append(
+        warnings.append(
             _("Only %(width)s pixels wide: it will look blurred. %(wanted)s pixels are good.")
             % {"width": shown.width, "wanted": 2 * SHOWN_WIDTH}
         )
     if shown.height > MAX_TALL_RATIO * shown.width:
-        found.append(_("Much taller than wide: on a phone it fills more than the screen. Cut it shorter."))
+        warnings.append(_("Much taller than wide: on a phone it fills more than the screen. Cut it shorter."))
     elif shown.width > MAX_FLAT_RATIO * shown.height:
-        found.append(_("A very flat strip: what it shows will be tiny on a phone."))
+        warnings.append(_("A very flat strip: what it shows will be tiny on a phone."))
     if size > HEAVY_BYTES:
-        found.append(
+        warnings.append(
             _("Heavy: %(size)s kB, where all pictures of a mail should stay below 600 kB.") % {"size": size // 1000}
         )
-    return found
+    return warnings
 
 
 # --- saved blocks ----------------------------------------------------------------------------------------------------
@@ -118,7 +122,7 @@ def saved_blocks(newsletter: Newsletter) -> QuerySet[SavedBlock]:
 def save_block(
     newsletter: Newsletter, block: content.Block, *, name: str, editor: Editor | None, now: datetime
 ) -> SavedBlock:
-    """Keep a copy of `block` under `name`; later changes to either do not touch the other."""
+    """Store a copy of `block` under `name`. Later changes of the block and of the copy are independent."""
     saved = SavedBlock.objects.create(
         newsletter=newsletter,
         name=name[:80],
@@ -131,7 +135,7 @@ def save_block(
 
 
 def copy_saved_block(saved: SavedBlock) -> content.Block:
-    """A new block like the one that was kept."""
+    """A new block with the content of the saved one."""
     return content.parse({"blocks": [{**saved.content, "id": content.new_block_id()}]}).blocks[0]
 
 
@@ -140,7 +144,7 @@ def rename_block(saved: SavedBlock, name: str) -> None:
 
 
 def delete_block(saved: SavedBlock, *, now: datetime) -> None:
-    """Put a saved block away; `bring_back_block` undoes it. Issues that hold a copy keep it."""
+    """Mark a saved block as deleted; `undelete_block` reverts it. Issues keep their copies."""
     SavedBlock.objects.filter(pk=saved.pk).update(deleted_at=now)
 
 

@@ -1,4 +1,4 @@
-"""Addresses that belong to the site rather than to one of its parts."""
+"""URLs of stored images, below the site's root."""
 
 from django.urls import URLPattern, path
 

@@ -1,4 +1,4 @@
-"""Still pictures of videos: a stored picture with a play mark on it, made once beside it. Mail cannot lay one over another."""
+"""Thumbnails of videos: a stored image with a play button drawn on it, because mail clients cannot overlay images."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ logger = logging.getLogger(__name__)
 FOLDER = "stills"
 PAPER, INK = (253, 252, 249), (22, 21, 18)
 MARK_RATIO = 0.26
-"""The mark's width, of the picture's shorter side."""
+"""Width of the play button, as a share of the image's shorter side."""
 SUPERSAMPLING = 4
-"""Drawn larger, then reduced, for smooth edges."""
+"""The button is drawn larger and then reduced, for smooth edges."""
 
 
 def create_thumbnail(path: str) -> str:
-    """The path of the marked picture below the media root, made if it is missing.
+    """Path of the thumbnail below MEDIA_ROOT. It is created if it does not exist.
 
-    `path` itself where the picture cannot be read: a video without a mark is better than none.
+    Returns `path` if the image cannot be read: a video without play button is better than none.
     """
     if not path:
         return path
@@ -32,15 +32,15 @@ def create_thumbnail(path: str) -> str:
         return marked
     try:
         with default_storage.open(path) as file:
-            data = _marked(Image.open(file))
+            data = _draw_button(Image.open(file))
     except (OSError, ValueError, Image.DecompressionBombError):
         logger.warning("still picture cannot be made", extra={"path": path})
         return path
     return default_storage.save(marked, ContentFile(data))
 
 
-def _marked(picture: Image.Image) -> bytes:
-    """A pale disc with an edge of ink, so that it is seen on light and dark pictures alike."""
+def _draw_button(picture: Image.Image) -> bytes:
+    """A light disc with a dark edge, visible on light and dark images."""
     still = picture.convert("RGB")
     size = max(24, round(min(still.size) * MARK_RATIO))
     mark = Image.new("RGBA", (size * SUPERSAMPLING, size * SUPERSAMPLING))

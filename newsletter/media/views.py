@@ -1,4 +1,4 @@
-"""`/media/<path>`: pictures of ours, for mails and pages. Public, and nothing but what lies below the media folder."""
+"""`/media/<path>`: stored images, for mails and pages. Public. Serves only files below MEDIA_ROOT."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ONE_YEAR_S = 365 * 24 * 3600
 @login_not_required
 @require_safe
 def serve_picture(request: HttpRequest, path: str) -> FileResponse:
-    """A stored picture. Names hold a digest of the content, so a browser may keep it for good."""
+    """A stored image. File names contain a digest of the content, so browsers may cache them for ever."""
     root = Path(settings.MEDIA_ROOT).resolve()
     kind = mimetypes.guess_type(path)[0] or ""
     try:

@@ -1,9 +1,11 @@
-"""A publisher's site read for the first time, step by step, until its first issue can be shown. Nothing is stored before `keep`.
+"""The first run: read a publisher's site step by step, preview its first issue, and create the newsletter.
 
-found     what was found, and what its editor has changed of it since
-first     the first issue as it would be, not stored
-reading   the steps that read the site; network, no database
-keeping   newsletter, sources, articles, pictures and the first draft
+    site_reading  what was found, and what the editor has changed of it; kept as JSON in the cache
+    first_issue   a preview of the first issue, built from unsaved models
+    reader        the steps that read the site; network, no database
+    storing       create the newsletter, sources, articles, pictures and the first draft
+
+Nothing is stored in the database before `store_site`. The caller is `newsletter.studio.start.first_run`.
 """
 
 from newsletter.sites.first_issue import build_envelope as build_envelope

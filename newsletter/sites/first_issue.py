@@ -1,4 +1,4 @@
-"""The first issue of a site as it would be: newsletter, articles and issue that are not stored, and the mail they make."""
+"""A preview of a site's first issue: unsaved newsletter, articles and issue, and the mail rendered from them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from newsletter.models import Article, Issue, MediaFile, Newsletter
 from newsletter.sites.site_reading import DEFAULT_ACCENT, FetchedPicture, SiteReading
 
 MAX_LENGTH = 200
-"""Characters of a newsletter's `site_url` and `list_id`."""
+"""Maximum length of a newsletter's `site_url` and `list_id`."""
 LEAD_PATH, LOGO_PATH = "first-run/lead", "first-run/logo"
-"""Stand for pictures that are not ours yet, until `preview` puts them in."""
+"""Placeholder paths of pictures that are not stored yet. `render_preview` replaces them by data URIs."""
 
 
 def build_newsletter(reading: SiteReading) -> Newsletter:
-    """The newsletter as it would be made, not stored. Its sender is for its editor to say."""
+    """The newsletter, unsaved. The editor enters the sender in the next step."""
     return Newsletter(
         slug="first-run",
         brand=reading.name,
@@ -30,19 +30,19 @@ def build_newsletter(reading: SiteReading) -> Newsletter:
         site_url=_site_url(reading),
         time_zone=reading.time_zone or settings.TIME_ZONE,
         accent=reading.accent or DEFAULT_ACCENT,
-        is_public=False,  # nobody can sign up before it has a sender
+        is_public=False,  # nobody can sign up before the sender is known
         cadence=schedule.DEFAULT_CADENCE.to_json(),
         draft_rule=preparation.DraftRule().to_json(),
     )
 
 
 def _site_url(reading: SiteReading) -> str:
-    """Where the site is; its root where a redirect led to an address that is longer than one we keep."""
+    """The site's URL, or its root if a redirect led to a URL that is too long to store."""
     return next((url for url in (reading.url, urljoin(reading.url, "/")) if len(url) <= MAX_LENGTH), "")
 
 
 def pick_articles(reading: SiteReading) -> list[preparation.TranslatedArticle]:
-    """What the first issue tells: the same that the rule picks once the articles are stored."""
+    """Articles of the first issue: the same that the rule selects once the articles are stored."""
     newsletter = build_newsletter(reading)
     return preparation.apply_rule(
         preparation.group_translations(_unstored(reading), newsletter), preparation.DraftRule()
@@ -53,17 +53,17 @@ def _unstored(reading: SiteReading) -> list[Article]:
     values = (
         {name: getattr(item, name) for name in MERGED_FIELDS if name != "alternates"}
         | {"url": item.url, "guid": item.url}
-        for item in reading.told
+        for item in reading.articles
     )
-    made = [Article(created_at=reading.at, **value) for value in values]
-    for article, item in zip(made, reading.told, strict=True):
+    unsaved = [Article(created_at=reading.at, **value) for value in values]
+    for article, item in zip(unsaved, reading.articles, strict=True):
         article.alternates = item.alternates
         article.language = item.language or reading.languages[0]
-    return made
+    return unsaved
 
 
 def build_issue(reading: SiteReading) -> Issue:
-    """The first issue as it would be, not stored."""
+    """The first issue, unsaved."""
     newsletter, chosen = build_newsletter(reading), pick_articles(reading)
     if reading.lead and chosen:
         chosen[0].article.image = _placeholder(LEAD_PATH, reading.lead)
@@ -80,7 +80,7 @@ def _placeholder(path: str, picture: FetchedPicture) -> MediaFile:
 
 
 def render_preview(reading: SiteReading, language: str) -> str:
-    """The first issue as a mail in `language`, with its pictures inside. Raises editions.CannotRender."""
+    """The first issue as an HTML mail in `language`, with pictures as data URIs. Raises editions.RenderError."""
     html = editions.preview_html(build_issue(reading), language)
     for path, picture in ((LEAD_PATH, reading.lead), (LOGO_PATH, reading.logo)):
         if picture is not None:

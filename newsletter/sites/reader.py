@@ -1,9 +1,9 @@
 """The steps that read a site. Network, no database.
 
-front      the front page: name, look, languages, whose it is
-feed       its feeds; else the usual places; else the news sitemap that robots.txt names
-articles   the pages of the newest articles, and their versions in other languages
-pictures   the logo, and the picture of the article that would lead
+front      the front page: name, logo and colour, languages, postal address
+feed       feeds of the site; else feeds at common paths; else the news sitemap in robots.txt
+articles   the pages of the newest articles, and their translations
+pictures   the logo, and the picture of the lead article
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ from newsletter.sites.site_reading import (
 )
 
 STEP_SECONDS = 10
-"""One step takes no longer; without script, all of them together."""
+"""Time limit of one step; without script, of all steps together."""
 MAX_PAGES = 12
 MAX_TRANSLATIONS = 12
 MAX_ITEMS = 60
-"""So many items of a feed are kept in mind while its editor looks."""
+"""Items of a feed that are kept in the reading."""
 MAX_NAMED_FEEDS = 4
-"""A page may name several feeds, such as one of a section or of an archive; of the first ones the fullest is taken."""
+"""A page may link to several feeds, for example of a section. Of the first ones, the one with the most articles is
+used.
+"""
 MAX_CONCURRENT = 6
 COMMON_FEED_PATHS = ("feed/", "feed.xml", "rss.xml", "rss", "atom.xml", "index.xml", "feed.json", "?feed=rss2")
 Item = TypeVar("Item")
@@ -53,18 +55,18 @@ Result = TypeVar("Result")
 
 
 class SiteReadError(Exception):
-    """The site gives nothing to make an issue of; the message says why and what to do."""
+    """The site has nothing to make an issue from. The message tells the editor why, and what to do."""
 
 
 def start_reading(address: str, *, now: datetime) -> SiteReading:
     return SiteReading(address=address.strip(), at=now)
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
+# --- read ------------------------------------------------------------------------------------------------------------
 
 
 def read_next_step(reading: SiteReading, *, seconds: float = STEP_SECONDS) -> SiteReading:
-    """Do the next step. Raises CannotRead with words for people."""
+    """Run the next step. Raises SiteReadError with a message for the editor."""
     started = time.monotonic()
     ends = started + seconds
     try:
@@ -78,14 +80,14 @@ def read_next_step(reading: SiteReading, *, seconds: float = STEP_SECONDS) -> Si
 
 
 def _front(reading: SiteReading, ends: float) -> None:
-    """The page at the address; if that is a feed or an article, the front page of its site as well."""
+    """Read the page at the address. If it is a feed or an article, read the front page of the site as well."""
     fetched = _fetch(normalize_typed_url(reading.address), ends)
     reading.url = fetched.url
     if feed_parser.is_feed(fetched.body, content_type=fetched.content_type):
         read = classify(fetched)
         if read.feed is None:
             raise SiteReadError(read.reason)
-        reading.named = [fetched.url]
+        reading.feed_urls = [fetched.url]
         reading.url = read.feed.site_url or urljoin(fetched.url, "/")
         site = _site_at(reading.url, ends)
         reading.site = site or extraction.Site(read.feed.title, [], [read.feed.language] if read.feed.language else [])
@@ -100,30 +102,30 @@ def _front_of_page(reading: SiteReading, fetched: http_client.FetchResult, ends:
     home = urljoin(fetched.url, "/")
     if read.kind == "article" and fetched.url != home:
         if read.page is not None:
-            reading.told = [read.page.article]
+            reading.articles = [read.page.article]
         above = _site_at(home, ends)
         if above is not None:
             reading.url, site = home, replace(above, feeds=above.feeds or site.feeds)
     elif not site.name and not site.feeds and read.reason:
         raise SiteReadError(read.reason)
-    reading.site, reading.named = site, site.feeds[:MAX_NAMED_FEEDS]
+    reading.site, reading.feed_urls = site, site.feeds[:MAX_NAMED_FEEDS]
 
 
 def _first_choices(reading: SiteReading) -> None:
-    site, known = reading.site, [code for code, _name in settings.LANGUAGES]
+    site, supported = reading.site, [code for code, _name in settings.LANGUAGES]
     reading.name = site.name or (urlsplit(reading.url).hostname or "").removeprefix("www.")
-    reading.languages = [code for code in site.languages if code in known]
+    reading.languages = [code for code in site.languages if code in supported]
     reading.accent = colours.readable_accent(site.accent or DEFAULT_ACCENT)
     reading.postal_address = site.postal_address
 
 
 def _feed(reading: SiteReading, ends: float) -> None:
-    """The feeds of the site, and of its front pages in other languages we can write in."""
-    twins = [reading.site.addresses[code] for code in reading.languages if code in reading.site.addresses]
-    others = [address for address in twins if address.rstrip("/") != reading.url.rstrip("/")]
-    sites = _each(lambda address: _site_at(address, ends), others)
+    """The feeds of the site, and of its front pages in other supported languages."""
+    front_pages = [reading.site.addresses[code] for code in reading.languages if code in reading.site.addresses]
+    others = [address for address in front_pages if address.rstrip("/") != reading.url.rstrip("/")]
+    sites = _map_concurrently(lambda address: _site_at(address, ends), others)
     reading.found = _fullest(
-        [reading.named, *(site.feeds[:MAX_NAMED_FEEDS] for site in sites if site is not None)], ends
+        [reading.feed_urls, *(site.feeds[:MAX_NAMED_FEEDS] for site in sites if site is not None)], ends
     )
     if not reading.found:
         places = [
@@ -132,7 +134,7 @@ def _feed(reading: SiteReading, ends: float) -> None:
         reading.found = _read_feeds(dict.fromkeys(places), ends)[:1]
     if not reading.found:
         reading.found = _news_sitemap(reading, ends)
-    if not reading.found and not reading.told:
+    if not reading.found and not reading.articles:
         raise SiteReadError(
             _("We found no feed and no news sitemap on this site. Paste the address of its feed, or of one article.")
         )
@@ -140,21 +142,23 @@ def _feed(reading: SiteReading, ends: float) -> None:
 
 
 def _fullest(groups: list[list[str]], ends: float) -> list[FoundFeed]:
-    """Of each group of feeds the one with the most articles, the first of those."""
-    asked = dict.fromkeys(address for group in groups for address in group)
-    read = dict(zip(asked, _each(lambda address: _read_feed(address, ends), asked), strict=True))
-    chosen: dict[str, FoundFeed] = {}
+    """The feed with the most articles of each group; the first one if several have as many."""
+    addresses = dict.fromkeys(address for group in groups for address in group)
+    feed_by_address = dict(
+        zip(addresses, _map_concurrently(lambda address: _read_feed(address, ends), addresses), strict=True)
+    )
+    fullest: dict[str, FoundFeed] = {}
     for group in groups:
-        full = [one for address in group if (one := read[address]) is not None and one.items]
+        full = [feed for address in group if (feed := feed_by_address[address]) is not None and feed.items]
         if full:
-            best = max(full, key=lambda one: one.count)
-            chosen.setdefault(best.url, best)
-    return list(chosen.values())
+            best = max(full, key=lambda feed: feed.count)
+            fullest.setdefault(best.url, best)
+    return list(fullest.values())
 
 
 def _read_feeds(addresses: Iterable[str], ends: float) -> list[FoundFeed]:
-    found = _each(lambda address: _read_feed(address, ends), addresses)
-    unique = {one.url: one for one in found if one is not None and one.items}
+    feeds = _map_concurrently(lambda address: _read_feed(address, ends), addresses)
+    unique = {feed.url: feed for feed in feeds if feed is not None and feed.items}
     return list(unique.values())
 
 
@@ -177,63 +181,67 @@ def _read_feed(address: str, ends: float) -> FoundFeed | None:
 def _news_sitemap(reading: SiteReading, ends: float) -> list[FoundFeed]:
     robots = urljoin(reading.url, "/robots.txt")
     try:
-        named = feed_parser.sitemaps_in_robots(_fetch(robots, ends).body, url=robots)
+        sitemaps = feed_parser.sitemaps_in_robots(_fetch(robots, ends).body, url=robots)
     except (http_client.PermanentFetchError, http_client.TemporaryFetchError):
         return []
-    return _read_feeds(named[:2], ends)[:1]
+    return _read_feeds(sitemaps[:2], ends)[:1]
 
 
 def _choose_languages(reading: SiteReading) -> None:
-    """If the front page names no language we know: those of the feeds and articles; else the first one we know."""
-    known = [code for code, _name in settings.LANGUAGES]
-    said = [one.language for one in reading.found]
-    said += [item.language for one in reading.found for item in one.items] + [item.language for item in reading.told]
+    """If the front page names no supported language: languages of the feeds and articles, else the first supported one."""
+    supported = [code for code, _name in settings.LANGUAGES]
+    named = [feed.language for feed in reading.found]
+    named += [item.language for feed in reading.found for item in feed.items] + [
+        item.language for item in reading.articles
+    ]
     if not reading.languages:
-        reading.languages = [code for code in dict.fromkeys(said) if code in known]
-    if not reading.languages and any([*said, *reading.site.languages]):
-        spoken = next(code for code in [*reading.site.languages, *said] if code)
+        reading.languages = [code for code in dict.fromkeys(named) if code in supported]
+    if not reading.languages and any([*named, *reading.site.languages]):
+        spoken = next(code for code in [*reading.site.languages, *named] if code)
         raise SiteReadError(
             _("This site is in a language that issues cannot be written in yet (%(code)s).") % {"code": spoken}
         )
-    reading.languages = reading.languages or known[:1]
+    reading.languages = reading.languages or supported[:1]
 
 
 def _articles(reading: SiteReading, ends: float) -> None:
-    """The newest articles with what their pages say, then the versions in other languages that those name."""
+    """Read the pages of the newest articles, then their versions in other languages."""
     first = reading.languages[0]
     items = [
-        replace(item, language=item.language or one.language or first) for one in reading.found for item in one.items
+        replace(item, language=item.language or feed.language or first) for feed in reading.found for item in feed.items
     ]
     newest = sorted(items, key=lambda item: item.published_at or reading.at, reverse=True)
     originals = [item for item in newest if item.language == first][:MAX_PAGES] or newest[:MAX_PAGES]
-    told = {item.url: item for item in reading.told}
-    for item in _each(lambda item: _with_page(item, ends), originals):
+    articles = {item.url: item for item in reading.articles}
+    for item in _map_concurrently(lambda item: _with_page(item, ends), originals):
         if item is not None:
-            told[item.url] = item
-    wanted = [
+            articles[item.url] = item
+    missing = [
         url
-        for item in list(told.values())
+        for item in list(articles.values())
         for code, url in item.alternates.items()
-        if code in reading.languages and url not in told
+        if code in reading.languages and url not in articles
     ]
     listed = {item.url: item for item in items}
-    for twin in _each(lambda url: _with_page(listed.get(url, ArticleData(url=url)), ends), wanted[:MAX_TRANSLATIONS]):
-        if twin is not None:
-            told[twin.url] = twin
-    reading.told = [item for item in told.values() if item.title]
+    for version in _map_concurrently(
+        lambda url: _with_page(listed.get(url, ArticleData(url=url)), ends), missing[:MAX_TRANSLATIONS]
+    ):
+        if version is not None:
+            articles[version.url] = version
+    reading.articles = [item for item in articles.values() if item.title]
     zone = reading.site.time_zone or guess_time_zone(
         (item.published_at for item in items if item.published_at), language=first
     )
     reading.time_zone = zone or settings.TIME_ZONE
     reading.site = replace(reading.site, time_zone=zone)
-    if not reading.told:
+    if not reading.articles:
         raise SiteReadError(
             _("The feed lists no article that can be read. Paste the address of another feed, or of one article.")
         )
 
 
 def _with_page(item: ArticleData, ends: float) -> ArticleData | None:
-    """The item with what its own page adds; the item alone where the page gives nothing."""
+    """Merge the item with the data of its page. Returns the item alone if the page gives nothing."""
     try:
         page = classify(_fetch(item.url, ends)).page
     except (http_client.PermanentFetchError, http_client.TemporaryFetchError):
@@ -245,10 +253,10 @@ def _with_page(item: ArticleData, ends: float) -> ArticleData | None:
 
 def _pictures(reading: SiteReading, ends: float) -> None:
     lead = next(iter(pick_articles(reading)), None)
-    wanted = [lead.article.image_url if lead else "", *reading.site.logos[:3]]
-    got = _each(lambda address: _picture(address, ends), wanted)
-    reading.lead = got[0] if got else None
-    reading.logo = next((one for one in got[1:] if one is not None), None)
+    addresses = [lead.article.image_url if lead else "", *reading.site.logos[:3]]
+    pictures = _map_concurrently(lambda address: _picture(address, ends), addresses)
+    reading.lead = pictures[0] if pictures else None
+    reading.logo = next((picture for picture in pictures[1:] if picture is not None), None)
 
 
 def _picture(address: str, ends: float) -> FetchedPicture | None:
@@ -277,19 +285,21 @@ def _fetch(
     return http_client.fetch(address, limits=replace(limits, total_s=left))
 
 
-def _each(do: Callable[[Item], Result], things: Iterable[Item]) -> list[Result]:
-    """`do` for each of `things`, a few at once, in order. Threads do not know the language of the request by themselves."""
+def _map_concurrently(do: Callable[[Item], Result], things: Iterable[Item]) -> list[Result]:
+    """Call `do` for each of `things`, a few at a time, in order. Threads do not inherit the active language, so it is
+    set.
+    """
     language = translation.get_language() or settings.LANGUAGE_CODE
 
-    def one(thing: Item) -> Result:
+    def call(thing: Item) -> Result:
         with translation.override(language):
             return do(thing)
 
-    listed = list(things)
-    if not listed:
+    items = list(things)
+    if not items:
         return []
     with ThreadPoolExecutor(max_workers=MAX_CONCURRENT) as pool:
-        return list(pool.map(one, listed))
+        return list(pool.map(call, items))
 
 
 STEPS: dict[str, Callable[[SiteReading, float], None]] = {

@@ -1,4 +1,6 @@
-"""What was found on a site, and what its editor has changed of it before anything is kept. No network, no database."""
+"""What was found on a site, and what its editor has changed of it before the newsletter is created. No network, no
+database.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,13 @@ from newsletter.articles.article_data import ArticleData
 
 FIRST_STEP = "front"
 DEFAULT_ACCENT = "#0E5A55"
-"""The accent of a site that names none."""
+"""The accent colour of a site that names none."""
 MAX_PICTURE_BYTES = 1_500_000
-"""A larger picture is left out of a reading, so that the JSON of a reading stays below about 4 MB."""
+"""Larger pictures are left out, so that the JSON of a reading stays below about 4 MB."""
 
 
 class UnreadableReading(Exception):
-    """The stored JSON is not a reading of this release."""
+    """The text is not JSON of a SiteReading of this release."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class FetchedPicture:
     url: str
     data: bytes
     kind: str
-    """jpg or png."""
+    """"jpg" or "png"."""
     width: int
     height: int
 
@@ -44,14 +46,14 @@ class FetchedPicture:
 
 @dataclass(frozen=True)
 class FoundFeed:
-    """A feed or sitemap that was read, and what is in it."""
+    """A feed or sitemap that was read, with its newest items."""
 
     url: str
     is_sitemap: bool
     language: str
     count: int
     items: list[ArticleData]
-    """The newest of them."""
+    """The newest items."""
 
     @property
     def newest(self) -> datetime | None:
@@ -59,7 +61,7 @@ class FoundFeed:
 
     @property
     def articles_per_week(self) -> int:
-        """About how many articles a week, by the dates of the newest."""
+        """An estimate from the dates of the newest items."""
         dates = sorted((item.published_at for item in self.items if item.published_at), reverse=True)[:40]
         if len(dates) < 2:
             return 0
@@ -73,40 +75,40 @@ class FoundFeed:
 
 @dataclass
 class SiteReading:
-    """How far the reading has come, what was found, and what the editor has changed of it since."""
+    """State of the first run: the next step, what was found, and the editor's changes."""
 
     address: str
     at: datetime
     step: str = FIRST_STEP
-    """The next one to do; "" when all are done."""
+    """The next step; "" when all are done."""
     seconds: float = 0
     url: str = ""
     site: extraction.Site = field(default_factory=lambda: extraction.Site("", [], []))
-    named: list[str] = field(default_factory=list)
-    """Feeds that pages named, to be read."""
+    feed_urls: list[str] = field(default_factory=list)
+    """URLs of feeds that pages name."""
     found: list[FoundFeed] = field(default_factory=list)
-    told: list[ArticleData] = field(default_factory=list)
+    articles: list[ArticleData] = field(default_factory=list)
     """Articles whose pages were read, with their versions in other languages."""
     logo: FetchedPicture | None = None
     lead: FetchedPicture | None = None
-    # What may be changed before anything is kept:
+    # What the editor may change:
     name: str = ""
     languages: list[str] = field(default_factory=list)
-    """Those an issue can be written in, the first one first."""
+    """Languages of the issues, the default language first."""
     accent: str = ""
     time_zone: str = ""
     postal_address: str = ""
     shows_logo: bool = True
     without: list[str] = field(default_factory=list)
-    """Feeds that are not to be connected."""
+    """URLs of feeds that will not be connected."""
 
     def to_json(self) -> str:
-        """The reading as JSON, bytes of pictures as base64. A cache holds this text and no pickled class."""
+        """The reading as JSON, with pictures in base64. The cache stores this text, never a pickled class."""
         return _ADAPTER.dump_json(self).decode()
 
     @classmethod
     def from_json(cls, text: str) -> SiteReading:
-        """Raises UnreadableReading, also for JSON that another release stored."""
+        """Raises UnreadableReading, also for JSON that another release stored with other fields."""
         try:
             return _ADAPTER.validate_json(text)
         except ValidationError as error:

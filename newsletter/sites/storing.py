@@ -1,4 +1,4 @@
-"""Keep what was read: newsletter, sources, articles, pictures and the first draft."""
+"""Create a newsletter from a reading: sources, articles, pictures and the first draft."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from newsletter.sites.site_reading import SiteReading
 logger = logging.getLogger(__name__)
 
 PICTURES_TIMEOUT_S = 5
-"""Pictures that have not come by then are fetched with the next reading of the feed."""
+"""Seconds for all pictures. Missing ones are fetched when the feed is read next."""
 
 
 def store_site(reading: SiteReading, *, editor: Editor, now: datetime) -> Issue:
-    """Make the newsletter, with `editor` as its administrator, its sources, articles, logo and first draft.
+    """Create the newsletter with its sources, articles, logo and first draft. `editor` becomes its administrator.
 
-    Sender and, where the site does not say it, postal address stay empty: until they are given, checks block sending.
+    The sender stays empty, and the postal address if the site does not give it. Checks block sending until both are
+    entered.
     """
     newsletter = build_newsletter(reading)
     with transaction.atomic():
@@ -53,22 +54,22 @@ def store_site(reading: SiteReading, *, editor: Editor, now: datetime) -> Issue:
 
 
 def _list_id(slug: str, host: str) -> str:
-    """Under the site's own name, or ours where that is too long."""
+    """A List-Id under the site's host name, or under that of this installation if it would be too long."""
     own = f"{slug}.{host}"
     return own if host and len(own) <= MAX_LENGTH else f"{slug}.{settings.SITE_HOST}"
 
 
 def _store_articles(reading: SiteReading, newsletter: Newsletter, sources: list[Source], *, now: datetime) -> None:
-    """Each article under the feed that lists it; twins that no feed lists under the first one."""
+    """Store each article under the feed that lists it. Translations that no feed lists get the first feed."""
     by_url = {item.url: source for one, source in zip(reading.feeds, sources, strict=True) for item in one.items}
-    for item in reading.told:
+    for item in reading.articles:
         source = by_url.get(item.url) or next(iter(sources), None)
-        # Without a hash the next reading of the feed looks at the page once more, and fetches what is left.
+        # Without a hash, the next reading of the feed reads the page again and fetches what is missing.
         articles.upsert(replace(item, content_hash=""), source=source, now=now, language=newsletter.default_language)
 
 
 def _fetch_pictures(reading: SiteReading, newsletter: Newsletter) -> None:
-    """The logo, and the pictures of what will be told; no transaction is open while the network is."""
+    """Store the logo, and the pictures of the selected articles. No transaction is open during the requests."""
     ends = time.monotonic() + PICTURES_TIMEOUT_S
     if reading.logo is not None and reading.shows_logo:
         newsletter.logo = images.store(reading.logo.data, source_url=reading.logo.url, smallest=32)
@@ -78,7 +79,7 @@ def _fetch_pictures(reading: SiteReading, newsletter: Newsletter) -> None:
 
 
 def unused_slug(title: str) -> str:
-    """A slug for addresses that no newsletter has yet."""
+    """A slug that no newsletter has."""
     slug = slugify(title)[:40] or "newsletter"
     is_taken = slug == "new" or Newsletter.objects.filter(slug=slug).exists()
     return f"{slug}-{secrets.token_hex(2)}" if is_taken else slug

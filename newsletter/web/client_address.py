@@ -1,4 +1,4 @@
-"""Where a request came from: the one place that believes X-Forwarded-For, and only from a proxy of ours."""
+"""The client's IP address. X-Forwarded-For is used only if the peer is listed in TRUSTED_PROXIES."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from django.http import HttpRequest
 
 
 def get_client_address(request: HttpRequest) -> str:
-    """The peer's address, or behind our proxies the last one in X-Forwarded-For that is not ours; "" if it is none."""
+    """Return the client's address: the peer, or the last address in X-Forwarded-For that is not a trusted proxy. "" if
+    invalid.
+    """
     address = str(request.META.get("REMOTE_ADDR", ""))
     forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    while forwarded and _is_ours(address):
+    while forwarded and _is_trusted_proxy(address):
         address = forwarded.pop()
     return str(parse_ip(address) or "")
 
 
 def parse_ip(text: str) -> IPv4Address | IPv6Address | None:
-    """An IP address, an IPv4 one also where it comes mapped into IPv6; None if it is none."""
+    """Parse an IP address. IPv4 mapped into IPv6 becomes IPv4. None if invalid."""
     try:
-        ip = ip_address(text.partition("%")[0])  # a link-local address may name its interface
+        ip = ip_address(text.partition("%")[0])  # a link-local address may have a zone id (%eth0)
     except ValueError:
         return None
     return getattr(ip, "ipv4_mapped", None) or ip
 
 
-def _is_ours(address: str) -> bool:
+def _is_trusted_proxy(address: str) -> bool:
     ip = parse_ip(address)
     return ip is not None and any(ip in ip_network(proxy, strict=False) for proxy in settings.TRUSTED_PROXIES)

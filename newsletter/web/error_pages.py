@@ -1,4 +1,4 @@
-"""Pages for when something is not there, not allowed or broken. Never a traceback; always a next step."""
+"""Error pages: not found, forbidden, broken. They never show a traceback and always suggest a next step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def form_expired(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form without a valid CSRF token: usually a page left open for too long, or cookies turned off."""
+    """A form without valid CSRF token: usually a page that was open too long, or disabled cookies."""
     return render(request, "errors/form_expired.html", status=403)
 
 

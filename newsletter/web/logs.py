@@ -1,4 +1,4 @@
-"""Log lines: an event phrase and ids, as key=value. No address, name or token ever enters a log."""
+"""Log lines: an event phrase and ids as key=value. Never log an email address, a name or a token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TOKEN_PATHS = re.compile(r"/(c|p|u|t|l/\d+|check-inbox|studio/account/password/
 
 
 def without_tokens(path: str) -> str:
-    """A URL path with what is secret in it replaced by "…"."""
+    """A URL path with its secret parts replaced by "…"."""
     return _TOKEN_PATHS.sub(r"/\1/…", path.partition("?")[0])
 
 

@@ -1,4 +1,4 @@
-"""Which language a page speaks, which addresses are none, and what is logged when a page fails."""
+"""Middleware: the language of a page, NUL in parameters, one-click requests with any Host, failures in the log."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ LANGUAGES = tuple(code for code, _ in settings.LANGUAGES)
 
 
 def activate_language(get_response: GetResponse) -> GetResponse:
-    """`?lang=` wins, then the editor's own language, then Accept-Language, then the first of LANGUAGES."""
+    """Activate the language: `?lang=`, then the editor's language, then Accept-Language, then the first of LANGUAGES."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        with translation.override(_wanted(request)):
+        with translation.override(_requested_language(request)):
             response = get_response(request)
             response.headers.setdefault("Content-Language", translation.get_language() or LANGUAGES[0])
         patch_vary_headers(response, ["Accept-Language"])
@@ -36,12 +36,12 @@ def activate_language(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def _wanted(request: HttpRequest) -> str:
-    asked = request.GET.get("lang", "")
-    if asked in LANGUAGES:
-        return asked
+def _requested_language(request: HttpRequest) -> str:
+    requested = request.GET.get("lang", "")
+    if requested in LANGUAGES:
+        return requested
     if request.path.startswith("/studio/") and request.user.is_authenticated:
-        return request.user.language  # elsewhere the session stays unread, so that no reader's page touches a cookie
+        return request.user.language  # elsewhere the session is not read, so that no public page varies on a cookie
     for accepted in request.headers.get("Accept-Language", "").split(","):
         code = accepted.partition(";")[0].strip().lower().partition("-")[0]
         if code in LANGUAGES:
@@ -50,7 +50,9 @@ def _wanted(request: HttpRequest) -> str:
 
 
 def allow_unsubscribe_on_any_host(get_response: GetResponse) -> GetResponse:
-    """A one-click unsubscription counts whatever Host a mail service or a proxy writes (RFC 8058; S-15)."""
+    """Accept one-click unsubscribe requests with any Host header, because mail services and proxies change it (RFC
+    8058; S-15).
+    """
     own = urlsplit(settings.SITE_URL).netloc
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -62,7 +64,7 @@ def allow_unsubscribe_on_any_host(get_response: GetResponse) -> GetResponse:
 
 
 def refuse_nul(get_response: GetResponse) -> GetResponse:
-    """No parameter of ours holds a NUL, and PostgreSQL fails on one."""
+    """Answer 400 to a NUL in a parameter. No parameter needs one, and PostgreSQL fails on it."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "%00" in request.META.get("QUERY_STRING", ""):
@@ -73,7 +75,7 @@ def refuse_nul(get_response: GetResponse) -> GetResponse:
 
 
 def log_failures(get_response: GetResponse) -> GetResponse:
-    """One line for each answer of 500 and above, its path without tokens."""
+    """Log one line for each response with status 500 and above, with the path without tokens."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -88,10 +90,10 @@ def log_failures(get_response: GetResponse) -> GetResponse:
 
 
 class LoginByDefaultMiddleware(LoginRequiredMiddleware):
-    """Every view asks for a login unless it is marked public; on a public one the session is not even looked at.
+    """Require a login for every view that is not marked as public. On public views the session is not read.
 
-    Django looks first and asks for the mark afterwards, and then answers a dead session cookie with Set-Cookie, which
-    a one-click unsubscribe must not do (RFC 8058).
+    Django's middleware reads the session before it checks the mark, and answers a dead session cookie with Set-Cookie.
+    A one-click unsubscribe response must not do that (RFC 8058).
     """
 
     def process_view(

@@ -1,4 +1,4 @@
-"""`import_articles URL…` stores articles; `--explain` shows what a page or feed says, and stores nothing."""
+"""`import_articles URL…` stores articles. `--explain` prints what a page or feed contains, and stores nothing."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ class Command(BaseCommand):
         if failed:
             raise CommandError(_("%(count)d of the addresses gave no article.") % {"count": failed})
 
-    # --- explain
+    # --- explain ---------------------------------------------------------------------------------------------------------
 
     def _explain(self, options: dict[str, Any]) -> None:
-        """Print one JSON object in any case; an address that cannot be read fails besides."""
+        """Always print one JSON object. If the address cannot be read, the command also fails."""
         failure: Exception | None = None
         try:
-            found = self._found(options)
+            content = self._read(options)
         except (http_client.PermanentFetchError, http_client.TemporaryFetchError) as error:
-            found, failure = articles.UrlContent("none", options["urls"][0], reason=str(error)), error
-        self.stdout.write(json.dumps(explain(found), ensure_ascii=False, indent=2, default=str))
+            content, failure = articles.UrlContent("none", options["urls"][0], reason=str(error)), error
+        self.stdout.write(json.dumps(explain(content), ensure_ascii=False, indent=2, default=str))
         if failure is not None:
             raise CommandError(str(failure)) from failure
 
-    def _found(self, options: dict[str, Any]) -> articles.UrlContent:
+    def _read(self, options: dict[str, Any]) -> articles.UrlContent:
         file, urls = options["file"], options["urls"]
         if file is not None:
             if not options["url"] or urls:
@@ -71,7 +71,7 @@ class Command(BaseCommand):
             raise CommandError(_("--explain takes one address, or --file with --url."), returncode=2)
         return articles.read_url(urls[0])
 
-    # --- store
+    # --- store -----------------------------------------------------------------------------------------------------------
 
     def _stored(self, urls: list[str], *, newsletter: Newsletter) -> int:
         failed = 0
@@ -85,21 +85,21 @@ class Command(BaseCommand):
 
 
 def _newsletter(slug: str | None) -> Newsletter:
-    found = Newsletter.objects.filter(slug=slug).first() if slug else Newsletter.objects.first()
-    if found is None and slug:
+    newsletter = Newsletter.objects.filter(slug=slug).first() if slug else Newsletter.objects.first()
+    if newsletter is None and slug:
         raise CommandError(_("There is no newsletter called %(slug)s.") % {"slug": slug}, returncode=2)
-    if found is None:
+    if newsletter is None:
         raise CommandError(_("There is no newsletter yet. Make one in the studio first."), returncode=2)
-    return found
+    return newsletter
 
 
 def _store_one(url: str, *, newsletter: Newsletter, now: datetime) -> str:
-    """Store what is at `url`; a line that says what became of it. Raises NoArticle."""
+    """Store what is at `url` and return a line with the result. Raises NotAnArticle."""
     try:
-        found = articles.read_url(url)
+        content = articles.read_url(url)
     except (http_client.PermanentFetchError, http_client.TemporaryFetchError) as error:
         raise articles.NotAnArticle(str(error)) from error
-    if found.kind != "feed":
+    if content.kind != "feed":
         return f"{url}: {articles.add_by_url(url, newsletter=newsletter, now=now).title}"
     outcome = articles.collect(articles.connect_source(url, newsletter=newsletter), now=now)
     if outcome.error:
@@ -119,20 +119,20 @@ def _saved(file: Path, *, url: str) -> http_client.FetchResult:
         ) from error
 
 
-def explain(found: articles.UrlContent) -> dict[str, Any]:
-    """What was found as plain JSON values."""
-    if found.kind == "feed" and found.feed is not None:
-        return _explained_feed(found.feed, url=found.url)
-    article = found.page.article if found.page else ArticleData(url=found.url)
+def explain(content: articles.UrlContent) -> dict[str, Any]:
+    """The content as plain JSON values."""
+    if content.kind == "feed" and content.feed is not None:
+        return _explained_feed(content.feed, url=content.url)
+    article = content.page.article if content.page else ArticleData(url=content.url)
     why = (
         dict(article.why)
-        if found.page
+        if content.page
         else {name: _("Nothing could be read.") for name in SHOWN_FIELDS if name != "url"}
     )
-    if found.reason:
-        why = {"kind": found.reason, **why}
-    feeds_named = {"feeds": found.page.feeds} if found.page and found.page.feeds else {}
-    return {"kind": found.kind, **_shown(article), **feeds_named, "why": why}
+    if content.reason:
+        why = {"kind": content.reason, **why}
+    feeds_named = {"feeds": content.page.feeds} if content.page and content.page.feeds else {}
+    return {"kind": content.kind, **_shown(article), **feeds_named, "why": why}
 
 
 def _shown(article: ArticleData) -> dict[str, Any]:

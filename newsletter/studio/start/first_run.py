@@ -207,7 +207,7 @@ def _describe_progress(reading: SiteReading, step: str) -> str:
     if step == "feed" and reading.found:
         return _count_articles(sum(one.count for one in reading.found))
     if step == "articles" and reading.step == "pictures":
-        return _count_articles(len(reading.told))
+        return _count_articles(len(reading.articles))
     return ""
 
 
@@ -286,9 +286,9 @@ def _describe_reading(reading: SiteReading) -> str:
     said = ngettext(
         "Read in %(seconds)s s: the front page, the list of articles, and %(count)s article page.",
         "Read in %(seconds)s s: the front page, the list of articles, and %(count)s article pages.",
-        len(reading.told),
+        len(reading.articles),
     )
-    return said % {"seconds": max(1, round(reading.seconds)), "count": len(reading.told)}
+    return said % {"seconds": max(1, round(reading.seconds)), "count": len(reading.articles)}
 
 
 def _describe_feed(one: sites.FoundFeed) -> str:
@@ -310,12 +310,12 @@ def _time_ago(moment: datetime) -> str:
 
 def _describe_languages(reading: SiteReading) -> str:
     first = reading.languages[0]
-    originals = [item for item in reading.told if (item.language or first) == first]
+    originals = [item for item in reading.articles if (item.language or first) == first]
     said = [
         _("%(articles)s in %(language)s")
         % {"articles": _count_articles(len(originals)), "language": language_name(first)}
     ]
-    urls = {item.url for item in reading.told}
+    urls = {item.url for item in reading.articles}
     for code in reading.languages[1:]:
         count = sum(item.alternates.get(code) in urls for item in originals)
         translations = ngettext(

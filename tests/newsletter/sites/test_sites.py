@@ -172,7 +172,7 @@ def test_the_address_of_one_article_makes_an_issue_of_one(web, now):
 def test_a_page_that_fails_leaves_what_the_feed_says(publication, web, now):
     del web.answers["/demo/1"]
 
-    assert "Kabar imigrasi nomor 1" in [item.title for item in read(publication, now).told]
+    assert "Kabar imigrasi nomor 1" in [item.title for item in read(publication, now).articles]
 
 
 # --- what is not there -----------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_everybody_who_writes_is_told_in_their_language(newsletter, monday):
     subject, text = caught()[writer.email]
     assert subject == ("Draft #1 is ready: 5 of 9 new articles picked by your rule; 2 need a version in English")
     assert f"/studio/issues/{issue.pk}/compose/" in text
-    assert "The 5 newest articles since the last issue, at most 2 of a section." in text
+    assert "The 5 newest articles since the last issue, at most 2 per section." in text
     assert "1. Imigrasi buka jalur autogate ke-1" in text
     assert "Tuesday, 1 December 2026, 08:00 WIB" in text
     assert publisher.email in caught()

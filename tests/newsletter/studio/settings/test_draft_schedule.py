@@ -94,7 +94,7 @@ def test_a_new_newsletter_is_offered_the_usual_rhythm(studio):
     page = studio.get(reverse("settings-newsletter-create")).text
 
     assert "Issues are sent every Tuesday at 08:00 WIB." in page
-    assert "The 5 newest articles since the last issue, at most 2 of a section." in page
+    assert "The 5 newest articles since the last issue, at most 2 per section." in page
 
 
 def test_the_sentence_follows_the_fields_and_keeps_nothing(studio, newsletter, now):
