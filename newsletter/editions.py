@@ -279,7 +279,7 @@ def _cannot(error: mjml.MjmlError, issue: Issue) -> RenderError:
         "too many": _("This issue has too many parts to become a mail. Remove some blocks."),
         "timeout": _("Making the mail took too long. Shorten the issue, then try again."),
         "crashed": _(
-            "The mail could not be made from this issue. Take out the block you changed last, then try again."
+            "The mail could not be made from this issue. Remove the block you changed last, then try again."
         ),
     }
     message = messages.get(

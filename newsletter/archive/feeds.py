@@ -185,7 +185,7 @@ def _spoken(language: str) -> str:
 
 
 def _about(newsletter: Newsletter | None, issues: tuple[Issue, ...], language: str) -> tuple[str, str]:
-    every = _("Every issue we sent, to read without an address.")
+    every = _("All sent issues, readable without a subscription.")
     if newsletter:
         title = newsletter.title_in(language)
         full_title = title if newsletter.brand in title else f"{newsletter.brand}: {title}"

@@ -91,9 +91,9 @@ def _open(body: bytes, *, smallest: int) -> Image.Image:
             picture.load()
             return _normalize(picture)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError, MemoryError):
-        raise InvalidPicture(_("This picture has more pixels than we can take. Make it smaller first.")) from None
+        raise InvalidPicture(_("This picture has too many pixels. Make it smaller first.")) from None
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, OverflowError, RuntimeError) as error:
-        raise InvalidPicture(_("This is no picture we can read. Use JPEG, PNG, GIF or WebP.")) from error
+        raise InvalidPicture(_("This file cannot be read as a picture. Use JPEG, PNG, GIF or WebP.")) from error
 
 
 def _normalize(picture: Image.Image) -> Image.Image:

@@ -47,7 +47,7 @@ def add_picture(newsletter: Newsletter, body: bytes, *, alt: str = "") -> MediaF
 
 
 def too_large_error(size: int) -> images.InvalidPicture:
-    message = _("This file has %(have)s MB, and %(most)s MB fit. Make the picture smaller first.")
+    message = _("This file has %(have)s MB; the limit is %(most)s MB. Make the picture smaller first.")
     return images.InvalidPicture(message % {"have": -(-size // MEGABYTE), "most": MAX_UPLOAD_BYTES // MEGABYTE})
 
 

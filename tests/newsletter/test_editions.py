@@ -343,7 +343,7 @@ def test_t25_a_compiler_that_dies_stops_the_freeze_and_nothing_else(now, monkeyp
     monkeypatch.setattr(mjml, "MODULE", "tests.newsletter.crashing_compiler")
     issue = make_issue(stories=1)
 
-    with pytest.raises(editions.RenderError, match="Take out the block you changed last"):
+    with pytest.raises(editions.RenderError, match="Remove the block you changed last"):
         editions.freeze(issue, now=now)
 
 

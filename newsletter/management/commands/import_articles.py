@@ -41,7 +41,7 @@ class Command(BaseCommand):
             self._explain(options)
             return
         if options["file"] or options["url"]:
-            raise CommandError(_("--file and --url belong to --explain."), returncode=2)
+            raise CommandError(_("--file and --url can only be used with --explain."), returncode=2)
         if not options["urls"]:
             raise CommandError(_("Name at least one address of an article, a feed or a sitemap."), returncode=2)
         failed = self._stored(options["urls"], newsletter=_newsletter(options["newsletter"]))
@@ -89,7 +89,7 @@ def _newsletter(slug: str | None) -> Newsletter:
     if newsletter is None and slug:
         raise CommandError(_("There is no newsletter called %(slug)s.") % {"slug": slug}, returncode=2)
     if newsletter is None:
-        raise CommandError(_("There is no newsletter yet. Make one in the studio first."), returncode=2)
+        raise CommandError(_("There is no newsletter yet. Create one in the studio first."), returncode=2)
     return newsletter
 
 

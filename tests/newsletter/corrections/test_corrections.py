@@ -357,7 +357,7 @@ def test_a_link_that_was_put_back_is_told_in_no_issue():
     corrections.revert_links(issue, [1], was=RIGHT, editor=None, now=LATER)
 
     assert list(corrections.pending_errata(issue.newsletter)) == [fact]
-    with pytest.raises(issues.WrongState, match="nothing to tell"):
+    with pytest.raises(issues.WrongState, match="nothing to correct"):
         corrections.add_to_next_issue(note, editor=None, now=LATER)
     Correction.objects.update(wants_next=True)
     draft = corrections.prepend_errata(make_issue(issue.newsletter), editor=None, now=LATER)

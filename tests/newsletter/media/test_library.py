@@ -57,10 +57,10 @@ def test_the_same_picture_is_stored_once_and_shown_in_both_libraries():
     ("body", "words"),
     [
         (b"", "This file is empty. Choose another one."),
-        (b"x" * (10 * 1024 * 1024 + 1), "This file has 11 MB, and 10 MB fit. Make the picture smaller first."),
+        (b"x" * (10 * 1024 * 1024 + 1), "This file has 11 MB; the limit is 10 MB. Make the picture smaller first."),
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "Save it as PNG first."),
         (b"<svg onload='alert(1)'>", "Save it as PNG first."),
-        (b"%PDF-1.7", "This is no picture we can read. Use JPEG, PNG, GIF or WebP."),
+        (b"%PDF-1.7", "This file cannot be read as a picture. Use JPEG, PNG, GIF or WebP."),
         (photo(size=(40, 40)), "This picture is too small to show."),
         (photo(size=(9000, 9000), kind="PNG", mode="1", colour=1), "This picture has more pixels than we can take."),
     ],

@@ -168,7 +168,7 @@ def test_an_old_version_is_the_newest_again_and_undo_leads_back(studio, issue, h
 def test_a_version_that_is_not_there_changes_nothing(studio, issue, number):
     response = studio.post(reverse("issue-history", args=[issue.pk]), {"number": number}, follow=True)
 
-    assert "This version is not in the history any more." in response.text
+    assert "This version is no longer in the history." in response.text
 
 
 def test_the_history_asks_as_often_for_many_versions_as_for_few(studio, issue, django_assert_max_num_queries):

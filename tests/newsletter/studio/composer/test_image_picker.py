@@ -94,8 +94,8 @@ def test_a_form_that_is_behind_keeps_the_picture_in_the_library_only(studio, new
     [
         (None, "Choose an image first."),
         (b"<svg/>", "This is an SVG drawing, which mail programs do not show."),
-        (b"halo", "This is no picture we can read."),
-        (b"x" * (10 * 1024 * 1024 + 1), "This file has 11 MB, and 10 MB fit."),
+        (b"halo", "This file cannot be read as a picture."),
+        (b"x" * (10 * 1024 * 1024 + 1), "This file has 11 MB; the limit is 10 MB."),
     ],
     ids=["none", "svg", "text", "large"],
 )

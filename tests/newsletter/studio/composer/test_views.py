@@ -296,7 +296,7 @@ def test_history_names_changes_and_brings_a_version_back(studio, issue):
 def test_a_version_that_is_not_there_changes_nothing(studio, issue):
     response = studio.post(reverse("issue-history", args=[issue.pk]), {"number": "99"}, follow=True)
 
-    assert "This version is not in the history any more." in response.text
+    assert "This version is no longer in the history." in response.text
 
 
 # --- two people ------------------------------------------------------------------------------------------------------

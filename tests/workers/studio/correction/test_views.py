@@ -159,7 +159,7 @@ def test_of_two_editors_the_second_learns_where_it_leads_now(client):
     answer = send(client, issue, url="https://kabarlintas.example/lain")
 
     assert answer.status_code == 422
-    assert "Somebody amended this link in the meantime" in answer.content.decode()
+    assert "Another editor has amended this link in the meantime" in answer.content.decode()
     assert Link.objects.get(issue=issue, number=1).target == RIGHT
 
 
