@@ -114,7 +114,8 @@ def _set_target(issue: Issue, row: Link, target: str, action: str, *, editor: Ed
     was = row.target
     row.amended_url = "" if target == row.url else target
     Link.objects.filter(pk=row.pk).update(amended_url=row.amended_url)
-    issues.audit(action, issue, editor=editor, now=now, link=row.number, was=was, target=target)
+    # "leads" is a stored key: entries in the audit log have it.
+    issues.audit(action, issue, editor=editor, now=now, link=row.number, was=was, leads=target)
 
 
 def _before(issue: Issue, row: Link) -> str:

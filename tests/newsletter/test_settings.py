@@ -44,7 +44,7 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         ({**PRODUCTION, "MAIL_URL": "pigeon://coop"}, "MAIL_URL: 'pigeon' is not a kind of route"),
         (
             {**PRODUCTION, "MAIL_URL": "sparkpost://key@"},
-            "MAIL_URL: newsletters cannot be sent by sparkpost: it leaves",
+            "MAIL_URL: newsletters cannot be sent by sparkpost: it drops",
         ),
         ({"MAIL_URL": "postmark://token@"}, "SITE_URL: mail would leave this machine with http links"),
         ({"DATABASE_URL": "mysql://root@localhost/warta"}, "DATABASE_URL: it names no supported database"),
