@@ -278,9 +278,7 @@ def _cannot(error: mjml.MjmlError, issue: Issue) -> RenderError:
         "too long": _("This issue is too long to become a mail. Remove some blocks."),
         "too many": _("This issue has too many parts to become a mail. Remove some blocks."),
         "timeout": _("Making the mail took too long. Shorten the issue, then try again."),
-        "crashed": _(
-            "The mail could not be made from this issue. Remove the block you changed last, then try again."
-        ),
+        "crashed": _("The mail could not be made from this issue. Remove the block you changed last, then try again."),
     }
     message = messages.get(
         error.reason, _("A block cannot be shown in a mail. Write its text again without formatting.")
