@@ -122,9 +122,9 @@ def _per_core_second(readers: list[builder.Recipient], build: Callable[[], None]
 def _fill(mail: builder.MessageTemplate, readers: list[builder.Recipient], now: datetime) -> None:
     """As the engine does it: tokens for a claim of readers at once."""
     for part in ids.batched(readers):
-        own = tokens.make_for_subscribers(mail.words.issue, [reader.id for reader in part])
+        own = tokens.make_for_subscribers(mail.content.issue, [reader.id for reader in part])
         for reader in part:
-            builder.render(mail, reader, now=now, own=own[reader.id])
+            builder.render(mail, reader, now=now, reader_tokens=own[reader.id])
 
 
 def _fill_with_django(mail: builder.MessageTemplate, readers: list[builder.Recipient]) -> None:

@@ -64,11 +64,11 @@ def _value(message: EmailMessage, name: str) -> str:
 def _bodies(mail: builder.MessageTemplate, reader: builder.Recipient) -> tuple[str, str]:
     """Text and HTML by nothing but replacing."""
     values = {
-        "⟦hit⟧": tokens.make_hit(mail.words.issue, reader.id),
-        "⟦u⟧": tokens.make_unsubscribe(reader.id, mail.words.issue),
+        "⟦hit⟧": tokens.make_hit(mail.content.issue, reader.id),
+        "⟦u⟧": tokens.make_unsubscribe(reader.id, mail.content.issue),
         "⟦p⟧": tokens.make_preferences(reader.id),
     }
-    text, html = mail.words.text, mail.words.html
+    text, html = mail.content.text, mail.content.html
     for slot, value in values.items():
         text, html = text.replace(slot, value), html.replace(slot, value)
     in_text, in_html = builder.subscription_reason(mail, reader)

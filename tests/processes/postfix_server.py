@@ -1,7 +1,7 @@
-"""Debian's Postfix as the mail server of a test: an instance of its own in a temporary folder, on a port of this machine.
+"""Debian's Postfix as the mail server of a test: a separate instance in a temporary folder, on a local port.
 
-Nothing of the system's own Postfix is read, written or started. Mail for known people of `p.example` and `gmail.com` lands
-in a maildir; a policy server of ours, which Postfix asks about each recipient, may say something else.
+The system's Postfix is not read, changed or started. Mail for known users of `p.example` and `gmail.com` goes to
+a maildir. A policy server of the test, which Postfix queries for each recipient, may decide otherwise.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Postfix:
     asked: list[str] = field(default_factory=list)
 
     def delivered(self, count: int, *, seconds: float = 10) -> list[bytes]:
-        """What lies in the maildir, once it is so many."""
+        """Wait until the maildir holds so many messages, and return them."""
         until = time.monotonic() + seconds
         new = self.folder / "mail" / "all" / "new"
         while len(found := sorted(new.glob("*")) if new.is_dir() else []) < count and time.monotonic() < until:
@@ -89,7 +89,7 @@ class Postfix:
 
 
 class _Asked(socketserver.StreamRequestHandler):
-    """Postfix's policy delegation protocol: lines of name=value, an empty one, and our action."""
+    """Postfix's policy delegation protocol: lines of name=value, an empty line, then the action."""
 
     def handle(self) -> None:
         asked: dict[str, str] = {}
@@ -107,7 +107,7 @@ class _Asked(socketserver.StreamRequestHandler):
 
 @contextmanager
 def running(people: list[str]) -> Iterator[Postfix]:
-    """A Postfix that knows these people."""
+    """Run a Postfix with these local users."""
     with tempfile.TemporaryDirectory(prefix="warta-postfix-") as name:
         folder, policy = Path(name), socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Asked)
         folder.chmod(0o755)

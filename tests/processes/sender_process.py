@@ -1,4 +1,4 @@
-"""A process that sends, to be killed by tests: python -m tests.processes.sender_process prepare|send|state …; answers in JSON."""
+"""A sending process for tests to kill: python -m tests.processes.sender_process prepare|send|state …; prints JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "newsletter.settings")
 
 
 def prepare(readers: str, first: str = "0") -> object:
-    """A newsletter with readers of its own, from n`first` on, and an issue that has begun."""
+    """Create a newsletter with new readers, numbered from `first`, and an issue in status sending."""
     from subscribers.models import Subscriber, Subscription
     from tests.factories import NOW, make_newsletter
     from tests.workers.sending_helpers import make_sending_issue
@@ -29,7 +29,7 @@ def prepare(readers: str, first: str = "0") -> object:
 
 
 def send(issue_id: str, lease_s: str = "60", seconds: str = "20", boot: str = "") -> object:
-    """What a worker does when it starts and wakes: settle what fell, recover, send. `boot` is another boot of the host."""
+    """Do what a worker does at its start: settle, recover, send. `boot` simulates another boot of the host."""
     from django.utils import timezone
 
     from workers import ledger, spool
@@ -46,7 +46,7 @@ def send(issue_id: str, lease_s: str = "60", seconds: str = "20", boot: str = ""
 
 
 def leave(issue_id: str, *emails: str) -> object:
-    """These readers press their mail service's unsubscribe button: RFC 8058's POST. Returns the answers' status."""
+    """Unsubscribe these readers by one click (the POST of RFC 8058). Return the status codes."""
     from django.test import Client
 
     from subscribers import tokens

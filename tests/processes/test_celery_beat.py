@@ -1,4 +1,4 @@
-"""The clock beside a worker: without it nothing would ever begin."""
+"""The scheduler of a worker (Celery beat). Without it no issue would begin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real sender processes, killed, stopped and doubled in mid-send; counted at a mail server that knows nothing of us."""
+"""Real sender processes, killed, stopped and doubled during a send. An independent mail server counts the messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.processes
 
 
 class Site:
-    """A database, a mail server, and senders of our own."""
+    """A database, a mail server, and sender processes."""
 
     def __init__(self, environment, sink):
         self.environment, self.sink, self.issue = environment, sink, 0
@@ -65,7 +65,7 @@ def site(folder, *, readers):
 
 
 def test_t64_kill_9_in_mid_send_loses_and_doubles_nobody(tmp_path):
-    """Each kill leaves at most one reader uncertain, and that one is named."""
+    """Each kill leaves at most one reader uncertain, and the ledger names that reader."""
     chance, readers, kills = random.Random(20261124), 400, 5
     with site(tmp_path, readers=readers) as here:
         victim = {}

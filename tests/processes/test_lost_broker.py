@@ -1,4 +1,4 @@
-"""Broker messages are wake-ups: whoever deletes all of them, again and again, while an issue goes out, loses nothing."""
+"""Broker messages only wake workers: deleting all of them repeatedly during a send loses no mail."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ print(issue.status, sums.audience, sums.accepted, Delivery.objects.filter(issue=
 
 @contextmanager
 def deleting(folder):
-    """Nine times in ten, every message is gone before a worker looks; the names of those deleted."""
+    """Delete every broker message nine times in ten before a worker reads it. Yield the names of the deleted files."""
     gone: list[str] = []
     over = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Postfix as the mail server: its own refusals, greylisting, one domain that asks for less, and addresses beyond ASCII."""
+"""Postfix as the mail server: its refusals, greylisting, a domain that asks to slow down, addresses beyond ASCII."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_greylisted_reader_gets_it_at_the_second_try(mx):
 
 
 def test_s46_one_domain_that_asks_for_less_holds_up_nobody_else(mx, monkeypatch):
-    """Its readers are mixed among the others, as they are in a list."""
+    """Readers of that domain are spread over the list, as in real lists."""
     mixed = [email for pair in zip(AT_GMAIL, KNOWN, strict=False) for email in pair]
     issue = sending_to(*mixed, *KNOWN[len(AT_GMAIL) :])
     mx.says = lambda who: "450 4.7.1 Too much mail from you, slow down" if who.endswith("@gmail.com") else None
@@ -106,7 +106,7 @@ def test_s46_one_domain_that_asks_for_less_holds_up_nobody_else(mx, monkeypatch)
 
 
 def test_s05_an_address_beyond_ascii_is_refused_in_words_though_postfix_would_take_it(mx):
-    """SMTPUTF8 has to hold on every hop to the mailbox; a domain beyond ASCII goes as IDNA and needs none of it."""
+    """SMTPUTF8 must be supported by every hop to the mailbox. A domain beyond ASCII is sent as IDNA and does not need it."""
     issue = sending_to("ayu@xn--mnchen-3ya.example", "sari@p.example")
     Subscriber.objects.filter(email="sari@p.example").update(email="sarí@p.example")
     Subscriber.objects.filter(email="ayu@xn--mnchen-3ya.example").update(email="ayu@münchen.example")

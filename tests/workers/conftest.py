@@ -1,4 +1,4 @@
-"""What several tests of the package start from."""
+"""Fixtures that several test modules of the package share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workers import routes
 
 @pytest.fixture
 def sink(settings):
-    """The mail server that everything goes to."""
+    """The SMTP server that receives every message."""
     with smtp_server() as server:
         settings.MAIL_ROUTES = [f"smtp://127.0.0.1:{server.port}"]
         yield server
@@ -26,14 +26,14 @@ def sink(settings):
 
 @pytest.fixture
 def _no_network(monkeypatch):
-    """Every link answers at once, and no program of this machine judges a mail."""
+    """Answer every link check at once, and hide an installed SpamAssassin."""
     cache.clear()
     monkeypatch.setattr(link_checker, "PAUSE_S", 0)
     monkeypatch.setattr(http_client, "check_link", lambda url, **_: url)
     monkeypatch.setattr(shutil, "which", lambda _program: None)
 
 
-# --- an issue that providers tell about ------------------------------------------------------------------------------
+# --- an issue with provider events -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -49,5 +49,5 @@ def siti(issue):
 
 @pytest.fixture
 def token(issue, siti):
-    """What Siti's copy carries, and events about it bring back."""
+    """The event token in Siti's message, which provider events return."""
     return tokens.make_event_token(issue.pk, siti.pk)

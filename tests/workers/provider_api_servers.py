@@ -1,4 +1,4 @@
-"""Local servers in the shape of mail providers' APIs: they fill in and keep what they take, and can misbehave."""
+"""Local servers that imitate providers' APIs. They fill in templates, keep what they accept, and can fail on request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True)
 class Copy:
-    """What one reader of a call would find."""
+    """The message that one reader of a call would receive."""
 
     to: str
     name: str
@@ -35,7 +35,7 @@ class Copy:
 
 @dataclass
 class Api:
-    """`answer` may say, per call, (status, body), "reset" (before it took anything) or "cut" (after it took all)."""
+    """`answer` may return, for each call, (status, body), "reset" (before it accepts anything) or "cut" (after it accepted all)."""
 
     fill: Callable[[Api, Call], tuple[int, Any]]
     look: Callable[[Api, Call], tuple[int, Any]] | None = None
@@ -71,7 +71,7 @@ class Call:
 
     @property
     def fields(self) -> dict[str, list[str]]:
-        """A form in multipart/form-data."""
+        """Parse a multipart/form-data body."""
         head = f"Content-Type: {self.headers['content-type']}\r\n\r\n".encode()
         form = BytesParser(policy=email.policy.HTTP).parsebytes(head + self.body)
         found: dict[str, list[str]] = {}
@@ -136,9 +136,9 @@ def serving(api: Api) -> Iterator[Api]:
 
 @contextmanager
 def cutting(port: int, cuts: Callable[[], bool], *, dies: bool = False) -> Iterator[int]:
-    """A proxy in front of a server: where `cuts` says so, the answer is lost after the server has given it.
+    """A proxy in front of a server. Where `cuts` says so, it drops the answer after the server has given it.
 
-    With `dies` nobody is there any more from then on.
+    With `dies` it accepts no connection from then on.
     """
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -178,7 +178,7 @@ def _shut(end: socket.socket) -> None:
 
 
 def filled(text: str, pattern: str, values: dict[str, str]) -> str:
-    """As a careless provider would: what was filled in is filled in again."""
+    """Fill in placeholders as a careless provider would: the values are searched for placeholders, too."""
     for _round in range(3):
         text = re.sub(pattern, lambda found: str(values.get(found[1], "")), text)
     return text
@@ -224,7 +224,7 @@ def mailgun_takes(api: Api, call: Call) -> tuple[int, Any]:
 
 
 def mailgun_tells(api: Api, call: Call) -> tuple[int, Any]:
-    """GET /<domain>/events: filtered by tag and begin, in pages that always name a next one."""
+    """GET /<domain>/events: filtered by tag and begin, in pages that always link to a next page."""
     if not call.path.endswith("/mg.example/events") or "authorization" not in call.headers:
         return 404, {}
     tag, begin = call.query.get("tags", [""])[0], float(call.query.get("begin", ["0"])[0])
@@ -251,7 +251,7 @@ def mailgun_url(api: Api, options: str = "") -> str:
 
 
 def mailjet_takes(api: Api, call: Call) -> tuple[int, Any]:
-    """Each message is judged by itself: a bad address is an error among successes, and makes the whole a 400."""
+    """Each message gets its own status. One bad address makes the HTTP status 400, although the others are accepted."""
     answers = [_mailjet_takes_one(api, call.json["Globals"], message) for message in call.json["Messages"]]
     return (400 if any(answer["Status"] == "error" for answer in answers) else 200), {"Messages": answers}
 
@@ -291,7 +291,7 @@ def mailjet_url(api: Api, options: str = "") -> str:
 
 
 def sendgrid_takes(api: Api, call: Call) -> tuple[int, Any]:
-    """One bad address, and the whole call is refused."""
+    """One bad address makes the server refuse the whole call."""
     said = call.json
     bad = [n for n, one in enumerate(said["personalizations"]) if one["to"][0]["email"].startswith("bad")]
     if bad:
@@ -325,7 +325,7 @@ def sendgrid_url(api: Api, options: str = "") -> str:
     return f"sendgrid://key@?api_url={api.url}/v3&timeout=2{options}"
 
 
-# --- one call a reader -----------------------------------------------------------------------------------------------
+# --- one call per reader ---------------------------------------------------------------------------------------------
 
 
 def postmark_takes(api: Api, call: Call) -> tuple[int, Any]:
@@ -345,7 +345,7 @@ def postmark_tells(api: Api, call: Call) -> tuple[int, Any]:
 
 
 def resend_takes(api: Api, call: Call) -> tuple[int, Any]:
-    """The same call under the same key only tells what became of the first."""
+    """A repeated call with the same idempotency key returns the answer of the first."""
     key = call.headers["idempotency-key"]
     first = next((event for event in api.events if event["key"] == key), None)
     if first is None:
@@ -380,7 +380,7 @@ def mandrill_takes(api: Api, call: Call) -> tuple[int, Any]:
 
 
 def mailersend_takes(api: Api, call: Call) -> tuple[int, Any]:
-    """No metadata: our token is the only tag. The id is in a header."""
+    """No metadata: the event token is the only tag. The message id is in a response header."""
     said = call.json
     to, headers = said["to"][0], {header["name"]: header["value"] for header in said["headers"]}
     bodies = said["text"], said["html"]

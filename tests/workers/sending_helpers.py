@@ -1,4 +1,4 @@
-"""What tests of sending start from: frozen editions, readers, and a server that takes mail and can misbehave."""
+"""Helpers for tests of sending: frozen editions, readers, and an SMTP server that can refuse or fail."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def make_edition(issue: Issue, language: str = "id", **fields: Any) -> Edition:
 
 
 def equation(issue: Issue) -> tuple[int, ...]:
-    """Accepted, refused, deferred, left out, uncertain, waiting; and that they add up."""
+    """Return the counts accepted, refused, deferred, skipped, uncertain, waiting; assert that they are consistent."""
     told = ledger.count_deliveries(issue)
     assert told.is_consistent
     return (told.accepted, told.refused, told.deferred, told.skipped, told.uncertain, told.waiting)
@@ -59,7 +59,7 @@ def equation(issue: Issue) -> tuple[int, ...]:
 def make_sending_issue(
     *, readers: int = 3, newsletter: Newsletter | None = None, **fields: Any
 ) -> tuple[Issue, list[Subscription]]:
-    """An issue that has begun: frozen in two languages, planned for its readers."""
+    """Return an issue in status sending: frozen in two languages, with a plan for its readers."""
     newsletter = newsletter or make_newsletter(**fields)
     people = [make_reader(newsletter) for _ in range(readers)]
     issue = make_issue(newsletter, stories=1)
@@ -76,12 +76,12 @@ def make_sending_issue(
     return issue, people
 
 
-# --- a mail server -------------------------------------------------------------------------------------------------
+# --- SMTP server ---------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Sink:
-    """An aiosmtpd server that keeps what it accepts; `on_rcpt` and `on_data` may answer something else."""
+    """An aiosmtpd handler that keeps accepted messages. `on_rcpt` and `on_data` may return another answer."""
 
     received: list[tuple[str, list[str], bytes]] = field(default_factory=list)
     on_mail: Callable[[str], str | None] = lambda _address: None
@@ -134,7 +134,7 @@ class Sink:
 
 @contextmanager
 def smtp_server(**options: Any) -> Iterator[Sink]:
-    """The sink, listening on a port of 127.0.0.1 in a thread of its own."""
+    """Run the sink in a thread, on a free port of 127.0.0.1."""
     sink, loop, ready = Sink(), asyncio.new_event_loop(), threading.Event()
 
     async def serve() -> None:

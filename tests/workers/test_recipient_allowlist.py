@@ -1,4 +1,4 @@
-"""T-65: an instance with MAIL_ONLY_TO cannot write to anybody else, whatever it is asked to send."""
+"""T-65: an instance with MAIL_ONLY_TO sends to no other address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spools: records that survive a crash, and files that say whose they are."""
+"""Spools: records that survive a crash, and file locks that show the owner."""
 
 from __future__ import annotations
 

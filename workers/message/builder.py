@@ -76,7 +76,7 @@ class RenderedMessage:
 class MessageTemplate:
     """A compiled edition: encoded pieces with gaps for the values of a reader."""
 
-    words: MessageContent
+    content: MessageContent
     newsletter: Newsletter
     domain: str
     sender: str
@@ -125,36 +125,36 @@ def template_for_edition(
     if key not in _cache:
         while len(_cache) >= MAX_CACHED:
             _cache.pop(next(iter(_cache)), None)
-        words = MessageContent(edition.issue_id, edition.language, edition.subject, edition.html, edition.text)
-        _cache[key] = compile_template(words, newsletter, eight_bit=eight_bit, stuffed=stuffed)
+        content = MessageContent(edition.issue_id, edition.language, edition.subject, edition.html, edition.text)
+        _cache[key] = compile_template(content, newsletter, eight_bit=eight_bit, stuffed=stuffed)
     return _cache[key]
 
 
 def compile_template(
-    words: MessageContent, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False
+    content: MessageContent, newsletter: Newsletter, *, eight_bit: bool = False, stuffed: bool = False
 ) -> MessageTemplate:
     """Encode everything that is the same for all readers. Raises slots.UnknownSlot.
 
     Bodies are 8bit if the route supports it and no line is too long, else quoted-printable with each slot on a separate
     line. With `stuffed`, messages are dot-stuffed, unless a reader's value decides where a line starts.
     """
-    bodies = (slots.split(_newlines(words.text)), slots.split(_newlines(words.html)))
+    bodies = (slots.split(_newlines(content.text)), slots.split(_newlines(content.html)))
     quoted = not eight_bit or any(segments.longest_line_length(body) > segments.MAX_LINE_LENGTH for body in bodies)
-    headers = _headers(words, newsletter)
+    headers = _headers(content, newsletter)
     chain = segments.SegmentBuilder()
-    _write_headers(chain, words, newsletter, headers)
-    segments.write_bodies(chain, bodies, quoted=quoted, language=words.language)
+    _write_headers(chain, content, newsletter, headers)
+    segments.write_bodies(chain, bodies, quoted=quoted, language=content.language)
     stuffed = stuffed and segments.can_dot_stuff(chain)
     if stuffed:
         segments.dot_stuff(chain)
     return MessageTemplate(
-        words=words,
+        content=content,
         newsletter=newsletter,
         domain=header_fields.domain_of(newsletter.from_email),
         sender=header_fields.ascii_address(newsletter.from_email),
         inbound=settings.INBOUND_DOMAIN,
         zone=newsletter.zone,
-        title=header_fields.clean(newsletter.title_in(words.language)),
+        title=header_fields.clean(newsletter.title_in(content.language)),
         brand=header_fields.clean(newsletter.brand),
         headers=headers,
         pattern=tuple(part for piece in chain.pieces for part in (piece, b""))[:-1],
@@ -163,7 +163,7 @@ def compile_template(
         at_start=segments.line_start_names(chain),
         quoted=quoted,
         stuffed=stuffed,
-        shared_hit=tokens.make_hit(words.issue, 0),
+        shared_hit=tokens.make_hit(content.issue, 0),
         bodies=bodies,
     )
 
@@ -172,7 +172,7 @@ def _newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _headers(words: MessageContent, newsletter: Newsletter) -> tuple[tuple[str, slots.Segments], ...]:
+def _headers(content: MessageContent, newsletter: Newsletter) -> tuple[tuple[str, slots.Segments], ...]:
     contact = header_fields.ascii_address(newsletter.reply_to or newsletter.from_email)
     headers = [
         ("List-Id", list_id(newsletter)),
@@ -186,7 +186,7 @@ def _headers(words: MessageContent, newsletter: Newsletter) -> tuple[tuple[str, 
         headers.append(("List-Subscribe", f"<{settings.SITE_URL}/subscribe/>"))
     if newsletter.archive_is_public:
         headers.append(("List-Archive", f"<{settings.SITE_URL}/archive/>"))
-    headers += [("Precedence", "bulk"), ("Feedback-ID", feedback_id(words, newsletter))]
+    headers += [("Precedence", "bulk"), ("Feedback-ID", feedback_id(content, newsletter))]
     return tuple((name, slots.split(value)) for name, value in headers)
 
 
@@ -206,15 +206,15 @@ def list_id(newsletter: Newsletter) -> str:
     return named if len(named) + len("List-Id: ") <= 255 else bare
 
 
-def feedback_id(words: MessageContent, newsletter: Newsletter) -> str:
+def feedback_id(content: MessageContent, newsletter: Newsletter) -> str:
     """Return campaign:newsletter:kind:sender for Gmail. The sender part is 5 to 15 characters and never changes (S-22)."""
     host = re.sub(r"[^a-z0-9]", "", settings.SITE_HOST.lower().removeprefix("www.").removeprefix("newsletter."))
-    return f"{words.issue}:{re.sub('[^a-z0-9-]', '-', newsletter.slug)[:40]}:issue:{(host + 'warta')[:15] if len(host) < 5 else host[:15]}"
+    return f"{content.issue}:{re.sub('[^a-z0-9-]', '-', newsletter.slug)[:40]}:issue:{(host + 'warta')[:15] if len(host) < 5 else host[:15]}"
 
 
 def _write_headers(
     chain: segments.SegmentBuilder,
-    words: MessageContent,
+    content: MessageContent,
     newsletter: Newsletter,
     headers: Iterable[tuple[str, slots.Segments]],
 ) -> None:
@@ -222,38 +222,38 @@ def _write_headers(
     chain.slot("to")
     if newsletter.reply_to:
         chain.add(f"\r\nReply-To: {header_fields.ascii_address(newsletter.reply_to)}")
-    chain.add(f"\r\nSubject: {header_fields.unstructured(words.subject, taken=9)}\r\nDate: ")
+    chain.add(f"\r\nSubject: {header_fields.unstructured(content.subject, taken=9)}\r\nDate: ")
     chain.slot("date")
     chain.add("\r\nMessage-ID: ")
     chain.slot("message_id")
     for name, value in headers:
         chain.add(f"\r\n{name}: ")
         chain.segments(value)
-    chain.add(f"\r\nContent-Language: {words.language}\r\nMIME-Version: 1.0\r\n")
+    chain.add(f"\r\nContent-Language: {content.language}\r\nMIME-Version: 1.0\r\n")
 
 
 # --- fill for each reader --------------------------------------------------------------------------------------------
 
 
 def render(
-    mail: MessageTemplate, reader: Recipient, *, now: datetime, own: tokens.SubscriberTokens | None = None
+    mail: MessageTemplate, reader: Recipient, *, now: datetime, reader_tokens: tokens.SubscriberTokens | None = None
 ) -> RenderedMessage:
     """Return one reader's message. Raises header_fields.Unsendable.
 
-    `own` holds the reader's tokens from `tokens.make_for_subscribers`. Making them for a whole claim at once is cheaper.
+    `reader_tokens` come from `tokens.make_for_subscribers`, where making them for a whole claim at once is cheaper.
     """
     recipient = header_fields.ascii_address(reader.email)
-    issue = mail.words.issue
-    own = own or tokens.make_for_subscribers(issue, [reader.id])[reader.id]
+    issue = mail.content.issue
+    reader_tokens = reader_tokens or tokens.make_for_subscribers(issue, [reader.id])[reader.id]
     message_id = tokens.message_id(issue, reader.id, mail.domain)
     why_plain, why_html = _encode_reason(subscription_reason(mail, reader), mail.quoted)
     values = {
         "to": header_fields.name_addr(reader.name, recipient, taken=4).encode(),
         "date": date_header(now),
         "message_id": message_id.encode(),
-        "u": own.unsubscribe.encode(),
-        "p": own.preferences.encode(),
-        "hit": (own.hit if _may_track(mail, reader) else mail.shared_hit).encode(),
+        "u": reader_tokens.unsubscribe.encode(),
+        "p": reader_tokens.preferences.encode(),
+        "hit": (reader_tokens.hit if _may_track(mail, reader) else mail.shared_hit).encode(),
         "why_plain": why_plain,
         "why_html": why_html,
     }
@@ -264,7 +264,7 @@ def render(
             values[name + segments.LINE_START_SUFFIX] = segments.dot_stuff_value(values[name])
     parts = list(mail.pattern)
     parts[1::2] = mail.values_of(values)
-    sender = f"bounce+{own.event}@{mail.inbound}" if mail.inbound else mail.sender
+    sender = f"bounce+{reader_tokens.event}@{mail.inbound}" if mail.inbound else mail.sender
     return RenderedMessage(sender, recipient, message_id, b"".join(parts), mail.stuffed)
 
 
@@ -299,7 +299,7 @@ def build_email(mail: MessageTemplate, reader: Recipient) -> EmailMultiAlternati
     recipient = header_fields.ascii_address(reader.email)
     why_text, why_html = subscription_reason(mail, reader)
     values = {
-        "u": tokens.make_unsubscribe(reader.id, mail.words.issue),
+        "u": tokens.make_unsubscribe(reader.id, mail.content.issue),
         "p": tokens.make_preferences(reader.id),
         "hit": hit_token(mail, reader),
     }
@@ -307,10 +307,10 @@ def build_email(mail: MessageTemplate, reader: Recipient) -> EmailMultiAlternati
     by_body = ({"why": why_text, "name": name}, {"why": why_html, "name": escape(name)})
     text, html = (slots.fill(body, {**values, **extra}) for body, extra in zip(mail.bodies, by_body, strict=True))
     headers = {name: slots.fill(value, values).replace("\r\n", "") for name, value in mail.headers}
-    headers["Message-ID"] = tokens.message_id(mail.words.issue, reader.id, mail.domain)
+    headers["Message-ID"] = tokens.message_id(mail.content.issue, reader.id, mail.domain)
     newsletter = mail.newsletter
     message = EmailMultiAlternatives(
-        subject=header_fields.clean(mail.words.subject),
+        subject=header_fields.clean(mail.content.subject),
         body=text,
         from_email=_display_address(newsletter.from_name, newsletter.from_email),
         to=[_display_address(reader.name, recipient)],
@@ -318,7 +318,7 @@ def build_email(mail: MessageTemplate, reader: Recipient) -> EmailMultiAlternati
         headers=headers,
     )
     message.attach_alternative(html, "text/html")
-    message.metadata = {"warta": tokens.make_event_token(mail.words.issue, reader.id)}  # type: ignore[attr-defined]
+    message.metadata = {"warta": tokens.make_event_token(mail.content.issue, reader.id)}  # type: ignore[attr-defined]
     return message
 
 
@@ -329,13 +329,13 @@ def _display_address(name: str, email: str) -> str:
 def envelope_sender(mail: MessageTemplate, reader: Recipient) -> str:
     """Return the envelope sender: a VERP address with a token if INBOUND_DOMAIN receives mail, else the sender's."""
     if mail.inbound:
-        return f"bounce+{tokens.make_event_token(mail.words.issue, reader.id)}@{mail.inbound}"
+        return f"bounce+{tokens.make_event_token(mail.content.issue, reader.id)}@{mail.inbound}"
     return mail.sender
 
 
 def hit_token(mail: MessageTemplate, reader: Recipient) -> str:
     """Return the reader's hit token with individual tracking and consent, else the token that all readers share."""
-    return tokens.make_hit(mail.words.issue, reader.id) if _may_track(mail, reader) else mail.shared_hit
+    return tokens.make_hit(mail.content.issue, reader.id) if _may_track(mail, reader) else mail.shared_hit
 
 
 def _may_track(mail: MessageTemplate, reader: Recipient) -> bool:
@@ -370,7 +370,7 @@ def subscription_reason(mail: MessageTemplate, reader: Recipient) -> tuple[str, 
     """Return the sentence on why the reader gets this mail and since when, as text and as HTML."""
     since = reader.confirmed_at.astimezone(mail.zone).date().isoformat() if reader.confirmed_at else ""
     return _reason(
-        mail.words.language,
+        mail.content.language,
         mail.title,
         mail.brand,
         reader.legal_basis,

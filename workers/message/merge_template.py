@@ -52,38 +52,40 @@ def compile_template(mail: builder.MessageTemplate, route: MergeRoute, *, mark: 
         from_name=escape_placeholders(header_fields.clean(newsletter.from_name), syntax),
         from_email=header_fields.ascii_address(newsletter.from_email),
         reply_to=header_fields.ascii_address(newsletter.reply_to) if newsletter.reply_to else "",
-        subject=escape_placeholders(header_fields.clean(mail.words.subject), syntax),
+        subject=escape_placeholders(header_fields.clean(mail.content.subject), syntax),
         text=text,
         html=html,
         headers={name: _line(value.static[0]) for name, value in mail.headers if not value.slots},
         mark=mark,
     )
-    own = tuple((name, value) for name, value in mail.headers if value.slots)
-    return MergeTemplate(mail, syntax, mailing, keys, own, route.keeps_message_ids)
+    reader_headers = tuple((name, value) for name, value in mail.headers if value.slots)
+    return MergeTemplate(mail, syntax, mailing, keys, reader_headers, route.keeps_message_ids)
 
 
-def build_recipient(plan: MergeTemplate, reader: builder.Recipient, own: tokens.SubscriberTokens) -> MergeRecipient:
+def build_recipient(
+    template: MergeTemplate, reader: builder.Recipient, reader_tokens: tokens.SubscriberTokens
+) -> MergeRecipient:
     """Return one reader's address, values and headers. Raises header_fields.Unsendable."""
-    mail, syntax, keys = plan.mail, plan.syntax, plan.keys
+    mail, syntax, keys = template.mail, template.syntax, template.keys
     why_plain, why_html = builder.subscription_reason(mail, reader)
     values = {
-        "u": own.unsubscribe,
-        "p": own.preferences,
+        "u": reader_tokens.unsubscribe,
+        "p": reader_tokens.preferences,
         "why_plain": _escape_placeholders_cached(why_plain, syntax, PLAIN),
         "why_html": _escape_placeholders_cached(why_html, syntax, HTML),
     }
     if "hit" in keys:
         values["hit"] = builder.hit_token(mail, reader)
     if mail.fields:
-        values |= _fields(plan, builder.greeting_name(reader))
+        values |= _fields(template, builder.greeting_name(reader))
     name = header_fields.clean(reader.name) if reader.name else ""
     return MergeRecipient(
         recipient=header_fields.ascii_address(reader.email),
         name=escape_placeholders(name, syntax) if name else "",
-        message_id=tokens.message_id(mail.words.issue, reader.id, mail.domain) if plan.keeps_message_ids else "",
-        token=own.event,
+        message_id=tokens.message_id(mail.content.issue, reader.id, mail.domain) if template.keeps_message_ids else "",
+        token=reader_tokens.event,
         values={place: values[key] for key, place in keys.items()},
-        headers={header: _line(slots.fill(value, values)) for header, value in plan.headers},
+        headers={header: _line(slots.fill(value, values)) for header, value in template.headers},
     )
 
 
@@ -99,7 +101,7 @@ _escape_placeholders_cached = lru_cache(maxsize=4096)(escape_placeholders)
 
 def _placeholder_names(mail: builder.MessageTemplate, shared: Mapping[str, str]) -> dict[str, str]:
     """Return short placeholder names that the author of an article or a name cannot guess."""
-    secret = hashlib.sha256(tokens.make_event_token(mail.words.issue, 0).encode()).hexdigest()[:8]
+    secret = hashlib.sha256(tokens.make_event_token(mail.content.issue, 0).encode()).hexdigest()[:8]
     keys: dict[str, None] = {}
     for body, kind in zip(mail.bodies, (PLAIN, HTML), strict=True):
         keys |= {_value_key(slot, kind): None for slot in body.slots if slot not in shared}
@@ -117,13 +119,13 @@ def _join(body: slots.Segments, kind: str, values: Mapping[str, str], syntax: Me
     return "".join(pieces)
 
 
-def _fields(plan: MergeTemplate, name: str) -> dict[str, str]:
+def _fields(template: MergeTemplate, name: str) -> dict[str, str]:
     """Return the reader's value of each merge field, or its fallback."""
     values = {}
-    for key in plan.mail.fields:
+    for key in template.mail.fields:
         field, _mark, kind = key.rpartition("_")
         text = (escape(name) if kind == HTML else name) or _fallback(field)
-        values[key] = escape_placeholders(text, plan.syntax, kind)
+        values[key] = escape_placeholders(text, template.syntax, kind)
     return values
 
 

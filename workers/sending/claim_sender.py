@@ -143,15 +143,15 @@ class ClaimSender:
             return None
 
     def _build_message(self, route: routes.MailRoute, reader: int) -> routes.OutgoingMessage:
-        person = self._readers[reader]
+        recipient_row = self._readers[reader]
         if route.capabilities.takes == "message":
-            message = builder.build_email(self._mail, person)
-            recipient = header_fields.ascii_address(person.email)
+            message = builder.build_email(self._mail, recipient_row)
+            recipient = header_fields.ascii_address(recipient_row.email)
             message_id = str(message.extra_headers["Message-ID"])
             return routes.OutgoingMessage(
-                builder.envelope_sender(self._mail, person), recipient, message_id, message=message
+                builder.envelope_sender(self._mail, recipient_row), recipient, message_id, message=message
             )
-        rendered = builder.render(self._mail, person, now=timezone.now(), own=self._tokens[reader])
+        rendered = builder.render(self._mail, recipient_row, now=timezone.now(), reader_tokens=self._tokens[reader])
         return routes.OutgoingMessage(
             rendered.sender, rendered.recipient, rendered.message_id, rendered.data, stuffed=rendered.stuffed
         )
@@ -228,30 +228,34 @@ class ClaimSender:
     def _send_by_merge(self, route: MergeRoute) -> None:
         """Make calls of the size that the route wants now. Readers that a call left out come first in the next call."""
         mark = look_ups.make_mark(self.claim.batch, self.claim.attempt)
-        plan = merge_template.compile_template(self._mail, route, mark=mark)
+        template = merge_template.compile_template(self._mail, route, mark=mark)
         most, waiting = route.most_at_once, deque(enumerate(self.claim.ids))
         while waiting and self._wait_for_turn(waiting[0][0]):
-            chosen = [waiting.popleft() for _ in range(min(route.at_once, most, len(waiting)))]
-            left_out = self._call(route, plan, chosen)
-            if len(left_out) == len(chosen) == 1:
+            next_readers = [waiting.popleft() for _ in range(min(route.at_once, most, len(waiting)))]
+            left_out = self._call(route, template, next_readers)
+            if len(left_out) == len(next_readers) == 1:
                 raise routes.RouteUnavailable("The provider takes not even one reader a call.")
             waiting.extendleft(reversed(left_out))
             if self._should_stop:
                 break
 
     def _call(
-        self, route: MergeRoute, plan: merge_template.MergeTemplate, chosen: Sequence[tuple[int, int]]
+        self, route: MergeRoute, template: merge_template.MergeTemplate, next_readers: Sequence[tuple[int, int]]
     ) -> list[tuple[int, int]]:
         """Make one call. Return the readers that the provider left out; they certainly received nothing."""
-        self._excluded |= audience.no_longer_allowed(reader for _place, reader in chosen)
+        self._excluded |= audience.no_longer_allowed(reader for _place, reader in next_readers)
         parts = []
-        for place, reader in chosen:
+        for place, reader in next_readers:
             if reader in self._excluded:
                 self._write(place, ledger.LedgerEntry(reader, Outcome.SKIPPED, self._excluded[reader]))
                 continue
             try:
                 parts.append(
-                    (place, reader, merge_template.build_recipient(plan, self._readers[reader], self._tokens[reader]))
+                    (
+                        place,
+                        reader,
+                        merge_template.build_recipient(template, self._readers[reader], self._tokens[reader]),
+                    )
                 )
             except header_fields.Unsendable as error:
                 self._write(place, ledger.LedgerEntry(reader, Outcome.REFUSED, "5.1.3", str(error)))
@@ -260,7 +264,7 @@ class ClaimSender:
         # An exception other than these three, such as a timeout, leaves all readers of the call uncertain.
         self.has_in_flight = True
         try:
-            results = route.send_many(plan.mailing, [part for *_who, part in parts], deadline=self.claim.deadline)
+            results = route.send_many(template.mailing, [part for *_who, part in parts], deadline=self.claim.deadline)
         except (routes.RouteUnavailable, routes.AccountRefused, routes.DeadlineExceeded):
             self.has_in_flight = False
             raise

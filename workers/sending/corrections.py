@@ -111,7 +111,7 @@ class CorrectionRequest:
     url: str = ""
     is_shown: bool = True
     tells_next: bool = False
-    circle: RecipientGroup | None = None
+    group: RecipientGroup | None = None
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,8 @@ def apply(issue: Issue, request: CorrectionRequest, *, editor: Editor | None, no
             add_to_next_issue(note, editor=editor, now=now) if request.tells_next else (None, False)
         )
         draft = (
-            corrections.create_mail_draft(note, request.circle.audience, editor=editor, now=now)
-            if request.circle
+            corrections.create_mail_draft(note, request.group.audience, editor=editor, now=now)
+            if request.group
             else None
         )
     return CorrectionResult(note, draft, next_issue, has_lapsed)

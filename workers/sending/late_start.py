@@ -24,15 +24,15 @@ MIN_CLOCK_JUMP = timedelta(minutes=5)
 class ClockWatch:
     """Compares the wall clock with a steady clock, within one process."""
 
-    seen: tuple[datetime, float] | None = None
+    last_reading: tuple[datetime, float] | None = None
 
     def jumped_from(self, *, now: datetime, tick: float) -> datetime | None:
         """Return the time that the wall clock should show at `now` if it jumped ahead since the last call; else None.
 
         `tick` is boottime in seconds: setting the wall clock does not change it, and time in suspend counts.
         """
-        last_time, last_tick = self.seen or (now, tick)
-        self.seen = (now, tick)
+        last_time, last_tick = self.last_reading or (now, tick)
+        self.last_reading = (now, tick)
         expected = last_time + timedelta(seconds=tick - last_tick)
         return expected if now - expected > MIN_CLOCK_JUMP else None
 

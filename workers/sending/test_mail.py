@@ -130,7 +130,7 @@ def _send_one(
 def _send_to(
     mail: builder.MessageTemplate, reader: builder.Recipient, route: routes.MailRoute, *, deadline: float, now: datetime
 ) -> MailTestResult:
-    email, language = reader.email, mail.words.language
+    email, language = reader.email, mail.content.language
     if not recipient_allowlist.is_allowed(email):
         return MailTestResult(
             email, language, False, detail=_("This installation sends only to the addresses in MAIL_ONLY_TO.")

@@ -1,4 +1,4 @@
-"""An issue that was sent follows to readers who did not get it, and to nobody who has it or may have it."""
+"""Sending a sent issue to readers who missed it, and to no reader who received it or may have."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GOT, UNSURE, SAID_NO, PUT_OFF, WAS_AWAY = range(5)
 
 
 def sent_issue(**fields):
-    """Five readers: one has it, one may have it, one was refused, one put off until we gave up, one was away."""
+    """An issue with five readers: accepted, uncertain, refused, deferred until the last retry, and skipped."""
     issue, people = make_sending_issue(readers=5, **fields)
     batch = Batch.objects.get(issue=issue)
     for place, outcome, more in (
@@ -50,7 +50,7 @@ def follow(issue, *kinds, editor=None):
 
 
 def run_out(issue):
-    """What the ticks and a worker do until nothing is left."""
+    """Do what ticks and a worker do until nothing is left to send."""
     lifecycle.recover(now=LATER)
     lifecycle.send(issue.pk)
     lifecycle.recover(now=LATER + timedelta(seconds=1))
@@ -189,7 +189,7 @@ def test_an_issue_for_a_part_of_the_readers_follows_within_that_part_only():
     assert ledger.count_missed(issue).late == 0
 
 
-# --- whom a correction can be addressed to -----------------------------------------------------------------------------
+# --- recipients of a correction ----------------------------------------------------------------------------------------
 
 
 def receivers(issue, **audience_):
@@ -266,7 +266,7 @@ TURN = "SELECT 'the turn'"
 
 @pytest.fixture
 def _seen_turn(monkeypatch):
-    """Taking a turn is a statement to be seen on any database."""
+    """Make the advisory lock a visible statement on any database."""
 
     def take(_function, _issue):
         with connection.cursor() as cursor:
@@ -276,7 +276,7 @@ def _seen_turn(monkeypatch):
 
 
 def order_of(told):
-    """Statements that lock, and turns, in order."""
+    """Return the locking statements and advisory locks in order."""
     words = [query["sql"] for query in told]
     return ["turn" if sql == TURN else "lock" for sql in words if sql == TURN or LOCKS.search(sql)]
 

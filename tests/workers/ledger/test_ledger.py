@@ -1,4 +1,4 @@
-"""The ledger: who is planned, who holds what, what was recorded; and that it adds up at every moment."""
+"""The ledger: plan, claims and records; and that the counts are consistent at every moment."""
 
 from __future__ import annotations
 

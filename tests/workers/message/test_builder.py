@@ -1,4 +1,4 @@
-"""The bytes that leave: headers by the standards, bodies as written, whatever readers and editors type."""
+"""The bytes of messages: standard headers and unchanged bodies for any input of readers and editors."""
 
 from __future__ import annotations
 
@@ -350,7 +350,7 @@ lines = st.lists(
 
 
 def unstuffed(data: bytes) -> bytes:
-    """As a mail server reads it (RFC 5321 section 4.5.2)."""
+    """Undo dot-stuffing, as a mail server does (RFC 5321 section 4.5.2)."""
     assert data.endswith(b"\r\n.\r\n")
     lines = data[:-3].split(b"\r\n")
     assert b"." not in lines

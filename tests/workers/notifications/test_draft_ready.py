@@ -1,4 +1,4 @@
-"""Drafts made at their time, and the mails that say so."""
+"""Drafts prepared at their time, and the alerts about them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def newsletter():
 
 @pytest.fixture
 def monday(now):
-    """Monday 30 November 2026, 09:00 in Jakarta: when the draft for Tuesday is made."""
+    """Monday 30 November 2026, 09:00 in Jakarta: the time at which the draft for Tuesday is prepared."""
     return now.replace(day=30, hour=2)
 
 
 def add_articles(newsletter, count, *, monday, english=0):
-    """The first `english` of them have a version in English."""
+    """Add articles; the first `english` of them have an English version."""
     for number in range(1, count + 1):
         fields = {"source": newsletter.sources.get(), "published_at": monday - timedelta(hours=number)}
         urls = {code: f"https://kabarlintas.example/{code}/{number}" for code in ("id", "en")}
@@ -49,7 +49,7 @@ def add_articles(newsletter, count, *, monday, english=0):
 
 
 def caught():
-    """Caught mails by the address they went to: (subject, text in one line)."""
+    """Return caught mails by recipient: (subject, text in one line)."""
     opened = [routes.mailbox.open_message(message.name) for message in routes.mailbox.messages()]
     mails = [(message_from_bytes(one.source, policy=policy.default), one.text) for one in opened]
     return {str(mail["To"]): (str(mail["Subject"]), " ".join(text.split())) for mail, text in mails}

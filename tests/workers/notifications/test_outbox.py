@@ -1,4 +1,4 @@
-"""Single mails: what they say, how they look, and that nobody gets one twice."""
+"""Notices: texts, layout, and that no recipient gets one twice."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def ask(form, *, email="siti@pembaca.example", language="id", now=NOW):
 
 
 def caught(place=0):
-    """A caught mail: (message as parsed, text, HTML)."""
+    """Return a caught mail: (parsed message, text, HTML)."""
     opened = routes.mailbox.open_message(routes.mailbox.messages()[place].name)
     return message_from_bytes(opened.source, policy=policy.default), opened.text, opened.html
 
 
 class Failing:
-    """A route that answers as told, and counts how often it was asked."""
+    """A route that returns the given answers and counts the calls."""
 
     def __init__(self, *answers):
         self.answers, self.asked = list(answers), 0
@@ -199,7 +199,7 @@ def test_an_alert_names_the_issue(newsletter):
     message, text, _html = caught()
     assert f"/studio/issues/{issue.pk}/held-back/" in text
     assert message["Subject"] == "Unusually many bounces or complaints: Weekly summary, issue 1"
-    assert "held back" in text
+    assert "have not changed any subscription yet" in text
 
 
 def test_a_notice_is_sent_once(form):

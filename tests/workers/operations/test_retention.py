@@ -1,4 +1,4 @@
-"""C-09: what need not be kept goes, what proves something stays."""
+"""C-09: data is deleted after its period; proof is kept."""
 
 from __future__ import annotations
 

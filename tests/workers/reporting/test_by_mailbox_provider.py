@@ -1,4 +1,4 @@
-"""The table by mail service: every reader stands in it once, wherever their mailbox is and whatever became of the mail."""
+"""Counts by mailbox provider: every reader is counted once, for any provider and outcome."""
 
 from __future__ import annotations
 

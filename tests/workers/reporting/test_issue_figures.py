@@ -1,4 +1,4 @@
-"""The figures of an issue: machines apart from people, clicks and not readers, and counters that are recounted."""
+"""The figures of an issue: machines separate from people, clicks instead of readers, and recounted counters."""
 
 from __future__ import annotations
 

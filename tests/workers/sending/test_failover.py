@@ -1,4 +1,4 @@
-"""Two routes: when the first one dies in mid-issue, the other one takes the rest, and nobody gets two."""
+"""Two routes: if the first fails during an issue, the second sends the rest, and no reader gets two messages."""
 
 from __future__ import annotations
 

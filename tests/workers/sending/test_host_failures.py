@@ -1,6 +1,6 @@
-"""What may go wrong on a host in mid-send: its disk, its clock, its database, a restart; and readers who leave meanwhile.
+"""Failures of a host during a send: disk, clock, database, restart; and readers who unsubscribe meanwhile.
 
-Senders that die are in test_crash.py, a broker that loses everything in journeys/test_a_lost_broker.py.
+Killed senders are tested in tests/processes/test_killed_senders.py, a lost broker in tests/processes/test_lost_broker.py.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from workers.crash_test import counting_server as counting
 from workers.models import Batch, BatchStatus
 from workers.sending import claim_sender, lifecycle
 
-# --- readers who leave -----------------------------------------------------------------------------------------------
+# --- unsubscribing during a send -------------------------------------------------------------------------------------
 
 
 @contextmanager
 def counted_site(folder, *, readers):
-    """A site whose mail goes to a fast server in a process of its own, which stands still when told to."""
+    """A site that sends to a fast mail server in another process, which pauses on request."""
     with throwaway_database(os.environ.get("DATABASE_URL", "")) as url, counting.start() as ports:
         environment = environment_for(folder, 8000, url) | {"MAIL_URL": f"smtp://127.0.0.1:{ports.mail}?tls=off"}
         environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
@@ -47,7 +47,7 @@ def counted_site(folder, *, readers):
 
 @pytest.mark.processes
 def test_s17_reader_2999_of_3000_leaves_in_mid_send_and_gets_nothing(tmp_path):
-    """And so does one whose batch is in a sender's hands at that moment, a few messages before its turn."""
+    """Also a reader whose batch is claimed at that moment, a few messages before the reader."""
     readers, here_now, soon, later = 3_000, 1_200, "n1490@p.example", "n2998@p.example"
     with counted_site(tmp_path, readers=readers) as (here, orders):
         orders.pause_at({here_now: "after"})
@@ -70,14 +70,14 @@ def test_s17_reader_2999_of_3000_leaves_in_mid_send_and_gets_nothing(tmp_path):
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """One site for several tests: making its database takes longer than they do."""
+    """One site for several tests: creating its database takes longer than the tests."""
     with site(tmp_path_factory.mktemp("site"), readers=1) as made:
         yield made
 
 
 @pytest.fixture
 def here(shared):
-    """The shared site with a new issue for forty readers, and nothing received yet."""
+    """The shared site with a new issue for forty readers and an empty mail server."""
     shared.first = getattr(shared, "first", 0) + 1000
     shared.issue = shared.run("prepare", "40", str(shared.first))
     shared.sink.received.clear()
@@ -102,7 +102,7 @@ def test_a_burst_of_wake_ups_for_a_single_batch_sends_it_once(here):
 
 @pytest.mark.processes
 def test_after_a_restart_of_the_host_the_unanswered_are_named_and_nobody_gets_two(here):
-    """Answers may have been lost with the page cache, so the spool is not believed to be whole."""
+    """Answers may have been lost with the page cache, so the spool counts as incomplete."""
     victim = {}
 
     def pull_the_plug(_data):
@@ -153,7 +153,7 @@ def test_a_database_connection_cut_in_mid_claim_loses_and_doubles_nobody(here):
 
 @pytest.fixture
 def small_disk(tmp_path, settings):
-    """A spool folder on a file system of 64 KiB of its own."""
+    """A spool folder on a separate file system of 64 KiB."""
     folder = tmp_path / "small"
     folder.mkdir()
     done = subprocess.run(
@@ -169,7 +169,7 @@ def small_disk(tmp_path, settings):
 
 
 def fill(folder):
-    """Take all the room there is."""
+    """Fill the file system."""
     with (folder / "fill").open("wb", buffering=0) as file:
         try:
             while True:
@@ -226,7 +226,7 @@ def test_a_disk_that_fills_up_in_mid_send_stops_at_once_and_names_the_one_under_
 
 @pytest.mark.django_db
 def test_a_disk_that_fills_up_during_calls_of_a_merge_provider_doubles_nobody(small_disk, settings):
-    """Whole calls were taken and only a part of the answers fits on the disk: the rest of them is named."""
+    """The provider accepted whole calls, but only some answers fit on the disk: the other readers become uncertain."""
     with providers.mailgun() as api:
         settings.MAIL_ROUTES = [providers.mailgun_url(api, "&batch=10")]
         issue, people = make_sending_issue(readers=300, languages=["en"])
@@ -259,7 +259,7 @@ def test_a_disk_that_fills_up_during_calls_of_a_merge_provider_doubles_nobody(sm
 @pytest.mark.django_db
 @pytest.mark.parametrize("jump", [timedelta(hours=2), timedelta(hours=-2)], ids=["ahead", "back"])
 def test_a_clock_that_jumps_in_mid_send_doubles_nobody_and_leaves_the_issue_sent(sink, monkeypatch, jump):
-    """Leases are over too early for it; whoever holds the spool is left alone, and sends no more once it knows."""
+    """Leases expire too early by that clock. The holder of a spool is not settled, and stops when it notices."""
     monkeypatch.setattr(claim_sender, "RECHECK_INTERVAL_S", 0.0)
     issue, _people = make_sending_issue(readers=10)
     goes, real = ledger.sendable_scope, timezone.now
@@ -285,7 +285,7 @@ def test_a_clock_that_jumps_in_mid_send_doubles_nobody_and_leaves_the_issue_sent
 
 @pytest.mark.django_db
 def test_a_claim_given_away_before_its_spool_was_there_sends_nothing(sink, monkeypatch):
-    """A clock that jumps, or a machine that stalls, between the claim and the first line of its spool."""
+    """The clock jumps, or the host stalls, between the claim and the creation of its spool."""
     issue, _people = make_sending_issue(readers=4)
     make_spool = spool.SendSpool
 

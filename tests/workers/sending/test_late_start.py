@@ -1,4 +1,4 @@
-"""T-66: an issue begins once, at its time on the newsletter's clocks; hours late, or by a wrong clock, only if asked."""
+"""T-66: an issue begins once, at its time in the newsletter's zone. Hours late or after a clock jump it needs a decision."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def make_due(**fields):
 
 
 def look_at(issue, *, now):
-    """Its links were tried just now, so that nothing waits for that."""
+    """Store a fresh link check, so that the issue does not wait for one."""
     link_checker.store_results(issue, {"links": {}}, now=now)
 
 
@@ -108,7 +108,7 @@ def test_an_issue_paused_by_its_outcome_tells_who_may_send_but_not_if_an_editor_
 
 @pytest.fixture
 def held(client, monkeypatch):
-    """An issue that was held back, and a publisher who looks at it an hour later."""
+    """A held issue, and a publisher who opens it an hour later."""
     issue = make_due()
     lifecycle.begin_due(now=NOW + 4 * HOUR)
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + 5 * HOUR)
@@ -215,13 +215,13 @@ def test_t66_a_clock_that_jumps_back_begins_nothing_twice():
     assert AuditEntry.objects.filter(action="issue-begun").count() == 1
 
 
-# --- two schedulers --------------------------------------------------------------------------------------------------
+# --- two schedulers at once ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time")
 def test_t66_two_schedulers_at_once_begin_an_issue_once():
-    """Each in a thread with a database connection of its own, let go together, three issues one after another."""
+    """Two threads with separate database connections start at the same moment, for three issues in turn."""
     for _turn in range(3):
         issue, begun, together = make_due(), [], threading.Barrier(2)
 

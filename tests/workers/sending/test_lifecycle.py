@@ -1,4 +1,4 @@
-"""A whole send with real parts: claims, wire bytes, a mail server, the record; and what may go wrong in between."""
+"""A whole send with real parts: claims, message bytes, a mail server, the record; and failures in between."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def always_ask(monkeypatch):
-    """Ask before every message instead of every 250 ms, so that tests need no waiting."""
+    """Recheck before every message instead of every 250 ms, so that tests do not wait."""
     monkeypatch.setattr(claim_sender, "RECHECK_INTERVAL_S", 0.0)
 
 
-# --- a good day ------------------------------------------------------------------------------------------------------
+# --- without failures ------------------------------------------------------------------------------------------------
 
 
 def test_every_reader_gets_the_issue_once_and_the_record_says_so(sink):
@@ -196,7 +196,7 @@ def test_a_server_that_wants_less_gets_it_slower(sink):
     assert equation(issue)[2] == 1
 
 
-# --- no way out ------------------------------------------------------------------------------------------------------
+# --- no usable route -------------------------------------------------------------------------------------------------
 
 
 def test_nobody_is_lost_while_the_server_is_away(settings):
@@ -234,7 +234,7 @@ def test_a_provider_that_refuses_us_pauses_the_issue_in_words(sink):
     assert equation(issue) == (0, 0, 0, 0, 0, 3)
 
 
-# --- in mid-send -----------------------------------------------------------------------------------------------------
+# --- during a send ---------------------------------------------------------------------------------------------------
 
 
 def test_s17_who_leaves_in_mid_send_gets_nothing(sink, always_ask, monkeypatch):
@@ -390,7 +390,7 @@ def test_a_full_disk_sends_nothing(sink, monkeypatch):
     assert issue.status == IssueStatus.PAUSED
 
 
-# --- waking ----------------------------------------------------------------------------------------------------------
+# --- dispatch --------------------------------------------------------------------------------------------------------
 
 
 def test_wake_ups_are_shared_between_issues_and_never_more_than_free_slots(settings):
@@ -420,7 +420,7 @@ def test_a_paused_issue_wakes_nobody():
     assert lifecycle.dispatch(now=NOW) == []
 
 
-# --- beginning -------------------------------------------------------------------------------------------------------
+# --- begin -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_due_issue_is_frozen_checked_planned_and_sent():

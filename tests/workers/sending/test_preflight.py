@@ -1,4 +1,4 @@
-"""What must hold before an issue may begin."""
+"""Checks before an issue may begin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uncertain readers are settled by asking the provider, and nobody is sent to twice for it."""
+"""Uncertain messages are looked up at the provider, and no reader gets a second message because of it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def api(settings):
 
 
 def pass_time(issue, seconds):
-    """Recover as the tick does, every 15 seconds, from now on."""
+    """Call `recover` every 15 seconds of simulated time, as the tick does."""
     begun = timezone.now()
     return sum(lifecycle.recover(now=begun + timedelta(seconds=s)) for s in range(0, seconds + 1, 15))
 
@@ -200,7 +200,7 @@ def test_another_account_of_the_provider_is_never_asked_nor_sent_by(settings, mo
         url = one_by_one_url("resend", ours).replace("key@", "ours@")
         settings.MAIL_ROUTES = [url]
         issue, _people = make_sending_issue(readers=2)
-        Issue.objects.filter(pk=issue.pk).update(started_at=timezone.now())  # keys last for hours only
+        Issue.objects.filter(pk=issue.pk).update(started_at=timezone.now())  # idempotency keys expire after hours
         ours.answer = lambda _call: "cut"
         lifecycle.send(issue.pk)
         ours.answer = lambda _call: None

@@ -1,4 +1,4 @@
-"""The slow checks in a worker: one at a time, told by the checks, and an issue that waits for them or is held back."""
+"""Slow checks in a worker: one at a time, shown by the checks; a due issue waits for them or is held."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_no_network")]
 
 
 def due_issue(document: content.Document | None = None, **fields) -> Issue:
-    """An issue whose time has come, that nobody has looked at."""
+    """A due issue without a check."""
     newsletter = make_newsletter(languages=["id"], **fields)
     make_reader(newsletter)
     issue = issues.approve(
@@ -136,7 +136,7 @@ Subject: x
 
 @pytest.fixture
 def spamassassin(monkeypatch, tmp_path):
-    """A program that gives this report."""
+    """Install a program that prints this SpamAssassin report."""
     program = tmp_path / "spamassassin"
 
     def install(report: str) -> None:
@@ -241,7 +241,7 @@ def test_a_dead_site_stops_no_issue(monkeypatch):
 
 
 def told_issue() -> tuple[Issue, Article]:
-    """A due issue that tells an article."""
+    """A due issue with an article."""
     article = Article.objects.create(
         guid="1", url="https://kabarlintas.example/a", title="Autogate baru", language="id", looked_at=NOW
     )

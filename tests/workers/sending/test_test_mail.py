@@ -1,4 +1,4 @@
-"""Test mails: marked as such, made by the same render, to few people, and without a trace in figures."""
+"""Test mails: marked as tests, rendered like issues, to few addresses, and not counted in figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One slow mail service: its readers wait, in batches of their own, and all others get the issue at full speed."""
+"""One slow mailbox provider: its readers wait in separate batches, and all others get the issue at full speed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def make_issue_for(*emails: str, **fields):
 
 
 def mixed(count: int):
-    """Every second reader is with Gmail."""
+    """Give every second reader a Gmail address."""
     return [f"reader{number}@{'gmail.com' if number % 2 else 'p.example'}" for number in range(count)]
 
 
@@ -67,7 +67,7 @@ def slow(lane="gmail", *, now=NOW, rate=20.0, **fields):
 
 
 def planned(issue):
-    """Every planned reader as often as a batch holds them."""
+    """Return every planned reader, once per batch that contains the reader."""
     batches = Batch.objects.filter(issue=issue, is_retry=False)
     return Counter(reader for batch in batches for reader in ledger.unpack(batch.reader_ids))
 
@@ -79,7 +79,7 @@ def assert_each_is_planned_once(issue, people):
     assert told.audience == len(people)
 
 
-# --- at the claim ----------------------------------------------------------------------------------------------------
+# --- claims ----------------------------------------------------------------------------------------------------------
 
 
 def test_s46_a_slowed_service_waits_and_the_others_go_on(route):
@@ -220,12 +220,12 @@ def _queries_of_a_claim(issue) -> int:
     return len(queries)
 
 
-# --- a lane's own life -----------------------------------------------------------------------------------------------
+# --- growth and removal of a limit -----------------------------------------------------------------------------------
 
 
 def test_each_wish_after_a_hold_halves_the_rate_and_holds_twice_as_long(route):
     slow(rate=20)
-    slow(now=after(30), rate=20)  # an answer to what was under way already
+    slow(now=after(30), rate=20)  # an answer to a message that was in flight already
     assert (Lane.objects.get().rate, Lane.objects.get().held_until) == (10, after(60))
 
     slow(now=after(61), rate=10)
@@ -319,7 +319,7 @@ def test_an_answer_to_mail_from_slows_the_route_and_no_lane(sink):
     assert Route.objects.get().rate > 0
 
 
-# --- whatever happens, in whatever order -----------------------------------------------------------------------------
+# --- properties under any order of events ----------------------------------------------------------------------------
 
 SERVICES = ("gmail.com", "yahoo.co.id", "a.example", "b.example")
 MOVES = st.lists(

@@ -1,4 +1,4 @@
-"""Which mail service, which cause: the two tables that decide who waits and for how long."""
+"""Mailbox providers and failure reasons: the two tables that decide who waits and for how long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pace and breaker: how much may leave, by which route, and when nothing may."""
+"""Rate limit and circuit breaker of routes."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ def test_routes_that_left_mail_url_are_forgotten_and_new_limits_hold_at_once():
     assert [(row.name, row.rate) for row in Route.objects.all()] == [("smtp-1", 5)]
 
 
-# --- the bucket, whatever happens in whatever order ------------------------------------------------------------------
+# --- properties of the bucket under any order of events --------------------------------------------------------------
 
 STEPS = st.lists(
     st.tuples(
-        st.floats(0, 8),  # seconds until this worker comes
-        st.integers(1, 500),  # what it wants
-        st.floats(0, 1),  # the part of it that it can send
-        st.floats(-2, 2),  # how far its clock is off
+        st.floats(0, 8),  # seconds until this worker acquires
+        st.integers(1, 500),  # messages it wants
+        st.floats(0, 1),  # share of them that it sends
+        st.floats(-2, 2),  # error of its clock in seconds
     ),
     min_size=1,
     max_size=30,
@@ -130,7 +130,7 @@ def test_never_more_leaves_than_the_rate_and_one_advance_of_four_seconds(rate, s
         for end, _ in sent:
             if end >= start:
                 within = sum(used for moment, used in sent if start <= moment <= end)
-                # Two clocks that are up to two seconds off either way can count four seconds that have not passed.
+                # Two clocks with errors of up to two seconds either way can count four seconds that have not passed.
                 assert within <= rate * (end - start + 4) + max(1, rate * 4)
 
 
@@ -147,7 +147,7 @@ def test_with_one_clock_the_bound_is_exact_and_the_rate_is_reached(rate, waits):
         assert sent <= rate * elapsed + max(1, rate * 4) + 1e-6
 
     if all(wait <= 4 for wait in waits):
-        assert sent >= int(rate * 4)  # who comes often enough is never refused for good
+        assert sent >= int(rate * 4)  # a worker that retries often enough is never refused forever
 
 
 @given(owed=st.floats(0, 500), unused=st.integers(0, 1000))

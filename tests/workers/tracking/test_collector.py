@@ -1,4 +1,4 @@
-"""The application in front of Django: what is answered, what is written down, and where a link may lead."""
+"""The WSGI application in front of Django: answers, recorded hits and redirect targets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def from_django(environ, start_response):
 
 @pytest.fixture(autouse=True)
 def _one_transaction(monkeypatch):
-    """A test lives in one transaction, and dropping its connection would end that; Django's client does the same."""
+    """Keep the database connection: a test runs in one transaction. Django's test client does the same."""
     monkeypatch.setattr(collector, "close_old_connections", lambda: None)
 
 

@@ -1,4 +1,4 @@
-"""From the spool to the numbers: each hit once whatever dies, nobody without consent, machines apart from people."""
+"""Loading of hits: each hit once despite crashes, no reader without consent, machines separate from people."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def issue():
 
 @pytest.fixture
 def measured(issue):
-    """The same issue of a newsletter that measures readers who agree."""
+    """The same issue, of a newsletter with individual tracking by consent."""
     issue.newsletter.tracking = Tracking.INDIVIDUAL
     issue.newsletter.save()
     return issue

@@ -261,7 +261,7 @@ def _apply(request: HttpRequest, issue: Issue) -> HttpResponse:
         url=form.cleaned_data["url"],
         is_shown=form.cleaned_data["is_shown"] and _is_in_archive(issue),
         tells_next=form.cleaned_data["tells_next"],
-        circle=next((one for one in circles if one.key == form.cleaned_data["who"]), None),
+        group=next((one for one in circles if one.key == form.cleaned_data["who"]), None),
     )
     try:
         done = corrections.apply(issue, wish, editor=access.current_editor(request), now=now)
