@@ -29,11 +29,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from newsletter import content
+from newsletter.blocks import composing
+from newsletter.blocks.view import BlockView, EventTime
 from newsletter.formatting import format_time, zone_name
 from newsletter.issues import TEMPLATE_VERSION
 from newsletter.media import video_thumbnails
 from newsletter.models import Edition, Issue, Link, Newsletter, Tracking
-from newsletter.rendering import blocks, colours, mjml, plaintext, richtext, slots
+from newsletter.rendering import colours, mjml, richtext, slots
 from newsletter.rendering.links import LinkBook, NumberedLink
 
 __all__ = [
@@ -146,7 +148,7 @@ def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_h
     envelope = parsed.envelope(language, default)
     with translation.override(language):
         book = build_link_book(issue, language, tracked=tracked, first=first_link)
-        frame = blocks.Frame(
+        frame = composing.Frame(
             language=language,
             subject=richtext.clean_line(envelope.subject),
             preheader=richtext.clean_line(envelope.preheader),
@@ -155,8 +157,8 @@ def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_h
             thumbnail_url=thumbnail_url,
         )
         ready = build_block_views(parsed, language=language, default=default, book=book, issue=issue)
-        source = blocks.compose(ready, frame=frame, book=book, render=render_template)
-        text = plaintext.compose(ready, frame=frame, book=book, render=render_template)
+        source = composing.compose(ready, frame=frame, book=book, render=render_template)
+        text = composing.compose_text(ready, frame=frame, book=book, render=render_template)
     try:
         html = to_html(source)
     except mjml.MjmlError as refused:
@@ -166,16 +168,16 @@ def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_h
 
 def build_block_views(
     parsed: content.Document, *, language: str, default: str, book: LinkBook, issue: Issue
-) -> tuple[blocks.BlockView, ...]:
+) -> tuple[BlockView, ...]:
     """The blocks of the document as a reader of `language` sees them. Raises RenderError."""
     try:
-        return blocks.build_views(
+        return composing.build_views(
             content.shown_blocks(parsed, language, default),
             language=language,
             book=book,
             when=partial(event_time, issue),
         )
-    except blocks.InvalidBlock as wrong:
+    except composing.InvalidBlock as wrong:
         message = gettext_lazy("This text is too long or has too many tags. Paste it again as plain text.")
         raise RenderError(message, wrong.block) from wrong
 
@@ -289,23 +291,23 @@ def _cannot(error: mjml.MjmlError, issue: Issue) -> RenderError:
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-def event_time(issue: Issue, event: content.CalendarEvent, language: str) -> blocks.EventTime:
+def event_time(issue: Issue, event: content.CalendarEvent, language: str) -> EventTime:
     """Date and time of `event` in the active language and the newsletter's time zone, and the address of its .ics file."""
     starts_at, ends_at = (
         parse_local_time(issue.newsletter, event.starts_at),
         parse_local_time(issue.newsletter, event.ends_at),
     )
     if starts_at is None:
-        return blocks.EventTime()
+        return EventTime()
     url = calendar_url(issue, event.id, language)
     zone = zone_name(starts_at, issue.newsletter.zone)
     if ends_at is None or ends_at <= starts_at:
-        return blocks.EventTime(_day(starts_at), f"{_clock(starts_at)} {zone}", url)
+        return EventTime(_day(starts_at), f"{_clock(starts_at)} {zone}", url)
     if ends_at.date() == starts_at.date():
         values = {"start": _clock(starts_at), "end": _clock(ends_at), "zone": zone}
-        return blocks.EventTime(_day(starts_at), _("%(start)s to %(end)s %(zone)s") % values, url)
+        return EventTime(_day(starts_at), _("%(start)s to %(end)s %(zone)s") % values, url)
     first, last = (_("%(date)s, %(time)s") % {"date": _day(one), "time": _clock(one)} for one in (starts_at, ends_at))
-    return blocks.EventTime(_("%(start)s to %(end)s %(zone)s") % {"start": first, "end": last, "zone": zone}, "", url)
+    return EventTime(_("%(start)s to %(end)s %(zone)s") % {"start": first, "end": last, "zone": zone}, "", url)
 
 
 def parse_local_time(newsletter: Newsletter, clock: str) -> datetime | None:

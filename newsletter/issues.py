@@ -19,6 +19,7 @@ from django.db.models import F, Max
 from django.utils.translation import gettext as _
 
 from newsletter import content
+from newsletter.blocks import registry
 from newsletter.models import EDITABLE, Article, AuditEntry, Editor, Issue, IssueStatus, MediaFile, Newsletter, Revision
 
 logger = logging.getLogger(__name__)
@@ -288,8 +289,8 @@ def build_article_block(versions: dict[str, Article], newsletter: Newsletter, *,
     }
     seen = {language: snapshot_article(version) for language, version in versions.items() if language in words}
     block = kind(article=article.pk, words=words, seen=seen)
-    if isinstance(block, content.Lead):
-        block.picture = build_picture(article.image)
+    if registry.kind_of(block).shows_article_picture:
+        block.picture = build_picture(article.image)  # type: ignore[attr-defined]  # such kinds have the field
     return block
 
 

@@ -11,6 +11,8 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from newsletter import content, editions
+from newsletter.blocks import registry
+from newsletter.blocks.kind import CalendarEntry
 from newsletter.models import Issue
 from newsletter.rendering import links, richtext
 
@@ -38,14 +40,15 @@ def build_calendar(issue: Issue, block_id: str, language: str) -> str:
         block = editions.document(issue).block(block_id)
     except editions.RenderError:
         raise Http404 from None
-    if not isinstance(block, content.CalendarEvent):
+    read_entry = registry.kind_of(block).calendar_entry if block else None
+    shown = content.words_for(block, language, issue.newsletter.default_language) if block else None
+    if block is None or read_entry is None or shown is None:
         raise Http404
-    shown = content.words_for(block, language, issue.newsletter.default_language)
-    starts_at = editions.parse_local_time(issue.newsletter, block.starts_at)
-    if shown is None or starts_at is None or not isinstance(shown[0], content.CalendarEventWords):
+    entry, spoken = read_entry(block, shown[0]), shown[1]
+    starts_at = editions.parse_local_time(issue.newsletter, entry.starts_at)
+    ends_at = editions.parse_local_time(issue.newsletter, entry.ends_at)
+    if starts_at is None:
         raise Http404
-    words, spoken = shown[0], shown[1]
-    ends_at = editions.parse_local_time(issue.newsletter, block.ends_at)
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
@@ -57,8 +60,8 @@ def build_calendar(issue: Issue, block_id: str, language: str) -> str:
         f"DTSTAMP:{_utc(issue.edited_at)}",
         f"DTSTART:{_utc(starts_at)}",
         *([f"DTEND:{_utc(ends_at)}"] if ends_at and ends_at > starts_at else []),
-        f"SUMMARY;LANGUAGE={spoken}:{_escaped(richtext.clean_line(words.headline))}",
-        *_details(words),
+        f"SUMMARY;LANGUAGE={spoken}:{_escaped(richtext.clean_line(entry.headline))}",
+        *_details(entry),
         f"ORGANIZER;CN={_quoted(issue.newsletter.brand)}:mailto:{issue.newsletter.from_email}",
         "END:VEVENT",
         "END:VCALENDAR",
@@ -66,10 +69,10 @@ def build_calendar(issue: Issue, block_id: str, language: str) -> str:
     return "".join(f"{fold_line(line)}\r\n" for line in lines)
 
 
-def _details(words: content.CalendarEventWords) -> list[str]:
-    place, url = richtext.clean_line(words.place), links.percent_encode(words.url)
+def _details(entry: CalendarEntry) -> list[str]:
+    place, url = richtext.clean_line(entry.place), links.percent_encode(entry.url)
     try:
-        summary = richtext.to_text(richtext.parse(words.summary), lambda _url, _label: "")
+        summary = richtext.to_text(richtext.parse(entry.summary), lambda _url, _label: "")
     except richtext.TooComplex:
         summary = ""
     return [

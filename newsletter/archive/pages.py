@@ -9,13 +9,15 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 
 from newsletter import corrections, editions
+from newsletter.blocks import composing, registry
+from newsletter.blocks.view import BlockView
 from newsletter.models import AuditEntry, Issue, IssueStatus, Link
 from newsletter.models import Correction as Note
-from newsletter.rendering import blocks, richtext
+from newsletter.rendering import richtext
 from newsletter.rendering.links import LinkBook
 
 WORDS_PER_MINUTE = 200
-SECTION_KINDS = frozenset({"lead", "story", "text", "brief", "video"})
+SECTION_KINDS = frozenset(name for name, kind in registry.KINDS.items() if kind.is_section)
 """Block kinds that become a <section> if they have a heading. Other kinds are elements of their own."""
 
 
@@ -23,7 +25,7 @@ SECTION_KINDS = frozenset({"lead", "story", "text", "brief", "video"})
 class PageBlock:
     """A block of a page with its texts as HTML."""
 
-    view: blocks.BlockView
+    view: BlockView
     body: richtext.Markup
     picture_url: str
     note: str
@@ -82,11 +84,11 @@ def block_groups(issue: Issue, language: str) -> Iterator[tuple[str, tuple[PageB
     ready = editions.build_block_views(
         editions.document(issue), language=language, default=issue.newsletter.default_language, book=book, issue=issue
     )
-    for kind, together in blocks.group_views(ready):
+    for kind, together in composing.group_views(ready):
         yield kind, tuple(_shown(view, book) for view in together)
 
 
-def _shown(view: blocks.BlockView, book: LinkBook) -> PageBlock:
+def _shown(view: BlockView, book: LinkBook) -> PageBlock:
     def write(body: richtext.RichText) -> richtext.Markup:
         return richtext.to_html(
             body, lambda url, label: book.href(url, block=view.block, label=label), merge=richtext.fallback_only
@@ -94,9 +96,10 @@ def _shown(view: blocks.BlockView, book: LinkBook) -> PageBlock:
 
     picture = ""
     if view.picture:
-        picture = (editions.thumbnail_url if view.kind == "video" else editions.picture_url)(view.picture)
+        has_play_mark = registry.KINDS[view.kind].has_play_mark
+        picture = (editions.thumbnail_url if has_play_mark else editions.picture_url)(view.picture)
     note = editions.language_note(view.language) if view.is_foreign else ""
-    return PageBlock(view, write(view.body), picture, note, blocks.render_answers(view, write))
+    return PageBlock(view, write(view.body), picture, note, composing.render_answers(view, write))
 
 
 def _mended(issue: Issue, language: str) -> list[Link]:

@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 
 from newsletter import content, editions
 from newsletter.articles import article_changes
+from newsletter.blocks.findings import Defect, Severity
 from newsletter.checks import document_rules as documents
 from newsletter.checks import link_results, mail_rules, text_rules
-from newsletter.checks.findings import Defect, Severity
 from newsletter.models import Issue, Newsletter
 
 __all__ = [

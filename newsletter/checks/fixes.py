@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from newsletter import content
+from newsletter.blocks import registry
 from newsletter.checks import link_checker, mail_rules
 from newsletter.checks.text_rules import is_same_subject
 from newsletter.rendering import links, richtext
@@ -80,11 +81,9 @@ def _place(document: content.Document, block_id: str, language: str, facts: FixC
     own = block.words.get(language)
     if shown is not None:
         return FixTarget(block, shown[1], shown[0])
-    return FixTarget(block, language, own if own is not None else _empty(block))
-
-
-def _empty(block: Any) -> Any:
-    return content.ImageWords() if isinstance(block, content.Image) else None
+    if own is None and registry.kind_of(block).is_picture:
+        own = registry.kind_of(block).new_words()
+    return FixTarget(block, language, own)
 
 
 def _put(place: FixTarget, **fields: Any) -> None:
@@ -146,8 +145,8 @@ def _spoken(document: content.Document, language: str, facts: FixContext) -> str
 def _told(document: content.Document, language: str) -> Iterator[tuple[str, str]]:
     """Headline and summary of the stories, in plain words."""
     for block in document.blocks:
-        words = block.words.get(language)
-        if isinstance(words, content.StoryWords) and words.headline:
+        words = block.words.get(language) if isinstance(block, content.ArticleBlock) else None
+        if words is not None and words.headline:
             yield richtext.clean_line(words.headline), _plain(words.summary)
 
 
@@ -187,7 +186,7 @@ def _describe(document: content.Document, place: FixTarget, facts: FixContext, a
 
 
 def _unlink(document: content.Document, place: FixTarget, facts: FixContext, about: str) -> Fix | None:
-    if not isinstance(place.words, content.ImageWords) or not place.words.url:
+    if not registry.kind_of(place.block).is_picture or not getattr(place.words, "url", ""):
         return None
     return Fix(_("Take the link away"), lambda: _put(place, url=""))
 
@@ -232,7 +231,7 @@ def _generic(words: Any, language: str, facts: FixContext) -> Iterator[str]:
     for name in ("link_text", "label"):
         if is_generic_label(getattr(words, name, "")):
             yield _named(words.url, getattr(words, "headline", ""), language, facts)
-    for html in link_checker.rich_texts(words):
+    for html in words.rich_texts():
         for url, label in richtext.link_targets(_read(html)):
             if is_generic_label(label):
                 yield _named(url, "", language, facts)
@@ -272,8 +271,8 @@ def _sound_links(document: content.Document, place: FixTarget, facts: FixContext
     def apply() -> None:
         fields = {
             name: better[links.percent_encode(url)]
-            for name in ("url", "transcript_url")
-            if links.percent_encode(url := getattr(place.words, name, "")) in better
+            for name in place.words.LINK_FIELDS
+            if links.percent_encode(url := getattr(place.words, name)) in better
         }
         _put(place, **fields, **_rich_fields(place.words, _led(better)))
 
@@ -333,15 +332,7 @@ def _read(html: str) -> richtext.RichText:
 
 def _rich_fields(words: Any, change: Callable[[richtext.TextRuns], richtext.TextRuns]) -> dict[str, Any]:
     """The texts of a block that `change` makes different, by the name of their field."""
-    fields: dict[str, Any] = {}
-    for name in ("summary", "body", "facts"):
-        text = getattr(words, name, "")
-        if text and (new := _changed(text, change)) != text:
-            fields[name] = new
-    if isinstance(words, content.FaqWords):
-        answers = [one.model_copy(update={"answer": _changed(one.answer, change)}) for one in words.questions]
-        if answers != words.questions:
-            fields["questions"] = answers
+    fields: dict[str, Any] = words.change_rich_texts(lambda html: _changed(html, change))
     return fields
 
 

@@ -323,25 +323,15 @@ def document_links(document: content.Document) -> list[DocumentLink]:
     return list({(link.block, link.language, link.url): link for link in reversed(found)}.values())[::-1]
 
 
-def extract_links(words: content.Words) -> Iterator[tuple[str, str]]:
-    """(address, words of the link) of one block in one language."""
+def extract_links(words: content.WordsBase) -> Iterator[tuple[str, str]]:
+    """(URL, link text) of one block in one language."""
     own: Any = words
     label = getattr(own, "headline", "") or getattr(own, "label", "") or getattr(own, "image_alt", "")
-    if url := getattr(own, "url", ""):
-        yield url, label
-    if isinstance(words, content.VideoWords) and words.transcript_url:
-        yield words.transcript_url, label
-    for html in rich_texts(words):
+    for name in words.LINK_FIELDS:
+        if url := getattr(own, name):
+            yield url, label
+    for html in words.rich_texts():
         try:
             yield from richtext.link_targets(richtext.parse(html))
         except richtext.TooComplex:
-            continue  # rendering says so
-
-
-def rich_texts(words: content.Words) -> Iterator[str]:
-    """The texts in which an editor may have set links."""
-    for name in ("summary", "body", "facts"):
-        if text := getattr(words, name, ""):
-            yield text
-    if isinstance(words, content.FaqWords):
-        yield from (one.answer for one in words.questions)
+            continue  # rendering reports it

@@ -11,8 +11,8 @@ from django.utils.translation import ngettext
 
 from newsletter import content
 from newsletter.articles import article_changes
+from newsletter.blocks.findings import Defect
 from newsletter.checks import link_checker
-from newsletter.checks.findings import Defect
 from newsletter.models import Issue
 
 

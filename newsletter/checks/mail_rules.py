@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy
 from lxml.html import HtmlElement
 
 from newsletter import editions
+from newsletter.blocks.findings import Defect, Severity
 from newsletter.checks import css_support, hosts
-from newsletter.checks.findings import Defect, Severity
 from newsletter.models import Newsletter
 from newsletter.rendering import appearance, colours, links, richtext, slots
 

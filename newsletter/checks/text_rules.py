@@ -9,8 +9,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from newsletter import content, issues
-from newsletter.checks import link_checker
-from newsletter.checks.findings import Defect
+from newsletter.blocks.findings import Defect
 from newsletter.formatting import language_name
 from newsletter.models import Issue
 from newsletter.rendering import colours, richtext
@@ -108,8 +107,8 @@ def _texts(document: content.Document, languages: Iterable[str]) -> Iterator[tup
     for block in document.blocks:
         for language in languages:
             words = block.words.get(language)
-            for html in link_checker.rich_texts(words) if words else ():
+            for html in words.rich_texts() if words else ():
                 try:
                     yield block.id, language, richtext.plain_words(richtext.parse(html))
                 except richtext.TooComplex:
-                    continue  # rendering says so
+                    continue  # rendering reports it

@@ -250,7 +250,7 @@ class _History:
         document = content.parse(issue.content)
         words = {language: content.TextWords(body=body) for language, body in intro.items()}
         document.blocks.insert(0, content.Text(words=words))
-        told = [block for block in document.blocks if isinstance(block, (content.Lead, content.Story))]
+        told = [block for block in document.blocks if isinstance(block, content.ArticleBlock)]
         for language in newsletter.languages:
             first = next((block.words[language] for block in told if language in block.words), None)
             if first is None:
@@ -262,7 +262,7 @@ class _History:
             )
         for block in told:
             for language, story in block.words.items():
-                if isinstance(block, content.Lead):
+                if block is told[0]:
                     story.link_text = {"id": "Baca artikelnya", "en": "Read the article"}[language]
         return issues.save(issue, document, version=issue.version, editor=editor, now=at)
 

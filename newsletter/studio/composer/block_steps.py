@@ -1,18 +1,23 @@
-"""Steps on the blocks of a document: move, remove, add, duplicate, another kind, a picture, a translation, questions.
+"""Steps on the blocks of a document: move, remove, add, duplicate, change the kind, picture, translation, items.
 
-Each has the shape of `steps.Step` and raises documents.BadForm for what no page of ours asks, and documents.NotPossible
-with words for people.
+Each has the signature of `steps.Step`. It raises document_form.BadForm for what the pages cannot have sent, and
+document_form.StepNotPossible with a message for editors.
 """
 
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from newsletter import articles, content, issues
+from newsletter.blocks import registry
+from newsletter.blocks.fields import ItemForm
+from newsletter.blocks.forms import FORMS, form_of
 from newsletter.media import library
 from newsletter.models import Article, Issue
 from newsletter.studio.shared import access, document_form
@@ -65,14 +70,13 @@ def _block(document: content.Document, block_id: str) -> content.Block:
 def add(_issue: Issue, document: content.Document, rest: str) -> str:
     """add:text at the end, add:text:b1 behind b1."""
     kind, _colon, after = rest.partition(":")
-    if kind not in content.BLOCK_TYPES:
+    if kind not in registry.KINDS:
         raise document_form.BadForm("kind")
-    block: Any = content.BLOCK_TYPES[kind]()
-    return insert(document, block, after)
+    return insert(document, registry.KINDS[kind].new_block(), after)
 
 
 def insert(document: content.Document, block: content.Block, after: str = "") -> str:
-    """Put a block in behind `after`, on "top", or at the end; only the first lead stays one."""
+    """Insert a block behind `after`, on "top", or at the end."""
     if len(document.blocks) >= document_form.MAX_BLOCKS:
         raise document_form.StepNotPossible(
             _("An issue holds %(most)s blocks at most. Remove one first.") % {"most": document_form.MAX_BLOCKS}
@@ -84,56 +88,59 @@ def insert(document: content.Document, block: content.Block, after: str = "") ->
 
 
 def duplicate(_issue: Issue, document: content.Document, rest: str) -> str:
-    """The same block once more, right behind; of a lead, a story."""
+    """Insert a copy of the block behind it; of a kind that a document holds once, the copy becomes another kind."""
     block = _block(document, rest)
     twin = block.model_copy(deep=True, update={"id": content.new_block_id()})
-    return insert(document, _convert_kind(twin, "story") if twin.kind == "lead" else twin, rest)
+    return insert(document, _convert_kind(twin, registry.kind_of(twin).second_becomes), rest)
 
 
 def add_saved(issue: Issue, document: content.Document, rest: str) -> str:
     """saved:7 and saved:7:b1, a copy of a block kept in the library."""
     key, _colon, after = rest.partition(":")
-    kept = library.saved_blocks(issue.newsletter).filter(pk=access.parse_number(key)).first()
-    if kept is None:
+    saved = library.saved_blocks(issue.newsletter).filter(pk=access.parse_number(key)).first()
+    if saved is None:
         raise document_form.StepNotPossible(_("This saved block was deleted meanwhile."))
-    block = library.copy_saved_block(kept)
-    has_lead = any(there.kind == "lead" for there in document.blocks)
-    return insert(document, _convert_kind(block, "story") if has_lead and block.kind == "lead" else block, after)
+    block = library.copy_saved_block(saved)
+    is_second = any(other.kind == block.kind for other in document.blocks)
+    return insert(document, _convert_kind(block, registry.kind_of(block).second_becomes) if is_second else block, after)
 
 
 # --- another kind ----------------------------------------------------------------------------------------------------
 
 
 def change_kind(_issue: Issue, document: content.Document, rest: str) -> str:
-    """as:lead:b2: a story becomes the lead and takes its place, the lead before it a story; as:brief:b2 and so on."""
+    """as:lead:b2 makes a story the lead, in the place of the lead before it, which becomes a story; as:brief:b2 …"""
     kind, _colon, block_id = rest.partition(":")
     block = _block(document, block_id)
-    if kind not in document_form.ARTICLE_KINDS or block.kind not in document_form.ARTICLE_KINDS:
+    if kind not in (block.kind, *registry.kind_of(block).can_become) or not registry.kind_of(block).can_become:
         raise document_form.BadForm("kind")
+    if other := registry.KINDS[kind].second_becomes:
+        _replace_first(document, block_id, kind, other)
     place = _position(document, block_id)
-    if kind == "lead":
-        leads = [number for number, there in enumerate(document.blocks) if there.kind == "lead"]
-        document.blocks = [
-            _convert_kind(there, "story") if there.kind == "lead" else there for there in document.blocks
-        ]
-        document.blocks.insert(min([*leads, place]) if leads else 0, document.blocks.pop(place))
-        place = _position(document, block_id)
     document.blocks[place] = _convert_kind(block, kind)
     return block_id
 
 
+def _replace_first(document: content.Document, block_id: str, kind: str, other: str) -> None:
+    """Move a block to where the document's one block of `kind` is, or to the top; that one becomes `other`."""
+    place = _position(document, block_id)
+    places = [number for number, block in enumerate(document.blocks) if block.kind == kind]
+    document.blocks = [_convert_kind(block, other) if block.kind == kind else block for block in document.blocks]
+    document.blocks.insert(min([*places, place]) if places else 0, document.blocks.pop(place))
+
+
 def _convert_kind(block: content.Block, kind: str) -> content.Block:
-    """The same block as another kind; one that becomes the lead gets its article's picture."""
-    if block.kind == kind:
+    """The same block as another kind, if one is given; a kind that shows the picture of its article gets it."""
+    if kind in ("", block.kind):
         return block
     model = content.BLOCK_TYPES[kind]
     data = {name: value for name, value in block if name in model.model_fields and name != "kind"}
     changed: Any = model(**data)
-    if kind == "lead" and changed.picture is None and changed.article:
+    if registry.KINDS[kind].shows_article_picture and changed.picture is None and changed.article:
         article = Article.objects.select_related("image").filter(pk=changed.article).first()
         changed.picture = issues.build_picture(article.image) if article else None
-    done: content.Block = changed
-    return done
+    converted: content.Block = changed
+    return converted
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------
@@ -154,9 +161,9 @@ def choose_picture(issue: Issue, document: content.Document, rest: str) -> str:
 def set_picture(
     document: content.Document, block_id: str, shown: content.Picture | None, *, alt: str, language: str
 ) -> None:
-    """Show a picture in a block. What was said about another picture does not hold for this one, and goes."""
+    """Show a picture in a block. The alt texts of another picture are cleared."""
     block: Any = _block(document, block_id)
-    if block.kind not in document_form.PICTURE_KINDS:
+    if not registry.kind_of(block).has_picture:
         raise document_form.BadForm("takes no picture")
     if block.picture is not None and (shown is None or block.picture.media != shown.media):
         for words in block.words.values():
@@ -184,8 +191,8 @@ def fill_translation(issue: Issue, document: content.Document, rest: str) -> str
     block_id, _colon, language = rest.partition(":")
     block = _block(document, block_id)
     article = Article.objects.filter(pk=getattr(block, "article", None) or 0).first()
-    if article is None or not isinstance(block, content.Lead | content.Story | content.Brief):
-        raise document_form.BadForm("tells no article")
+    if article is None or not isinstance(block, content.ArticleBlock):
+        raise document_form.BadForm("no article")
     wanted = (
         [language]
         if language
@@ -237,68 +244,75 @@ def use_as_subject(issue: Issue, document: content.Document, rest: str) -> str:
     return "subject"
 
 
-# --- questions -------------------------------------------------------------------------------------------------------
+# --- items of a block ------------------------------------------------------------------------------------------------
+
+Step = Callable[[Issue, content.Document, str], str]
 
 
-def add_question(issue: Issue, document: content.Document, rest: str) -> str:
-    """question:b1:id, one more pair of fields in a language."""
-    block, language, _number = _find_question(issue, document, f"{rest}:0")
-    own = _questions(issue, block, language)
-    if len(own) >= document_form.MAX_QUESTIONS:
-        raise document_form.StepNotPossible(
-            _("A block holds %(most)s questions at most. Add another block.") % {"most": document_form.MAX_QUESTIONS}
-        )
-    own.append(content.FaqEntry())
-    return f"{block.id}-q{len(own) - 1}-question"
+def item_verbs() -> dict[str, Step]:
+    """The steps on items of all kinds that have some, by their verbs: question, noquestion, question-up …"""
+    verbs: dict[str, Step] = {}
+    for form in (form.items for form in FORMS.values() if form.items):
+        verbs[form.verb] = partial(add_item, form)
+        verbs[f"no{form.verb}"] = partial(remove_item, form)
+        verbs[f"{form.verb}-up"] = partial(_move_item, form, by=-1)
+        verbs[f"{form.verb}-down"] = partial(_move_item, form, by=+1)
+    return verbs
 
 
-def remove_question(issue: Issue, document: content.Document, rest: str) -> str:
-    """noquestion:b1:id:2, also its translations where every language has as many questions."""
-    block, language, number = _find_question(issue, document, rest)
-    for questions in _parallel_questions(issue, block, language):
-        del questions[number : number + 1]
-    return block.id
+def add_item(form: ItemForm, issue: Issue, document: content.Document, rest: str) -> str:
+    """question:b1:id, one more item in a language."""
+    block, language, _number = _find_item(form, issue, document, f"{rest}:0")
+    own = _items(form, issue, block, language)
+    if len(own) >= form.most:
+        raise document_form.StepNotPossible(str(form.too_many) % {"most": form.most})
+    own.append(form.new_item())
+    return _first_field(form, block.id, len(own) - 1)
 
 
-def move_question_up(issue: Issue, document: content.Document, rest: str) -> str:
-    return _move_question(issue, document, rest, -1)
+def remove_item(form: ItemForm, issue: Issue, document: content.Document, rest: str) -> str:
+    """noquestion:b1:id:2, also its translations if every language has as many items."""
+    block, language, number = _find_item(form, issue, document, rest)
+    for items in _parallel_items(form, issue, block, language):
+        del items[number : number + 1]
+    return rest.partition(":")[0]
 
 
-def move_question_down(issue: Issue, document: content.Document, rest: str) -> str:
-    return _move_question(issue, document, rest, +1)
-
-
-def _move_question(issue: Issue, document: content.Document, rest: str, by: int) -> str:
-    block, language, number = _find_question(issue, document, rest)
+def _move_item(form: ItemForm, issue: Issue, document: content.Document, rest: str, *, by: int) -> str:
+    block, language, number = _find_item(form, issue, document, rest)
     target = number
-    for questions in _parallel_questions(issue, block, language):
-        target = min(max(0, number + by), len(questions) - 1)
-        questions.insert(target, questions.pop(number))
-    return f"{block.id}-q{target}-question"
+    for items in _parallel_items(form, issue, block, language):
+        target = min(max(0, number + by), len(items) - 1)
+        items.insert(target, items.pop(number))
+    return _first_field(form, block.id, target)
 
 
-def _find_question(issue: Issue, document: content.Document, rest: str) -> tuple[content.Faq, str, int]:
+def _first_field(form: ItemForm, block_id: str, number: int) -> str:
+    return f"{block_id}-{form.prefix}{number}-{form.fields[0].name}"
+
+
+def _find_item(form: ItemForm, issue: Issue, document: content.Document, rest: str) -> tuple[Any, str, int]:
     block_id, language, number = [*rest.split(":"), "", ""][:3]
     block = _block(document, block_id)
-    if not isinstance(block, content.Faq) or language not in issue.newsletter.languages or not number.isdecimal():
-        raise document_form.BadForm("question")
-    if len(number) > 2 or int(number) >= max(1, len(_questions(issue, block, language))):
-        raise document_form.BadForm("no such question")
+    if form_of(block).items is not form or language not in issue.newsletter.languages or not number.isdecimal():
+        raise document_form.BadForm("item")
+    if len(number) > 2 or int(number) >= max(1, len(_items(form, issue, block, language))):
+        raise document_form.BadForm("no such item")
     return block, language, int(number)
 
 
-def _questions(issue: Issue, block: content.Faq, language: str) -> list[content.FaqEntry]:
-    """A language's questions, as many as the composer shows fields for."""
+def _items(form: ItemForm, issue: Issue, block: Any, language: str) -> list[Any]:
+    """A language's items, as many as the composer shows fields for."""
     default = issue.newsletter.default_language
-    words = block.words.setdefault(language, content.FaqWords())
+    words: content.WordsBase = block.words.setdefault(language, document_form.empty_words(block.kind))
     first = block.words.get(default) if language != default else None
-    shown = document_form.count_questions(words, first)
-    words.questions += [content.FaqEntry() for _missing in range(shown - len(words.questions))]
-    return words.questions
+    missing = document_form.count_items(form, words, first) - len(words.items)
+    words.items.extend(form.new_item() for _missing in range(missing))
+    return words.items
 
 
-def _parallel_questions(issue: Issue, block: content.Faq, language: str) -> list[list[content.FaqEntry]]:
-    """The questions of `language`, with those of others where they are as many: then they translate each other."""
-    own = _questions(issue, block, language)
-    others = [words.questions for code, words in block.words.items() if code != language]
-    return [own, *(questions for questions in others if len(questions) == len(own))]
+def _parallel_items(form: ItemForm, issue: Issue, block: Any, language: str) -> list[list[Any]]:
+    """The items of `language`, and those of languages with as many items: these are translations of each other."""
+    own = _items(form, issue, block, language)
+    others = [words.items for code, words in block.words.items() if code != language]
+    return [own, *(items for items in others if len(items) == len(own))]

@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from newsletter import content, issues
+from newsletter.blocks import registry
 from newsletter.checks import Check, fixes, link_checker, text_rules
 from newsletter.checks.document_rules import MAX_PICTURE_BYTES, shown_picture
 from newsletter.media import images
@@ -87,8 +88,9 @@ def _descriptions(document: content.Document, articles: Iterable[Article]) -> di
     alt_texts = dict(MediaFile.objects.filter(pk__in=_picture_ids(document)).values_list("pk", "alt"))
     found: dict[tuple[str, str], str] = {}
     for block in document.blocks:
-        if isinstance(block, content.Image) and block.picture:
-            found |= {(block.id, language): alt_texts.get(block.picture.media, "") for language in block.words}
+        picture = shown_picture(block)
+        if picture and registry.kind_of(block).is_picture:
+            found |= {(block.id, language): alt_texts.get(picture.media, "") for language in block.words}
         for language, words in block.words.items():
             article = by_url.get(getattr(words, "url", "")) or by_key.get(getattr(block, "article", None) or 0)
             if article is not None and article.image_alt and article.language in ("", language):

@@ -14,17 +14,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from newsletter import content, issues
+from newsletter.blocks.fields import Field, ItemForm
+from newsletter.blocks.forms import form_of
 from newsletter.models import Issue
 from newsletter.studio.composer import save_tokens
 from newsletter.studio.shared import access, change_notes, document_form
-from newsletter.studio.shared.document_form.fields import (
-    ANSWER,
-    ENVELOPE_FIELDS,
-    EVENT_TIME_FIELDS,
-    FIELDS,
-    QUESTION,
-    Field,
-)
+from newsletter.studio.shared.document_form.fields import ENVELOPE_FIELDS
 
 MAX_REVISIONS = 100
 
@@ -151,14 +146,16 @@ def _block(old: content.Block | None, new: content.Block | None) -> Iterator[Tex
         yield from _text(
             _("Kind"), "", str(document_form.KIND_LABELS[old.kind]), str(document_form.KIND_LABELS[new.kind])
         )
-    for spec in EVENT_TIME_FIELDS:
+    form = form_of(one)
+    for spec in form.block_fields:
         yield from _text(str(spec.label), "", getattr(old, spec.name, ""), getattr(new, spec.name, ""))
     yield from _text(_("Picture"), "", _picture(old), _picture(new))
     languages = dict.fromkeys([*(old.words if old else ()), *(new.words if new else ())])
     for language in languages:
         then, now = (block.words.get(language) if block else None for block in (old, new))
-        yield from _fields(FIELDS[one.kind], then, now, language)
-        yield from _questions(then, now, language)
+        yield from _fields(form.fields, then, now, language)
+        if form.items:
+            yield from _items(form.items, then, now, language)
         policies = [_policy(block, language) for block in (old, new)]
         if old and new:
             yield from _text(_("As long as this is empty"), language, *policies)
@@ -174,11 +171,11 @@ def _policy(block: content.Block | None, language: str) -> str:
     return str(document_form.POLICY_LABELS[policy])
 
 
-def _questions(then: Any, now: Any, language: str) -> Iterator[TextChange]:
-    pairs = [list(getattr(words, "questions", ())) for words in (then, now)]
-    for number in range(max(map(len, pairs), default=0)):
-        old, new = (entries[number] if number < len(entries) else content.FaqEntry() for entries in pairs)
-        yield from _fields((QUESTION, ANSWER), old, new, language)
+def _items(form: ItemForm, then: Any, now: Any, language: str) -> Iterator[TextChange]:
+    both = [getattr(words, words.ITEMS_FIELD, []) if words else [] for words in (then, now)]
+    for number in range(max(map(len, both))):
+        old, new = (items[number] if number < len(items) else form.new_item() for items in both)
+        yield from _fields(form.fields, old, new, language)
 
 
 def _fields(fields: tuple[Field, ...], then: Any, now: Any, language: str) -> Iterator[TextChange]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from newsletter import content, formatting, issues
+from newsletter.blocks import registry
 from newsletter.models import Issue
 from newsletter.studio.composer import views as composer
 from newsletter.studio.shared import access, document_form
@@ -90,14 +91,14 @@ def _block_rows(issue: Issue, document: content.Document) -> list[TranslationRow
             card.id, card.label, card.title, tuple(_cell(issue, block, code) for code in issue.newsletter.languages)
         )
         for card, block in zip(cards, document.blocks, strict=True)
-        if block.kind != "divider"
+        if registry.kind_of(block).has_words
     ]
 
 
 def _cell(issue: Issue, block: content.Block, language: str) -> TranslationCell:
     default = issue.newsletter.default_language
     words = block.words.get(language)
-    has_some = words is not None and any(words.model_dump().values())
+    has_some = words is not None and words.is_begun
     state = "written" if document_form.is_written(block, language) else "begun" if has_some else "empty"
     policy = block.policy.get(language, "fallback")
     return TranslationCell(

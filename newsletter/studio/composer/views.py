@@ -359,7 +359,6 @@ def _blocks_context(
         "faults": [bound for bound in bounds if bound.error],
         "guarded": change_notes.list_notes(document, language=language),
         "kinds": document_form.KIND_LABELS.items(),
-        "tones": document_form.TONE_LABELS.items(),
         "policies": document_form.POLICY_LABELS.items(),
         "first_language": formatting.language_name(newsletter.default_language),
         "is_beside": request.method != "POST" or "beside" in request.POST,

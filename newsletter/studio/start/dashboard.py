@@ -276,7 +276,7 @@ def _card(issue: Issue, *, now: datetime) -> dict[str, Any]:
     picks = [
         {"title": card.title or card.label, "languages": _languages(block, issue.newsletter)}
         for card, block in zip(cards, document.blocks, strict=True)
-        if card.kind != "divider" and (card.title or not document.article_ids())
+        if card.has_words and (card.title or not document.article_ids())
     ]
     return {
         "issue": issue,

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from newsletter import content, formatting
+from newsletter.blocks import registry
 from newsletter.models import Issue, Newsletter
 from newsletter.studio.shared import document_form
 
@@ -42,7 +43,7 @@ def matrix(issue: Issue) -> list[ContentRow]:
         note=document.envelope(default, default).subject,
         cells=tuple(_subject_cell(document, code) for code in newsletter.languages),
     )
-    blocks = (block for block in document.blocks if not isinstance(block, content.Divider))
+    blocks = (block for block in document.blocks if registry.kind_of(block).has_words)
     return [subject, *(_block_row(block, newsletter) for block in blocks)]
 
 

@@ -9,27 +9,20 @@ from newsletter.studio.shared.document_form.cards import (
     BoundField,
     Card,
     DocumentFacts,
-    QuestionPair,
+    ItemFields,
     build_cards,
+    count_items,
     count_missing,
-    count_questions,
     envelope_fields,
     is_written,
 )
 from newsletter.studio.shared.document_form.fields import (
-    ARTICLE_KINDS,
-    EMPTY_HINTS,
-    FIELDS,
     KIND_LABELS,
-    PICTURE_KINDS,
     POLICY_LABELS,
-    TONE_LABELS,
-    Field,
 )
 from newsletter.studio.shared.document_form.markup import html_to_typed, typed_to_html
 from newsletter.studio.shared.document_form.parsing import (
     MAX_BLOCKS,
-    MAX_QUESTIONS,
     BadForm,
     ParsedForm,
     StepNotPossible,
@@ -39,22 +32,15 @@ from newsletter.studio.shared.document_form.parsing import (
 )
 
 __all__ = [
-    "EMPTY_HINTS",
-    "FIELDS",
-    "ARTICLE_KINDS",
     "KIND_LABELS",
     "MAX_BLOCKS",
-    "MAX_QUESTIONS",
     "POLICY_LABELS",
-    "TONE_LABELS",
-    "PICTURE_KINDS",
     "BadForm",
     "BoundField",
     "Card",
     "DocumentFacts",
-    "Field",
+    "ItemFields",
     "StepNotPossible",
-    "QuestionPair",
     "ParsedForm",
     "typed_to_html",
     "html_to_typed",
@@ -63,8 +49,8 @@ __all__ = [
     "envelope_fields",
     "is_written",
     "known_blocks",
+    "count_items",
     "count_missing",
     "block_title",
     "parse",
-    "count_questions",
 ]

@@ -1,22 +1,19 @@
-"""What to call a block on pages that do not show it: a few of its own words, or its kind."""
+"""Titles of blocks on pages that do not show the blocks: a few of their words, or their kind."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from newsletter import content
 from newsletter.articles.article_data import clean_text
 from newsletter.studio.shared.document_form.fields import KIND_LABELS
 
-TITLE_FIELDS = ("headline", "heading", "label", "quote", "body", "caption", "image_alt")
-"""Texts that a person knows a block by, the best first."""
 MAX_LENGTH = 90
 
 
 def block_title(block: content.Block, *preferred: str) -> tuple[str, str]:
-    """A few plain words of the block, and their language; its kind in the page's language, and "", where it has none.
+    """A few plain words of the block, and their language.
 
-    Words in a `preferred` language win over those in another.
+    Words in a `preferred` language win over those in another. If the block has no words: the name of its kind in the
+    page's language, and "".
     """
     for language in (*preferred, *block.words):
         if title := _title_in(block, language):
@@ -25,7 +22,6 @@ def block_title(block: content.Block, *preferred: str) -> tuple[str, str]:
 
 
 def _title_in(block: content.Block, language: str) -> str:
-    words: Any = block.words.get(language)
-    questions = getattr(words, "questions", None) or [content.FaqEntry()]
-    texts = (*(getattr(words, name, "") for name in TITLE_FIELDS), questions[0].question)
-    return next((told for text in texts if (told := clean_text(text, most=MAX_LENGTH))), "")
+    words = block.words.get(language)
+    texts = words.title_texts() if words else ()
+    return next((title for text in texts if (title := clean_text(text, most=MAX_LENGTH))), "")

@@ -1,4 +1,4 @@
-"""A document as the composer shows it: one card a block, its fields filled in one language."""
+"""The cards of the composer: one per block, with its fields filled in one language."""
 
 from __future__ import annotations
 
@@ -9,23 +9,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from newsletter import content
+from newsletter.blocks import registry
+from newsletter.blocks.fields import Choice, Field, ItemForm
+from newsletter.blocks.forms import form_of
 from newsletter.formatting import zone_name
 from newsletter.rendering import richtext
 from newsletter.studio.shared.document_form import markup
 from newsletter.studio.shared.document_form.block_names import block_title
-from newsletter.studio.shared.document_form.fields import (
-    ANSWER,
-    ARTICLE_KINDS,
-    EMPTY_HINTS,
-    ENVELOPE_FIELDS,
-    EVENT_TIME_FIELDS,
-    FIELDS,
-    KIND_LABELS,
-    PICTURE_KINDS,
-    QUESTION,
-    Field,
-)
-from newsletter.studio.shared.document_form.parsing import MAX_QUESTIONS, empty_words
+from newsletter.studio.shared.document_form.fields import ENVELOPE_FIELDS, KIND_LABELS
+from newsletter.studio.shared.document_form.parsing import empty_words
 
 
 @dataclass(frozen=True)
@@ -58,14 +50,35 @@ class BoundField:
 
 
 @dataclass(frozen=True)
-class QuestionPair:
-    """A question with its answer."""
+class ItemFields:
+    """The fields of one item of a block, such as a question with its answer, and the labels of its buttons."""
 
     number: int
-    question: BoundField
-    answer: BoundField
+    """From 0."""
+    fields: tuple[BoundField, ...]
+    label: str
+    move_up: str
+    move_down: str
+    remove: str
     is_first: bool
     is_last: bool
+
+
+@dataclass(frozen=True)
+class BoundChoice:
+    """A setting of the block with its value."""
+
+    choice: Choice
+    name: str
+    value: str
+
+    @property
+    def id(self) -> str:
+        return self.name.replace(".", "-")
+
+    @property
+    def options(self) -> list[tuple[str, str]]:
+        return [(key, str(label)) for key, label in self.choice.values.items()]
 
 
 @dataclass(frozen=True)
@@ -78,41 +91,53 @@ class Card:
     title: str
     fields: tuple[BoundField, ...]
     more: tuple[BoundField, ...]
-    pairs: tuple[QuestionPair, ...]
+    items: tuple[ItemFields, ...]
+    item_form: ItemForm | None
     moments: tuple[BoundField, ...]
+    choices: tuple[BoundChoice, ...]
     picture: content.Picture | None
     takes_picture: bool
+    picture_first: bool
+    """The picture is above the fields, also while there is none."""
     warnings: tuple[str, ...]
     is_decorative: bool | None
-    """None where a picture cannot be decorative."""
+    """None if a picture of this kind cannot be decorative."""
     article: int | None
-    tone: str
+    needs_url: bool
     policy: str
     lacks_words: bool
+    has_words: bool
+    """The block has words to translate."""
     has_translation: bool
-    """Its article can be had in this language."""
+    """Its article exists in this language."""
     zone: str
-    """What clocks are called where an event's times are read, such as WIB."""
+    """The abbreviation of the zone of the block's times, such as WIB."""
     kinds: tuple[tuple[str, str], ...]
     """What it can become: (lead, "Lead story") …"""
     empty: str
     """What the block is for, while nothing is written in it."""
+    template: str
+    """Included above the fields."""
     is_first: bool
     is_last: bool
 
     @property
     def opens(self) -> bool:
-        """Whether the folded fields must be seen at once: something in them is wrong or missing."""
-        needs_address = self.kind in {"lead", "story", "brief"}
+        """Whether the folded fields are shown unfolded, because something in them is wrong or missing."""
         return any(
-            bound.error or (needs_address and bound.field.name == "url" and not bound.value) for bound in self.more
+            bound.error or (self.needs_url and bound.field.name == "url" and not bound.value) for bound in self.more
         )
+
+    @property
+    def has_headline(self) -> bool:
+        """Its title can become the subject."""
+        return any(bound.field.name == "headline" for bound in self.fields)
 
     @property
     def bound_fields(self) -> tuple[BoundField, ...]:
         """Every field, in the order of the page."""
-        asked = (bound for pair in self.pairs for bound in (pair.question, pair.answer))
-        return (*self.fields, *asked, *self.moments, *self.more)
+        in_items = (bound for item in self.items for bound in item.fields)
+        return (*self.fields, *in_items, *self.moments, *self.more)
 
 
 def build_cards(
@@ -125,10 +150,10 @@ def build_cards(
     facts: DocumentFacts | None = None,
 ) -> list[Card]:
     """One card a block. `typed` wins over the document: what a person wrote stays, also where it is wrong."""
-    drawer = _CardBuilder(language, default, facts or DocumentFacts(), typed or {}, errors or {})
+    builder = _CardBuilder(language, default, facts or DocumentFacts(), typed or {}, errors or {})
     last = len(document.blocks) - 1
     return [
-        drawer.card(block, is_first=place == 0, is_last=place == last) for place, block in enumerate(document.blocks)
+        builder.card(block, is_first=place == 0, is_last=place == last) for place, block in enumerate(document.blocks)
     ]
 
 
@@ -141,42 +166,47 @@ class _CardBuilder:
     errors: Mapping[str, str]
 
     def card(self, block: content.Block, *, is_first: bool, is_last: bool) -> Card:
+        kind, form = registry.kind_of(block), form_of(block)
         words: Any = block.words.get(self.language) or empty_words(block.kind)
         first: Any = block.words.get(self.default) or empty_words(block.kind)
         picture = getattr(block, "picture", None)
         bounds = [
             self.bind(spec, f"{block.id}.{spec.name}", getattr(words, spec.name), getattr(first, spec.name))
-            for spec in FIELDS[block.kind]
+            for spec in form.fields
             if spec.name != "image_alt" or picture is not None
         ]
         title, spoken = block_title(block, self.language, self.default)
         article = getattr(block, "article", None)
         lacks_words = self.language != self.default and not is_written(block, self.language)
+        is_empty = not picture and not any(own.is_begun for own in block.words.values())
         return Card(
             id=block.id,
             kind=block.kind,
-            label=str(KIND_LABELS[block.kind]),
+            label=str(form.label),
             title=title if spoken else "",
             fields=tuple(bound for bound in bounds if bound.field.is_main),
             more=tuple(bound for bound in bounds if not bound.field.is_main),
-            pairs=tuple(self.pairs(block, words, first)) if isinstance(block, content.Faq) else (),
-            moments=tuple(self.moments(block)) if isinstance(block, content.CalendarEvent) else (),
+            items=tuple(self.items(block, form.items, words, first)) if form.items else (),
+            item_form=form.items,
+            moments=tuple(self.moments(block)),
+            choices=tuple(
+                BoundChoice(choice, f"{block.id}.{choice.name}", getattr(block, choice.name)) for choice in form.choices
+            ),
             picture=picture,
-            takes_picture=block.kind in PICTURE_KINDS,
+            takes_picture=kind.has_picture,
+            picture_first=form.picture_first,
             warnings=self.facts.warnings.get(picture.media, ()) if picture else (),
-            is_decorative=block.is_decorative if isinstance(block, content.Image) else None,
+            is_decorative=getattr(block, "is_decorative", None),
             article=article,
-            tone=getattr(block, "tone", ""),
+            needs_url=isinstance(block, content.ArticleBlock),
             policy=block.policy.get(self.language, "fallback"),
             lacks_words=lacks_words,
+            has_words=kind.has_words,
             has_translation=lacks_words and self.language in self.facts.twins.get(article or 0, frozenset()),
-            zone=zone_abbreviation(self.facts.zone, block.starts_at)
-            if isinstance(block, content.CalendarEvent) and self.facts.zone
-            else "",
-            kinds=tuple((kind, str(KIND_LABELS[kind])) for kind in ("lead", "story", "brief") if kind != block.kind)
-            if block.kind in ARTICLE_KINDS
-            else (),
-            empty="" if picture or any(map(_has_words, block.words.values())) else str(EMPTY_HINTS.get(block.kind, "")),
+            zone=self.zone(block),
+            kinds=tuple((name, str(KIND_LABELS[name])) for name in kind.can_become),
+            empty=str(form.empty_hint) if is_empty else "",
+            template=form.template,
             is_first=is_first,
             is_last=is_last,
         )
@@ -191,22 +221,35 @@ class _CardBuilder:
             shown, stored = (markup.html_to_typed(value), value) if is_rich else (value, "")
         return BoundField(spec, name, shown, self.errors.get(name, ""), beside, stored)
 
-    def pairs(self, block: content.Faq, words: content.FaqWords, first: content.FaqWords) -> Iterator[QuestionPair]:
-        count = count_questions(words, first if self.language != self.default else None)
-        for number in range(count):
-            own, other = _question_at(words, number), _question_at(first, number)
-            prefix = f"{block.id}.q{number}"
-            yield QuestionPair(
-                number,
-                self.bind(QUESTION, f"{prefix}.question", own.question, other.question),
-                self.bind(ANSWER, f"{prefix}.answer", own.answer, other.answer),
-                is_first=number == 0,
-                is_last=number == count - 1,
+    def items(
+        self, block: content.Block, form: ItemForm, words: content.WordsBase, first: content.WordsBase
+    ) -> Iterator[ItemFields]:
+        count = count_items(form, words, first if self.language != self.default else None)
+        for place in range(count):
+            own, other = _item_at(form, words, place), _item_at(form, first, place)
+            prefix, number = f"{block.id}.{form.prefix}{place}", {"number": place + 1}
+            yield ItemFields(
+                place,
+                tuple(
+                    self.bind(spec, f"{prefix}.{spec.name}", getattr(own, spec.name), getattr(other, spec.name))
+                    for spec in form.fields
+                ),
+                label=str(form.label) % number,
+                move_up=str(form.move_up) % number,
+                move_down=str(form.move_down) % number,
+                remove=str(form.remove) % number,
+                is_first=place == 0,
+                is_last=place == count - 1,
             )
 
-    def moments(self, block: content.CalendarEvent) -> Iterator[BoundField]:
-        for spec in EVENT_TIME_FIELDS:
+    def moments(self, block: content.Block) -> Iterator[BoundField]:
+        for spec in form_of(block).block_fields:
             yield self.bind(spec, f"{block.id}.{spec.name}", getattr(block, spec.name))
+
+    def zone(self, block: content.Block) -> str:
+        """The abbreviation that holds at the first of the block's times; "" for blocks without times."""
+        names = [spec.name for spec in form_of(block).block_fields]
+        return zone_abbreviation(self.facts.zone, getattr(block, names[0])) if names and self.facts.zone else ""
 
 
 def _typed_to_html(typed: str) -> str:
@@ -217,17 +260,14 @@ def _typed_to_html(typed: str) -> str:
         return markup.typed_to_plain_html(typed)
 
 
-def _question_at(words: content.FaqWords, number: int) -> content.FaqEntry:
-    return words.questions[number] if number < len(words.questions) else content.FaqEntry()
+def _item_at(form: ItemForm, words: content.WordsBase, place: int) -> Any:
+    return words.items[place] if place < len(words.items) else form.new_item()
 
 
-def count_questions(words: content.FaqWords, first: content.FaqWords | None) -> int:
-    """How many pairs of fields a language has: its own, or as many as there are to translate; one at least."""
-    return min(max(1, len(words.questions) or len(first.questions if first else ())), MAX_QUESTIONS)
-
-
-def _has_words(words: content.Words) -> bool:
-    return any(words.model_dump().values())
+def count_items(form: ItemForm, words: content.WordsBase, first: content.WordsBase | None) -> int:
+    """How many items are shown for editing: the language's own, or as many as there are to translate."""
+    stored = len(words.items) or (len(first.items) if first else 0)
+    return min(max(form.least, stored), form.most)
 
 
 def envelope_fields(
@@ -240,9 +280,9 @@ def envelope_fields(
 ) -> list[BoundField]:
     own = document.envelopes.get(language, content.Envelope())
     first = document.envelopes.get(default, content.Envelope())
-    drawer = _CardBuilder(language, default or language, DocumentFacts(), typed or {}, errors or {})
+    builder = _CardBuilder(language, default or language, DocumentFacts(), typed or {}, errors or {})
     return [
-        drawer.bind(spec, spec.name, getattr(own, spec.name), getattr(first, spec.name)) for spec in ENVELOPE_FIELDS
+        builder.bind(spec, spec.name, getattr(own, spec.name), getattr(first, spec.name)) for spec in ENVELOPE_FIELDS
     ]
 
 
@@ -256,12 +296,8 @@ def zone_abbreviation(zone: ZoneInfo, moment: str) -> str:
 
 
 def is_written(block: content.Block, language: str) -> bool:
-    """Whether `block` says all it has to in `language`."""
-    if isinstance(block, content.Divider) or (
-        isinstance(block, content.Image) and block.is_decorative and block.picture
-    ):
-        return True
-    return language in block.words and block.words[language].is_complete
+    """Whether `block` needs no more words in `language`."""
+    return block.is_written(language)
 
 
 def count_missing(document: content.Document, language: str) -> int:

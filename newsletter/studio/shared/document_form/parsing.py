@@ -1,4 +1,4 @@
-"""A posted form read into a document: what was typed is cleaned, and what is wrong is said field by field."""
+"""Read a posted form into a document: texts are cleaned, and errors are collected by field name."""
 
 from __future__ import annotations
 
@@ -7,44 +7,37 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
 from newsletter import content
+from newsletter.blocks import registry
+from newsletter.blocks.fields import Field, ItemForm
+from newsletter.blocks.forms import form_of
 from newsletter.rendering import richtext
 from newsletter.studio.shared.document_form import markup
-from newsletter.studio.shared.document_form.fields import (
-    ANSWER,
-    ENVELOPE_FIELDS,
-    EVENT_TIME_FIELDS,
-    FIELDS,
-    POLICY_LABELS,
-    QUESTION,
-    TONE_LABELS,
-    Field,
-)
+from newsletter.studio.shared.document_form.fields import ENVELOPE_FIELDS, POLICY_LABELS
 
 MAX_BLOCKS = 60
-MAX_QUESTIONS = 20
 _ID = re.compile(r"[a-z][a-z0-9]{2,39}")
 _HREF = re.compile(r"(https?://[^\s/]+\S*|mailto:\S+@\S+)", re.IGNORECASE)
 _DURATION = re.compile(r"([1-9]?\d:[0-5]\d|\d{1,3}):[0-5]\d")
 
 
 class BadForm(ValueError):
-    """A POST that our pages cannot have made."""
+    """A POST that the pages cannot have made."""
 
 
 class StepNotPossible(Exception):
-    """A step that cannot be taken here; the message says why, and what to do, to a person."""
+    """A step that is not possible here. The message says why, and what to do; it is shown to editors."""
 
 
 @dataclass
 class ParsedForm:
-    """A posted form: the document it makes, what was typed, and what is wrong with it by field name."""
+    """A posted form: the document made from it, the texts as they were typed, and messages about errors, by field name."""
 
     document: content.Document
     typed: dict[str, str] = field(default_factory=dict)
@@ -65,13 +58,12 @@ def parse(
 
 
 def empty_words(kind: str) -> content.Words:
-    annotation = content.BLOCK_TYPES[kind].model_fields["words"].annotation
-    words: content.Words = get_args(annotation)[1]()
+    words: content.Words = registry.KINDS[kind].new_words()
     return words
 
 
 def known_blocks(stored: content.Document, revisions: Iterable[dict[str, Any]]) -> dict[str, content.Block]:
-    """Blocks by id: the stored ones, and those of older revisions, which somebody else may have removed meanwhile."""
+    """Blocks by id: the stored ones, and those of older revisions, which somebody else may have removed in between."""
     known = {block.id: block for block in stored.blocks}
     for old in revisions:
         try:
@@ -91,60 +83,64 @@ def _parse_block(
     if block_id not in known:
         raise BadForm("unknown block")
     block = known[block_id].model_copy(deep=True)
+    form, kind = form_of(block), registry.kind_of(block)
     old = block.words.get(language) or empty_words(block.kind)
-    words: Any = old.model_copy(update=_parse_texts(post, f"{block_id}.", FIELDS[block.kind], result))
-    if isinstance(words, content.FaqWords):
-        words.questions = _parse_questions(post, block_id, words.questions, result)
-    if block.kind != "divider" and (words != empty_words(block.kind) or language in block.words):
+    words: Any = old.model_copy(update=_parse_texts(post, f"{block_id}.", form.fields, result))
+    if form.items:
+        setattr(words, words.ITEMS_FIELD, _parse_items(post, block_id, form.items, words.items, result))
+    if kind.has_words and (words != empty_words(block.kind) or language in block.words):
         block.words[language] = words
-    policy, tone = post.get(f"{block_id}.policy"), post.get(f"{block_id}.tone")
+    policy = post.get(f"{block_id}.policy")
     if policy in POLICY_LABELS and policy != block.policy.get(language, "fallback"):
-        block.policy[language] = policy  # type: ignore[assignment]  # one of the Policy literals
-    if isinstance(block, content.Callout) and tone in TONE_LABELS:
-        block.tone = tone  # type: ignore[assignment]  # one of the Tone literals
-    if isinstance(block, content.Image) and f"{block_id}.is_decorative" in post:
-        block.is_decorative = post[f"{block_id}.is_decorative"] == "yes"
-    if isinstance(block, content.CalendarEvent):
-        _parse_event_times(post, block, result)
+        block.policy[language] = policy  # type: ignore[assignment]  # one of the LanguagePolicy literals
+    _parse_settings(post, block, result)
     return block
 
 
-def _parse_questions(
-    post: QueryDict, block_id: str, old: list[content.FaqEntry], result: ParsedForm
-) -> list[content.FaqEntry]:
-    """The pairs that were posted. An empty one at the end is a field nobody used, unless it was asked for."""
-    found: list[content.FaqEntry] = []
-    for number in range(MAX_QUESTIONS):
-        prefix = f"{block_id}.q{number}."
-        if f"{prefix}question" not in post and f"{prefix}answer" not in post:
+def _parse_items(post: QueryDict, block_id: str, form: ItemForm, old: list[Any], result: ParsedForm) -> list[Any]:
+    """The posted items. Empty ones at the end are unused fields and are dropped, unless they are stored already."""
+    items: list[Any] = []
+    for number in range(form.most):
+        prefix = f"{block_id}.{form.prefix}{number}."
+        if not any(f"{prefix}{spec.name}" in post for spec in form.fields):
             break
-        before = old[number] if number < len(old) else content.FaqEntry()
-        found.append(before.model_copy(update=_parse_texts(post, prefix, (QUESTION, ANSWER), result)))
-    if not found:
+        before = old[number] if number < len(old) else form.new_item()
+        items.append(before.model_copy(update=_parse_texts(post, prefix, form.fields, result)))
+    if not items:
         return old
-    while len(found) > len(old) and found[-1] == content.FaqEntry():
-        found.pop()
-    return found
+    while len(items) > len(old) and items[-1] == form.new_item():
+        items.pop()
+    return items
 
 
-def _parse_event_times(post: QueryDict, block: content.CalendarEvent, result: ParsedForm) -> None:
-    for spec in EVENT_TIME_FIELDS:
-        name = f"{block.id}.{spec.name}"
-        if name not in post:
-            continue
-        text = result.typed[name] = str(post[name]).strip()
-        moment = _ascii_digits(text).replace(" ", "T", 1)[:16]
-        if moment and not _is_moment(moment):
-            result.errors[name] = _("Write a date and a time, such as 2026-12-01 09:00.")
-        else:
-            setattr(block, spec.name, moment)
-    end = f"{block.id}.ends_at"
-    if block.starts_at and block.ends_at and block.ends_at < block.starts_at:
-        result.errors.setdefault(end, _("This is before the start. Write a later time, or leave it empty."))
+def _parse_settings(post: QueryDict, block: Any, result: ParsedForm) -> None:
+    """What belongs to the block in all languages: choices, times, and what only its kind has."""
+    form = form_of(block)
+    for choice in form.choices:
+        value = post.get(f"{block.id}.{choice.name}")
+        if value in choice.values:
+            setattr(block, choice.name, value)
+    for spec in form.block_fields:
+        _parse_moment(post, block, spec, result)
+    form.read_settings(post, block)
+    for name, message in form.find_errors(block).items():
+        result.errors.setdefault(f"{block.id}.{name}", message)
+
+
+def _parse_moment(post: QueryDict, block: Any, spec: Field, result: ParsedForm) -> None:
+    name = f"{block.id}.{spec.name}"
+    if name not in post:
+        return
+    text = result.typed[name] = str(post[name]).strip()
+    moment = _ascii_digits(text).replace(" ", "T", 1)[:16]
+    if moment and not _is_moment(moment):
+        result.errors[name] = _("Write a date and a time, such as 2026-12-01 09:00.")
+    else:
+        setattr(block, spec.name, moment)
 
 
 def _ascii_digits(text: str) -> str:
-    """Arabic and full-width digits as those that a document is stored with."""
+    """Replace Arabic, full-width and other digits by 0 to 9."""
     return "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in text)
 
 
@@ -157,7 +153,7 @@ def _is_moment(text: str) -> bool:
 
 
 def _parse_texts(post: QueryDict, prefix: str, fields: Iterable[Field], result: ParsedForm) -> dict[str, str]:
-    """What was typed into `fields`, cleaned; fields that were not on the form are left out."""
+    """The posted texts of `fields`, cleaned. Fields that are not in the form are left out."""
     texts = {}
     for spec in fields:
         name = prefix + spec.name

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from newsletter import checks, content, issues
+from newsletter.blocks.findings import Defect
 from newsletter.checks import link_checker, mail_rules
-from newsletter.checks.findings import Defect
 from newsletter.models import Issue, IssueStatus, Role
 from newsletter.studio.composer import checks_panel
 from tests.factories import NOW, make_document, make_editor, make_issue, make_newsletter, story_words

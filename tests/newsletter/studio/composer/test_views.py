@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from newsletter import issues
+from newsletter.blocks.forms import FORMS
 from newsletter.models import Article, Editor, Issue, MediaFile, Membership, Role
 from newsletter.studio.shared import document_form
 from tests.factories import NOW, make_document, make_editor, make_issue, make_newsletter
@@ -189,7 +190,7 @@ def test_a_block_of_every_kind_can_be_added_and_typed_into(studio, issue, kind):
     added = stored(issue).blocks[-1]
     filled = {
         f"{added.id}.{field.name}": "3:45" if field.kind == "duration" else "https://kabarlintas.example/x"
-        for field in document_form.FIELDS[kind]
+        for field in FORMS[kind].fields
     }
     filled |= (
         {f"{added.id}.q0.question": "Berapa biayanya?", f"{added.id}.q0.answer": "Rp350.000."} if kind == "faq" else {}

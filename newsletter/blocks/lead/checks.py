@@ -1,0 +1,3 @@
+from newsletter.blocks.article_checks import CHECKS
+
+__all__ = ["CHECKS"]
