@@ -16,20 +16,6 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-MAIL_KINDS = frozenset(
-    {
-        *("mailbox", "discard", "smtp", "smtps"),
-        *("mailgun", "mailjet", "postmark", "ses", "sendgrid", "resend", "brevo", "mailersend", "mandrill"),
-    }
-)
-UNFIT_MAIL_KINDS = {
-    "mailtrap": "it personalises only templates that are stored with it",
-    "postal": "its events carry no token of ours, so anybody could forge them",
-    "scaleway": "it reports neither bounces nor complaints",
-    "sparkpost": "it drops the List-Unsubscribe header silently, so one-click unsubscribe does not work",
-    "unisender": "it allows the List-Unsubscribe header only after a manual approval",
-}
-"""Known providers that cannot send newsletters, and the reason."""
 LOCAL_MAIL_KINDS = frozenset({"mailbox", "discard"})
 
 
@@ -182,19 +168,23 @@ def env_secret_key(name: str, var_dir: Path, *, embedded: bool) -> str:
 
 
 def env_mail_routes(name: str, default: str) -> list[str]:
-    """Routes in order of priority. Each is a URL whose scheme is the kind of route."""
-    routes = [part.strip() for part in env_text(name, default).split(",") if part.strip()]
-    for route in routes:
-        kind = urlsplit(route).scheme
-        if kind in UNFIT_MAIL_KINDS:
-            remedy = "See docs/add-a-provider.md for supported providers; most providers also have an SMTP server."
-            raise configuration_error(name, f"newsletters cannot be sent by {kind}: {UNFIT_MAIL_KINDS[kind]}", remedy)
-        if kind not in MAIL_KINDS:
-            known = ", ".join(sorted(MAIL_KINDS))
-            raise configuration_error(
-                name, f"{kind or route.split(':')[0]!r} is not a kind of route", f"Start with one of: {known}."
-            )
-    return routes
+    """Routes in order of priority. Each is a URL whose scheme is the kind of route.
+
+    `workers.providers.check_mail_kinds` checks the kinds, because this module may not import the table of providers.
+    """
+    return [part.strip() for part in env_text(name, default).split(",") if part.strip()]
+
+
+def env_webhook_secrets() -> dict[str, str]:
+    """Return all `<KIND>_WEBHOOK_SECRET` by kind in lower case, and `WEBHOOK_SECRET` under ""."""
+    names = [name for name in os.environ if re.fullmatch(r"([A-Z]+_)?WEBHOOK_SECRET", name)]
+    return {name.removesuffix("WEBHOOK_SECRET").rstrip("_").lower(): env_text(name) for name in names}
+
+
+def env_webhook_keys() -> dict[str, str]:
+    """Return all variables whose name ends like a key for signed events; `workers.providers` uses those it knows."""
+    ending = r"(_WEBHOOK_KEY|_WEBHOOK_SIGNING_KEY|_WEBHOOK_VERIFICATION_KEY|_SIGNING_SECRET)"
+    return {name: env_text(name) for name in os.environ if re.fullmatch(rf"[A-Z_]+{ending}", name)}
 
 
 def is_local_route(route: str) -> bool:

@@ -14,8 +14,6 @@ from django.utils.translation import gettext_lazy as _
 
 from newsletter.environment import LOCAL_MAIL_KINDS as LOCAL_MAIL_KINDS
 from newsletter.environment import LOOPBACK_HOSTS as LOOPBACK_HOSTS
-from newsletter.environment import MAIL_KINDS as MAIL_KINDS
-from newsletter.environment import UNFIT_MAIL_KINDS as UNFIT_MAIL_KINDS
 from newsletter.environment import (
     configuration_error,
     env_database,
@@ -29,6 +27,8 @@ from newsletter.environment import (
     env_sns_topics,
     env_text,
     env_web_origin,
+    env_webhook_keys,
+    env_webhook_secrets,
     is_local_route,
 )
 
@@ -53,21 +53,9 @@ SEND_SPOOL = env_folder("SEND_SPOOL", VAR_DIR / "spool" / "send")
 MAILBOX_DIR = VAR_DIR / "mail"
 SEND_SLOTS = env_int("SEND_SLOTS", 2, least=1, most=256)
 MOST_LATE_H = env_int("MOST_LATE_H", 3, least=1, most=720)
-WEBHOOK_SECRETS = {
-    kind.lower(): env_text(f"{kind}_WEBHOOK_SECRET".lstrip("_"))
-    for kind in ("", *(kind.upper() for kind in sorted(MAIL_KINDS - LOCAL_MAIL_KINDS - {"smtp", "smtps"})))
-}
+WEBHOOK_SECRETS = env_webhook_secrets()
 """`name:password` that a provider's events are posted with, by kind; "" is for all without one of their own."""
-WEBHOOK_KEYS = {
-    name: env_text(name)
-    for name in (
-        "MAILGUN_WEBHOOK_SIGNING_KEY",
-        "MAILERSEND_SIGNING_SECRET",
-        "MANDRILL_WEBHOOK_KEY",
-        "RESEND_SIGNING_SECRET",
-        "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY",
-    )
-}
+WEBHOOK_KEYS = env_webhook_keys()
 WEBHOOK_MOST_AGE_MIN = env_int("WEBHOOK_MOST_AGE_MIN", 5, least=1, most=24 * 60)
 SES_TOPICS = env_sns_topics("SES_TOPICS")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, replace
 
-from workers.routes.base import LOOK_UP_KINDS
+from workers import providers
 
 MARK_COUNT = 256
 """Number of different marks. Providers limit the number of tags, so calls share them; a look-up compares the token of
@@ -42,7 +42,7 @@ def encode(route: str, account: str, batch: int, attempt: int) -> str:
     `route` is the name of the route, `account` its `base.account_of`.
     """
     kind = route.rpartition("-")[0]
-    return str(LookUp(kind, account, make_mark(batch, attempt))) if account and kind in LOOK_UP_KINDS else ""
+    return str(LookUp(kind, account, make_mark(batch, attempt))) if account and providers.can_look_up(kind) else ""
 
 
 def parse(text: str) -> LookUp | None:

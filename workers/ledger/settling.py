@@ -11,14 +11,13 @@ from django.db.models import QuerySet
 
 from newsletter.models import Issue
 from subscribers import tokens
-from workers import spool
+from workers import providers, spool
 from workers.ledger import locks, look_ups
 from workers.ledger.entries import LedgerEntry
 from workers.ledger.ids import unpack
 from workers.ledger.recording import close_batch, deliveries_in, write_deliveries
 from workers.message import header_fields
 from workers.models import Batch, BatchStatus, Outcome
-from workers.routes.base import PROVIDER_MESSAGE_ID_KINDS
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +90,7 @@ def _uncertain_entries(batch: Batch, ids: Iterable[int], *, account: str = "") -
 
     Without a spool the account is unknown; then no provider is searched for the messages.
     """
-    has_own_id = batch.route.rpartition("-")[0] not in PROVIDER_MESSAGE_ID_KINDS
+    has_own_id = not providers.makes_message_ids(batch.route.rpartition("-")[0])
     domain = header_fields.domain_of(batch.issue.newsletter.from_email)
     look_up = look_ups.encode(batch.route, account, batch.pk, batch.attempt)
     return [

@@ -13,6 +13,7 @@ from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 
 from subscribers import tokens
 from workers.ledger.provider_status import REJECTED_BY_PROVIDER
+from workers.providers import PROVIDERS
 
 METADATA_KEY = "warta"
 """The name under which a message carries `tokens.event_mac`."""
@@ -146,7 +147,7 @@ def _event_id(event: AnymailTrackingEvent, esp_name: str, otherwise: tuple[objec
 
     Mailgun signs a token and the time, not the body, so a token counts once, whatever is said under it.
     """
-    if event.event_id and esp_name == "mailgun":
+    if event.event_id and esp_name in PROVIDERS and PROVIDERS[esp_name].webhook.counts_event_id_once:
         named: tuple[object, ...] = (esp_name, event.event_id)
     else:
         named = (

@@ -1,4 +1,4 @@
-"""What Anymail leaves unchecked of a signed post: how old it is, Resend's signature, and the address Mandrill signed."""
+"""Checks of signed posts that Anymail leaves out: their age, Resend's signature and the address that Mandrill signs."""
 
 from __future__ import annotations
 
@@ -6,44 +6,65 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from anymail.exceptions import AnymailWebhookValidationFailure as Invalid
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
+from django.utils.module_loading import import_string
 
-from workers.provider_events import providers
+from workers.provider_events import webhook_settings
+from workers.providers import Provider
 
 
-def check_signature(request: HttpRequest, provider: providers.Provider, *, now: datetime) -> None:
-    """Raises Invalid, or what reading an odd post raises; only called once Anymail's own checks have passed."""
-    key = providers.signing_key(provider)
-    if provider.kind == "resend" and key:
-        _check_resend(request, key)
-    if key and (moment := TIMESTAMP_PARSERS.get(provider.kind)):
-        age_s = now.timestamp() - float(moment(request))
+def check_signature(request: HttpRequest, provider: Provider, *, now: datetime) -> None:
+    """Check what Anymail's view does not. Raises Invalid, or what reading a malformed post raises.
+
+    Call it only after the view's own checks have passed.
+    """
+    key, webhook = webhook_settings.signing_key(provider), provider.webhook
+    if key and webhook.signature_check:
+        import_string(webhook.signature_check)(request, key)
+    if key and webhook.signed_at:
+        age_s = now.timestamp() - float(import_string(webhook.signed_at)(request))
         if not abs(age_s) <= settings.WEBHOOK_MOST_AGE_MIN * 60:
             raise Invalid("the signed time is too far from ours")
 
 
-def _mailgun(request: HttpRequest) -> str:
+# --- the signed time; MailerSend and Mandrill sign none, and a repeated post of theirs changes nothing -----------------
+
+
+def signed_at_mailgun(request: HttpRequest) -> str:
     if request.content_type == "application/json":
         return str(json.loads(request.body)["signature"]["timestamp"])
     return request.POST["timestamp"]
 
 
-TIMESTAMP_PARSERS: dict[str, Callable[[HttpRequest], str]] = {
-    "mailgun": _mailgun,
-    "sendgrid": lambda request: request.headers["X-Twilio-Email-Event-Webhook-Timestamp"],
-    "resend": lambda request: request.headers["svix-timestamp"],
-}
-"""Seconds since 1970 that the signature covers. MailerSend and Mandrill sign no time; a repeat of theirs changes nothing."""
+def signed_at_sendgrid(request: HttpRequest) -> str:
+    return request.headers["X-Twilio-Email-Event-Webhook-Timestamp"]
 
 
-def _check_resend(request: HttpRequest, secret: str) -> None:
+def signed_at_svix(request: HttpRequest) -> str:
+    return request.headers["svix-timestamp"]
+
+
+# --- keys and signatures -----------------------------------------------------------------------------------------------
+
+
+def check_key_der(key: str) -> None:
+    """Raises ValueError if the key is no public key in base64 of DER."""
+    load_der_public_key(base64.b64decode(key))
+
+
+def check_key_svix(key: str) -> None:
+    """Raises ValueError if the key is no base64 behind "whsec_"."""
+    base64.b64decode(key.removeprefix("whsec_"), validate=True)
+
+
+def check_svix(request: HttpRequest, secret: str) -> None:
     """HMAC-SHA256 over id, time and body, as "v1,BASE64" once for each live key (docs.svix.com, manual verification)."""
     signing_key = base64.b64decode(secret.removeprefix("whsec_"))
     headers = [request.headers.get(name, "") for name in ("svix-id", "svix-timestamp", "svix-signature")]
@@ -55,14 +76,14 @@ def _check_resend(request: HttpRequest, secret: str) -> None:
 
 
 def has_valid_secret(request: HttpRequest, secret: str) -> bool:
-    """Whether the request brings `name:password`."""
+    """Whether the request has basic authentication with this `name:password`."""
     kind, _, value = request.headers.get("Authorization", "").partition(" ")
     expected = base64.b64encode(secret.encode()).decode()
     return constant_time_compare(f"{kind.lower()} {value.strip()}", f"basic {expected}")
 
 
 def webhook_url(request: HttpRequest) -> str:
-    """Our address as Mandrill knows it and signs it: the public one, with the secret where it was posted with one."""
+    """The public webhook address, which Mandrill signs, with the secret if the post has one."""
     site = urlsplit(settings.SITE_URL)
     kind, _, value = request.headers.get("Authorization", "").partition(" ")
     known = base64.b64decode(value).decode() + "@" if kind.lower() == "basic" else ""

@@ -25,6 +25,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from newsletter.fetching import http_client
@@ -46,6 +49,11 @@ SIGNED_FIELDS = {
 }
 """What the signature of each type covers, in order; a Subject only where there is one."""
 DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hashes.SHA256}
+
+
+def parse_request(request: HttpRequest) -> list[AnymailTrackingEvent]:
+    """The events of a post to the webhook; see `parse_events`."""
+    return parse_events(request.body, topics=settings.SES_TOPICS, now=timezone.now())
 
 
 def parse_events(body: bytes, *, topics: list[str], now: datetime) -> list[AnymailTrackingEvent]:

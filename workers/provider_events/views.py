@@ -9,21 +9,21 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from importlib import import_module
 
 from anymail.exceptions import AnymailError, AnymailInsecureWebhookWarning, AnymailNotSupportedWarning
 from anymail.exceptions import AnymailWebhookValidationFailure as Invalid
 from anymail.signals import AnymailTrackingEvent
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from workers import provider_events
-from workers.provider_events import providers, signatures, sns
+from workers.provider_events import signatures, sns, webhook_settings
+from workers.providers import PROVIDERS, Provider
 
 logger = logging.getLogger(__name__)
 
@@ -43,18 +43,18 @@ warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
 @require_http_methods(["POST", "HEAD"])
 def tracking_webhook(request: HttpRequest, provider: str) -> HttpResponse:
     """Take in one post. 200: all of it is stored; 400: never believed; 401: without the secret; 413: too large; 503: come again."""
-    one = providers.PROVIDERS.get(provider)
-    if one is None or not providers.is_configured(one):
+    one = PROVIDERS.get(provider)
+    if one is None or not webhook_settings.is_configured(one):
         return HttpResponse(status=404)
     if request.method == "HEAD":
         return HttpResponse()  # some ask so before they accept the address
-    if provider == "ses" and providers.webhook_secret(one) and "Authorization" not in request.headers:
+    if one.webhook.asks_for_secret and webhook_settings.webhook_secret(one) and "Authorization" not in request.headers:
         # SNS gives the secret only when it is asked for it.
         return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="Warta"'})
-    if _length(request) > one.most_bytes:
+    if _length(request) > one.webhook.most_bytes:
         return _refused(provider, "too large", status=413)
     try:
-        events = _ses(request) if provider == "ses" else _events(request, one)
+        events = _own_events(request, one) if one.webhook.parse else _events(request, one)
     except sns.TemporaryFetchError:
         return _refused(provider, "certificate not reached", status=503)
     except UNREADABLE_ERRORS as error:
@@ -74,7 +74,7 @@ def _refused(provider: str, reason: str, *, status: int = 400) -> HttpResponse:
     return HttpResponse(status=status)
 
 
-def _events(request: HttpRequest, provider: providers.Provider) -> list[AnymailTrackingEvent]:
+def _events(request: HttpRequest, provider: Provider) -> list[AnymailTrackingEvent]:
     """The events of a post that its provider has signed. Raises one of UNREADABLE."""
     view = _view(request, provider)
     view.run_validators(request)
@@ -83,21 +83,20 @@ def _events(request: HttpRequest, provider: providers.Provider) -> list[AnymailT
     return events
 
 
-def _view(request: HttpRequest, provider: providers.Provider):  # type: ignore[no-untyped-def]  # Anymail has no types
+def _view(request: HttpRequest, provider: Provider):  # type: ignore[no-untyped-def]  # Anymail has no types
     """A view of its own for each post: Anymail's keep state."""
-    secret = providers.webhook_secret(provider)
+    secret, webhook = webhook_settings.webhook_secret(provider), provider.webhook
     arguments: dict[str, object] = {"webhook_secret": [secret] if secret else []}
-    if provider.key_argument and (key := providers.signing_key(provider)):
-        arguments[provider.key_argument] = key
-    if provider.kind == "mandrill":
-        arguments["webhook_url"] = signatures.webhook_url(request)
-    return getattr(import_module(f"anymail.webhooks.{provider.kind}"), provider.view)(**arguments)
+    if webhook.key_argument and (key := webhook_settings.signing_key(provider)):
+        arguments[webhook.key_argument] = key
+    if webhook.view_url:
+        arguments["webhook_url"] = import_string(webhook.view_url)(request)
+    return import_string(webhook.view)(**arguments)
 
 
-def _ses(request: HttpRequest) -> list[AnymailTrackingEvent]:
-    """Amazon's, whose messages are signed by SNS. A subscription to one of our topics is confirmed."""
-    if (secret := providers.webhook_secret(providers.PROVIDERS["ses"])) and not signatures.has_valid_secret(
-        request, secret
-    ):
+def _own_events(request: HttpRequest, provider: Provider) -> list[AnymailTrackingEvent]:
+    """The events of a post that Warta authenticates itself. Raises one of UNREADABLE_ERRORS."""
+    if (secret := webhook_settings.webhook_secret(provider)) and not signatures.has_valid_secret(request, secret):
         raise Invalid("the basic authentication is missing or wrong")
-    return sns.parse_events(request.body, topics=settings.SES_TOPICS, now=timezone.now())
+    events: list[AnymailTrackingEvent] = import_string(provider.webhook.parse)(request)
+    return events

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage, EmailMultiAlternatives
 
 from subscribers import recipient_allowlist
+from workers.providers import PROVIDERS
 from workers.routes import discard, mailbox, smtp
 from workers.routes.base import (
     AccountRefused,
@@ -82,7 +83,7 @@ def from_url(name: str, url: str) -> MailRoute:
         return smtp.SmtpRoute(name, url)
     from workers.routes import anymail_merge, anymail_single  # cost 60 ms that no other route needs
 
-    if kind in anymail_merge.PROVIDERS:
+    if PROVIDERS[kind].merge is not None:
         return anymail_merge.AnymailMergeRoute(name, url)
     return anymail_single.AnymailSingleRoute(name, url)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from anymail.backends import mailgun, mailjet, sendgrid
@@ -18,6 +17,7 @@ from anymail.backends.base import BasePayload
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailNotSupportedWarning
 from anymail.utils import EmailAddress, parse_address_list
 from django.core.mail import EmailMultiAlternatives
+from django.utils.module_loading import import_string
 
 from workers.routes import anymail_single, base, message_lookup
 
@@ -109,7 +109,7 @@ def _json(response: Any) -> Any:
         return None
 
 
-def _queued(response: Any, count: int) -> Results | None:
+def read_mailgun(response: Any, count: int) -> Results | None:
     """Mailgun: one id for the whole call, or a refusal of the whole call."""
     said = _json(response)
     if not 200 <= response.status_code < 300:
@@ -119,7 +119,7 @@ def _queued(response: Any, count: int) -> Results | None:
     return [base.SendResult("accepted", "queued", provider_id=said["id"][:200])] * count
 
 
-def _accepted(response: Any, count: int) -> Results | None:
+def read_sendgrid(response: Any, count: int) -> Results | None:
     """SendGrid: 202 and an id in a header; or errors, some of which name the reader's place."""
     if response.status_code == 202:
         return [base.SendResult("accepted", "202", provider_id=response.headers.get("X-Message-Id", "")[:200])] * count
@@ -143,7 +143,7 @@ def _refused_recipients(said: Any, count: int) -> Results | None:
     return results if any(results) else None
 
 
-def _results_by_message(response: Any, count: int) -> Results | None:
+def read_mailjet(response: Any, count: int) -> Results | None:
     """Mailjet: an answer for each message, in order, whatever the status of the whole is.
 
     Raises Refused where each of them says that we, not its reader, may not send.
@@ -187,51 +187,8 @@ def _mailjet(answer: Any) -> base.SendResult:
     return base.SendResult("refused", code, words)
 
 
-# --- providers -------------------------------------------------------------------------------------------------------
+# --- the route ---------------------------------------------------------------------------------------------------------
 
-
-@dataclass(frozen=True, slots=True)
-class _MergeProvider:
-    backend: str
-    most: int
-    """Readers a call."""
-    syntax: base.MergeSyntax
-    read: Callable[[Any, int], Results | None]
-    """The answer for each reader; None where it says nothing of single ones."""
-    keeps_message_ids: bool = False
-    all_headers: bool = False
-    """A copy's own headers take the place of those that all have, so it gets all of them."""
-    marks_calls: bool = False
-    """Can be asked for messages by the mark of their call."""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-
-PROVIDERS = {
-    "mailgun": _MergeProvider(
-        "MailgunBackend",
-        1000,
-        base.MergeSyntax(
-            "%recipient.", "%", re.compile(r"%(?=recipient|unsubscribe|mailing_list|tag[._])", re.IGNORECASE)
-        ),
-        _queued,
-        marks_calls=True,
-    ),
-    "mailjet": _MergeProvider(
-        "MailjetBackend",
-        50,
-        base.MergeSyntax("[[var:", "]]", re.compile(r"\[(?=\[)|\{(?=[{%])")),
-        _results_by_message,
-        all_headers=True,
-    ),
-    "sendgrid": _MergeProvider(
-        "SendGridBackend",
-        1000,
-        base.MergeSyntax("-", "-", re.compile(r"<(?=%)|\[(?=unsubscribe|weblink)|%(?=asm_)", re.IGNORECASE)),
-        _accepted,
-        keeps_message_ids=True,
-        arguments={"merge_field_format": "-{}-"},
-    ),
-}
 CALLS_BEFORE_GROWTH = 10
 """Calls that must go well before one of them is a tenth larger than what was taken last."""
 RECIPIENT_ERROR = re.compile(r"\bto'? (parameter|address|field)|recipient|personalizations", re.IGNORECASE)
@@ -244,13 +201,16 @@ class AnymailMergeRoute(anymail_single.AnymailSingleRoute):
 
     def __init__(self, name: str, url: str) -> None:
         super().__init__(name, url)
-        self._provider = provider = PROVIDERS[self.kind]
-        self._path = f"{__name__}.{provider.backend}"
-        self._arguments |= provider.arguments
-        self.syntax, self.keeps_message_ids = provider.syntax, provider.keeps_message_ids
+        merge = self.provider.merge
+        if merge is None:
+            raise ValueError(f"{self.kind} sends one message a call")
+        self._merge, self._path = merge, merge.backend
+        self._read: Callable[[Any, int], Results | None] = import_string(merge.read)
+        self._arguments |= merge.arguments
+        self.syntax, self.keeps_message_ids = merge.syntax, merge.keeps_message_ids
         self.capabilities = base.Capabilities(takes="message", asks_before_each=True)
-        most = int(self.address.number("batch", provider.most)) or 1
-        self._most = self.most_at_once = self.at_once = min(provider.most, most)
+        most = int(self.address.number("batch", merge.max_recipients)) or 1
+        self._most = self.most_at_once = self.at_once = min(merge.max_recipients, most)
         self._went_well = 0
 
     def send_many(
@@ -270,7 +230,7 @@ class AnymailMergeRoute(anymail_single.AnymailSingleRoute):
             raise base.AccountRefused(f"The issue cannot be given to this provider: {type(error).__name__}") from None
         else:
             response = message.anymail_status.esp_response  # type: ignore[attr-defined]
-            results = self._provider.read(response, len(chosen)) or _all_uncertain(chosen, str(response.status_code))
+            results = self._read(response, len(chosen)) or _all_uncertain(chosen, str(response.status_code))
         self._adjust_call_size(results)
         if not twins:
             return results
@@ -292,13 +252,13 @@ class AnymailMergeRoute(anymail_single.AnymailSingleRoute):
         extra.merge_metadata = {part.recipient: {message_lookup.METADATA_KEY: part.token} for part in parts}
         extra.merge_headers = {part.recipient: self._headers(mailing, part) for part in parts}
         extra.track_clicks = extra.track_opens = False
-        if mailing.mark and self._provider.marks_calls:
+        if mailing.mark and self._merge.marks_calls:
             extra.tags = [mailing.mark]
         return message
 
     def _headers(self, mailing: base.MergeMessage, part: base.MergeRecipient) -> dict[str, str]:
         own = {"Message-ID": part.message_id} if self.keeps_message_ids else {}
-        return {**mailing.headers, **part.headers, **own} if self._provider.all_headers else {**part.headers, **own}
+        return {**mailing.headers, **part.headers, **own} if self._merge.all_headers else {**part.headers, **own}
 
     def _results_from_error(self, error: AnymailAPIError, parts: Sequence[base.MergeRecipient]) -> Results:
         """An error does not mean that nothing was sent, unless we know that nobody heard us or all were refused."""
@@ -306,7 +266,7 @@ class AnymailMergeRoute(anymail_single.AnymailSingleRoute):
         status = error.status_code
         if status is None or status == 429 or status >= 500:
             return [self._failed(error)] * count
-        if told := self._provider.read(error.response, count):
+        if told := self._read(error.response, count):
             return told
         words = base.redact_addresses(anymail_single.error_message(error.response))
         if status == 413 or (400 <= status < 500 and anymail_single.TOO_MANY_RECIPIENTS.search(words)):

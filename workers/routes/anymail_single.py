@@ -11,16 +11,16 @@ import threading
 import time
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import requests
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused, AnymailUnsupportedFeature
 from django.core.mail import get_connection
+from django.utils.module_loading import import_string
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, SSLError
 
+from workers.providers import PROVIDERS, Provider
 from workers.routes import base, message_lookup
 
 if TYPE_CHECKING:
@@ -35,33 +35,6 @@ RETRY_DELAYS_S = (0.5, 2.0)
 """Waits before a call without an answer is repeated under its key, where the provider knows a repeated call."""
 
 
-@dataclass(frozen=True, slots=True)
-class _SingleProvider:
-    backend: str
-    user: str
-    """The Anymail setting that the user part of the URL gives."""
-    password: str = ""
-    host: str = ""
-    has_metadata: bool = True
-    """Without it, the token that events bring back travels as a tag."""
-    may_track: bool = True
-    """Counts opens and rewrites links unless told not to."""
-    has_keys: bool = False
-    """A call under the same Idempotency-Key, for a day, only tells what became of the first."""
-    options: tuple[str, ...] = ()
-
-
-PROVIDERS = {
-    "mailgun": _SingleProvider("mailgun", "api_key", host="sender_domain", options=("api_url",)),
-    "mailjet": _SingleProvider("mailjet", "api_key", "secret_key", options=("api_url",)),
-    "postmark": _SingleProvider("postmark", "server_token", options=("api_url", "message_stream")),
-    "sendgrid": _SingleProvider("sendgrid", "api_key", options=("api_url",)),
-    "resend": _SingleProvider("resend", "api_key", may_track=False, has_keys=True, options=("api_url",)),
-    "brevo": _SingleProvider("brevo", "api_key", may_track=False, options=("api_url",)),
-    "mailersend": _SingleProvider("mailersend", "api_token", has_metadata=False, options=("api_url",)),
-    "mandrill": _SingleProvider("mandrill", "api_key", options=("api_url",)),
-    "ses": _SingleProvider("amazon_ses", "", may_track=False, options=("configuration_set_name", "endpoint")),
-}
 ACCOUNT_CODES = frozenset({401, 402, 403, 404})
 _ACCOUNT = re.compile(
     r"account|credit|\bfrom\b|sender|not allowed|verif|signature|api.?key|token|approv|suspend|paused|billing|plan\b",
@@ -81,14 +54,14 @@ class AnymailSingleRoute:
 
     def __init__(self, name: str, url: str) -> None:
         kind = url.partition(":")[0]
-        self._provider_of_one = provider = PROVIDERS[kind]
+        self.provider = provider = PROVIDERS[kind]
         address = base.parse_url(url, options=self.options | {*provider.options, "timeout"})
         self.name, self.kind, self.rate, self.address = name, kind, address.number("rate", 0), address
         self.account = address.account
         threads = min(MAX_THREADS, int(address.number("threads", DEFAULT_THREADS)) or 1)
         self.capabilities = base.Capabilities(takes="message", window=threads, asks_before_each=True)
         self._arguments = _arguments(provider, address)
-        self._path = f"anymail.backends.{provider.backend}.EmailBackend"
+        self._path = provider.backend
         self._own, self._backends = threading.local(), list[Any]()
         self._pool: ThreadPoolExecutor | None = None
         self._strange = 0
@@ -100,12 +73,13 @@ class AnymailSingleRoute:
         return True
 
     def api_url(self) -> str:
-        return f"{(self.address.option('api_url') or message_lookup.API_URLS.get(self.kind, '')).rstrip('/')}/"
+        return f"{(self.address.option('api_url') or self.provider.api_url).rstrip('/')}/"
 
     def look_up(
         self, mark: str, tokens: Sequence[str], *, since: datetime, until: float = base.NO_DEADLINE
     ) -> base.LookUpResult:
-        return message_lookup.LOOK_UP_FUNCTIONS[self.kind](self, mark, tokens, since, until)
+        function: message_lookup.LookUpFunction = import_string(self.provider.look_up)
+        return function(self, mark, tokens, since, until)
 
     def begin(
         self,
@@ -130,7 +104,7 @@ class AnymailSingleRoute:
         """
         until = min(deadline, base.boottime() + TIMEOUT_S)
         result = first = self._offer(letter, deadline)
-        if not self._provider_of_one.has_keys:
+        if not self.provider.is_idempotent:
             return first
         for wait in RETRY_DELAYS_S:
             if result.outcome != "uncertain" or base.boottime() + wait >= until:
@@ -155,12 +129,12 @@ class AnymailSingleRoute:
         message: Any = letter.message
         if message is None:
             raise ValueError("This route takes messages, not bytes.")
-        provider, backend = self._provider_of_one, self._backend()
+        provider, backend = self.provider, self._backend()
         if not provider.has_metadata:
             _as_tags(message)
         if provider.may_track:
             message.track_clicks = message.track_opens = False
-        if provider.has_keys:
+        if provider.is_idempotent:
             backend.session.headers["Idempotency-Key"] = letter.message_id.strip("<>")
         base.check_deadline(deadline)
         try:
@@ -198,7 +172,7 @@ class AnymailSingleRoute:
             if never_connected(error):
                 raise base.RouteUnavailable("The provider does not answer.") from None
             return base.SendResult("uncertain", detail="The provider gave no answer.", is_outage=True)
-        if status == 409 and self._provider_of_one.has_keys:
+        if status == 409 and self.provider.is_idempotent:
             return _result_for_known_key(error, words)
         if status == 429:
             wait_s = base.parse_retry_after(getattr(error.response, "headers", {}))
@@ -302,11 +276,11 @@ def _result_from_status(message: Any) -> base.SendResult:
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
-def _arguments(provider: _SingleProvider, address: base.RouteUrl) -> dict[str, Any]:
+def _arguments(provider: Provider, address: base.RouteUrl) -> dict[str, Any]:
+    if provider.arguments:
+        arguments: dict[str, Any] = import_string(provider.arguments)(address)
+        return arguments
     given: dict[str, Any] = {name: address.option(name) for name in provider.options if address.option(name)}
-    if address.kind == "ses":
-        given.pop("endpoint", None)
-        return {**given, "client_params": _ses(address)}
     if not address.user:
         raise base.mail_url_error(f"{address.kind} has no key", f"Write {address.kind}://KEY@.")
     if provider.host and not address.host:
@@ -317,23 +291,3 @@ def _arguments(provider: _SingleProvider, address: base.RouteUrl) -> dict[str, A
     if provider.host:
         given[provider.host] = address.host
     return given
-
-
-def _ses(address: base.RouteUrl) -> dict[str, Any]:
-    """Without keys, boto3 finds them itself (instance role, profile).
-
-    Amazon's client would repeat a call without an answer, and SES knows no repeated call: so it may not.
-    """
-    if find_spec("boto3") is None:
-        remedy = "Run pip install --require-hashes --requirement requirements-ses.txt, here and for every worker."
-        raise base.mail_url_error("ses needs boto3, which is not installed", remedy)
-    timeout = address.number("timeout", TIMEOUT_S)
-    config = {"retries": {"total_max_attempts": 1}, "connect_timeout": timeout, "read_timeout": timeout}
-    params: dict[str, Any] = {"config": config}
-    if address.host:
-        params["region_name"] = address.host
-    if address.user:
-        params |= {"aws_access_key_id": address.user, "aws_secret_access_key": address.password}
-    if endpoint := address.option("endpoint"):
-        params["endpoint_url"] = endpoint
-    return params

@@ -21,6 +21,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives
 from django.utils.crypto import salted_hmac
 
+from workers.providers import MergeSyntax as MergeSyntax
+
 SendOutcome = Literal["accepted", "refused", "deferred", "uncertain"]
 
 
@@ -66,19 +68,6 @@ class OutgoingMessage:
     message: EmailMultiAlternatives | None = None
     stuffed: bool = False
     """`data` has its leading dots doubled and its end mark (RFC 5321 section 4.5.2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class MergeSyntax:
-    """How a provider writes a place that it fills in for each reader."""
-
-    opening: str
-    closing: str
-    strange: re.Pattern[str]
-    """The first sign of whatever else the provider would fill in, or take for one of its places."""
-
-    def place(self, key: str) -> str:
-        return f"{self.opening}{key}{self.closing}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +188,6 @@ class MergeRoute(MailRoute, Protocol):
         If nobody's has left and nobody's is at fault, `at_once` is smaller afterwards. Raises TryLater, Refused or
         TooLate when nothing has left.
         """
-
-
-LOOK_UP_KINDS = frozenset({"mailgun", "mailjet", "postmark", "resend"})
-"""Kinds of route whose provider can be asked later whether it has a message."""
-PROVIDER_MESSAGE_ID_KINDS = frozenset({"mailgun", "mailjet"})
-"""Kinds whose provider makes the Message-ID of a copy that it fills in."""
-IDEMPOTENT_KINDS = frozenset({"resend"})
-"""Those where asking is making the same call again under the same key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,15 +114,3 @@ def _get(session: requests.Session, url: str, query: dict[str, str] | None, **op
     if not isinstance(said, dict):
         raise base.RouteUnavailable(f"The provider does not tell: {response.status_code}")
     return said
-
-
-LOOK_UP_FUNCTIONS: dict[str, LookUpFunction] = {
-    "mailgun": look_up_mailgun,
-    "mailjet": look_up_mailjet,
-    "postmark": look_up_postmark,
-}
-API_URLS = {
-    "mailgun": "https://api.mailgun.net/v3/",
-    "mailjet": "https://api.mailjet.com/v3.1/",
-    "postmark": "https://api.postmarkapp.com/",
-}

@@ -18,11 +18,11 @@ from django.utils.translation import gettext as _
 
 from newsletter.models import Edition, Issue
 from subscribers import audience, tokens
-from workers import ledger, routes
+from workers import ledger, providers, routes
 from workers.ledger import look_ups
 from workers.message import builder, header_fields
 from workers.models import Delivery, Outcome
-from workers.routes.base import IDEMPOTENT_KINDS, LookUpRoute, boottime
+from workers.routes.base import LookUpRoute, boottime
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ def _look_up(route: LookUpRoute, group: _OpenLookUp, *, until: float, now: datet
     """Make one look-up. Raises RouteUnavailable, AccountRefused or DeadlineExceeded if the provider did not answer."""
     look_up = group.look_up.next
     begun = Issue.objects.values_list("started_at", flat=True).get(pk=group.issue) or group.since
-    if look_up.kind in IDEMPOTENT_KINDS:
+    if providers.is_idempotent(look_up.kind):
         return _look_up_by_repeating(route, group, begun=begun, until=until, now=now)
     readers = list(_deliveries_of(group, look_up).order_by("subscription").values_list("subscription", flat=True))
     if not readers:

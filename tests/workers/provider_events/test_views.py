@@ -18,7 +18,8 @@ from tests.workers.provider_events import webhook_posts as posting
 from tests.workers.provider_events.webhook_posts import BASIC, COMPLAINTS, DATED, KEYS, SECRET, SIGNED, clock
 from workers import provider_events
 from workers.models import Event
-from workers.provider_events import providers
+from workers.provider_events import webhook_settings
+from workers.providers import PROVIDERS
 
 pytestmark = [
     pytest.mark.django_db,
@@ -201,7 +202,7 @@ def test_t42_no_start_with_a_provider_and_no_secret(settings, provider):
     found = [error for error in run_checks() if error.id == "workers.E001"]
 
     assert len(found) == 1
-    assert found[0].msg.startswith(providers.missing_settings(providers.PROVIDERS[provider]) + ": not set")
+    assert found[0].msg.startswith(webhook_settings.missing_settings(PROVIDERS[provider]) + ": not set")
 
 
 def test_t42_with_its_secret_a_provider_starts(settings):
@@ -255,7 +256,7 @@ def test_get_and_head_are_harmless(client, provider, issue):
 @pytest.mark.parametrize("provider", ["postmark", "sendgrid", "mandrill"])
 def test_a_post_of_several_megabytes_is_not_read(client, token, provider):
     post = COMPLAINTS[provider](token, at=clock())
-    most = providers.PROVIDERS[provider].most_bytes
+    most = PROVIDERS[provider].webhook.most_bytes
 
     assert replace(post, body=b" " * (most + 1)).send(client).status_code == 413
 

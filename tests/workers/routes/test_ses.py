@@ -22,7 +22,7 @@ from tests.workers.sending_helpers import make_sending_issue, parse
 from workers import ledger, routes
 from workers.models import Delivery, Event
 from workers.provider_events import sns
-from workers.routes import anymail_single
+from workers.routes import amazon_ses
 from workers.sending import lifecycle
 
 pytestmark = pytest.mark.django_db
@@ -177,7 +177,7 @@ def test_t64_amazons_client_does_not_repeat_a_call_without_an_answer(settings):
 
 
 def test_without_amazons_client_the_remedy_is_named(monkeypatch, settings):
-    monkeypatch.setattr(anymail_single, "find_spec", lambda _name: None)
+    monkeypatch.setattr(amazon_ses, "find_spec", lambda _name: None)
 
     with pytest.raises(ImproperlyConfigured, match=r"^MAIL_URL: ses needs boto3.*requirements-ses\.txt"):
         routes.from_url("ses-1", f"ses://{KEYS}@eu-west-1")

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from newsletter.models import Issue
 from tests.factories import make_editor
@@ -23,8 +24,8 @@ from tests.workers.sending_helpers import equation, make_sending_issue
 from workers import ledger, routes
 from workers.ledger import look_ups
 from workers.models import Delivery, Outcome
-from workers.routes import anymail_merge, anymail_single, message_lookup
-from workers.routes.base import IDEMPOTENT_KINDS, LOOK_UP_KINDS, PROVIDER_MESSAGE_ID_KINDS
+from workers.providers import PROVIDERS, can_look_up, is_idempotent, makes_message_ids
+from workers.routes import anymail_single, message_lookup
 from workers.sending import lifecycle, reconciliation
 
 pytestmark = pytest.mark.django_db
@@ -242,9 +243,11 @@ def test_a_long_list_is_asked_for_only_as_long_as_there_is_time(settings):
 
 
 def test_every_kind_that_can_be_asked_has_a_way_to_ask():
-    assert {*message_lookup.LOOK_UP_FUNCTIONS, *IDEMPOTENT_KINDS} == LOOK_UP_KINDS
-    makes_them = {kind for kind, one in anymail_merge.PROVIDERS.items() if not one.keeps_message_ids}
-    assert makes_them == PROVIDER_MESSAGE_ID_KINDS
+    assert {kind for kind in PROVIDERS if can_look_up(kind)} == {"mailgun", "mailjet", "postmark", "resend"}
+    assert {kind for kind in PROVIDERS if is_idempotent(kind)} == {"resend"}
+    assert {kind for kind in PROVIDERS if makes_message_ids(kind)} == {"mailgun", "mailjet"}
+    for provider in PROVIDERS.values():
+        assert not provider.look_up or callable(import_string(provider.look_up))
 
 
 def test_a_question_is_read_as_it_was_written():

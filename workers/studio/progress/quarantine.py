@@ -20,20 +20,9 @@ from newsletter.models import Editor, Issue, IssueStatus, Newsletter
 from newsletter.roles import Action
 from newsletter.studio.shared import access
 from newsletter.studio.start.dashboard import ActionItem
-from workers import provider_events
+from workers import provider_events, providers
 from workers.models import HELD_KINDS, Event
 
-PROVIDER_NAMES = {
-    "mailgun": "Mailgun",
-    "mailjet": "Mailjet",
-    "postmark": "Postmark",
-    "sendgrid": "SendGrid",
-    "resend": "Resend",
-    "brevo": "Brevo",
-    "mailersend": "MailerSend",
-    "mandrill": "Mandrill",
-    "ses": "Amazon SES",
-}
 DECISIONS = ("apply", "leave-out")
 
 
@@ -67,7 +56,7 @@ def _describe_reason(kind: str, code: str, detail: str, count: int) -> tuple[str
 
 def _describe(issue: Issue, held: provider_events.HeldEvents) -> list[str]:
     zone, now, length = issue.newsletter.zone, timezone.now(), held.last_at - held.first_at
-    names = [PROVIDER_NAMES[kind] for kind in held.providers if kind in PROVIDER_NAMES]
+    names = providers.display_names(held.providers)
     who = get_text_list(names, _("and")) if names else _("Your e-mail provider")
     when = formatting.time_ago(held.first_at, zone, now=now)
     if length < timedelta(seconds=1):
