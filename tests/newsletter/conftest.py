@@ -1,4 +1,4 @@
-"""What many tests of the package start from. A file that needs something else under one of these names says so itself."""
+"""Fixtures that many tests of the package share. A test file may define its own fixture under one of these names."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def _secure_site(settings):
 
 @pytest.fixture
 def _compiled_apart(settings):
-    """Editions are frozen as outside of tests: in a process of their own."""
+    """Compile frozen editions in a subprocess, as in production."""
     settings.COMPILE_MJML_IN_SUBPROCESS = True
 
 
-# --- other people's sites --------------------------------------------------------------------------------------------
+# --- external sites --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def web(settings):
-    """A server that counts as our own origin, so that the client may reach it below /demo/ and /media/."""
+    """A server that counts as the installation's own origin, so that the client may reach it below /demo/ and /media/."""
     with serving() as web:
         settings.SITE_URL, settings.EMBEDDED = web.origin, True
         yield web
@@ -47,13 +47,13 @@ def newsletter():
 
 @pytest.fixture
 def editor(newsletter):
-    """A writer: whoever may do the least."""
+    """A writer, the role with the fewest permissions."""
     return make_editor(newsletter, role=Role.WRITER)
 
 
 @pytest.fixture
 def issue(newsletter, editor):
-    """Three stories in two languages, made by `editor`."""
+    """Three stories in two languages, created by `editor`."""
     return make_issue(newsletter, editor=editor)
 
 

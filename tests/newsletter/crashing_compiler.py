@@ -1,4 +1,4 @@
-"""Stands in for the compiler's process and ends the way the compiler does when its input is nested too deep."""
+"""Replaces the compiler's subprocess and dies as the compiler does on input that is nested too deep."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Issues nobody would write: any order of any blocks, in hostile words. The same seed makes the same issue."""
+"""Random issues: blocks of any kind in any order with hostile texts. The same seed gives the same issue."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LANGUAGES = ("id", "en", "ar", "zh")
 
 
 def make_issue(chance: Random, newsletter: Newsletter, pictures: list[content.Picture]) -> tuple[Issue, str]:
-    """An issue that is not stored, and the language to look at."""
+    """An unsaved issue, and the language to render."""
     newsletter.accent, newsletter.languages = chance.choice(ACCENTS), chance.sample(LANGUAGES, chance.randint(1, 4))
     newsletter.brand = _line(chance)[:80]
     blocks = [_block(chance, number, newsletter.languages, pictures) for number in range(chance.randint(1, 14))]

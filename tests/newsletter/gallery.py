@@ -1,4 +1,4 @@
-"""An issue with every kind of block, in the words of a real newsroom. No words are tested here; they are shown and checked."""
+"""An issue with every kind of block, with texts as in a real newsroom. Tests render it and compare pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def document(
     still: content.Picture | None = None,
     languages: tuple[str, ...] = ("id", "en"),
 ) -> content.Document:
-    """Every kind of block. `picture` stands in where there is no chart or still of its own."""
+    """Every kind of block. `picture` is used where no chart or thumbnail is given."""
     return content.Document(
         envelopes={
             "id": content.Envelope(
@@ -364,7 +364,7 @@ def _png(mode: str, size: tuple[int, int], pixels: bytes) -> bytes:
 
 
 def _stored(image: Image.Image, name: str) -> content.Picture:
-    """Under a name without a date, so that the gallery is the same every day."""
+    """A file name without a date, so that the gallery is the same every day."""
     png = _png(image.mode, image.size, image.tobytes())
     path, size = f"images/{name}-{image.width}.png", (image.width, image.height)
     if not default_storage.exists(path):

@@ -1,4 +1,6 @@
-"""The gallery's blocks in Arabic and Chinese: languages that Warta's own pages do not speak, so labels around them fall back."""
+"""The gallery's blocks in Arabic and Chinese. The interface is not translated into these languages, so labels fall
+back.
+"""
 
 from __future__ import annotations
 

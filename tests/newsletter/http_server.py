@@ -1,4 +1,4 @@
-"""A small web server of our own on loopback, which answers what a test tells it to."""
+"""A small web server on loopback with responses set by the test."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Web:
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     headed: list[str] = field(default_factory=list)
-    """Paths asked for with HEAD."""
+    """Paths requested with HEAD."""
 
     @property
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def put(self, path: str, body: bytes | str, *, kind: str = "text/html; charset=utf-8", **headers: str) -> str:
-        """Serve `body` at `path`; the address to ask for it."""
+        """Serve `body` at `path`. Returns its URL."""
         raw = body.encode() if isinstance(body, str) else body
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.answers[path] = (200, {"Content-Type": kind, **named}, raw)

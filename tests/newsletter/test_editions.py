@@ -1,4 +1,4 @@
-"""An issue becomes one edition per language: same blocks, same links, frozen once, never dangerous."""
+"""An issue becomes one edition per language: same blocks, same links, frozen once, safe HTML."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_ten_stories_stay_well_below_what_gmail_cuts_off():
     assert max(len(line.encode()) for line in rendering.html.split("\n")) < 900
 
 
-# --- hostile words ---------------------------------------------------------------------------------------------------
+# --- hostile texts ---------------------------------------------------------------------------------------------------
 
 ATTACKS = [
     '" onerror=alert(1) x="',
@@ -272,7 +272,7 @@ def make_newsletter_once():
     return Newsletter.objects.filter(slug="sekali").first() or make_newsletter(slug="sekali")
 
 
-# --- freezing --------------------------------------------------------------------------------------------------------
+# --- freeze ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("_compiled_apart")
@@ -382,7 +382,7 @@ def test_the_text_preview_is_plain():
     assert "because you signed up for Weekly summary" in editions.preview_text(make_issue(), "en")
 
 
-# --- what filters and readers' tools say -----------------------------------------------------------------------------
+# --- spam filters and screen readers ---------------------------------------------------------------------------------
 
 
 @pytest.mark.browser

@@ -1,4 +1,4 @@
-"""Writing an issue: saves, conflicts, undo and redo, delete, and every arrow up to the moment it is due."""
+"""Changes of an issue: save, conflict, undo, redo, delete, and every transition until it is due."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def subject(issue):
     return issue.content["envelopes"]["id"]["subject"]
 
 
-# --- saving ----------------------------------------------------------------------------------------------------------
+# --- save ------------------------------------------------------------------------------------------------------------
 
 
 def test_numbers_count_up_within_a_newsletter():
@@ -258,7 +258,7 @@ def test_an_issue_on_its_way_cannot_be_deleted(status):
         issues.delete(issue, editor=None, now=LATER)
 
 
-# --- arrows ----------------------------------------------------------------------------------------------------------
+# --- transitions -----------------------------------------------------------------------------------------------------
 
 ARROWS = {
     "submit": (lambda issue: issues.submit(issue, editor=None, now=NOW), {"draft"}),

@@ -1,4 +1,4 @@
-"""Who may open what: every page of writing and settings, by role, and in somebody else's newsletter."""
+"""Permissions of every page for writing and settings, by role and for another newsletter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALL = set(Role.values)
 ADMINS = {ADMINISTRATOR}
 A_BLOCK = {"kind": "text", "id": "bsalam", "words": {"id": {"heading": "", "body": "<p>Selamat pagi.</p>"}}}
 
-# name: (method, what its address names, who may, what an outsider gets)
+# name: (method, what its URL names, roles with access, status for others)
 MATRIX = {
     "studio-start": ("get", "", ALL, 200),
     "issue-list": ("get", "", ALL, 200),
@@ -68,7 +68,7 @@ ELSEWHERE = {
     *("site-found", "site-go-on", "site-preview", "issue-bring-back", "article-use", "source-read"),
     *("article-try-again", "article-set-aside", "article-bring-back", "issue-image-describe", "saved-block-bring-back"),
 }
-"""Opened in tests of their own: they answer 404 without a deleted issue, an article or the network."""
+"""Tested separately: they answer 404 without a deleted issue, an article or the network."""
 
 
 def arguments(newsletter, what):

@@ -1,4 +1,4 @@
-"""A wrong environment stops the start with one line that names the variable, the fact and the remedy."""
+"""An invalid environment variable stops the start with one line that names the variable, the mistake and the remedy."""
 
 from __future__ import annotations
 

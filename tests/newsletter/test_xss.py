@@ -1,4 +1,4 @@
-"""Hostile words in every place for words: no script runs in mail, preview or archive, nothing dies, the block is named (T-23, T-25)."""
+"""Hostile texts in every text field: no script runs in mail, preview or archive; errors name the block (T-23, T-25)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CASES = [
 
 
 def runnable(html: str) -> list[str]:
-    """What could run or load something, as lxml reads it."""
+    """Elements and attributes that could run or load something, as lxml parses them."""
     found = []
     for element in appearance.parse_html(html).iter():
         if not isinstance(element.tag, str):
@@ -63,7 +63,7 @@ def test_an_address_that_is_none_blocks_and_names_each_of_its_blocks(address):
     assert named == {"blead", "bstory", "bbrief", "bimage", "bvideo", "bevent", "bbutton"}
 
 
-# --- what kills compilers (F-1) --------------------------------------------------------------------------------------
+# --- input that kills compilers (F-1) --------------------------------------------------------------------------------
 
 DEEP = {
     "2,000 nested sections": "<mj-section>" * 2_000 + "x" + "</mj-section>" * 2_000,
@@ -145,7 +145,7 @@ LIVE = """() => [...document.querySelectorAll('*')].flatMap((element) => [
   ...(/^(script|iframe|object|embed|form|base|template)$/i.test(element.localName) && !element.matches('script[type="application/ld+json"]') ? [element.localName] : []),
   ...[...element.attributes].filter((one) => /^on/i.test(one.name) || /^\\s*(javascript|vbscript|data):/i.test(one.value) && /^(href|src|action|xlink:href)$/i.test(one.name)).map((one) => `${element.localName} ${one.name}`),
 ])"""
-"""What a browser would run, or would run at a click."""
+"""What a browser would run, at once or at a click."""
 
 
 @pytest.fixture
@@ -158,7 +158,9 @@ def sent(settings) -> Issue:
 @needs_chromium
 @pytest.mark.browser
 def test_t23_no_script_runs_in_mail_or_archive_in_a_browser(sent, client):
-    """Without our policy, which would stop scripts anyway: the pages themselves hold nothing that runs."""
+    """Without the Content-Security-Policy, which would stop scripts anyway: the pages themselves contain nothing that
+    runs.
+    """
     picture, pages = gallery.make_picture(), []
     for words, address in CASES:
         sent.content = content.dump(hostile.document(words, address=address, picture=picture))
@@ -188,7 +190,7 @@ def test_t23_no_script_runs_in_mail_or_archive_in_a_browser(sent, client):
 @needs_chromium
 @pytest.mark.browser
 def test_the_browser_would_have_told_of_a_script():
-    """The check above can fail: each of these runs in a page that trusts its words."""
+    """The check above can fail: each of these runs in a page that does not escape its text."""
     with browser() as chromium:
         page, said = chromium.new_page(), []
         page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
@@ -200,7 +202,7 @@ def test_the_browser_would_have_told_of_a_script():
 
 
 def test_the_words_of_an_attack_are_still_there_to_be_read():
-    """Nothing is swallowed: what an editor typed into a headline is what readers see."""
+    """No text is lost: readers see what an editor typed into a headline."""
     words = 'Jangan ketik <script>alert("x")</script> & {{7*7}}'
     issue = make_issue(document=hostile.document(words))
 

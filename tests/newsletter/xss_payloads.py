@@ -1,4 +1,4 @@
-"""Words that attack: each would run a script if it were taken for markup anywhere. `MARK` tells that one did."""
+"""Attack texts: each would run a script if it were interpreted as markup anywhere. `MARK` shows that one did."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ STRINGS = (
     f'<a href="data:text/html,<script>{MARK}</script>">x</a>',
     f'<a href="vbscript:{MARK}" onclick="{MARK}">x</a>',
     f'<a href="https://kabarlintas.example/&quot; onclick=&quot;{MARK}">x</a>',
-    # markup that changes its meaning when it is read twice
+    # markup that changes its meaning when it is parsed twice
     f'<svg></p><style><a id="</style><img src=1 onerror={MARK}>">',
     f'<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror={MARK}&gt;">',
     f"<form><math><mtext></form><form><mglyph><style></math><img src onerror={MARK}>",
@@ -72,7 +72,7 @@ STRINGS = (
     f"%3Cscript%3E{MARK}%3C/script%3E",
     f"\ufeff<\u0001script>{MARK}</script>",
     f"＜script＞{MARK}＜/script＞",
-    # our own languages
+    # our own template languages
     f"<mj-raw><script>{MARK}</script></mj-raw>",
     f"</mj-text></mj-column></mj-section><mj-raw><script>{MARK}</script></mj-raw>",
     f'<mj-include path="data:text/html,<script>{MARK}</script>" type="html" />',
@@ -106,7 +106,7 @@ ADDRESSES = (
 
 
 def document(words: str, *, address: str = LINK, picture: content.Picture | None = None) -> content.Document:
-    """`words` in every text of every kind, `address` in every place for one."""
+    """`words` in every text of every kind, `address` in every URL field."""
     line, rich = words, f"<p>{words}</p><ul><li>{words}</li></ul>"
     story = content.StoryWords(headline=line, summary=rich, url=address, link_text=line, image_alt=line, update=line)
     blocks: list[Any] = [
@@ -142,4 +142,4 @@ def document(words: str, *, address: str = LINK, picture: content.Picture | None
         content.Button(id="bbutton", words={"id": content.ButtonWords(label=line, url=address)}),
     ]
     whole = content.Document(envelopes={"id": content.Envelope(subject=line, preheader=line)}, blocks=blocks)
-    return content.parse(content.dump(whole))  # no two blocks share their words
+    return content.parse(content.dump(whole))  # no two blocks have the same text

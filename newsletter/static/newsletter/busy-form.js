@@ -1,4 +1,4 @@
-/** <busy-form>: around a form whose answer takes a while; shows its hidden note meanwhile, and sends only once. */
+/** <busy-form>: for a form with a slow response. Shows its hidden note while waiting, and submits only once. */
 class BusyForm extends HTMLElement {
   connectedCallback() {
     this.addEventListener("submit", (event) => this.#send(event));

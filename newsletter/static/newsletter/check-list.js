@@ -1,4 +1,4 @@
-/** <check-list>: where the checks cover the page, a link to a block makes way for it; after a fix the keyboard stays in the list. */
+/** <check-list>: a link to a block closes the checks if they cover the page. After a fix, the keyboard focus stays in the list. */
 let isFixing = false;
 
 class CheckList extends HTMLElement {

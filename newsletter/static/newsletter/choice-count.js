@@ -1,4 +1,4 @@
-/** <choice-count data-form data-name data-one data-several>: how many boxes of a form are ticked, in words. */
+/** <choice-count data-form data-name data-one data-several>: shows how many checkboxes of a form are ticked. */
 class ChoiceCount extends HTMLElement {
   connectedCallback() {
     this.none = this.textContent;

@@ -1,4 +1,4 @@
-/** <image-drop>: its file input also takes a picture that is dropped or pasted on the block, and shows how far it has come. */
+/** <image-drop>: also uploads an image that is dropped or pasted on the block, and shows the progress. */
 class ImageDrop extends HTMLElement {
   connectedCallback() {
     if (this.field) return;
@@ -6,7 +6,7 @@ class ImageDrop extends HTMLElement {
     if (!this.field) return;
     this.bar = this.querySelector("progress");
     this.said = this.querySelector("[role=status]");
-    // One after the other with the saves of the form, and with its version, but without its words.
+    // Uploads are queued with the saves of the form. They send its version, but not its texts.
     this.setAttribute("hx-sync", "#compose:queue all");
     this.setAttribute("hx-encoding", "multipart/form-data");
     this.setAttribute("hx-params", "file,block,language,version,page,turn");

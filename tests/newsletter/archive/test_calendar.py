@@ -1,4 +1,4 @@
-"""An event's calendar file: right in every calendar, and only for those who were sent its address."""
+"""Calendar files of events: valid in calendar programs, and served only with the key in their URL."""
 
 from __future__ import annotations
 

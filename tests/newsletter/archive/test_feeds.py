@@ -1,4 +1,4 @@
-"""The feeds of sent issues: what each format demands, one truth in all of them, and nothing of a reader."""
+"""Feeds of sent issues: the rules of each format, the same content in all of them, and no data of a reader."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def json_feed(client, **query):
     return json.loads(client.get("/archive/feed.json", query).content)
 
 
-# --- what each format demands ----------------------------------------------------------------------------------------
+# --- rules of each format --------------------------------------------------------------------------------------------
 
 
 def test_atom_has_what_rfc_4287_requires_of_a_feed_and_its_entries(client):
@@ -197,7 +197,7 @@ def test_a_text_in_another_language_is_marked(client):
     assert "This article is in Indonesian." in story
 
 
-# --- who may see what ------------------------------------------------------------------------------------------------
+# --- access ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -246,7 +246,7 @@ def test_an_empty_feed_is_a_feed_and_never_changes_by_itself(client, address):
     assert first.content == second.content
 
 
-# --- asking again ----------------------------------------------------------------------------------------------------
+# --- conditional requests --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -321,7 +321,7 @@ def test_a_feed_asks_the_database_a_fixed_number_of_times(client, django_assert_
         client.get(address)
 
 
-# --- hostile words ---------------------------------------------------------------------------------------------------
+# --- hostile texts ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

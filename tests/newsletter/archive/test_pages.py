@@ -1,4 +1,4 @@
-"""The newer kinds of blocks on an archive page: a page's own markup, not the mail's."""
+"""Blocks on an archive page: their own HTML, not that of the mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sent issues can be read by everybody, and nobody is counted."""
+"""Sent issues are public, and no request is counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard: what changed in articles since an issue took their words, and what an editor answers."""
+"""Changes of articles after an issue used them, and how editors update or dismiss them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def document_of(issue) -> content.Document:
     return content.parse(issue.content)
 
 
-# --- what counts -----------------------------------------------------------------------------------------------------
+# --- what is a change ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
@@ -129,7 +129,7 @@ def test_a_change_that_the_editor_wrote_already_is_none():
     document = document_of(issue)
     document.blocks[0].words["id"].headline = "Kuota paspor naik"
     issue = issues.save(issue, document, version=issue.version, editor=None, now=NOW)
-    assert article_changes.find_changes(issue) == []  # an editor's own words are no change either
+    assert article_changes.find_changes(issue) == []  # an editor's own texts are not a change either
 
     say(article, title="Kuota paspor naik")
 
@@ -185,7 +185,7 @@ def test_the_number_of_queries_does_not_grow_with_the_blocks(django_assert_num_q
             article_changes.find_changes(issue)
 
 
-# --- answering -------------------------------------------------------------------------------------------------------
+# --- update and dismiss ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
@@ -264,7 +264,7 @@ def test_a_block_that_tells_no_article_cannot_be_answered():
             article_changes.update_block(document, block)
 
 
-# --- reading again ---------------------------------------------------------------------------------------------------
+# --- read again ------------------------------------------------------------------------------------------------------
 
 
 def read_again(issue, *, later: timedelta = timedelta(), max_age: timedelta = timedelta(minutes=10)) -> int:

@@ -1,4 +1,4 @@
-"""Words, dates and letters as they come from outside."""
+"""Cleaning of texts, dates and character sets from outside."""
 
 from __future__ import annotations
 

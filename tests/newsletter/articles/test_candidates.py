@@ -1,4 +1,4 @@
-"""Addresses that may become articles: pasted in numbers, left out with a reason, twins in other languages, set aside."""
+"""Candidates: pasted addresses, addresses left out with a reason, translations, skipped articles."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_one_address_keeps_its_time_also_with_a_slow_picture(web, newsletter, mo
     assert articles.refresh(article, now=NOW).image is not None
 
 
-# --- whose they are --------------------------------------------------------------------------------------------------
+# --- newsletter of an article ----------------------------------------------------------------------------------------
 
 
 def test_an_article_added_by_address_belongs_to_the_newsletter_it_was_added_to(web, newsletter):
@@ -172,7 +172,7 @@ def test_an_article_in_the_feeds_of_two_newsletters_is_in_both_lists(web, newsle
     assert Article.objects.count() == 1
 
 
-# --- twins -----------------------------------------------------------------------------------------------------------
+# --- translations ----------------------------------------------------------------------------------------------------
 
 
 def twin_page(title: str, language: str, twins: dict[str, str]) -> str:
@@ -217,7 +217,7 @@ def test_a_twin_that_cannot_be_read_bothers_nobody(web, newsletter):
     assert list(newsletter.candidates.values_list("state", flat=True)) == ["taken"]
 
 
-# --- what feeds name and is no article -------------------------------------------------------------------------------
+# --- addresses in feeds that are not articles ------------------------------------------------------------------------
 
 
 def test_what_a_sitemap_names_and_is_no_article_is_kept_with_the_reason_and_not_asked_for_again(web, newsletter):

@@ -1,4 +1,4 @@
-"""One row an article, in whatever order feeds and pages tell of it."""
+"""One row per article, in whatever order feeds and pages list it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tell(number: int, *, url: str = "", guid: str = "", title: str = "") -> tupl
 
 @st.composite
 def readings(draw):
-    """Several articles, each told a few times under one address by guids that change, all in any order."""
+    """Several articles in any order, each listed a few times at one address with different guids."""
     told = [
         (number, f"g{number}-{guid}")
         for number in range(draw(st.integers(1, 4)))

@@ -1,4 +1,4 @@
-"""How politely feeds are read: conditional requests, later and later while they fail, and as late as they ask for."""
+"""Reading of feeds: conditional requests, longer intervals after failures, Retry-After."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collecting articles from sources, adding one by its address, keeping each once."""
+"""Collect articles from sources, add one by its address, store each once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was wrong is put right after the mail has gone: links, notes in the archive, and an erratum in the next issue."""
+"""Corrections after an issue was sent: links, notes in the archive, an erratum in the next issue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORDS = {"id": "Ralat: tautan sempat menuju daftar 2024.", "en": "Correction: th
 
 
 def gone_out(**fields) -> Issue:
-    """An issue that was sent, with the numbered link of its first story in either language."""
+    """A sent issue, with the numbered link of its first story in both languages."""
     issue = make_sent(**fields)
     if issue.newsletter.tracking != Tracking.OFF:
         make_link(issue, 1, WRONG)

@@ -32,7 +32,9 @@ RULE = {"most": 5, "per_section": 2, "fewest": 3, "briefs": 0, "without": []}
 
 @pytest.fixture
 def weekly(now):
-    """Prepared on Mondays at 09:00 for Tuesdays at 08:00, in Jakarta; its feed is connected."""
+    """A newsletter whose drafts are prepared on Mondays at 09:00 for Tuesdays at 08:00 in Jakarta, with a connected
+    feed.
+    """
     newsletter = make_newsletter(cadence=TUESDAYS, draft_rule=RULE)
     Source.objects.create(newsletter=newsletter, url="https://kabarlintas.example/feed")
     return newsletter
@@ -57,7 +59,7 @@ def article(newsletter, number, *, at, language="id", twins=(), **fields):
 
 
 def nine_articles(newsletter, monday):
-    """One an hour before `monday`, the newest is number 1; the even ones have an English version."""
+    """One article per hour before `monday`; number 1 is the newest. Even numbers have an English version."""
     made = []
     for number in range(1, 10):
         at = monday - timedelta(hours=number)
@@ -210,7 +212,9 @@ def test_rule_that_cannot_be_read_stops_no_other_newsletter(weekly, monday):
 def test_second_worker_that_did_not_see_the_first_ones_draft_makes_none(weekly, monday, monkeypatch):
     nine_articles(weekly, monday)
     preparation.prepare_due(now=monday, notify=lambda outcome: None)
-    monkeypatch.setattr(preparation, "is_slot_taken", lambda *args, **kwargs: False)  # as if both had looked at once
+    monkeypatch.setattr(
+        preparation, "is_slot_taken", lambda *args, **kwargs: False
+    )  # as if two workers had checked at the same time
 
     made = preparation.prepare_due(now=monday, notify=lambda outcome: None)
 
@@ -332,7 +336,7 @@ def test_article_only_in_another_language_than_the_first_is_no_story(weekly, mon
     assert preparation.select_articles(weekly, DraftRule()).new == []
 
 
-# --- the words -------------------------------------------------------------------------------------------------------
+# --- texts -----------------------------------------------------------------------------------------------------------
 
 
 def test_subject_and_preview_line_are_proposed_in_each_language(weekly, monday):
@@ -417,7 +421,7 @@ def test_what_is_no_rule_is_refused(stored):
         preparation.parse_rule(stored)
 
 
-# --- whatever the week brings ----------------------------------------------------------------------------------------
+# --- property tests --------------------------------------------------------------------------------------------------
 
 
 sections = st.sampled_from(["", "Visa", "visa", "Paspor", "Opini"])

@@ -1,4 +1,4 @@
-"""A name server of our own on loopback, and a look-up that really asks it; what a name means may change from one question to the next."""
+"""A DNS server on loopback, and a look-up that queries it. Answers may change from one query to the next."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ import dns.resolver
 import dns.rrset
 
 Zone = dict[str, list[str]]
-"""For each name its records, "A 93.184.215.14" or "CNAME dalam.example."; a list of lists is one for each question."""
+"""Records by name, such as "A 93.184.215.14" or "CNAME dalam.example."; a list of lists holds one list per query."""
 
 
 @dataclass
 class Names:
     zone: dict[str, list[str] | list[list[str]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    """Each question that arrived, such as "A situs.example."."""
+    """Received queries, such as "A situs.example."."""
 
     def records(self, name: str, kind: str) -> list[str]:
-        """The records of `name` now; a name with several answers changes it after each question for an A record."""
+        """The present records of `name`. A name with several answers moves to the next one after each query for an A
+        record.
+        """
         known = self.zone.get(name, [])
         if known and isinstance(known[0], list):
             known = known.pop(0) if kind == "A" and len(known) > 1 else known[0]
@@ -53,7 +55,7 @@ class Names:
 
 @contextlib.contextmanager
 def serving() -> Iterator[Names]:
-    """Every look-up of this process goes to the server while the block runs."""
+    """All look-ups of this process use the server while the block runs."""
     names = Names()
 
     class Handler(socketserver.BaseRequestHandler):

@@ -1,4 +1,4 @@
-"""Where a name leads, asked of a real name server (T-30): what changes, what is mixed, what points inside."""
+"""Resolution of names by a real DNS server (T-30): changing answers, mixed answers, private addresses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def names():
 
 @pytest.fixture
 def web(monkeypatch):
-    """A web server that stands for every public address; `lines` of it are the addresses that were connected to."""
+    """A web server that stands for every public address; `lines` holds the addresses that were connected to."""
     with serving() as web:
         web.lines = []
 

@@ -1,4 +1,4 @@
-"""The outbound client: where it never goes (T-30), and what it never takes (T-31)."""
+"""The HTTP client: addresses it refuses (T-30), and responses it refuses (T-31)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from newsletter.fetching import http_client
 
 @pytest.fixture
 def names(monkeypatch):
-    """Our own name service: what each name resolves to; every look-up is counted."""
+    """A replacement for DNS: addresses by name; every look-up is counted."""
 
     class Names(dict):
         asked: list[str] = []
@@ -40,7 +40,7 @@ def names(monkeypatch):
 
 @pytest.fixture
 def lines(monkeypatch):
-    """Every connection that was tried: (address, port)."""
+    """Attempted connections: (address, port)."""
     tried: list[tuple[str, int]] = []
 
     def connect(self):
@@ -530,7 +530,7 @@ def test_t31_a_handshake_that_trickles_is_left_after_the_time_to_connect(setting
         line, _ = server.accept()
         with line, contextlib.suppress(OSError):
             line.recv(4096)
-            line.sendall(b"\x16\x03\x03\x40\x00")  # a long record of TLS is announced
+            line.sendall(b"\x16\x03\x03\x40\x00")  # announces a long TLS record
             while not done.wait(0.05):
                 line.sendall(b"\x02")
 

@@ -1,4 +1,4 @@
-"""`import_articles`: the contract of its JSON, its exit codes and its words."""
+"""`import_articles`: its JSON, exit codes and messages."""
 
 from __future__ import annotations
 

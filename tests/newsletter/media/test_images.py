@@ -1,4 +1,4 @@
-"""Pictures that come in, and what of them is kept (T-31)."""
+"""Uploaded and fetched images, and how they are stored (T-31)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a newsletter keeps for other issues: pictures and blocks."""
+"""The library of a newsletter: images and saved blocks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def with_picture(file) -> content.Document:
     return document
 
 
-# --- pictures --------------------------------------------------------------------------------------------------------
+# --- images ----------------------------------------------------------------------------------------------------------
 
 
 def test_an_upload_is_made_smaller_and_shown_in_the_library():

@@ -1,4 +1,4 @@
-"""A still of a video carries a play mark, made once."""
+"""Thumbnails of videos have a play button and are created once."""
 
 from __future__ import annotations
 

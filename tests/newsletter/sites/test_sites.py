@@ -1,4 +1,4 @@
-"""A publisher's site read for the first time: what is found, what is said where nothing is, and what is kept."""
+"""The first run: what is found on a site, error messages, and what is stored."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def feed_of(*items, language="id"):
 
 @pytest.fixture
 def publication(web):
-    """A site in two languages with six articles, of which the even ones have a twin; its address."""
+    """A site in two languages with six articles, of which the even ones have a translation. Returns its URL."""
     links = '<link rel="alternate" hreflang="{code}" href="{url}">'
     fronts = links.format(code="id", url="/demo/") + links.format(code="en", url="/demo/en/")
     for code, path in (("id", "/demo/"), ("en", "/demo/en/")):
@@ -175,7 +175,7 @@ def test_a_page_that_fails_leaves_what_the_feed_says(publication, web, now):
     assert "Kabar imigrasi nomor 1" in [item.title for item in read(publication, now).articles]
 
 
-# --- what is not there -----------------------------------------------------------------------------------------------
+# --- missing data ----------------------------------------------------------------------------------------------------
 
 
 def test_no_feed_says_what_to_paste_instead(web, now):
@@ -215,7 +215,7 @@ def test_a_feed_of_nothing_readable_says_so(web, now):
     assert refusal(web.origin + "/demo/", now).startswith("The feed lists no article that can be read.")
 
 
-# --- keeping ---------------------------------------------------------------------------------------------------------
+# --- storing ---------------------------------------------------------------------------------------------------------
 
 
 def test_keeping_makes_newsletter_sources_articles_logo_and_draft(publication, now):
@@ -274,7 +274,7 @@ def test_a_second_site_of_the_same_name_gets_an_address_of_its_own(publication, 
     assert first.newsletter.slug != second.newsletter.slug
 
 
-# --- addresses that are too long ---------------------------------------------------------------------------------------
+# --- long addresses --------------------------------------------------------------------------------------------------
 
 
 def test_a_newsletter_keeps_no_longer_address_than_fits(publication, now):

@@ -1,4 +1,4 @@
-"""Article pages in the shapes that sites have."""
+"""Extraction of articles from pages as real sites write them."""
 
 from __future__ import annotations
 

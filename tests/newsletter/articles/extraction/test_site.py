@@ -1,4 +1,4 @@
-"""What the front page of a site says about the site."""
+"""Extraction of site data from front pages."""
 
 from __future__ import annotations
 
