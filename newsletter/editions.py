@@ -162,7 +162,7 @@ def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_h
     try:
         html = to_html(source)
     except mjml.MjmlError as refused:
-        raise _cannot(refused, issue) from refused
+        raise _render_error(refused, issue) from refused
     return Rendering(language, frame.subject, frame.preheader, html, text, book.links)
 
 
@@ -253,11 +253,11 @@ def _frame_values(issue: Issue, language: str, *, tracked: bool) -> dict[str, An
         "palette": palette,
         "c": COLOURS,
         "sans": SANS_FONTS,
-        "looks": {"ltr": _look(palette, "0 0 0 22px"), "rtl": _look(palette, "0 22px 0 0")},
+        "looks": {"ltr": _inline_styles(palette, "0 0 0 22px"), "rtl": _inline_styles(palette, "0 22px 0 0")},
     }
 
 
-def _look(palette: colours.Palette, listing: str) -> richtext.InlineStyles:
+def _inline_styles(palette: colours.Palette, listing: str) -> richtext.InlineStyles:
     return richtext.InlineStyles(
         link=f"color:{palette.accent};text-decoration:underline",
         paragraph="margin:0 0 12px",
@@ -274,7 +274,7 @@ def _logo(newsletter: Newsletter) -> dict[str, Any] | None:
     return {"url": url, "width": max(24, min(240, round(logo.width * LOGO_HEIGHT / logo.height)))}
 
 
-def _cannot(error: mjml.MjmlError, issue: Issue) -> RenderError:
+def _render_error(error: mjml.MjmlError, issue: Issue) -> RenderError:
     logger.warning("issue cannot be rendered", extra={"issue": issue.pk, "reason": error.reason})
     messages = {
         "too long": _("This issue is too long to become a mail. Remove some blocks."),
@@ -369,7 +369,7 @@ def freeze(issue: Issue, *, now: datetime) -> list[Edition]:
         # Two workers may freeze one issue: the row lock lets the second one see the editions of the first.
         Issue.objects.select_for_update().get(pk=issue.pk)
         if not _frozen(issue):
-            _write(issue, renderings, tracked=tracked, now=now)
+            _store_editions(issue, renderings, tracked=tracked, now=now)
     return _frozen(issue)
 
 
@@ -386,7 +386,7 @@ def _frozen(issue: Issue) -> list[Edition]:
     return sorted(issue.editions.all(), key=lambda edition: order.get(edition.language, len(order)))
 
 
-def _write(issue: Issue, renderings: list[Rendering], *, tracked: bool, now: datetime) -> None:
+def _store_editions(issue: Issue, renderings: list[Rendering], *, tracked: bool, now: datetime) -> None:
     Edition.objects.bulk_create(
         Edition(
             issue=issue,
@@ -431,15 +431,15 @@ def preview_html(issue: Issue, language: str, *, dark: bool = False, images: boo
         html = html.replace(DARK_MEDIA_QUERY, "@media all")
     if not images:
         html = re.sub(r'(<img [^>]*?)\ssrc="[^"]*"', r"\1", html)
-    return slots.fill(slots.split(html), {**_samples(issue, language, escaped=True), "name": escape(name)})
+    return slots.fill(slots.split(html), {**_sample_values(issue, language, escaped=True), "name": escape(name)})
 
 
 def preview_text(issue: Issue, language: str, *, name: str = "") -> str:
-    samples = {**_samples(issue, language, escaped=False), "name": name}
+    samples = {**_sample_values(issue, language, escaped=False), "name": name}
     return slots.fill(slots.split(render(issue, language).text), samples)
 
 
-def _samples(issue: Issue, language: str, *, escaped: bool) -> dict[str, str]:
+def _sample_values(issue: Issue, language: str, *, escaped: bool) -> dict[str, str]:
     with translation.override(language):
         why = _("You receive this mail because you signed up for %(title)s and confirmed it.") % {
             "title": issue.newsletter.title_in(language)

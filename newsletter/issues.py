@@ -100,18 +100,18 @@ def save(
     """
     with transaction.atomic():
         stored = _store(issue, content.dump(document), version=version, editor=editor, now=now)
-        _remember(stored, editor=editor, now=now, is_step=is_step)
+        _record_revision(stored, editor=editor, now=now, is_step=is_step)
     return stored
 
 
 def undo(issue: Issue, *, version: int, editor: Editor | None, now: datetime) -> Issue:
     """Go back to the revision before the head. Raises NoSuchRevision at the first one."""
-    return _walk(issue, -1, version=version, editor=editor, now=now)
+    return _move_head(issue, -1, version=version, editor=editor, now=now)
 
 
 def redo(issue: Issue, *, version: int, editor: Editor | None, now: datetime) -> Issue:
     """Revert an undo. Raises NoSuchRevision if nothing was undone since the last change."""
-    return _walk(issue, +1, version=version, editor=editor, now=now)
+    return _move_head(issue, +1, version=version, editor=editor, now=now)
 
 
 def last_sent(issue: Issue) -> Issue | None:
@@ -187,17 +187,17 @@ def _store(issue: Issue, data: dict[str, Any], *, version: int, editor: Editor |
             raise WrongState(_("This issue can no longer be edited. Stop it first."))
         raise Conflict(stored)
     stored.articles.set(Article.objects.filter(pk__in=content.parse(data).article_ids()))
-    if added := _pictures(data) - _pictures(issue.content):
+    if added := _media_ids(data) - _media_ids(issue.content):
         stored.newsletter.media.add(*MediaFile.objects.filter(pk__in=added))
     return stored
 
 
-def _pictures(data: dict[str, Any]) -> set[int]:
+def _media_ids(data: dict[str, Any]) -> set[int]:
     """Ids of the media files that a stored document shows. `_store` adds new ones to the newsletter's library."""
     return {block["picture"]["media"] for block in data.get("blocks", []) if block.get("picture")}
 
 
-def _walk(issue: Issue, step: int, *, version: int, editor: Editor | None, now: datetime) -> Issue:
+def _move_head(issue: Issue, step: int, *, version: int, editor: Editor | None, now: datetime) -> Issue:
     target = issue.revisions.filter(number=issue.revision_head + step).first()
     if target is None:
         raise NoSuchRevision(_("There is nothing to undo.") if step < 0 else _("There is nothing to redo."))
@@ -208,7 +208,7 @@ def _walk(issue: Issue, step: int, *, version: int, editor: Editor | None, now: 
     return stored
 
 
-def _remember(issue: Issue, *, editor: Editor | None, now: datetime, is_step: bool = False) -> None:
+def _record_revision(issue: Issue, *, editor: Editor | None, now: datetime, is_step: bool = False) -> None:
     """Write a revision. Quick successive saves of the same blocks by the same editor replace the last revision.
 
     A revision that was sent as a test is never replaced, so that the review page can list the changes since the test. A

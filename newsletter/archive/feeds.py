@@ -123,7 +123,7 @@ def parse_request(request: HttpRequest) -> FeedRequest:
     """
     newsletter, requested = _newsletter(request), request.GET.get("lang", "")
     language = requested or (newsletter.default_language if newsletter else translation.get_language() or "")
-    spoken = newsletter.best_language(language) if newsletter else _spoken(language)
+    spoken = newsletter.best_language(language) if newsletter else _interface_language(language)
     issues = tuple(_issues(newsletter)[:MAX_ISSUES])
     changes = pages.last_changes(issues)
     moments = [*(_sent_at(issue) for issue in issues), *changes.values()]
@@ -137,13 +137,13 @@ def parse_request(request: HttpRequest) -> FeedRequest:
         home=_address("archive-list", query),
         issues=issues,
         changes=changes,
-        changed_at=max(moments) if moments else _beginning(newsletter),
+        changed_at=max(moments) if moments else _created_at(newsletter),
     )
 
 
 def build_channel(about: FeedRequest) -> Channel:
     with translation.override(about.spoken):
-        title, description = _about(about.newsletter, about.issues, about.spoken)
+        title, description = _title_and_description(about.newsletter, about.issues, about.spoken)
     first = about.newsletter or (about.issues[0].newsletter if about.issues else None)
     return Channel(
         title=_clean(title),
@@ -179,12 +179,12 @@ def _issues(newsletter: Newsletter | None) -> QuerySet[Issue]:
     return sent.filter(newsletter=newsletter) if newsletter else sent
 
 
-def _spoken(language: str) -> str:
+def _interface_language(language: str) -> str:
     codes = [code for code, _name in settings.LANGUAGES]
     return language if language in codes else codes[0]
 
 
-def _about(newsletter: Newsletter | None, issues: tuple[Issue, ...], language: str) -> tuple[str, str]:
+def _title_and_description(newsletter: Newsletter | None, issues: tuple[Issue, ...], language: str) -> tuple[str, str]:
     every = _("All sent issues, readable without a subscription.")
     if newsletter:
         title = newsletter.title_in(language)
@@ -194,7 +194,7 @@ def _about(newsletter: Newsletter | None, issues: tuple[Issue, ...], language: s
     return (brands.pop() if len(brands) == 1 else _("All issues")), every
 
 
-def _beginning(newsletter: Newsletter | None) -> datetime:
+def _created_at(newsletter: Newsletter | None) -> datetime:
     """The date of the last change of an empty feed: when the newsletter was created, so that it is the same at each
     request.
     """

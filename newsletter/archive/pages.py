@@ -80,15 +80,15 @@ def summary(issue: Issue, language: str) -> str:
 
 def block_groups(issue: Issue, language: str) -> Iterator[tuple[str, tuple[PageBlock, ...]]]:
     """(kind, blocks) in order. Links lead directly to their targets, amended links to the new one."""
-    book = editions.build_link_book(issue, language, amended=_amended(issue, language))
+    book = editions.build_link_book(issue, language, amended=_amended_targets(issue, language))
     ready = editions.build_block_views(
         editions.document(issue), language=language, default=issue.newsletter.default_language, book=book, issue=issue
     )
     for kind, together in composing.group_views(ready):
-        yield kind, tuple(_shown(view, book) for view in together)
+        yield kind, tuple(_page_block(view, book) for view in together)
 
 
-def _shown(view: BlockView, book: LinkBook) -> PageBlock:
+def _page_block(view: BlockView, book: LinkBook) -> PageBlock:
     def write(body: richtext.RichText) -> richtext.Markup:
         return richtext.to_html(
             body, lambda url, label: book.href(url, block=view.block, label=label), merge=richtext.fallback_only
@@ -102,7 +102,7 @@ def _shown(view: BlockView, book: LinkBook) -> PageBlock:
     return PageBlock(view, write(view.body), picture, note, composing.render_answers(view, write))
 
 
-def _mended(issue: Issue, language: str) -> list[Link]:
+def _amended_links(issue: Issue, language: str) -> list[Link]:
     """Amended links of the language, in order. Uses prefetched rows if there are any."""
     return sorted(
         (link for link in issue.links.all() if link.amended_url and link.language == language),
@@ -110,8 +110,8 @@ def _mended(issue: Issue, language: str) -> list[Link]:
     )
 
 
-def _amended(issue: Issue, language: str) -> dict[tuple[str, str], str]:
-    return {(link.block, link.url): link.amended_url for link in _mended(issue, language)}
+def _amended_targets(issue: Issue, language: str) -> dict[tuple[str, str], str]:
+    return {(link.block, link.url): link.amended_url for link in _amended_links(issue, language)}
 
 
 def last_changes(issues: Iterable[Issue]) -> dict[int, datetime]:
@@ -130,7 +130,7 @@ def last_changes(issues: Iterable[Issue]) -> dict[int, datetime]:
 
 def page_corrections(issue: Issue, language: str) -> list[PageCorrection]:
     """Corrections of this language's edition. Editors' notes replace the standard sentence."""
-    mended = {link.number: link for link in _mended(issue, language)}
+    mended = {link.number: link for link in _amended_links(issue, language)}
     covered: set[int] = set()
     shown = []
     for note in issue.corrections.all():

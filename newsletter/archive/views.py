@@ -68,10 +68,10 @@ def issue_list(request: HttpRequest) -> HttpResponse:
         "all_years": _list_query(newsletter, None),
         "query": query,
         "newsletter": newsletter,
-        "canonical": _in(f"{address}?{query}" if query else address, language),
+        "canonical": _with_language(f"{address}?{query}" if query else address, language),
         "plain_address": f"{address}?{query}" if query else address,
         "alternates": _alternates(f"{address}?{query}" if query else address, codes),
-        "languages_here": _switches(f"{address}?{query}" if query else address, codes, language),
+        "languages_here": _language_links(f"{address}?{query}" if query else address, codes, language),
     }
     return render(request, "archive/list.html", context)
 
@@ -104,7 +104,7 @@ def issue_detail(request: HttpRequest, year: int, slug: str) -> HttpResponse:
     """One issue as a page, in the requested language or the newsletter's best match."""
     shown = pages.readable_issues().filter(slug=slug).first()
     if shown is None:
-        return _not_yet(request)
+        return _test_mail_page(request)
     if year != editions.issue_date(shown).year:
         return redirect(_path(shown), permanent=True)
     language = shown.newsletter.best_language(request.GET.get("lang", "") or translation.get_language())
@@ -116,7 +116,7 @@ def issue_detail(request: HttpRequest, year: int, slug: str) -> HttpResponse:
     return response
 
 
-def _not_yet(request: HttpRequest) -> HttpResponse:
+def _test_mail_page(request: HttpRequest) -> HttpResponse:
     """A link from a test mail to a page that does not exist yet. Other addresses give 404, so issue slugs cannot be
     guessed.
     """
@@ -133,7 +133,7 @@ def _context(issue: Issue, language: str) -> dict[str, Any]:
     blocks = list(pages.block_groups(issue, language))
     before, after = pages.adjacent_issues(issue)
     picture = sharing.preview_image(editions.document(issue), language, newsletter.default_language)
-    canonical, alternates = _in(address, language), _alternates(address, editions.languages(issue))
+    canonical, alternates = _with_language(address, language), _alternates(address, editions.languages(issue))
     changed_at, put_right = pages.last_changes([issue]).get(issue.pk), pages.page_corrections(issue, language)
     facts = sharing.structured_data(
         issue,
@@ -163,7 +163,7 @@ def _context(issue: Issue, language: str) -> dict[str, Any]:
         "canonical": canonical,
         "plain_address": address,
         "alternates": alternates,
-        "languages_here": _switches(address, editions.languages(issue), language),
+        "languages_here": _language_links(address, editions.languages(issue), language),
         "picture": picture,
         "locale": sharing.open_graph_locale(language),
         "locales": [sharing.open_graph_locale(code) for code in editions.languages(issue) if code != language],
@@ -180,21 +180,23 @@ def _path(issue: Issue) -> str:
     return reverse("archive-issue", kwargs={"year": editions.issue_date(issue).year, "slug": issue.slug})
 
 
-def _in(address: str, language: str) -> str:
+def _with_language(address: str, language: str) -> str:
     return f"{address}{'&' if '?' in address else '?'}lang={language}"
 
 
 def _alternates(address: str, languages: list[str]) -> list[dict[str, str]]:
-    return [{"language": code, "address": _in(address, code)} for code in languages]
+    return [{"language": code, "address": _with_language(address, code)} for code in languages]
 
 
-def _switches(address: str, languages: list[str], language: str) -> list[dict[str, str]]:
+def _language_links(address: str, languages: list[str], language: str) -> list[dict[str, str]]:
     return [
-        {"code": code, "name": _own_name(code), "address": _in(address, code)} for code in languages if code != language
+        {"code": code, "name": _native_language_name(code), "address": _with_language(address, code)}
+        for code in languages
+        if code != language
     ]
 
 
-def _own_name(language: str) -> str:
+def _native_language_name(language: str) -> str:
     try:
         return str(translation.get_language_info(language)["name_local"])
     except KeyError:

@@ -150,7 +150,7 @@ def _block_articles(blocks: Iterable[content.Block]) -> Iterator[_BlockArticle]:
     for block in telling:
         for language, words in block.words.items():
             article = _article(block, language, main, by_url)
-            then = _then(block, language, words)
+            then = _snapshot(block, language, words)
             if article is not None and then is not None:
                 yield _BlockArticle(block, language, article, then, words)
 
@@ -189,7 +189,7 @@ def _article(
     return version
 
 
-def _then(
+def _snapshot(
     block: content.Lead | content.Story | content.Brief, language: str, words: content.StoryWords
 ) -> content.ArticleSnapshot | None:
     """The texts that the block took. Older drafts did not store them; for those the block's own texts count."""

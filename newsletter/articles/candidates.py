@@ -76,7 +76,7 @@ def add_by_url(
         raise _NoPage(content.reason, page.article.title if page else "")
     article, _outcome = upsert(page.article, source=None, now=now, language=newsletter.default_language)
     article = fetch_picture(article, ends=ends)
-    _take(article, newsletter, url=article.url, editor=editor, now=now)
+    _mark_taken(article, newsletter, url=article.url, editor=editor, now=now)
     enqueue_translations([article], newsletter=newsletter, now=now)
     return article
 
@@ -88,7 +88,9 @@ def _fetch_content(url: str) -> UrlContent:
         raise NotAnArticle(str(error)) from error
 
 
-def _take(article: Article, newsletter: Newsletter, *, url: str, editor: Editor | None, now: datetime) -> Candidate:
+def _mark_taken(
+    article: Article, newsletter: Newsletter, *, url: str, editor: Editor | None, now: datetime
+) -> Candidate:
     """Record that the newsletter has the article. This also reverts `set_aside`."""
     taken = {"state": CandidateState.TAKEN, "article": article, "reason": "", "done_at": now, "title": article.title}
     candidate, _created = Candidate.objects.update_or_create(
@@ -115,7 +117,7 @@ def enqueue_pasted(text: str, *, newsletter: Newsletter, editor: Editor | None, 
             continue
         article = Article.objects.filter(url=url).first()
         if article is not None:
-            _take(article, newsletter, url=url, editor=editor, now=now)
+            _mark_taken(article, newsletter, url=url, editor=editor, now=now)
             pasted.known.append(article)
         else:
             enqueue(url, newsletter=newsletter, editor=editor, now=now)

@@ -76,13 +76,13 @@ class ParsedFeed:
 
 def is_feed(body: bytes, *, content_type: str = "") -> bool:
     """Whether the bytes look like a feed or sitemap. The first element counts, not the Content-Type."""
-    start = _unpacked(body, most=8192)[:8192]
+    start = _decompress(body, most=8192)[:8192]
     return bool(_root(decode_body(start))) or _is_json_feed(start, content_type)
 
 
 def parse(body: bytes, *, url: str, content_type: str = "", charset: str = "", zone: tzinfo = UTC) -> ParsedFeed:
     """Parse any of the formats, also gzipped (sitemap.xml.gz). Raises FeedParseError."""
-    body = _unpacked(body, most=MAX_BYTES)
+    body = _decompress(body, most=MAX_BYTES)
     if len(body) > MAX_BYTES:
         raise FeedParseError(
             _("This feed is larger than %(size)d MB, so it is not read.") % {"size": MAX_BYTES // 2**20}
@@ -102,7 +102,7 @@ def parse(body: bytes, *, url: str, content_type: str = "", charset: str = "", z
     return _syndication(text, url=url, zone=zone)
 
 
-def _unpacked(body: bytes, *, most: int) -> bytes:
+def _decompress(body: bytes, *, most: int) -> bytes:
     """Decompress gzip up to `most` bytes plus one. Other bytes are returned as they are."""
     if not body.startswith(b"\x1f\x8b"):
         return body
@@ -267,7 +267,7 @@ def _entry_image(entry: Any, *, base: str) -> tuple[str, str]:
             address = link.get("url") or link.get("href") or _text(link, "url")
             if address and (address_of_image := absolute_url(address, base=base)):
                 return address_of_image, ""
-    return _pictured("".join(_markup(part) for part in _children(entry, *SUMMARY_ELEMENTS)), base=base)
+    return _first_image("".join(_markup(part) for part in _children(entry, *SUMMARY_ELEMENTS)), base=base)
 
 
 def _markup(part: Any) -> str:
@@ -275,7 +275,7 @@ def _markup(part: Any) -> str:
     return inner + _text(part)
 
 
-def _pictured(text: str, *, base: str) -> tuple[str, str]:
+def _first_image(text: str, *, base: str) -> tuple[str, str]:
     """The first <img> in HTML."""
     tag = re.search(r"<img\b[^>]{1,9000}>", text[:200_000], re.IGNORECASE)
     source = re.search(r"\bsrc\s*=\s*[\"']([^\"'>]+)", tag[0], re.IGNORECASE) if tag else None

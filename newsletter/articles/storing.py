@@ -47,12 +47,12 @@ def upsert(data: ArticleData, *, source: Source | None, now: datetime, language:
         data = replace(data, published_at=now)
     try:
         with transaction.atomic():
-            return _stored(data, source=source, now=now)
+            return _upsert(data, source=source, now=now)
     # Two workers may store one article at once. Both find no row; the second INSERT fails on the UNIQUE constraint and
     # is repeated as an update.
     except IntegrityError:
         with transaction.atomic():
-            return _stored(data, source=source, now=now)
+            return _upsert(data, source=source, now=now)
 
 
 def global_guid(data: ArticleData) -> str:
@@ -62,7 +62,7 @@ def global_guid(data: ArticleData) -> str:
     return f"{urlsplit(data.url).hostname}#{data.guid}"[:1000]
 
 
-def _stored(data: ArticleData, *, source: Source | None, now: datetime) -> tuple[Article, str]:
+def _upsert(data: ArticleData, *, source: Source | None, now: datetime) -> tuple[Article, str]:
     known = list(Article.objects.select_for_update().filter(Q(url=data.url) | Q(guid=data.guid))[:2])
     if not known:
         values = {name: getattr(data, name) for name in MERGED_FIELDS}

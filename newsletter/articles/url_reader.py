@@ -52,7 +52,7 @@ def classify(fetched: http_client.FetchResult) -> UrlContent:
             "none", fetched.url, reason=_("This is a file rather than a page. Paste the address of an article.")
         )
     page = extraction.extract_page(
-        fetched.body, url=fetched.url, charset=fetched.charset, language=fetched.language, zone=_zone()
+        fetched.body, url=fetched.url, charset=fetched.charset, language=fetched.language, zone=_default_zone()
     )
     return UrlContent("none" if page.reason else "article", fetched.url, page=page, reason=page.reason)
 
@@ -68,7 +68,7 @@ def _as_feed(fetched: http_client.FetchResult) -> UrlContent:
 def parse_as_feed(fetched: http_client.FetchResult) -> feed_parser.ParsedFeed:
     """Parse the response as a feed or sitemap. Raises feed_parser.FeedParseError."""
     return feed_parser.parse(
-        fetched.body, url=fetched.url, content_type=fetched.content_type, charset=fetched.charset, zone=_zone()
+        fetched.body, url=fetched.url, content_type=fetched.content_type, charset=fetched.charset, zone=_default_zone()
     )
 
 
@@ -98,5 +98,5 @@ def normalize_typed_url(url: str) -> str:
     return url if "://" in url[:10] or url.lower().startswith(("javascript:", "data:", "file:")) else f"https://{url}"
 
 
-def _zone() -> ZoneInfo:
+def _default_zone() -> ZoneInfo:
     return ZoneInfo(settings.TIME_ZONE)

@@ -139,7 +139,7 @@ def is_public_ip(address: str) -> bool:
 def resolve(target: FetchTarget, *, deadline: float) -> list[str]:
     """The checked addresses of the host. If one address is private, all are refused."""
     # Resolved once: the connection goes to these addresses, so a second DNS answer (rebinding) has no effect.
-    addresses = _resolved(target.host, target.port, seconds=max(deadline - time.monotonic(), 0.1))
+    addresses = _look_up_addresses(target.host, target.port, seconds=max(deadline - time.monotonic(), 0.1))
     if target.is_own:
         allowed = all(ipaddress.ip_address(address).is_loopback for address in addresses)
     else:
@@ -151,7 +151,7 @@ def resolve(target: FetchTarget, *, deadline: float) -> list[str]:
     return addresses[:MAX_IP_ADDRESSES]
 
 
-def _resolved(host: str, port: int, *, seconds: float) -> list[str]:
+def _look_up_addresses(host: str, port: int, *, seconds: float) -> list[str]:
     """All addresses of `host`. getaddrinfo has no timeout, so it runs in a thread."""
     answers: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
 

@@ -146,7 +146,7 @@ def _request(
             host_header = host if target.port == address_guard.DEFAULT_PORTS[target.scheme] else f"{host}:{target.port}"
             connection.request(method, target.path, headers={"Host": host_header, **headers}, preload_content=False)
             with contextlib.closing(connection.getresponse()) as response:
-                return _answer(target, response, limits=limits, deadline=deadline, is_read=is_read)
+                return _build_result(target, response, limits=limits, deadline=deadline, is_read=is_read)
     except ssl.SSLCertVerificationError as error:
         raise PermanentFetchError(
             _("The site's certificate is not valid, so we cannot be sure it is that site. Tell whoever runs it.")
@@ -157,7 +157,7 @@ def _request(
         ) from error
     except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError) as error:
         if time.monotonic() >= deadline:
-            raise _too_slow() from error
+            raise _timeout_error() from error
         raise TemporaryFetchError(_("The site did not answer, or broke off in the middle. Try again later.")) from error
 
 
@@ -166,12 +166,12 @@ def _connection(
     target: address_guard.FetchTarget, addresses: list[str], *, limits: FetchLimits, deadline: float
 ) -> Iterator[HTTPConnection | HTTPSConnection]:
     """Connect to the first address that answers. A timer shuts the socket down at the deadline, in any state."""
-    connection = _connected(target, addresses, limits=limits, deadline=deadline)
+    connection = _connect(target, addresses, limits=limits, deadline=deadline)
     line = connection.sock
     seconds = max(deadline - time.monotonic(), 0.05)
     if line is not None:
         line.settimeout(seconds)
-    watchdog = threading.Timer(seconds, _cut, [line])
+    watchdog = threading.Timer(seconds, _shut_down, [line])
     watchdog.daemon = True
     watchdog.start()
     try:
@@ -181,15 +181,15 @@ def _connection(
         connection.close()
 
 
-def _connected(
+def _connect(
     target: address_guard.FetchTarget, addresses: list[str], *, limits: FetchLimits, deadline: float
 ) -> HTTPConnection:
     failure: Exception | None = None
     for address in addresses:
         seconds = deadline - time.monotonic()
         if seconds <= 0:
-            raise _too_slow()
-        connection = _unconnected(target, address, timeout=min(limits.connect_s, seconds))
+            raise _timeout_error()
+        connection = _make_connection(target, address, timeout=min(limits.connect_s, seconds))
         try:
             connection.connect()
         except ssl.SSLCertVerificationError:
@@ -203,7 +203,7 @@ def _connected(
     raise TemporaryFetchError(_("The site cannot be reached just now. Try again later.")) from failure
 
 
-def _unconnected(target: address_guard.FetchTarget, address: str, *, timeout: float) -> HTTPConnection:
+def _make_connection(target: address_guard.FetchTarget, address: str, *, timeout: float) -> HTTPConnection:
     if target.scheme == "http":
         return HTTPConnection(address, target.port, timeout=timeout)
     return HTTPSConnection(
@@ -212,23 +212,23 @@ def _unconnected(target: address_guard.FetchTarget, address: str, *, timeout: fl
         timeout=timeout,
         server_hostname=target.host,
         assert_hostname=target.host,
-        ssl_context=_trust(),
+        ssl_context=_ssl_context(),
     )
 
 
 @lru_cache(maxsize=1)
-def _trust() -> ssl.SSLContext:
+def _ssl_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _cut(line: socket.socket | None) -> None:
+def _shut_down(line: socket.socket | None) -> None:
     """Wake a thread that waits for a byte. A plain socket shutdown: that of TLS would wait for the peer."""
     if line is not None:
         with contextlib.suppress(OSError):
             socket.socket.shutdown(line, socket.SHUT_RDWR)
 
 
-def _answer(
+def _build_result(
     target: address_guard.FetchTarget,
     response: urllib3.response.BaseHTTPResponse,
     *,
@@ -247,7 +247,7 @@ def _answer(
         return replace(result, not_modified=True)
     if not is_read and 200 <= response.status < 300:
         return result
-    _demand_success(response.status, retry_after=response.headers.get("Retry-After", ""))
+    _raise_for_status(response.status, retry_after=response.headers.get("Retry-After", ""))
     content_type = response.headers.get("Content-Type", "")
     match = re.search(r"charset\s*=\s*[\"']?([\w:.-]{2,30})", content_type, re.IGNORECASE)
     return replace(
@@ -269,12 +269,12 @@ def _redirect_url(url: str, place: str) -> str:
         return ""
 
 
-def _demand_success(status: int, *, retry_after: str = "") -> None:
+def _raise_for_status(status: int, *, retry_after: str = "") -> None:
     if status in {404, 410}:
         raise PageGone(_("There is no page at this address (any more). Check it in a browser."))
     if status == 429 or status >= 500:
         overloaded = TemporaryFetchError(_("The site is overloaded or broken just now. Try again later."))
-        overloaded.after_s = _pause_s(retry_after)
+        overloaded.after_s = _retry_after_s(retry_after)
         raise overloaded
     if status in {401, 402, 403, 407, 451}:
         raise AccessDenied(
@@ -286,7 +286,7 @@ def _demand_success(status: int, *, retry_after: str = "") -> None:
         raise PermanentFetchError(_("The site gave no page at this address. Check it in a browser."))
 
 
-def _pause_s(retry_after: str) -> float:
+def _retry_after_s(retry_after: str) -> float:
     """Retry-After in seconds: a number, or a date (RFC 9110 section 10.2.3); 0 for any other value."""
     if retry_after.strip().isdecimal():
         return float(retry_after.strip()[:9])
@@ -311,11 +311,11 @@ def _body(response: urllib3.response.BaseHTTPResponse, *, limits: FetchLimits, d
         if len(body) > limits.most_bytes:
             raise too_large
         if time.monotonic() >= deadline:
-            raise _too_slow()
+            raise _timeout_error()
     if time.monotonic() >= deadline:  # a body that ended because the socket was shut down at the deadline
-        raise _too_slow()
+        raise _timeout_error()
     return bytes(body)
 
 
-def _too_slow() -> TemporaryFetchError:
+def _timeout_error() -> TemporaryFetchError:
     return TemporaryFetchError(_("The site took too long to answer. Try again later."))

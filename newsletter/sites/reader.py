@@ -79,7 +79,7 @@ def read_next_step(reading: SiteReading, *, seconds: float = STEP_SECONDS) -> Si
     return reading
 
 
-def _front(reading: SiteReading, ends: float) -> None:
+def _read_front_page(reading: SiteReading, ends: float) -> None:
     """Read the page at the address. If it is a feed or an article, read the front page of the site as well."""
     fetched = _fetch(normalize_typed_url(reading.address), ends)
     reading.url = fetched.url
@@ -89,21 +89,21 @@ def _front(reading: SiteReading, ends: float) -> None:
             raise SiteReadError(read.reason)
         reading.feed_urls = [fetched.url]
         reading.url = read.feed.site_url or urljoin(fetched.url, "/")
-        site = _site_at(reading.url, ends)
+        site = _read_site(reading.url, ends)
         reading.site = site or extraction.Site(read.feed.title, [], [read.feed.language] if read.feed.language else [])
     else:
-        _front_of_page(reading, fetched, ends)
-    _first_choices(reading)
+        _use_front_page(reading, fetched, ends)
+    _set_defaults(reading)
 
 
-def _front_of_page(reading: SiteReading, fetched: http_client.FetchResult, ends: float) -> None:
+def _use_front_page(reading: SiteReading, fetched: http_client.FetchResult, ends: float) -> None:
     site = extraction.extract_site(fetched.body, url=fetched.url, charset=fetched.charset)
     read = classify(fetched)
     home = urljoin(fetched.url, "/")
     if read.kind == "article" and fetched.url != home:
         if read.page is not None:
             reading.articles = [read.page.article]
-        above = _site_at(home, ends)
+        above = _read_site(home, ends)
         if above is not None:
             reading.url, site = home, replace(above, feeds=above.feeds or site.feeds)
     elif not site.name and not site.feeds and read.reason:
@@ -111,7 +111,7 @@ def _front_of_page(reading: SiteReading, fetched: http_client.FetchResult, ends:
     reading.site, reading.feed_urls = site, site.feeds[:MAX_NAMED_FEEDS]
 
 
-def _first_choices(reading: SiteReading) -> None:
+def _set_defaults(reading: SiteReading) -> None:
     site, supported = reading.site, [code for code, _name in settings.LANGUAGES]
     reading.name = site.name or (urlsplit(reading.url).hostname or "").removeprefix("www.")
     reading.languages = [code for code in site.languages if code in supported]
@@ -119,12 +119,12 @@ def _first_choices(reading: SiteReading) -> None:
     reading.postal_address = site.postal_address
 
 
-def _feed(reading: SiteReading, ends: float) -> None:
+def _find_feeds(reading: SiteReading, ends: float) -> None:
     """The feeds of the site, and of its front pages in other supported languages."""
     front_pages = [reading.site.addresses[code] for code in reading.languages if code in reading.site.addresses]
     others = [address for address in front_pages if address.rstrip("/") != reading.url.rstrip("/")]
-    sites = _map_concurrently(lambda address: _site_at(address, ends), others)
-    reading.found = _fullest(
+    sites = _map_concurrently(lambda address: _read_site(address, ends), others)
+    reading.found = _largest_feeds(
         [reading.feed_urls, *(site.feeds[:MAX_NAMED_FEEDS] for site in sites if site is not None)], ends
     )
     if not reading.found:
@@ -141,7 +141,7 @@ def _feed(reading: SiteReading, ends: float) -> None:
     _choose_languages(reading)
 
 
-def _fullest(groups: list[list[str]], ends: float) -> list[FoundFeed]:
+def _largest_feeds(groups: list[list[str]], ends: float) -> list[FoundFeed]:
     """The feed with the most articles of each group; the first one if several have as many."""
     addresses = dict.fromkeys(address for group in groups for address in group)
     feed_by_address = dict(
@@ -204,7 +204,7 @@ def _choose_languages(reading: SiteReading) -> None:
     reading.languages = reading.languages or supported[:1]
 
 
-def _articles(reading: SiteReading, ends: float) -> None:
+def _read_articles(reading: SiteReading, ends: float) -> None:
     """Read the pages of the newest articles, then their versions in other languages."""
     first = reading.languages[0]
     items = [
@@ -251,15 +251,15 @@ def _with_page(item: ArticleData, ends: float) -> ArticleData | None:
     return merge_page_data(item, page.article)
 
 
-def _pictures(reading: SiteReading, ends: float) -> None:
+def _fetch_pictures(reading: SiteReading, ends: float) -> None:
     lead = next(iter(pick_articles(reading)), None)
     addresses = [lead.article.image_url if lead else "", *reading.site.logos[:3]]
-    pictures = _map_concurrently(lambda address: _picture(address, ends), addresses)
+    pictures = _map_concurrently(lambda address: _fetch_picture(address, ends), addresses)
     reading.lead = pictures[0] if pictures else None
     reading.logo = next((picture for picture in pictures[1:] if picture is not None), None)
 
 
-def _picture(address: str, ends: float) -> FetchedPicture | None:
+def _fetch_picture(address: str, ends: float) -> FetchedPicture | None:
     if not address:
         return None
     try:
@@ -270,7 +270,7 @@ def _picture(address: str, ends: float) -> FetchedPicture | None:
     return FetchedPicture(address, data, kind, width, height) if len(data) <= MAX_PICTURE_BYTES else None
 
 
-def _site_at(address: str, ends: float) -> extraction.Site | None:
+def _read_site(address: str, ends: float) -> extraction.Site | None:
     try:
         fetched = _fetch(address, ends)
     except (http_client.PermanentFetchError, http_client.TemporaryFetchError):
@@ -303,8 +303,8 @@ def _map_concurrently(do: Callable[[Item], Result], things: Iterable[Item]) -> l
 
 
 STEPS: dict[str, Callable[[SiteReading, float], None]] = {
-    FIRST_STEP: _front,
-    "feed": _feed,
-    "articles": _articles,
-    "pictures": _pictures,
+    FIRST_STEP: _read_front_page,
+    "feed": _find_feeds,
+    "articles": _read_articles,
+    "pictures": _fetch_pictures,
 }

@@ -200,7 +200,7 @@ def _own_address(claims: list[Any], *, url: str, base: str) -> str:
     """The page's own canonical address, if it is on the same site and not just the front page."""
     current = canonical_url(absolute_url(url))
     for claim in reversed(claims):  # rel=canonical is made for this; then OpenGraph, then JSON-LD
-        address = canonical_url(absolute_url(_mended(claim, current), base=base))
+        address = canonical_url(absolute_url(_repaired(claim, current), base=base))
         if (
             address
             and _same_site(address, current)
@@ -210,7 +210,7 @@ def _own_address(claims: list[Any], *, url: str, base: str) -> str:
     return current
 
 
-def _mended(claim: Any, current: str) -> str:
+def _repaired(claim: Any, current: str) -> str:
     """Repair an address: add a missing scheme, or unescape it. "" if a script failed to fill it."""
     text = claim.strip() if isinstance(claim, str) else ""
     text = unquote(text) if re.match(r"https?%3A", text, re.IGNORECASE) else text

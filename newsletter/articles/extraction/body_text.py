@@ -97,7 +97,7 @@ def find_boilerplate(tree: Any, heading: Any | None, weights: TextLengths) -> se
         and element not in around
         and (
             element.tag in BOILERPLATE_TAGS
-            or (element.tag not in NEVER_BOILERPLATE_TAGS and BOILERPLATE_NAME.search(_marks(element)))
+            or (element.tag not in NEVER_BOILERPLATE_TAGS and BOILERPLATE_NAME.search(_class_and_id(element)))
         )
     )
     return {
@@ -117,7 +117,7 @@ def measure_text(tree: Any) -> TextLengths:
     return weights
 
 
-def _marks(element: Any) -> str:
+def _class_and_id(element: Any) -> str:
     return f"{element.get('class') or ''} {element.get('id') or ''}"
 
 
@@ -182,14 +182,14 @@ def find_standfirst(paragraphs: Paragraphs, *, headline: str) -> str:
 def find_picture(tree: Any, parts: set[Any], paragraphs: Paragraphs, *, base: str) -> tuple[str, str]:
     """URL and description of the article's first picture that is large enough."""
     images = tree.xpath("//*[@itemprop='articleBody']//img | //article//img | //main//img")[:40]
-    for image in images or _around(paragraphs):
+    for image in images or _pictures_near(paragraphs):
         address = image_url(image, base=base)
         if is_meaningful_image(address) and _is_large(image) and not is_inside(image, parts):
             return address, image.get("alt") or ""
     return "", ""
 
 
-def _around(paragraphs: Paragraphs) -> Elements:
+def _pictures_near(paragraphs: Paragraphs) -> Elements:
     """Pictures in the smallest element that contains all paragraphs."""
     if len(paragraphs) < 2:
         return []

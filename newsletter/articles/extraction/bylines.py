@@ -57,11 +57,11 @@ def find_author(tree: Any, heading: Any | None, parts: set[Any], above: set[Any]
 
     Names in `above`, the area between headline and text, come first. Names in `parts`, the boilerplate, are ignored.
     """
-    writers = list(_writers(tree, heading, parts, above))
+    writers = list(_author_candidates(tree, heading, parts, above))
     return next((name for name in writers if not names.has(name)), "") or next(iter(writers), "")
 
 
-def _writers(tree: Any, heading: Any | None, parts: set[Any], above: set[Any]) -> Iterator[str]:
+def _author_candidates(tree: Any, heading: Any | None, parts: set[Any], above: set[Any]) -> Iterator[str]:
     marked = [element for path in AUTHOR_XPATHS for element in tree.xpath(path)[:12]]
     elements = [element for element in marked if element in above]
     elements += [element for element in marked if element not in above and not body_text.is_inside(element, parts)]
@@ -149,7 +149,7 @@ def _dates(tree: Any, heading: Any | None, parts: set[Any], *, month_first: bool
                 for text in (*texts, body_text.element_text(element))
                 if len(text) <= 60 and parse_datetime(text) and not body_text.is_inside(element, parts)
             )
-    shown = [*_lines_after(heading), *_lines_before(heading), *_hinted(tree, parts)]
+    shown = [*_lines_after(heading), *_lines_before(heading), *_date_texts(tree, parts)]
     for line in shown:
         at = find_date(line, month_first=month_first) if len(line) <= 200 else None
         if at is not None:
@@ -169,7 +169,7 @@ def _texts(heading: Any | None, side: str) -> list[Any]:
     return [] if heading is None else list(heading.xpath(path))
 
 
-def _hinted(tree: Any, parts: set[Any]) -> Iterator[str]:
+def _date_texts(tree: Any, parts: set[Any]) -> Iterator[str]:
     """Short texts of elements whose class or id suggests a date."""
     for element in tree.iterfind(".//*[@class]"):
         if DATE_CLASS.search(element.get("class")) and not body_text.is_inside(element, parts):

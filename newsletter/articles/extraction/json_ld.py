@@ -45,7 +45,7 @@ def find_page(things: list[Metadata]) -> Metadata:
 
 def find_section(things: list[Metadata]) -> str:
     """The first breadcrumb after the front page (BreadcrumbList)."""
-    trail = next((thing for thing in things if "BreadcrumbList" in _kinds(thing)), {})
+    trail = next((thing for thing in things if "BreadcrumbList" in _types(thing)), {})
     crumbs = trail.get("itemListElement")
     names = [value_text(crumb.get("name") or crumb.get("item"), "name") for crumb in _in_order(crumbs)]
     return clean_text(names[1], most=120) if len(names) >= 3 else ""  # home, section, …, this page
@@ -63,17 +63,17 @@ def find_organisation(things: list[Metadata]) -> Metadata:
 
 
 def find_website(things: list[Metadata]) -> Metadata:
-    return next((thing for thing in things if "WebSite" in _kinds(thing)), {})
+    return next((thing for thing in things if "WebSite" in _types(thing)), {})
 
 
 def has_type(thing: Metadata, kind: re.Pattern[str]) -> bool:
-    return any(kind.search(name) for name in _kinds(thing))
+    return any(kind.search(name) for name in _types(thing))
 
 
 def resolve_references(thing: Metadata, things: list[Metadata]) -> Metadata:
     """Replace references ({"@id": …}) in `thing` by the objects of this page that they name."""
     by_id = {item["@id"]: item for item in things if isinstance(item.get("@id"), str) and set(item) != {"@id"}}
-    return {name: _followed(value, by_id) for name, value in thing.items()}
+    return {name: _resolve(value, by_id) for name, value in thing.items()}
 
 
 def _json(text: str) -> Any:
@@ -99,7 +99,7 @@ def _things(value: Any, depth: int = 0) -> Iterator[Metadata]:
             yield from _things(value.get(name), depth + 1)
 
 
-def _kinds(thing: Metadata) -> list[str]:
+def _types(thing: Metadata) -> list[str]:
     kinds = thing.get("@type")
     return [str(kind) for kind in (kinds if isinstance(kinds, list) else [kinds])]
 
@@ -109,9 +109,9 @@ def thing_url(thing: Metadata) -> str:
     return str(thing.get("url") or (page.get("@id") if isinstance(page, dict) else page) or "")
 
 
-def _followed(value: Any, by_id: dict[str, Metadata]) -> Any:
+def _resolve(value: Any, by_id: dict[str, Metadata]) -> Any:
     if isinstance(value, list):
-        return [_followed(part, by_id) if isinstance(part, dict) else part for part in value[:50]]
+        return [_resolve(part, by_id) if isinstance(part, dict) else part for part in value[:50]]
     if isinstance(value, dict) and set(value) == {"@id"}:
         return by_id.get(str(value["@id"]), value)
     return value

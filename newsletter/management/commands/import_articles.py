@@ -44,7 +44,7 @@ class Command(BaseCommand):
             raise CommandError(_("--file and --url can only be used with --explain."), returncode=2)
         if not options["urls"]:
             raise CommandError(_("Name at least one address of an article, a feed or a sitemap."), returncode=2)
-        failed = self._stored(options["urls"], newsletter=_newsletter(options["newsletter"]))
+        failed = self._store_all(options["urls"], newsletter=_newsletter(options["newsletter"]))
         if failed:
             raise CommandError(_("%(count)d of the addresses gave no article.") % {"count": failed})
 
@@ -66,14 +66,14 @@ class Command(BaseCommand):
         if file is not None:
             if not options["url"] or urls:
                 raise CommandError(_("--file needs --url, the address the file was saved from."), returncode=2)
-            return articles.classify(_saved(file, url=options["url"]))
+            return articles.classify(_read_saved_page(file, url=options["url"]))
         if len(urls) != 1 or options["url"]:
             raise CommandError(_("--explain takes one address, or --file with --url."), returncode=2)
         return articles.read_url(urls[0])
 
     # --- store -----------------------------------------------------------------------------------------------------------
 
-    def _stored(self, urls: list[str], *, newsletter: Newsletter) -> int:
+    def _store_all(self, urls: list[str], *, newsletter: Newsletter) -> int:
         failed = 0
         for url in urls:
             try:
@@ -108,7 +108,7 @@ def _store_one(url: str, *, newsletter: Newsletter, now: datetime) -> str:
     return f"{url}: " + _("%(new)d new, %(changed)d changed, %(same)d known") % counts
 
 
-def _saved(file: Path, *, url: str) -> http_client.FetchResult:
+def _read_saved_page(file: Path, *, url: str) -> http_client.FetchResult:
     try:
         if file.stat().st_size > MAX_BYTES:
             raise CommandError(_("%(file)s is too large.") % {"file": file}, returncode=2)
@@ -122,7 +122,7 @@ def _saved(file: Path, *, url: str) -> http_client.FetchResult:
 def explain(content: articles.UrlContent) -> dict[str, Any]:
     """The content as plain JSON values."""
     if content.kind == "feed" and content.feed is not None:
-        return _explained_feed(content.feed, url=content.url)
+        return _explain_feed(content.feed, url=content.url)
     article = content.page.article if content.page else ArticleData(url=content.url)
     why = (
         dict(article.why)
@@ -142,7 +142,7 @@ def _shown(article: ArticleData) -> dict[str, Any]:
     return {name: values[name] for name in SHOWN_FIELDS}
 
 
-def _explained_feed(feed: feed_parser.ParsedFeed, *, url: str) -> dict[str, Any]:
+def _explain_feed(feed: feed_parser.ParsedFeed, *, url: str) -> dict[str, Any]:
     why = {} if feed.title else {"title": _("The feed has no title.")}
     if not feed.items:
         why["items"] = _("The feed lists other sitemaps.") if feed.sitemaps else _("The feed has no entries.")

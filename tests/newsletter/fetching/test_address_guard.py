@@ -29,7 +29,7 @@ def web(monkeypatch):
             web.lines.append((target.host, address, target.port))
             return http_client.HTTPConnection("127.0.0.1", web.port, timeout=timeout)
 
-        monkeypatch.setattr(http_client, "_unconnected", unconnected)
+        monkeypatch.setattr(http_client, "_make_connection", unconnected)
         yield web
 
 
