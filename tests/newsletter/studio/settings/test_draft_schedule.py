@@ -73,10 +73,10 @@ def test_without_days_there_is_no_rhythm_and_without_its_tick_no_rule(studio, ne
         ({"days_before": "0", "prepared_at": "08:00"}, "The draft must be prepared before 08:00 on the same day."),
         ({"leaves_at": ""}, "Enter the time when issues are sent, for example 08:00."),
         ({"prepared_at": ""}, "Enter the time when the draft is prepared, for example 09:00."),
-        ({"days": []}, "tick the days on which an issue leaves"),
+        ({"days": []}, "Tick the days on which issues are sent."),
         ({"days": ["9"]}, "Select a valid choice."),
         ({"fewest": "6"}, "“At least” cannot be more than “at most”."),
-        ({"briefs": "5"}, "The first article always leads."),
+        ({"briefs": "5"}, "The first article is always the lead story."),
         ({"most": "0"}, "Ensure this value is greater than or equal to 1."),
     ],
 )

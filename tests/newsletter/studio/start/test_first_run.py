@@ -114,7 +114,7 @@ def test_no_address_is_no_reading(studio):
     answer = studio.post(reverse("site-ask"), {"address": "kabar lintas"})
 
     assert answer.status_code == 422
-    assert "This is no web address." in answer.text
+    assert "This is not a web address." in answer.text
 
 
 def test_a_fact_is_changed_in_place_and_the_issue_follows(studio, reading):
