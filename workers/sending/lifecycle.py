@@ -130,7 +130,7 @@ def _freeze(issue: Issue, *, now: datetime) -> None:
 
 
 def freeze_scheduled(*, now: datetime) -> int:
-    """Freeze one scheduled issue whose time has not come, so that it leaves in the look that was approved.
+    """Freeze one scheduled issue whose time has not come, so that it is sent as it was approved.
 
     Called every second. An issue that cannot be rendered is tried again after ten minutes; `begin` reports the reason.
     Returns the number of issues frozen.

@@ -250,7 +250,7 @@ def test_stop_after_it_began_says_so(client):
 
     answer = client.post(to("stop", issue), follow=True)
 
-    assert "Issue 1 is “Sending” by now" in answer.content.decode()
+    assert "Issue 1 is now “Sending”" in answer.content.decode()
     assert status(issue) == IssueStatus.SENDING
 
 
@@ -391,7 +391,7 @@ def test_a_step_that_came_too_late_is_explained(client, name):
 
     answer = client.post(to(name, issue), follow=True)
 
-    assert "Issue 1 is “Sent” by now" in answer.content.decode()
+    assert "Issue 1 is now “Sent”" in answer.content.decode()
 
 
 @pytest.mark.parametrize("name", ["stop", "pause", "resume", "cancel", "send-again"])

@@ -696,7 +696,7 @@ def test_a_second_press_says_where_the_issue_is(client, letter, checked):
     answer = client.post(to("schedule", issue), pressed, follow=True)
 
     assert answer.redirect_chain == [(to("progress", issue), 302)]
-    assert "Issue 1 is “Scheduled” by now" in answer.content.decode()
+    assert "Issue 1 is now “Scheduled”" in answer.content.decode()
 
 
 @pytest.mark.parametrize("name", ["approve", "schedule", "test"])
@@ -980,7 +980,7 @@ def test_an_issue_on_its_way_is_not_tested(client, letter, checked, headers):
 
     answer = client.post(to("test", issue), {}, headers=headers, follow=True)
 
-    assert "Issue 1 is “Sent” by now" in answer.content.decode()
+    assert "Issue 1 is now “Sent”" in answer.content.decode()
     assert not AuditEntry.objects.exists()
 
 
