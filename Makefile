@@ -10,7 +10,7 @@ ALL_CORES := --numprocesses=auto
 export PORT
 unexport PYTHONDONTWRITEBYTECODE  # tests start many interpreters, each of which would compile everything anew
 
-.PHONY: run setup test test-browser test-processes test-all check format bench messages lock clean demo-off
+.PHONY: run setup test test-browser test-processes test-all check format bench messages reader-messages lock clean demo-off
 
 run: $(VENV)/.run-ready ## a running, seeded site
 	@$(BIN)/python manage.py run --prepare
@@ -40,6 +40,7 @@ check: $(VENV)/.dev-ready ## lint, types, contracts, catalogues
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.structure.production_check
 	$(BIN)/python -m tests.structure.catalogue_check
+	$(BIN)/python -m tests.structure.reader_catalogue_check
 
 format: $(VENV)/.dev-ready ## Python, templates and style sheets
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
@@ -51,6 +52,9 @@ bench: $(VENV)/.dev-ready ## benchmarks, as ratios within one run
 messages: $(VENV)/.dev-ready ## collect sentences for the catalogue and compile it (needs gettext)
 	$(BIN)/python manage.py makemessages --locale id --no-location --no-wrap --ignore .venv --ignore var --ignore tests --extension html,txt,py,mjml
 	$(BIN)/python manage.py compilemessages --ignore .venv
+
+reader-messages: $(VENV)/.dev-ready ## collect the sentences that readers see into newsletter/reader_locale
+	$(BIN)/python manage.py reader_messages
 
 demo-off: $(VENV)/.run-ready ## remove everything the demo seed made
 	$(BIN)/python manage.py seed_demo --remove

@@ -22,16 +22,16 @@ from django.conf import settings
 from django.db import transaction
 from django.template import loader
 from django.urls import reverse
-from django.utils import formats, timezone, translation
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from newsletter import content
+from newsletter import content, reader_languages
 from newsletter.blocks import composing
 from newsletter.blocks.view import BlockView, EventTime
-from newsletter.formatting import format_time, zone_name
+from newsletter.formatting import format_day, format_time, language_name, zone_name
 from newsletter.issues import TEMPLATE_VERSION
 from newsletter.media import video_thumbnails
 from newsletter.models import Edition, Issue, Link, Newsletter, Tracking
@@ -124,7 +124,7 @@ def issue_date(issue: Issue) -> datetime:
 def edition_line(issue: Issue) -> str:
     """ "Issue 48 · Tuesday, 24 November 2026", in the active language."""
     number = _("Issue %(number)s") % {"number": issue.number}
-    return f"{number} · {formats.date_format(issue_date(issue), 'l, j F Y')}"
+    return f"{number} · {format_day(issue_date(issue))}"
 
 
 def web_url(issue: Issue) -> str:
@@ -146,7 +146,7 @@ def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_h
     parsed = document(issue)
     default = issue.newsletter.default_language
     envelope = parsed.envelope(language, default)
-    with translation.override(language):
+    with reader_languages.override(language, issue.newsletter.fixed_words_language):
         book = build_link_book(issue, language, tracked=tracked, first=first_link)
         frame = composing.Frame(
             language=language,
@@ -223,18 +223,17 @@ def language_note(language: str) -> str:
     notes = {"id": _("This article is in Indonesian."), "en": _("This article is in English.")}
     if language in notes:
         return notes[language]
-    try:
-        name = translation.get_language_info(language)["name_translated"]
-    except KeyError:
-        return ""
-    return _("This article is in %(language)s.") % {"language": name}
+    name = language_name(language)
+    return _("This article is in %(language)s.") % {"language": name} if name != language else ""
 
 
 def _frame_values(issue: Issue, language: str, *, tracked: bool) -> dict[str, Any]:
     newsletter = issue.newsletter
     palette = colours.build_palette(newsletter.accent)
-    direction = mjml.text_direction(language)
+    direction, spoken = mjml.text_direction(language), reader_languages.current_language()
     return {
+        "words_language": spoken,
+        "words_class": f" lang-{spoken}" if spoken != language else "",
         "brand": richtext.clean_line(newsletter.brand),
         "edition": edition_line(issue),
         "sender": richtext.clean_line(newsletter.from_name or newsletter.brand),
@@ -319,7 +318,7 @@ def parse_local_time(newsletter: Newsletter, clock: str) -> datetime | None:
 
 
 def _day(moment: datetime) -> str:
-    return formats.date_format(moment, "l, j F Y")
+    return format_day(moment)
 
 
 def _clock(moment: datetime) -> str:
@@ -440,7 +439,7 @@ def preview_text(issue: Issue, language: str, *, name: str = "") -> str:
 
 
 def _sample_values(issue: Issue, language: str, *, escaped: bool) -> dict[str, str]:
-    with translation.override(language):
+    with reader_languages.override(language, issue.newsletter.fixed_words_language):
         why = _("You receive this mail because you signed up for %(title)s and confirmed it.") % {
             "title": issue.newsletter.title_in(language)
         }

@@ -1,17 +1,25 @@
 """Dates, times, counts, durations and names as the pages and mails show them, in the active language.
 
-Template tags and filters in `newsletter.templatetags.warta` only call these functions.
+Template tags and filters in `newsletter.templatetags.warta` only call these functions. Bahasa Indonesia and English
+use Django's formats; the other languages of readers use those of CLDR. Digits are Western in every language, so that a
+figure reads the same beside an address or a price.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from babel import Locale, dates, numbers
+from babel.lists import format_list
+from django.conf import settings
 from django.utils import formats, timezone
 from django.utils.translation import get_language, get_language_info, ngettext
 from django.utils.translation import gettext as _
+
+from newsletter import language_tags
+from newsletter.reader_languages import INTERFACE_LANGUAGES
 
 
 def zone_name(moment: datetime, zone: ZoneInfo) -> str:
@@ -20,23 +28,57 @@ def zone_name(moment: datetime, zone: ZoneInfo) -> str:
     return f"UTC{name}" if name[:1] in "+-" else name
 
 
-def language_name(code: str) -> str:
-    """A language's name in the language of whoever reads it; the code where we know no name."""
-    try:
-        return str(get_language_info(code)["name_translated"])
-    except KeyError:
-        return code
+def language_name(tag: str) -> str:
+    """The name of a language in the active language; the tag if CLDR has no name for it."""
+    spoken = get_language() or settings.LANGUAGE_CODE
+    if tag in INTERFACE_LANGUAGES and spoken in INTERFACE_LANGUAGES:
+        return str(get_language_info(tag)["name_translated"])
+    return language_tags.display_name(tag, spoken)
+
+
+def own_language_name(tag: str) -> str:
+    """The name of a language in that language, as a link to its version says it."""
+    if tag in INTERFACE_LANGUAGES:
+        return str(get_language_info(tag)["name_local"])
+    return language_tags.display_name(tag)
+
+
+def _cldr_locale() -> Locale | None:
+    """Babel's data of the active language; None where Django's formats are used."""
+    spoken = get_language() or settings.LANGUAGE_CODE
+    return None if spoken.partition("-")[0] in INTERFACE_LANGUAGES else language_tags.cldr_locale(spoken)
+
+
+def isolate(text: str) -> str:
+    """Keep an address or a name from reordering a sentence that is written from right to left (UAX #9, FSI and PDI)."""
+    if not text or language_tags.text_direction(get_language() or "") == "ltr":
+        return text
+    return f"\u2068{text}\u2069"
+
+
+def format_day(day: date) -> str:
+    """A date with its weekday: "Tuesday, 24 November 2026"."""
+    locale = _cldr_locale()
+    return dates.format_date(day, "full", locale) if locale else formats.date_format(day, "l, j F Y")
+
+
+def format_local_date(day: date) -> str:
+    """A date as the newsletter's zone has it: "24 November 2026"."""
+    locale = _cldr_locale()
+    return dates.format_date(day, "long", locale) if locale else formats.date_format(day, "j F Y")
 
 
 def join_names(names: Sequence[str]) -> str:
     """Names as a sentence has them: "Monday, Wednesday and Friday"."""
+    if locale := _cldr_locale():
+        return format_list(names, locale=locale)
     if len(names) < 2:
         return "".join(names)
     return _("%(first)s and %(last)s") % {"first": ", ".join(names[:-1]), "last": names[-1]}
 
 
 def format_time(at: datetime | time, *, seconds: bool = False) -> str:
-    """ "07:00", or "07.00" as Bahasa Indonesia writes it."""
+    """ "07:00", or "07.00" as Bahasa Indonesia writes it; always 24 hours."""
     colon = "." if (get_language() or "").startswith("id") else ":"
     return formats.time_format(at, f"H{colon}i{colon}s" if seconds else f"H{colon}i")
 
@@ -46,14 +88,13 @@ def format_datetime(moment: datetime | None, zone: ZoneInfo | None = None) -> st
     if moment is None:
         return ""
     local = timezone.localtime(moment, zone or timezone.get_default_timezone())
-    day = formats.date_format(local, "l, j F Y")
-    return f"{day}, {format_time(local)} {zone_name(moment, zone or timezone.get_default_timezone())}"
+    return f"{format_day(local)}, {format_time(local)} {zone_name(moment, zone or timezone.get_default_timezone())}"
 
 
 def format_date(moment: datetime | None, zone: ZoneInfo | None = None) -> str:
     if moment is None:
         return ""
-    return formats.date_format(timezone.localtime(moment, zone), "j F Y")
+    return format_local_date(timezone.localtime(moment, zone))
 
 
 def format_time_with_zone(moment: datetime | None, zone: ZoneInfo | None = None) -> str:
@@ -64,8 +105,9 @@ def format_time_with_zone(moment: datetime | None, zone: ZoneInfo | None = None)
 
 
 def format_number(value: float) -> str:
-    """A count with the page language's separators."""
-    return str(formats.localize(value))
+    """A count with the separators of the active language."""
+    locale = _cldr_locale()
+    return numbers.format_decimal(value, locale=locale) if locale else str(formats.localize(value))
 
 
 def count_readers(count: int) -> str:

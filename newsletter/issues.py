@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, Max
 from django.utils.translation import gettext as _
 
-from newsletter import content
+from newsletter import content, language_tags
 from newsletter.blocks import registry
 from newsletter.models import EDITABLE, Article, AuditEntry, Editor, Issue, IssueStatus, MediaFile, Newsletter, Revision
 
@@ -277,6 +277,8 @@ def build_story_block(article: Article, newsletter: Newsletter, *, is_lead: bool
 def build_article_block(versions: dict[str, Article], newsletter: Newsletter, *, kind: type[StoryBlock]) -> StoryBlock:
     """Build a block of `kind` from an article, given in each language it exists in. The first version is the original."""
     article = next(iter(versions.values()))
+    # An article says "zh" where a newsletter says "zh-Hans".
+    versions = {language_tags.find_match(code, newsletter.languages) or code: one for code, one in versions.items()}
     words = {
         language: content.StoryWords(
             headline=version.title,
@@ -329,6 +331,8 @@ def approval_digest(issue: Issue, *, version: int = DIGEST_VERSION) -> str:
         "tracking": newsletter.tracking,
         # A constant of version 1, not TEMPLATE_VERSION: a rise of the template version must not end an approval.
         "template": "1",
+        # Left out while it is "", so that approvals of earlier releases stay valid.
+        **({"fixed_words_language": newsletter.fixed_words_language} if newsletter.fixed_words_language else {}),
     }
     return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
 

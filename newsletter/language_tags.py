@@ -74,6 +74,16 @@ def script_of(tag: str) -> str:
     return ""
 
 
+def with_territory(tag: str) -> str:
+    """Language and territory, such as "id_ID", with the territory CLDR expects where the tag names none."""
+    language, _script, region = _subtags(tag)
+    likely = get_global("likely_subtags").get("_".join(filter(None, (language, _script)))) or get_global(
+        "likely_subtags"
+    ).get(language, "")
+    region = region or likely.rpartition("_")[2]
+    return f"{language}_{region}" if region else tag
+
+
 def text_direction(tag: str) -> str:
     """Return "rtl" or "ltr", as HTML's `dir` wants it."""
     return "rtl" if script_of(tag) in RIGHT_TO_LEFT_SCRIPTS else "ltr"

@@ -21,16 +21,17 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template import loader
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.feedgenerator import Atom1Feed, Rss201rev2Feed, rfc3339_date
 from django.utils.http import http_date, quote_etag
 from django.utils.translation import gettext as _
 
-from newsletter import editions
+from newsletter import editions, language_tags, reader_languages
 from newsletter.archive import pages, sharing
 from newsletter.issues import TEMPLATE_VERSION
 from newsletter.models import Issue, Newsletter
+from newsletter.web import page_language
 
 FORMAT_VERSION = "1"
 """Raise it when the HTML of entries changes: the ETag changes, so that clients fetch the feed again."""
@@ -122,9 +123,12 @@ def parse_request(request: HttpRequest) -> FeedRequest:
     Raises Http404.
     """
     newsletter, requested = _newsletter(request), request.GET.get("lang", "")
-    language = requested or (newsletter.default_language if newsletter else translation.get_language() or "")
-    spoken = newsletter.best_language(language) if newsletter else _interface_language(language)
     issues = tuple(_issues(newsletter)[:MAX_ISSUES])
+    offered = page_language.offered_languages([newsletter] if newsletter else [one.newsletter for one in issues])
+    language = requested or (
+        newsletter.default_language if newsletter else page_language.choose_language(request, offered)
+    )
+    spoken = newsletter.best_language(language) if newsletter else _feed_language(language, offered)
     changes = pages.last_changes(issues)
     moments = [*(_sent_at(issue) for issue in issues), *changes.values()]
     query = {**({"newsletter": newsletter.slug} if newsletter else {}), "lang": spoken}
@@ -142,7 +146,8 @@ def parse_request(request: HttpRequest) -> FeedRequest:
 
 
 def build_channel(about: FeedRequest) -> Channel:
-    with translation.override(about.spoken):
+    fallback = about.newsletter.fixed_words_language if about.newsletter else ""
+    with reader_languages.override(about.spoken, fallback):
         title, description = _title_and_description(about.newsletter, about.issues, about.spoken)
     first = about.newsletter or (about.issues[0].newsletter if about.issues else None)
     return Channel(
@@ -179,9 +184,9 @@ def _issues(newsletter: Newsletter | None) -> QuerySet[Issue]:
     return sent.filter(newsletter=newsletter) if newsletter else sent
 
 
-def _interface_language(language: str) -> str:
-    codes = [code for code, _name in settings.LANGUAGES]
-    return language if language in codes else codes[0]
+def _feed_language(language: str, offered: list[str]) -> str:
+    codes = offered or list(reader_languages.INTERFACE_LANGUAGES)
+    return language_tags.find_match(language, codes) or codes[0]
 
 
 def _title_and_description(newsletter: Newsletter | None, issues: tuple[Issue, ...], language: str) -> tuple[str, str]:
@@ -224,7 +229,7 @@ def _entry(issue: Issue, language: str, changes: dict[int, datetime]) -> FeedEnt
 
 def render_story(issue: Issue, language: str) -> str:
     """The issue's blocks as simple HTML: the content of its page without classes and icons."""
-    with translation.override(language):
+    with reader_languages.override(language, issue.newsletter.fixed_words_language):
         errata = {"corrections": pages.page_corrections(issue, language), "newsletter": issue.newsletter}
         shown = [loader.render_to_string("archive/_errata.html", errata)]
         shown += [

@@ -11,14 +11,14 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from newsletter import content, editions
+from newsletter import content, editions, language_tags
 from newsletter.archive.pages import PageCorrection
 from newsletter.models import Issue, Newsletter
 from newsletter.rendering import richtext
 
 MAX_HEADLINE_LENGTH = 110
-OPEN_GRAPH_LOCALES = {"id": "id_ID", "en": "en_US", "ar": "ar_AR", "zh": "zh_CN", "ms": "ms_MY"}
-"""OpenGraph requires a territory. Other languages get no locale."""
+OPEN_GRAPH_LOCALES = {"ar": "ar_AR"}
+"""Where OpenGraph's list names another territory than CLDR's likely subtags."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def preview_image(document: content.Document, language: str, default: str) -> Pr
 
 
 def open_graph_locale(language: str) -> str:
-    return OPEN_GRAPH_LOCALES.get(language, language)
+    """The language with a territory, such as id_ID, as OpenGraph wants it; without one where CLDR knows none."""
+    return OPEN_GRAPH_LOCALES.get(language) or language_tags.with_territory(language)
 
 
 def structured_data(

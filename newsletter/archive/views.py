@@ -10,17 +10,19 @@ from csp.constants import NONE, SELF
 from csp.decorators import csp
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from newsletter import editions
+from newsletter import editions, reader_languages
 from newsletter.archive import feeds, pages, sharing
+from newsletter.formatting import own_language_name
 from newsletter.models import Issue, Newsletter
 from newsletter.rendering import mjml
+from newsletter.web import page_language
 
 ISSUES_PER_PAGE = 40
 View = Callable[..., HttpResponseBase]
@@ -49,9 +51,11 @@ def public_view(view: View) -> View:
 @public_view
 def issue_list(request: HttpRequest) -> HttpResponse:
     """Sent issues of all public archives, the newest first. `?newsletter=` and `?year=` filter them."""
-    language = translation.get_language()
     sent = pages.sent_issues()
     newsletter = Newsletter.objects.filter(slug=request.GET.get("newsletter", ""), archive_is_public=True).first()
+    shown = [newsletter] if newsletter else list(Newsletter.objects.filter(archive_is_public=True))
+    codes = page_language.offered_languages(shown)
+    language = page_language.choose_language(request, codes)
     if newsletter:
         sent = sent.filter(newsletter=newsletter)
     years = pages.years(sent)
@@ -59,10 +63,24 @@ def issue_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(sent.filter(sent_at__year=year) if year else sent, ISSUES_PER_PAGE).get_page(
         request.GET.get("page")
     )
+    with reader_languages.override(language, shown[0].fixed_words_language if shown else ""):
+        return _render_list(request, page, newsletter, language=language, codes=codes, years=years, year=year)
+
+
+def _render_list(
+    request: HttpRequest,
+    page: Page[Issue],
+    newsletter: Newsletter | None,
+    *,
+    language: str,
+    codes: list[str],
+    years: list[int],
+    year: int | None,
+) -> HttpResponse:
     address, query = settings.SITE_URL + reverse("archive-list"), _list_query(newsletter, year)
-    codes = [code for code, _ in settings.LANGUAGES]
     context = {
         "page": page,
+        "page_language": language,
         "by_year": [(key, list(found)) for key, found in groupby((_entry(one, language) for one in page), _year)],
         "years": [(one, _list_query(newsletter, one), one == year) for one in years] if len(years) > 1 else [],
         "all_years": _list_query(newsletter, None),
@@ -73,7 +91,9 @@ def issue_list(request: HttpRequest) -> HttpResponse:
         "alternates": _alternates(f"{address}?{query}" if query else address, codes),
         "languages_here": _language_links(f"{address}?{query}" if query else address, codes, language),
     }
-    return render(request, "archive/list.html", context)
+    response = render(request, "archive/list.html", context)
+    response.headers["Content-Language"] = reader_languages.current_language()
+    return response
 
 
 def _list_query(newsletter: Newsletter | None, year: int | None) -> str:
@@ -107,8 +127,9 @@ def issue_detail(request: HttpRequest, year: int, slug: str) -> HttpResponse:
         return _test_mail_page(request)
     if year != editions.issue_date(shown).year:
         return redirect(_path(shown), permanent=True)
-    language = shown.newsletter.best_language(request.GET.get("lang", "") or translation.get_language())
-    with translation.override(language):
+    newsletter = shown.newsletter
+    language = newsletter.best_language(page_language.choose_language(request, newsletter.languages))
+    with reader_languages.override(language, newsletter.fixed_words_language):
         response = render(request, "archive/issue.html", _context(shown, language))
         response.headers["Content-Language"] = language
     if shown.audience:
@@ -150,7 +171,7 @@ def _context(issue: Issue, language: str) -> dict[str, Any]:
         "issue": issue,
         "newsletter": newsletter,
         "page_language": language,
-        "direction": mjml.text_direction(language),
+        "story_direction": mjml.text_direction(language),
         "title": title,
         "summary": summary,
         "edition": editions.edition_line(issue),
@@ -190,17 +211,10 @@ def _alternates(address: str, languages: list[str]) -> list[dict[str, str]]:
 
 def _language_links(address: str, languages: list[str], language: str) -> list[dict[str, str]]:
     return [
-        {"code": code, "name": _native_language_name(code), "address": _with_language(address, code)}
+        {"code": code, "name": own_language_name(code), "address": _with_language(address, code)}
         for code in languages
         if code != language
     ]
-
-
-def _native_language_name(language: str) -> str:
-    try:
-        return str(translation.get_language_info(language)["name_local"])
-    except KeyError:
-        return language
 
 
 # --- feeds -----------------------------------------------------------------------------------------------------------

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from django.utils import translation
 from django.utils.translation import gettext as _
 
-from newsletter import content
+from newsletter import content, reader_languages
 from newsletter.blocks import registry
 from newsletter.checks import link_checker, mail_rules
 from newsletter.checks.text_rules import is_same_subject
@@ -239,7 +238,7 @@ def _generic(words: Any, language: str, facts: FixContext) -> Iterator[str]:
 
 def _named(url: str, headline: str, language: str, facts: FixContext) -> str:
     title = richtext.clean_line(headline or facts.titles.get(links.percent_encode(url), ""))
-    with translation.override(language):
+    with reader_languages.override(language):
         if title:
             return _("Read: %(headline)s") % {"headline": shorten(title, MAX_LABEL_LENGTH)}
         return _("Go to %(site)s") % {"site": links.host(url) or url}
@@ -310,7 +309,7 @@ def _fallback(document: content.Document, place: FixTarget, facts: FixContext, a
     """Words for readers of whom we know no name."""
     if place.words is None:
         return None
-    with translation.override(place.language):
+    with reader_languages.override(place.language):
         word = _("reader")
 
     def filled(runs: richtext.TextRuns) -> richtext.TextRuns:

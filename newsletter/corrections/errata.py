@@ -7,10 +7,9 @@ from html import escape
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import translation
 from django.utils.translation import gettext as _
 
-from newsletter import content, issues
+from newsletter import content, issues, reader_languages
 from newsletter.corrections.notes import text_to_html
 from newsletter.corrections.status import NOT_IN_ISSUE, filter_in_effect, is_in_effect, numbered_links
 from newsletter.models import EDITABLE, Correction, Editor, Issue, IssueStatus, Link, Newsletter
@@ -98,7 +97,7 @@ def _notice(correction: Correction, newsletter: Newsletter) -> content.Callout:
 
 
 def erratum_heading(issue: Issue, language: str) -> str:
-    with translation.override(language):
+    with reader_languages.override(language):
         return _("Correction to issue %(number)s") % {"number": issue.number}
 
 

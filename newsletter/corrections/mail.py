@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import translation
 from django.utils.translation import gettext as _
 
-from newsletter import content, issues
+from newsletter import content, issues, reader_languages
 from newsletter.articles.article_data import shorten
 from newsletter.corrections.errata import erratum_heading
 from newsletter.corrections.notes import is_supported_language, propose_note, text_to_html
@@ -63,7 +62,7 @@ def _envelope(correction: Correction, amended: list[Link], language: str) -> con
     if not is_supported_language(language):
         return content.Envelope()
     label = _label(amended, language)
-    with translation.override(language):
+    with reader_languages.override(language):
         about = {"number": correction.issue.number, "label": shorten(label, most=MAX_LABEL_LENGTH)}
         if not amended:
             return content.Envelope(
@@ -104,7 +103,7 @@ def _target(amended: list[Link], language: str) -> str:
 
 
 def _sorry(is_a_link: bool, language: str) -> str:
-    with translation.override(language):
+    with reader_languages.override(language):
         if is_a_link:
             return _("We are sorry. In the mail that you already have, the link leads to the right page now, too.")
         return _("We are sorry for the mistake.")

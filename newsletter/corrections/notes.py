@@ -6,12 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from html import escape
 
-from django.conf import settings
 from django.db import transaction
-from django.utils import translation
 from django.utils.translation import gettext as _
 
-from newsletter import issues
+from newsletter import issues, reader_languages
 from newsletter.corrections.status import is_out
 from newsletter.models import Correction, CorrectionKind, Editor, Issue
 
@@ -98,13 +96,13 @@ def propose_note(label: str, language: str) -> str:
     """A proposed note about a wrong link, for the editor to edit; "" for an unsupported language."""
     if not is_supported_language(language):
         return ""
-    with translation.override(language):
+    with reader_languages.override(language):
         sentence = _("The link “%(label)s” led to the wrong page. It leads to the right one now.")
         return sentence % {"label": label}
 
 
 def is_supported_language(language: str) -> bool:
-    return language in dict(settings.LANGUAGES)
+    return reader_languages.has_words(language)
 
 
 def text_to_html(typed: str) -> str:

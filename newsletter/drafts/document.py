@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
-from django.utils import translation
 from django.utils.translation import gettext as _
 
-from newsletter import content, issues
+from newsletter import content, issues, reader_languages
 from newsletter.articles.article_data import clean_text, shorten
 from newsletter.drafts.selection import TranslatedArticle
 from newsletter.models import Issue, Newsletter
@@ -67,7 +66,7 @@ def _is_story(block: content.Block) -> TypeGuard[content.Lead | content.Story | 
 
 def _preheader(summary: str, headlines: list[str], language: str) -> str:
     """The preheader: the other headlines, and the lead's summary if these are short."""
-    with translation.override(language):
+    with reader_languages.override(language):
         line = _("Also: %(headlines)s") % {"headlines": _join_headlines(headlines)} if headlines else ""
     if len(line) < MAX_PREHEADER_LENGTH // 2:
         line = f"{line} · {clean_text(summary)}".strip(" ·")

@@ -90,10 +90,19 @@ class Newsletter(models.Model):
         return ZoneInfo(self.time_zone)
 
     def title_in(self, language: str) -> str:
-        return self.translations.get(language, {}).get("title") or self.title
+        return self._translated(language, "title") or self.title
 
     def description_in(self, language: str) -> str:
-        return self.translations.get(language, {}).get("description") or self.description
+        return self._translated(language, "description") or self.description
+
+    def title_language(self, language: str) -> str:
+        """The language of `title_in(language)`."""
+        near = self.best_language(language)
+        return near if self._translated(language, "title") else self.default_language
+
+    def _translated(self, language: str, name: str) -> str:
+        words = self.translations.get(language) or self.translations.get(self.best_language(language)) or {}
+        return str(words.get(name, ""))
 
     def best_language(self, language: str) -> str:
         """The newsletter's language that a reader of `language` can read, else the first."""

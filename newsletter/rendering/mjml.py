@@ -21,6 +21,7 @@ from xml.parsers import expat
 
 from mjml import mjml2html
 
+from newsletter.language_tags import text_direction as text_direction
 from newsletter.rendering import links, slots
 
 MAX_BYTES = 512 * 1024
@@ -243,7 +244,6 @@ _OUTLOOK = "<!--[if mso]><style>h1,h2,h3,p,li,a{mso-line-height-rule:exactly}</s
 _LANGUAGE_CLASS = re.compile(
     r'(<[a-z0-9]+ (?:[^>]*? )?class="(?:[^"]* )?)lang-([a-z]{2,3}(?:-[A-Za-z0-9]+)*)((?: [^"]*)?")'
 )
-_RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 _BLOCK_END = re.compile(r"(</(?:div|td|tr|table|tbody|p|h[1-6]|ul|ol|li|style|title|head)>|<!\[endif\]-->)")
 
 _PIECE = re.compile(
@@ -262,10 +262,6 @@ _DESCRIPTION = re.compile(r'\ *(?:alt|aria-label)="')
 _WITH_BLANK = re.compile(r" *[^ ]+")
 _PART = re.compile(rf"(?:&#?\w+;|.){{1,{MAX_UNFILLED_LINE_BYTES // 4}}}", re.DOTALL)
 _SENTENCE = re.compile(f"({slots.format_slot('why')})")
-
-
-def text_direction(language: str) -> str:
-    return "rtl" if language.partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
 
 
 def _finished(html: str) -> str:

@@ -114,7 +114,8 @@ def _use_front_page(reading: SiteReading, fetched: http_client.FetchResult, ends
 def _set_defaults(reading: SiteReading) -> None:
     site, supported = reading.site, [code for code, _name in settings.LANGUAGES]
     reading.name = site.name or (urlsplit(reading.url).hostname or "").removeprefix("www.")
-    reading.languages = [code for code in site.languages if code in supported]
+    # The page's own language, whichever it is; of the languages it links to, those that the interface has too.
+    reading.languages = [code for place, code in enumerate(site.languages) if place == 0 or code in supported]
     reading.accent = colours.readable_accent(site.accent or DEFAULT_ACCENT)
     reading.postal_address = site.postal_address
 
@@ -188,19 +189,15 @@ def _news_sitemap(reading: SiteReading, ends: float) -> list[FoundFeed]:
 
 
 def _choose_languages(reading: SiteReading) -> None:
-    """If the front page names no supported language: languages of the feeds and articles, else the first supported one."""
+    """If the front page names no language: languages of the feeds and articles, else the first of the interface."""
     supported = [code for code, _name in settings.LANGUAGES]
     named = [feed.language for feed in reading.found]
     named += [item.language for feed in reading.found for item in feed.items] + [
         item.language for item in reading.articles
     ]
     if not reading.languages:
-        reading.languages = [code for code in dict.fromkeys(named) if code in supported]
-    if not reading.languages and any([*named, *reading.site.languages]):
-        spoken = next(code for code in [*reading.site.languages, *named] if code)
-        raise SiteReadError(
-            _("This site is in a language that issues cannot be written in yet (%(code)s).") % {"code": spoken}
-        )
+        codes = [code for code in dict.fromkeys(named) if code]
+        reading.languages = [code for code in codes if code in supported] or codes[:1]
     reading.languages = reading.languages or supported[:1]
 
 

@@ -10,16 +10,21 @@ from zoneinfo import ZoneInfo
 
 import lucide
 from django import template
+from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from newsletter import formatting
+from newsletter import formatting, language_tags, reader_languages
 
 register = template.Library()
 
 register.filter("when", formatting.format_datetime)
 register.filter("day", formatting.format_date)
 register.filter("clock", formatting.format_time_with_zone)
+register.filter("isolate", formatting.isolate)
+register.filter("language_name", formatting.language_name)
+register.filter("own_language_name", formatting.own_language_name)
+register.filter("text_direction", language_tags.text_direction)
 
 
 @lru_cache(maxsize=256)
@@ -53,6 +58,21 @@ _IN_A_SCRIPT = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026", 0
 def in_language(thing: Any, language: str) -> str:
     """A newsletter's title in `language`."""
     return str(thing.title_in(language))
+
+
+@register.simple_tag(takes_context=True)
+def lang_attributes(context: Context, language: str) -> SafeString:
+    """`lang` and `dir` for text in `language`; nothing where the page's fixed words are in the same language."""
+    around = context.get("words_language") or reader_languages.current_language()
+    if not language or language == around:
+        return mark_safe("")
+    return format_html(' lang="{}" dir="{}"', language, language_tags.text_direction(language))
+
+
+@register.simple_tag(takes_context=True)
+def title_attributes(context: Context, newsletter: Any) -> SafeString:
+    """`lang` and `dir` for title and description of `newsletter`, as the page's reader sees them."""
+    return lang_attributes(context, newsletter.title_language(context.get("page_language") or ""))
 
 
 @register.simple_tag

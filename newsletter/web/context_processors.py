@@ -8,12 +8,16 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import translation
 
+from newsletter import language_tags, reader_languages
+
 
 def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "SITE_URL": settings.SITE_URL,
         "EMBEDDED": settings.EMBEDDED,
         "page_language": translation.get_language(),
+        "words_language": reader_languages.current_language(),
+        "direction": language_tags.text_direction(reader_languages.current_language()),
         "languages": [
             {"code": code, "name": translation.get_language_info(code)["name_local"]} for code, _ in settings.LANGUAGES
         ],

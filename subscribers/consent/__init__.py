@@ -24,6 +24,7 @@ from subscribers.consent.texts import (
     privacy_url,
     publish_text,
     required_purposes,
+    text_language,
 )
 from subscribers.consent.transitions import (
     ACTIVE_STATUSES,
@@ -79,6 +80,7 @@ __all__ = [
     "set_language",
     "set_measurement",
     "subscribe",
+    "text_language",
     "undo_withdrawal",
     "verify_chain",
     "withdraw",

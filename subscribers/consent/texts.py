@@ -11,9 +11,9 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import translation
 from django.utils.translation import gettext as _
 
+from newsletter import reader_languages
 from newsletter.models import Newsletter, Tracking
 from subscribers.consent.chain import lock_chain
 from subscribers.models import ConsentText, Purpose
@@ -54,8 +54,8 @@ def ensure_texts(newsletter: Newsletter, *, now: datetime) -> list[ConsentText]:
         or publish_text(
             newsletter, purpose, language, text=default_text(newsletter, purpose, language), button="", now=now
         )
-        for language in newsletter.languages
         for purpose in required_purposes(newsletter)
+        for language in dict.fromkeys(text_language(newsletter, purpose, one) for one in newsletter.languages)
     ]
 
 
@@ -65,14 +65,21 @@ def required_purposes(newsletter: Newsletter) -> list[str]:
     return [Purpose.NEWSLETTER, *([Purpose.MEASUREMENT] if needs_measurement else [])]
 
 
+def text_language(newsletter: Newsletter, purpose: str, language: str) -> str:
+    """Return `language` if it has a text, else the language of the fixed words, in which the default text is."""
+    if current_text(newsletter, purpose, language) is not None:
+        return language
+    return reader_languages.words_language(language, newsletter.fixed_words_language)
+
+
 def default_button(language: str) -> str:
-    with translation.override(language):
+    with reader_languages.override(language):
         return _("Subscribe")
 
 
 def default_text(newsletter: Newsletter, purpose: str, language: str) -> str:
     # These sentences are stored as what subscribers agreed to. Do not reword them.
-    with translation.override(language):
+    with reader_languages.override(language, newsletter.fixed_words_language):
         names = {
             "button": default_button(language),
             "title": newsletter.title_in(language),

@@ -17,7 +17,7 @@ from django.db import transaction
 
 from newsletter.models import Newsletter
 from subscribers.consent.chain import EventData, append_event, blank_personal_fields, lock_chain
-from subscribers.consent.texts import current_text
+from subscribers.consent.texts import current_text, text_language
 from subscribers.models import (
     ConsentAction,
     ConsentEvent,
@@ -171,7 +171,8 @@ def subscribe(
             status=SubscriptionStatus.SUBSCRIBED, requested_at=now, confirmed_at=now, ended_at=None, may_track=False
         )
         subscription.refresh_from_db()
-        text = current_text(newsletter, Purpose.NEWSLETTER, subscription.language)
+        language = text_language(newsletter, Purpose.NEWSLETTER, subscription.language)
+        text = current_text(newsletter, Purpose.NEWSLETTER, language)
         for action in (ConsentAction.REQUESTED, ConsentAction.CONFIRMED):
             step = EventData(
                 subscription, action, text=text, ip=ip, user_agent=user_agent, evidence={"page": "preferences"}
@@ -286,7 +287,8 @@ def set_measurement(
         if not Subscription.objects.filter(pk=subscription.pk, may_track=not agrees).update(may_track=agrees):
             return False
         subscription.may_track = agrees
-        text = current_text(subscription.newsletter, Purpose.MEASUREMENT, subscription.language)
+        language = text_language(subscription.newsletter, Purpose.MEASUREMENT, subscription.language)
+        text = current_text(subscription.newsletter, Purpose.MEASUREMENT, language)
         step = EventData(
             subscription,
             ConsentAction.CONFIRMED if agrees else ConsentAction.WITHDRAWN,

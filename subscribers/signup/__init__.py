@@ -1,7 +1,6 @@
 """Sign-up: what a form shows, what a visitor sent, and the requests that follow."""
 
 from subscribers.signup.requests import (
-    LANGUAGES,
     MAILED_OUTCOMES,
     PAGE_LIFETIME,
     RESEND_AFTER,
@@ -21,10 +20,10 @@ from subscribers.signup.requests import (
     offered_newsletters,
     shown_text,
     strip_query,
+    supported_language,
 )
 
 __all__ = [
-    "LANGUAGES",
     "MAILED_OUTCOMES",
     "PAGE_LIFETIME",
     "RESEND_AFTER",
@@ -44,4 +43,5 @@ __all__ = [
     "offered_newsletters",
     "shown_text",
     "strip_query",
+    "supported_language",
 ]

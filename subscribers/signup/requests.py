@@ -18,9 +18,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from newsletter import language_tags, reader_languages
+from newsletter.formatting import isolate
 from newsletter.models import Newsletter
 from subscribers import addresses, consent, suppression, tokens
 from subscribers.models import (
@@ -43,7 +45,6 @@ CAP_WINDOW = timedelta(days=1)
 MAX_UNANSWERED = 3
 RESEND_AFTER = timedelta(seconds=60)
 PAGE_LIFETIME = timedelta(days=1)
-LANGUAGES = tuple(code for code, _name in settings.LANGUAGES)
 
 CONFIRMATION = "confirmation"
 ALREADY_SUBSCRIBED = "already subscribed"
@@ -86,11 +87,17 @@ def box_context(
     newsletters = list(offered_newsletters(form))
     ticked = {newsletters[0].pk} if chosen is None and newsletters else set(chosen or ())
     choices = [_choice(newsletter, language, ticked=newsletter.pk in ticked) for newsletter in newsletters]
-    texts = form.texts.get(language) or {}
+    spoken = newsletters[0].best_language(language) if newsletters else language
+    texts_language = language if form.texts.get(language) else spoken
+    texts = form.texts.get(texts_language) or {}
+    words_language = reader_languages.current_language()
     return {
         "form": form,
         "action": reverse("signup-post", args=[form.slug]),
         "language": language,
+        "words_language": words_language,
+        "direction": language_tags.text_direction(words_language),
+        "texts_language": texts_language,
         "hosted": hosted,
         "heading": texts.get("heading", ""),
         "invitation": texts.get("invitation", ""),
@@ -98,6 +105,7 @@ def box_context(
         "choices": choices,
         "several": len(choices) > 1,
         "button": choices[0]["text"].button if choices else consent.default_button(language),
+        "button_language": choices[0]["text"].language if choices else language,
         "measurement": _measurement(newsletters, language, measured) if hosted or form.asks_measurement else [],
         "checkbox": form.consent_style == "checkbox",
         "privacy_url": consent.privacy_url(newsletters[0]) if newsletters else "",
@@ -134,7 +142,7 @@ def _measurement(newsletters: list[Newsletter], language: str, measured: Iterabl
 
 def shown_text(newsletter: Newsletter, purpose: str, language: str) -> ConsentText:
     """The current words; those of a version to be made at the first sign-up where there is none yet."""
-    spoken = newsletter.best_language(language)
+    spoken = consent.text_language(newsletter, purpose, newsletter.best_language(language))
     return consent.current_text(newsletter, purpose, spoken) or ConsentText(
         newsletter=newsletter,
         purpose=purpose,
@@ -143,6 +151,18 @@ def shown_text(newsletter: Newsletter, purpose: str, language: str) -> ConsentTe
         text=consent.default_text(newsletter, purpose, spoken),
         button=consent.default_button(spoken),
     )
+
+
+def supported_language(language: str, newsletters: Iterable[Newsletter]) -> str:
+    """`language` if these newsletters are written in it or there are fixed words in it; else the newsletters' first."""
+    offered = [code for newsletter in newsletters for code in newsletter.languages]
+    if language_tags.is_valid_tag(language):
+        tag = language_tags.parse_tag(language)
+        if tag in offered or reader_languages.has_words(tag):
+            return tag
+        if near := language_tags.find_match(tag, offered):
+            return near
+    return offered[0] if offered else reader_languages.INTERFACE_LANGUAGES[0]
 
 
 def agreed_texts(
@@ -222,7 +242,7 @@ def accept(
             cap_key=addresses.canonical_mailbox(address.key),
             is_resend=is_resend,
             form=form,
-            language=language if language in LANGUAGES else LANGUAGES[0],
+            language=supported_language(language, newsletters),
             page_url=allowed_page_url(page_url, form=form, newsletters=newsletters),
             ip=ip or None,
             network=limits.network_prefix(ip),
@@ -353,8 +373,8 @@ def is_capped(request: SignupRequest, *, now: datetime) -> bool:
 
 def confirmation_subject(newsletter: Newsletter, language: str) -> str:
     """The subject of the confirmation mail, which the "check your inbox" page announces word for word."""
-    with translation.override(language):
-        return _("Confirm your subscription to %(brand)s") % {"brand": newsletter.brand}
+    with reader_languages.override(language, newsletter.fixed_words_language):
+        return _("Confirm your subscription to %(brand)s") % {"brand": isolate(newsletter.brand)}
 
 
 def confirm_url(request: SignupRequest) -> str:

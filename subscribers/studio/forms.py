@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from newsletter import language_tags
+from newsletter.formatting import language_name
 from newsletter.models import Newsletter
 from newsletter.studio.settings.forms import StudioFormMixin
 from subscribers import consent
@@ -35,6 +36,11 @@ def parse_origin(text: str) -> str:
             params={"text": text[:80]},
         )
     return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _text_languages(form: SignupForm, newsletters: list[Newsletter]) -> list[str]:
+    """The languages of the newsletters that may be offered, and those a form has words in already."""
+    return list(dict.fromkeys([*(code for each in newsletters for code in each.languages), *form.texts]))
 
 
 class SignupFormForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg]
@@ -78,23 +84,24 @@ class SignupFormForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
         assert isinstance(choice, forms.ModelMultipleChoiceField)  # noqa: S101 (for the type checker)
         choice.queryset = Newsletter.objects.filter(pk__in=[each.pk for each in newsletters])
         self.fields["allowed_origins"].initial = "\n".join(self.instance.allowed_origins)
-        for code, _name in settings.LANGUAGES:
+        self.codes = _text_languages(self.instance, newsletters)
+        for code in self.codes:
             words = self.instance.texts.get(code, {})
             self._add_words(code, words)
 
     def _add_words(self, code: str, words: dict[str, str]) -> None:
-        name = get_language_info(code)["name_translated"]
+        name = language_name(code)
         heading = forms.CharField(required=False, max_length=80, initial=words.get("heading", ""))
         heading.label = _("Heading in %(language)s") % {"language": name}
         invitation = forms.CharField(required=False, max_length=200, initial=words.get("invitation", ""))
         invitation.label = _("Invitation in %(language)s") % {"language": name}
         for field in (heading, invitation):
-            field.widget.attrs.update({"class": "input", "lang": code})
+            field.widget.attrs.update({"class": "input", "lang": code, "dir": language_tags.text_direction(code)})
         self.fields[f"heading_{code}"], self.fields[f"invitation_{code}"] = heading, invitation
 
     @property
     def words(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
-        return [(self[f"heading_{code}"], self[f"invitation_{code}"]) for code, _name in settings.LANGUAGES]
+        return [(self[f"heading_{code}"], self[f"invitation_{code}"]) for code in self.codes]
 
     def clean_slug(self) -> str:
         slug = str(self.cleaned_data["slug"])
@@ -111,7 +118,7 @@ class SignupFormForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
     def save(self, commit: bool = True) -> SignupForm:
         form: SignupForm = self.instance
         form.allowed_origins = self.cleaned_data["allowed_origins"]
-        form.texts = {code: words for code, _name in settings.LANGUAGES if any((words := self._words(code)).values())}
+        form.texts = {code: words for code in self.codes if any((words := self._words(code)).values())}
         saved: SignupForm = super().save(commit)
         return saved
 

@@ -11,12 +11,12 @@ from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.utils import timezone, translation
-from django.utils.translation import get_language_info
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from newsletter import roles
+from newsletter import reader_languages, roles
+from newsletter.formatting import language_name
 from newsletter.models import Newsletter
 from newsletter.roles import Action
 from newsletter.studio.settings import audit_log
@@ -104,13 +104,14 @@ def _languages(form: SignupForm) -> list[str]:
 
 def _snippet(form: SignupForm, language: str) -> dict[str, Any]:
     """The form as plain HTML for the publisher's page, in one language. The time stamp is left out: it would age."""
-    with translation.override(language):
+    fallback = next((each.fixed_words_language for each in form.newsletters.all()), "")
+    with reader_languages.override(language, fallback):
         box = signup.box_context(form, language=language, page_url="")
         html = render_to_string("studio/subscribers/_embed_code.html", {"box": box, "SITE_URL": settings.SITE_URL})
     lines = [line.rstrip() for line in html.splitlines() if line.strip()]
     return {
         "language": language,
-        "name": get_language_info(language)["name_translated"],
+        "name": language_name(language),
         "html": "\n".join(lines),
     }
 
@@ -178,7 +179,7 @@ def _wording(newsletter: Newsletter, purpose: str, language: str, posted: Consen
     return {
         "purpose": purpose,
         "language": language,
-        "name": get_language_info(language)["name_translated"],
+        "name": language_name(language),
         "versions": versions,
         "form": posted if is_posted else fresh,
     }

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from newsletter import roles
 from newsletter.formatting import format_time
 from newsletter.models import Newsletter
+from newsletter.models.languages import LANGUAGE_LENGTH
 from newsletter.roles import Action
 from newsletter.studio.settings import audit_log
 from newsletter.studio.shared import access
@@ -117,7 +118,7 @@ def _parse_filter(request: HttpRequest) -> SubscriberFilter:
         q=asked.get("q", "").replace("\0", "").strip()[:254],
         status=asked["status"] if asked.get("status") in statuses else "",
         newsletter=asked.get("newsletter", "") if asked.get("newsletter") in {n.slug for n in newsletters} else "",
-        language=asked.get("language", "")[:8],
+        language=asked.get("language", "")[:LANGUAGE_LENGTH],
     )
 
 

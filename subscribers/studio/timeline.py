@@ -8,9 +8,9 @@ from datetime import datetime
 from operator import attrgetter
 from urllib.parse import urlsplit
 
-from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 
+from newsletter.formatting import language_name
 from newsletter.models import AuditEntry, Editor, Issue
 from subscribers.models import ConsentAction, ConsentEvent, ConsentText, Purpose, Subscription
 
@@ -153,7 +153,7 @@ def _proof(event: ConsentEvent) -> ConsentProof | None:
         return None
     return ConsentProof(
         text=text,
-        language=str(get_language_info(text.language)["name_translated"]) if text.language else "",
+        language=language_name(text.language) if text.language else "",
         page_url=event.page_url if is_web_url(event.page_url) else "",
         keeps_network=bool(event.ip),
     )

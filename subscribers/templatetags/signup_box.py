@@ -6,7 +6,6 @@ from typing import Any
 
 from django import template
 from django.template.context import Context
-from django.utils import translation
 
 from newsletter.models import Newsletter
 from subscribers import signup
@@ -22,5 +21,6 @@ def signup_box(context: Context, newsletter: Newsletter, page_url: str = "") -> 
     if form is None:
         return {}
     here = request.build_absolute_uri() if request else ""
-    language = translation.get_language() or newsletter.default_language
-    return {"box": signup.box_context(form, language=language, page_url=page_url or here)}
+    language = context.get("page_language") or newsletter.default_language
+    box = signup.box_context(form, language=language, page_url=page_url or here)
+    return {"box": box, "page_language": language, "words_language": box["words_language"]}

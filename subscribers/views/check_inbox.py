@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
+from newsletter.web import page_language
 from subscribers import signup
 from subscribers.models import (
     SignupRequest,
@@ -34,12 +35,14 @@ def _find_recent_request(public_id: str, *, now: datetime) -> SignupRequest | No
 
 
 def _render_page(request: HttpRequest, found: SignupRequest, *, now: datetime, too_early: bool = False) -> HttpResponse:
-    with translation.override(responses.language_for(request, found.language)):
-        newsletters = list(found.newsletters.order_by("pk"))
+    newsletters = list(found.newsletters.order_by("pk"))
+    language = responses.language_for(request, found.language, newsletters)
+    with responses.speak(language, newsletters[0]):
         letter = signup_views.describe_confirmation_mail(found)
+        letter["language"] = signup_views.confirmation_language(found)
         context = {
             "newsletter": newsletters[0],
-            "titles": [newsletter.title_in(translation.get_language()) for newsletter in newsletters],
+            "titles": [newsletter.title_in(language) for newsletter in newsletters],
             "found": found,
             "letter": letter,
             "service": signup.find_webmail(found.email, sender=newsletters[0].from_email),
@@ -51,7 +54,9 @@ def _render_page(request: HttpRequest, found: SignupRequest, *, now: datetime, t
             "back": f"{reverse('signup-post', args=[found.form.slug])}" if found.form else reverse("signup"),
             "success_url": found.form.success_url if found.form else "",
         }
-        return responses.render_page(request, "check_inbox", context, status=429 if too_early else 200)
+        return responses.render_page(
+            request, "check_inbox", context, language=language, status=429 if too_early else 200
+        )
 
 
 def _mailbox_url() -> str:
@@ -78,5 +83,5 @@ def resend(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _language_query(request: HttpRequest) -> str:
-    asked = request.GET.get("lang", "")
-    return "?" + urlencode({"lang": asked}) if asked in signup.LANGUAGES else ""
+    asked = page_language.asked_language(request)
+    return "?" + urlencode({"lang": asked}) if asked else ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
+from newsletter import formatting
 from newsletter.models import Article
 from subscribers import addresses, consent, tokens
 from subscribers.models import Purpose, SignupRequest, Subscription
@@ -26,44 +27,49 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     found = SignupRequest.objects.select_related("form").filter(pk=request_id).first()
     if found is None:
         return responses.render_lost(request, language=responses.language_for(request), kind="expired", status=410)
-    with translation.override(responses.language_for(request, found.language)):
+    language = responses.language_for(request, found.language)
+    with responses.speak(language, found.newsletters.order_by("pk").first()):
         if request.method != "POST":
-            return _render_confirm(request, found)
+            return _render_confirm(request, found, language=language)
         try:
             confirmed = consent.confirm(found, now=now, **responses.visitor_details(request))
         except consent.AlreadyConfirmed:
-            return _render_confirmed(request, found, _active_subscriptions(found), is_first=False)
-        return _render_confirmed(request, found, confirmed, is_first=True)
+            return _render_confirmed(request, found, _active_subscriptions(found), language=language, is_first=False)
+        return _render_confirmed(request, found, confirmed, language=language, is_first=True)
 
 
 def _render_expired(request: HttpRequest, found: SignupRequest | None) -> HttpResponse:
     language = responses.language_for(request, found.language if found else "")
     if found is not None and found.confirmed_at is not None:
-        with translation.override(language):
-            return _render_confirmed(request, found, _active_subscriptions(found), is_first=False, is_live=False)
+        running = _active_subscriptions(found)
+        with responses.speak(language, found.newsletters.order_by("pk").first()):
+            return _render_confirmed(request, found, running, language=language, is_first=False, is_live=False)
     return responses.render_lost(request, language=language, kind="expired", status=410)
 
 
-def _render_confirm(request: HttpRequest, found: SignupRequest) -> HttpResponse:
+def _render_confirm(request: HttpRequest, found: SignupRequest, *, language: str) -> HttpResponse:
     waiting = consent.pending_subscriptions(found)
     if found.confirmed_at is not None or not waiting:
-        return _render_confirmed(request, found, _active_subscriptions(found), is_first=False)
-    language = translation.get_language()
+        return _render_confirmed(request, found, _active_subscriptions(found), language=language, is_first=False)
     context = {
         "newsletter": waiting[0].newsletter,
         "found": found,
         "items": [
-            {"title": one.newsletter.title_in(language), "description": one.newsletter.description_in(language)}
+            {
+                "title": one.newsletter.title_in(language),
+                "description": one.newsletter.description_in(language),
+                "language": one.newsletter.title_language(language),
+            }
             for one in waiting
         ],
         "measurement": found.consent_texts.filter(
             purpose=Purpose.MEASUREMENT, newsletter__in=[one.newsletter_id for one in waiting]
         ),
-        "language_name": translation.get_language_info(found.language)["name_translated"],
+        "language_name": formatting.language_name(found.language),
         "page_title": _page_title(found.page_url),
         "forgotten_at": found.created_at + consent.PENDING_LIFETIME,
     }
-    return responses.render_page(request, "confirm", context)
+    return responses.render_page(request, "confirm", context, language=language)
 
 
 def _page_title(page_url: str) -> str:
@@ -86,15 +92,20 @@ def _active_subscriptions(found: SignupRequest) -> list[Subscription]:
 
 
 def _render_confirmed(
-    request: HttpRequest, found: SignupRequest, running: list[Subscription], *, is_first: bool, is_live: bool = True
+    request: HttpRequest,
+    found: SignupRequest,
+    running: list[Subscription],
+    *,
+    language: str,
+    is_first: bool,
+    is_live: bool = True,
 ) -> HttpResponse:
     """The page after the button; also what a second click shows, which changes nothing.
 
     A link whose time is over neither names the address nor opens the choices (T-10).
     """
     if not running:
-        return responses.render_lost(request, language=translation.get_language() or "", kind="ended", status=200)
-    language = translation.get_language() or found.language
+        return responses.render_lost(request, language=language, kind="ended", status=200)
     newsletters = [subscription.newsletter for subscription in running]
     context = {
         "newsletter": newsletters[0],
@@ -106,4 +117,4 @@ def _render_confirmed(
         "preferences_url": reverse("preferences", args=[tokens.make_preferences(running[0].pk)]) if is_live else "",
         "success_url": found.form.success_url if found.form else "",
     }
-    return responses.render_page(request, "confirmed", context)
+    return responses.render_page(request, "confirmed", context, language=language)

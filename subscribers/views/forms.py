@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from newsletter import language_tags
 from newsletter.models import Newsletter
 from subscribers import addresses, consent, signup
 from subscribers.models import SignupForm
@@ -89,7 +91,17 @@ class SignupBoxForm(CheckboxIdsForm):
 class PreferencesForm(CheckboxIdsForm):
     """What a reader chose on the preferences page."""
 
-    language = forms.ChoiceField(choices=[(code, code) for code in signup.LANGUAGES], required=False)
+    language = forms.CharField(max_length=language_tags.MAX_LENGTH, required=False)
+
+    def __init__(self, sent: QueryDict, *, languages: Sequence[str]) -> None:
+        super().__init__(sent)
+        self.languages = languages
+
+    def clean_language(self) -> str:
+        language = str(self.cleaned_data["language"])
+        if language and language not in self.languages:
+            raise forms.ValidationError("not offered", code="invalid_choice")
+        return language
 
 
 class UnsubscribeReasonForm(forms.Form):

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from newsletter import formatting
 from newsletter.models import Newsletter
+from newsletter.web import page_language
 from subscribers import addresses, audience, consent, signup, suppression, tokens
 from subscribers.models import (
     Purpose,
@@ -32,26 +34,36 @@ def edit(request: HttpRequest, token: str) -> HttpResponse:
     subscription = Subscription.objects.select_related("subscriber", "newsletter").filter(pk=subscription_id).first()
     if subscription is None or subscription.subscriber.erased_at is not None:
         return responses.render_lost(request, language=responses.language_for(request), kind="ended")
-    with translation.override(responses.language_for(request, subscription.subscriber.language)):
-        changes = _apply_choices(request, subscription, now=now) if request.method == "POST" else None
+    languages = reading_languages(subscription)
+    language = responses.language_for(request, subscription.subscriber.language)
+    changes = None
+    if request.method == "POST":
+        with responses.speak(language, subscription.newsletter):
+            changes = _apply_choices(request, subscription, language=language, languages=languages, now=now)
         chosen = request.POST.get("language", "")
-    if changes and chosen in signup.LANGUAGES and "lang" not in request.GET:
-        translation_language = chosen
-    else:
-        translation_language = responses.language_for(request, subscription.subscriber.language)
-    with translation.override(translation_language):
-        return _render_page(request, subscription, changes=changes)
+        if changes and chosen in languages and "lang" not in request.GET:
+            language = chosen
+    with responses.speak(language, subscription.newsletter):
+        return _render_page(request, subscription, language=language, languages=languages, changes=changes)
 
 
-def _apply_choices(request: HttpRequest, subscription: Subscription, *, now: datetime) -> list[str]:
+def reading_languages(subscription: Subscription) -> list[str]:
+    """The languages a reader may choose: those of the newsletters on the page, and the reader's own."""
+    offered = page_language.offered_languages(_selectable_newsletters(subscription))
+    own = subscription.subscriber.language
+    return offered if own in offered or not own else [*offered, own]
+
+
+def _apply_choices(
+    request: HttpRequest, subscription: Subscription, *, language: str, languages: list[str], now: datetime
+) -> list[str]:
     """Carry out what the reader chose; each change as a sentence."""
     reader = subscription.subscriber
     visitor = responses.visitor_details(request)
     step = request.POST.get("do", "")
     if step == "all":
         return [
-            _("%(title)s: unsubscribed, with immediate effect.")
-            % {"title": one.newsletter.title_in(translation.get_language())}
+            _("%(title)s: unsubscribed, with immediate effect.") % {"title": one.newsletter.title_in(language)}
             for one in audience.open_subscriptions(subscription.subscriber)
             if consent.withdraw(one, now=now, **visitor)
         ]
@@ -60,18 +72,18 @@ def _apply_choices(request: HttpRequest, subscription: Subscription, *, now: dat
             reader.email_key, by_reader=True, now=now
         )
         return [_("We can send you mail again.")] if lifted else []
-    sent = forms.PreferencesForm(request.POST)
+    sent = forms.PreferencesForm(request.POST, languages=languages)
     if step != "save" or not sent.is_valid():
         return []
     return [
-        *_update_newsletters(subscription, sent.ids("newsletters"), now=now, visitor=visitor),
+        *_update_newsletters(subscription, sent.ids("newsletters"), language=language, now=now, visitor=visitor),
         *_update_language(subscription, sent.cleaned_data["language"]),
-        *_update_measurement(subscription, sent.ids("measurement"), now=now, visitor=visitor),
+        *_update_measurement(subscription, sent.ids("measurement"), language=language, now=now, visitor=visitor),
     ]
 
 
 def _update_newsletters(
-    subscription: Subscription, wanted: set[int], *, now: datetime, visitor: dict[str, Any]
+    subscription: Subscription, wanted: set[int], *, language: str, now: datetime, visitor: dict[str, Any]
 ) -> list[str]:
     changes = []
     running = {
@@ -80,7 +92,7 @@ def _update_newsletters(
         if one.status in consent.ACTIVE_STATUSES
     }
     for newsletter in _selectable_newsletters(subscription):
-        names = {"title": newsletter.title_in(translation.get_language() or "")}
+        names = {"title": newsletter.title_in(language)}
         if newsletter.pk in wanted and newsletter.pk not in running:
             consent.subscribe(subscription.subscriber, newsletter, now=now, **visitor)
             changes.append(_("%(title)s: you will receive it from the next issue on.") % names)
@@ -98,20 +110,20 @@ def _update_language(subscription: Subscription, language: str) -> list[str]:
     reader.save(update_fields=["language"])
     for one in audience.open_subscriptions(subscription.subscriber):
         consent.set_language(one, language=one.newsletter.best_language(language))
-    with translation.override(language):
-        name = translation.get_language_info(language)["name_translated"]
+    with responses.speak(language, subscription.newsletter):
+        name = formatting.language_name(language)
         return [_("Language: %(language)s, from the next issue on.") % {"language": name}]
 
 
 def _update_measurement(
-    subscription: Subscription, wanted: set[int], *, now: datetime, visitor: dict[str, Any]
+    subscription: Subscription, wanted: set[int], *, language: str, now: datetime, visitor: dict[str, Any]
 ) -> list[str]:
     changes = []
     for one in audience.open_subscriptions(subscription.subscriber):
         if one.status not in consent.ACTIVE_STATUSES or not _asks_measurement(one.newsletter):
             continue
         if consent.set_measurement(one, agrees=one.newsletter_id in wanted, now=now, **visitor):
-            names = {"title": one.newsletter.title_in(translation.get_language() or "")}
+            names = {"title": one.newsletter.title_in(language)}
             changes.append(
                 _("%(title)s: your clicks will be counted from the next issue on.") % names
                 if one.may_track
@@ -137,8 +149,14 @@ def _selectable_newsletters(subscription: Subscription) -> list[Newsletter]:
     ]
 
 
-def _render_page(request: HttpRequest, subscription: Subscription, *, changes: list[str] | None) -> HttpResponse:
-    language = translation.get_language() or subscription.language
+def _render_page(
+    request: HttpRequest,
+    subscription: Subscription,
+    *,
+    language: str,
+    languages: list[str],
+    changes: list[str] | None,
+) -> HttpResponse:
     subscription.subscriber.refresh_from_db()
     running = {
         one.newsletter_id: one
@@ -173,4 +191,4 @@ def _render_page(request: HttpRequest, subscription: Subscription, *, changes: l
         "bounced": subscription.subscriber.suppressed_for == SuppressionReason.BOUNCED,
         "changes": changes,
     }
-    return responses.render_page(request, "preferences", context)
+    return responses.render_page(request, "preferences", context, language=language, languages=languages)

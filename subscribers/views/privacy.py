@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.utils import translation
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from newsletter.models import Newsletter, Tracking
-from subscribers import consent, signup
+from newsletter.web import page_language
+from subscribers import consent
 from subscribers.views import responses
 
 
@@ -17,9 +17,9 @@ from subscribers.views import responses
 @require_safe
 def show(request: HttpRequest) -> HttpResponse:
     """What this service holds and for how long, made from the settings of the newsletters that run on it."""
-    with translation.override(responses.language_for(request)):
-        language = translation.get_language() or signup.LANGUAGES[0]
-        newsletters = list(Newsletter.objects.filter(is_public=True)) or list(Newsletter.objects.all()[:1])
+    newsletters = list(Newsletter.objects.filter(is_public=True)) or list(Newsletter.objects.all()[:1])
+    language = responses.language_for(request, newsletters=newsletters)
+    with responses.speak(language, newsletters[0] if newsletters else None):
         context = {
             "newsletter": newsletters[0] if newsletters else None,
             "items": [
@@ -36,4 +36,5 @@ def show(request: HttpRequest) -> HttpResponse:
             "pending": ngettext("%(count)d day", "%(count)d days", consent.PENDING_LIFETIME.days)
             % {"count": consent.PENDING_LIFETIME.days},
         }
-        return responses.render_page(request, "privacy", context)
+        languages = page_language.offered_languages(newsletters) or None
+        return responses.render_page(request, "privacy", context, language=language, languages=languages)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,14 +11,12 @@ from urllib.parse import urlsplit
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from newsletter import content, editions
+from newsletter import content, editions, formatting, reader_languages
 from newsletter.models import Issue, IssueStatus, Newsletter
-from newsletter.web import client_address
-from subscribers import signup
+from newsletter.web import client_address, page_language
 
 View = Callable[..., HttpResponse]
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -48,27 +47,55 @@ def token_page(view: View) -> View:
     return login_not_required(csrf_exempt(methods(private_page(view))))
 
 
-def language_for(request: HttpRequest, preferred: str = "") -> str:
-    """`?lang=` wins, then the reader's or the form's own language, then what the browser asks for."""
-    asked = request.GET.get("lang", "")
-    if asked in signup.LANGUAGES:
-        return asked
-    return preferred if preferred in signup.LANGUAGES else translation.get_language() or signup.LANGUAGES[0]
+def language_for(request: HttpRequest, preferred: str = "", newsletters: Iterable[Newsletter] | None = None) -> str:
+    """`?lang=` wins, then the reader's or the form's own language, then what the browser asks for.
+
+    Of the browser's languages counts the first in which `newsletters` (else all public ones) are written; without one,
+    the first language of the first newsletter.
+    """
+    shown = Newsletter.objects.public() if newsletters is None else newsletters
+    return page_language.choose_language(request, page_language.offered_languages(shown), preferred=preferred)
 
 
-def render_page(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    """Render in the language that is active now."""
-    response = render(request, f"public/{template}.html", context, status=status)
-    response["Content-Language"] = translation.get_language() or signup.LANGUAGES[0]
+@contextmanager
+def speak(language: str, newsletter: Newsletter | None = None) -> Iterator[str]:
+    """Show the fixed words of a page for a reader of `language`, falling back as `newsletter` says."""
+    if newsletter is None:
+        newsletter = Newsletter.objects.public().first() or Newsletter.objects.first()
+    with reader_languages.override(language, newsletter.fixed_words_language if newsletter else "") as spoken:
+        yield spoken
+
+
+def render_page(
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    language: str,
+    languages: Iterable[str] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """Render for a reader of `language`; the fixed words are in the language that is active now.
+
+    `languages` are those that the page offers links to; by default those of the page's newsletter.
+    """
+    newsletter = context.get("newsletter")
+    offered = languages if languages is not None else newsletter.languages if newsletter else (language,)
+    page = {
+        "page_language": language,
+        "languages": [{"code": code, "name": formatting.own_language_name(code)} for code in offered],
+    }
+    response = render(request, f"public/{template}.html", {**page, **context}, status=status)
+    response["Content-Language"] = reader_languages.current_language()
     return response
 
 
 def render_lost(request: HttpRequest, *, language: str, kind: str = "link", status: int = 404) -> HttpResponse:
     """A link that leads nowhere: what may have happened, and the next step."""
-    with translation.override(language):
-        return render_page(
-            request, "invalid_link", {"kind": kind, "newsletter": Newsletter.objects.first()}, status=status
-        )
+    newsletter = Newsletter.objects.first()
+    with speak(language, newsletter):
+        context = {"kind": kind, "newsletter": newsletter}
+        return render_page(request, "invalid_link", context, language=language, status=status)
 
 
 def visitor_details(request: HttpRequest) -> dict[str, Any]:
@@ -92,6 +119,7 @@ def latest_issues(
             "issue": issue,
             "newsletter": issue.newsletter,
             "title": _issue_title(issue, language),
+            "language": issue.newsletter.best_language(language),
             "url": f"{urlsplit(editions.web_url(issue)).path}?lang={issue.newsletter.best_language(language)}",
         }
         for issue in issues[:most]

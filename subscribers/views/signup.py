@@ -11,14 +11,15 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from newsletter import reader_languages
 from newsletter.models import Newsletter
-from newsletter.web import client_address
+from newsletter.web import client_address, page_language
 from subscribers import signup
 from subscribers.models import (
     SignupForm,
@@ -33,15 +34,20 @@ logger = logging.getLogger(__name__)
 @login_not_required
 @require_safe
 def show(request: HttpRequest) -> HttpResponse:
-    return _render_page(request, signup.hosted_form(), language=responses.language_for(request))
+    form = signup.hosted_form()
+    return _render_page(request, form, language=_page_language(request, form))
+
+
+def _page_language(request: HttpRequest, form: SignupForm | None, preferred: str = "") -> str:
+    return responses.language_for(request, preferred, signup.offered_newsletters(form) if form else None)
 
 
 def _render_page(
     request: HttpRequest, form: SignupForm | None, *, language: str, status: int = 200, **shown: Any
 ) -> HttpResponse:
     """The page with the box; `shown` is what the visitor had typed, and what is wrong with it."""
-    with translation.override(language):
-        newsletters = list(signup.offered_newsletters(form)) if form else []
+    newsletters = list(signup.offered_newsletters(form)) if form else []
+    with responses.speak(language, newsletters[0] if newsletters else None):
         here = shown.pop("page_url", "") or f"{settings.SITE_URL}{reverse('signup')}"
         context = {
             "newsletter": newsletters[0] if newsletters else Newsletter.objects.first(),
@@ -49,7 +55,14 @@ def _render_page(
             "latest": responses.latest_issues(newsletters, language),
             "box": form and signup.box_context(form, language=language, page_url=here, hosted=True, **shown),
         }
-        return responses.render_page(request, "signup", context, status=status)
+        return responses.render_page(
+            request,
+            "signup",
+            context,
+            language=language,
+            languages=page_language.offered_languages(newsletters) or None,
+            status=status,
+        )
 
 
 @csrf_exempt
@@ -59,7 +72,7 @@ def submit(request: HttpRequest, form: str) -> HttpResponse:
     """The one endpoint of every box; GET shows its page. Its answer never depends on the address's state (T-01)."""
     box_form = get_object_or_404(SignupForm, slug=form, is_active=True)
     if request.method != "POST":
-        return _render_page(request, box_form, language=responses.language_for(request))
+        return _render_page(request, box_form, language=_page_language(request, box_form))
     origin = request.headers.get("Origin", "")
     if origin and not _may_post(request, box_form, origin):
         response = _refuse_origin(request, box_form)
@@ -83,8 +96,8 @@ def _may_post(request: HttpRequest, form: SignupForm, origin: str) -> bool:
 def _handle_submission(request: HttpRequest, form: SignupForm, *, is_foreign: bool) -> HttpResponse:
     now = timezone.now()
     sent = forms.SignupBoxForm(request.POST, form=form)
-    language = responses.language_for(request, request.POST.get("language", ""))
-    with translation.override(language):
+    language = _page_language(request, form, request.POST.get("language", ""))
+    with responses.speak(language, next(iter(sent.offered), None)):
         address = client_address.get_client_address(request)
         if limits.is_network_over_limit(limits.network_prefix(address), now=now) or limits.is_form_over_limit(
             form, now=now
@@ -153,6 +166,12 @@ def describe_confirmation_mail(accepted: SignupRequest) -> dict[str, str]:
     }
 
 
+def confirmation_language(accepted: SignupRequest) -> str:
+    """The language of that mail's words."""
+    newsletter = accepted.newsletters.order_by("pk").first()
+    return reader_languages.words_language(accepted.language, newsletter.fixed_words_language if newsletter else "")
+
+
 def _respond_invalid(
     request: HttpRequest, sent: forms.SignupBoxForm, errors: dict[str, str], *, language: str, status: int
 ) -> HttpResponse:
@@ -173,7 +192,7 @@ def _respond_invalid(
 
 
 def _refuse_origin(request: HttpRequest, form: SignupForm) -> HttpResponse:
-    language = responses.language_for(request, request.POST.get("language", ""))
+    language = _page_language(request, form, request.POST.get("language", ""))
     if _wants_json(request):
         return JsonResponse({"status": "refused"}, status=403)
     return responses.render_lost(request, language=language, kind="origin", status=403)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from newsletter.models import Newsletter
@@ -30,14 +30,15 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     if subscription_id == 0:
         return responses.render_lost(request, language=responses.language_for(request), kind="test", status=200)
     subscription = Subscription.objects.select_related("subscriber", "newsletter").filter(pk=subscription_id).first()
-    with translation.override(responses.language_for(request, subscription.language if subscription else "")):
+    language = responses.language_for(request, subscription.language if subscription else "")
+    with responses.speak(language, subscription.newsletter if subscription else None):
         if request.POST.get("List-Unsubscribe", "").strip() == "One-Click":
             return _one_click(request, subscription, issue_id=issue_id, now=now)
         if subscription is None or subscription.subscriber.erased_at is not None:
             return responses.render_page(
-                request, "unsubscribed", {"newsletter": Newsletter.objects.first(), "erased": True}
+                request, "unsubscribed", {"newsletter": Newsletter.objects.first(), "erased": True}, language=language
             )
-        return _handle_form(request, subscription, issue_id=issue_id, now=now)
+        return _handle_form(request, subscription, language=language, issue_id=issue_id, now=now)
 
 
 def _one_click(
@@ -52,7 +53,9 @@ def _one_click(
     )
 
 
-def _handle_form(request: HttpRequest, subscription: Subscription, *, issue_id: int, now: datetime) -> HttpResponse:
+def _handle_form(
+    request: HttpRequest, subscription: Subscription, *, language: str, issue_id: int, now: datetime
+) -> HttpResponse:
     """What a person does on the page: stop, undo, stop everything, say why."""
     step = request.POST.get("do", "") if request.method == "POST" else ""
     visitor = responses.visitor_details(request)
@@ -67,7 +70,7 @@ def _handle_form(request: HttpRequest, subscription: Subscription, *, issue_id: 
     elif step == "reason":
         said = _record_reason(request, subscription, now=now)
     subscription.refresh_from_db()
-    return _render_page(request, subscription, said=said, step=step, now=now)
+    return _render_page(request, subscription, language=language, said=said, now=now)
 
 
 def _undo(subscription: Subscription, *, now: datetime, visitor: dict[str, Any]) -> str:
@@ -89,9 +92,8 @@ def _record_reason(request: HttpRequest, subscription: Subscription, *, now: dat
 
 
 def _render_page(
-    request: HttpRequest, subscription: Subscription, *, said: str, step: str, now: datetime
+    request: HttpRequest, subscription: Subscription, *, language: str, said: str, now: datetime
 ) -> HttpResponse:
-    language = translation.get_language() or subscription.language
     left = subscription.status == SubscriptionStatus.UNSUBSCRIBED
     context = {
         "newsletter": subscription.newsletter,
@@ -107,7 +109,7 @@ def _render_page(
         "reasons": _reason_choices() if left and said != "thanks" else [],
         "preferences_url": reverse("preferences", args=[tokens.make_preferences(subscription.pk)]),
     }
-    return responses.render_page(request, "unsubscribed" if left else "unsubscribe", context)
+    return responses.render_page(request, "unsubscribed" if left else "unsubscribe", context, language=language)
 
 
 def _reason_choices() -> list[tuple[str, str]]:

@@ -20,9 +20,11 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.utils import formats, timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from newsletter import reader_languages
+from newsletter.formatting import format_local_date, isolate
 from newsletter.models import Edition, Newsletter, Tracking
 from newsletter.rendering import slots
 from subscribers import audience, tokens
@@ -385,10 +387,10 @@ def _site(url: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _reason(language: str, title: str, brand: str, basis: str, site: str, since: str) -> tuple[str, str]:
-    with translation.override(language):
-        day = formats.date_format(datetime.fromisoformat(since), "j F Y") if since else ""
-        values = {"title": title, "brand": brand, "site": site, "date": day}
+def _reason(language: str, fallback: str, title: str, brand: str, basis: str, site: str, since: str) -> tuple[str, str]:
+    with reader_languages.override(language, fallback):
+        day = format_local_date(datetime.fromisoformat(since)) if since else ""
+        values = {"title": isolate(title), "brand": isolate(brand), "site": isolate(site), "date": day}
         sentence = _sentence(basis, site=site, since=since) % values
     return sentence, escape(sentence)
 

@@ -21,11 +21,10 @@ from django.core.mail import EmailMultiAlternatives
 from django.db.models import F
 from django.template import loader
 from django.urls import reverse
-from django.utils import translation
-from django.utils.translation import get_language_info, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from newsletter import content, editions
+from newsletter import content, editions, formatting, reader_languages
 from newsletter.drafts import preparation
 from newsletter.models import EDITABLE, Editor, Issue, IssueStatus, Newsletter
 from newsletter.rendering import colours, mjml, plaintext
@@ -146,10 +145,11 @@ def _fail(notice: Notice, reason: str, *, now: datetime) -> None:
 
 def build_message(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
     """Return the mail in the notice's language, as HTML and text. Raises NoticeObsolete."""
-    with translation.override(notice.language):
+    fallback = notice.newsletter.fixed_words_language if notice.newsletter else ""
+    with reader_languages.override(notice.language, fallback) as spoken:
         mail = _BUILDERS[notice.kind](notice, now)
-        layout = layout_context(mail.newsletter, notice.language)
-        values = {**layout, **mail.values, "subject": mail.subject, "language": notice.language}
+        layout = layout_context(mail.newsletter, spoken)
+        values = {**layout, **mail.values, "subject": mail.subject, "language": spoken}
         text = plaintext.tidy(loader.render_to_string(f"mail/notices/{mail.template}.txt", values))
         html = mjml.to_html(
             mjml.MjmlSource(loader.render_to_string(f"mail/notices/{mail.template}.mjml", values), (), "")
@@ -321,7 +321,7 @@ def _draft(notice: Notice) -> NoticeMail:
     )
     lacks = [
         ngettext("%(count)s needs a version in %(language)s", "%(count)s need a version in %(language)s", count)
-        % {"count": count, "language": get_language_info(language)["name_translated"]}
+        % {"count": count, "language": formatting.language_name(language)}
         for language, count in preparation.missing_translations(issue).items()
     ]
     blocks = content.parse(issue.content).blocks
@@ -390,7 +390,10 @@ def latest_issue(newsletter: Newsletter, language: str) -> dict[str, str] | None
     issue = newsletter.issues.filter(status=IssueStatus.SENT).order_by("-sent_at").first()
     if issue is None:
         return None
-    edition = issue.editions.filter(language=language).first() or issue.editions.order_by("pk").first()
+    edition = (
+        issue.editions.filter(language=newsletter.best_language(language)).first()
+        or issue.editions.order_by("pk").first()
+    )
     if edition is None:
         return None
     return {"subject": edition.subject, "url": f"{editions.web_url(issue)}?lang={edition.language}"}

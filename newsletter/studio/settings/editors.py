@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from newsletter import roles
 from newsletter.models import Editor, Membership, Newsletter, Role
+from newsletter.models.languages import first_interface_language
 from newsletter.studio.settings import accounts, audit_log
 from newsletter.studio.settings.forms import InviteForm
 from newsletter.studio.shared import access
@@ -46,7 +47,9 @@ def _render_page(request: HttpRequest, *, form: InviteForm | None = None, status
         Team(letter, list(letter.memberships.select_related("editor").order_by("editor__name"))) for letter in mine
     ]
     queryset = Newsletter.objects.filter(pk__in=[letter.pk for letter in mine])
-    form = form or InviteForm(newsletters=queryset, initial={"newsletter": mine[0], "language": "id"})
+    form = form or InviteForm(
+        newsletters=queryset, initial={"newsletter": mine[0], "language": first_interface_language()}
+    )
     context = {"section": "settings", "tab": "editors", "teams": teams, "form": form, "roles": Role.choices}
     return render(request, "studio/settings/editors.html", context, status=status)
 

@@ -11,13 +11,16 @@ from django.conf import settings
 from django.contrib.auth.forms import PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from newsletter import sites
+from newsletter import language_tags, reader_languages, sites
+from newsletter.formatting import language_name, own_language_name
 from newsletter.models import ACCENT, Editor, Newsletter, Role
+from newsletter.models.languages import first_interface_language
 from newsletter.rendering import colours
 from newsletter.studio.settings.draft_schedule import DraftScheduleForm
+from newsletter.studio.settings.language_fields import LanguageTagField, LanguageTagsField
 
 THEMES = {"system": gettext_lazy("Same as device"), "light": gettext_lazy("Light"), "dark": gettext_lazy("Dark")}
 INDONESIAN_TIME_ZONES = [
@@ -41,7 +44,8 @@ class StudioFormMixin:
 
 
 def language_choices() -> list[tuple[str, str]]:
-    return [(code, str(get_language_info(code)["name_local"])) for code, _name in settings.LANGUAGES]
+    """The languages of the studio."""
+    return [(code, own_language_name(code)) for code, _name in settings.LANGUAGES]
 
 
 def time_zone_choices() -> list[tuple[str, Any]]:
@@ -146,16 +150,28 @@ class SenderForm(StudioFormMixin, PostalAddressMixin, forms.ModelForm):  # type:
 class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, forms.ModelForm):  # type: ignore[type-arg]
     """All settings of one newsletter. Titles in other languages are fields of their own, kept in `translations`."""
 
-    default_language = forms.ChoiceField(
+    default_language = LanguageTagField(
         label=gettext_lazy("First language"),
-        choices=language_choices,
-        help_text=gettext_lazy("Shown if a text does not exist in a reader’s language."),
+        help_text=gettext_lazy(
+            "Shown if a text does not exist in a reader’s language. Choose one, or type its tag, such as jv or pt-BR."
+        ),
     )
     more_languages = forms.MultipleChoiceField(
         label=gettext_lazy("Sent in"),
-        choices=language_choices,
         required=False,
         widget=forms.CheckboxSelectMultiple,
+    )
+    other_languages = LanguageTagsField(
+        label=gettext_lazy("Also sent in"),
+        required=False,
+        help_text=gettext_lazy("Tags of other languages, separated by spaces, such as jv su ta."),
+    )
+    fixed_words_language = forms.ChoiceField(
+        label=gettext_lazy("Language of the fixed words"),
+        required=False,
+        help_text=gettext_lazy(
+            "Footer, forms and reader pages appear in this language where we have no words in the reader’s."
+        ),
     )
     time_zone = forms.ChoiceField(
         label=gettext_lazy("Time zone"),
@@ -193,7 +209,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
         fields = (
             *("brand", "title", "description", "accent", "from_name", "from_email", "reply_to", "postal_address"),
             *("site_url", "privacy_url", "time_zone", "tracking", "hold_s", "first_batch", "four_eyes"),
-            *("is_public", "archive_is_public"),
+            *("is_public", "archive_is_public", "fixed_words_language"),
         )
         labels = {
             "brand": gettext_lazy("Publisher"),
@@ -215,19 +231,37 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
         super().__init__(*args, **kwargs)
         self.fields["postal_address"].required = True
         self.set_initial(self.instance)
-        languages = self.instance.languages or ["id"]
-        self.fields["default_language"].initial = languages[0]
-        self.fields["more_languages"].initial = languages
-        for code, _name in settings.LANGUAGES:
+        languages = self.instance.languages or [first_interface_language()]
+        self._set_language_choices(languages)
+        for code in self._title_languages():
             words = self.instance.translations.get(code, {})
             title = forms.CharField(required=False, max_length=80, initial=words.get("title", ""))
-            language = get_language_info(code)["name_translated"]
+            language = language_name(code)
             title.label = _("Title in %(language)s") % {"language": language}
             about = forms.CharField(required=False, max_length=200, initial=words.get("description", ""))
             about.label = _("In one sentence, in %(language)s") % {"language": language}
             for field in (title, about):
-                field.widget.attrs.update({"class": "input", "lang": code})
+                field.widget.attrs.update({"class": "input", "lang": code, "dir": language_tags.text_direction(code)})
             self.fields[f"title_{code}"], self.fields[f"description_{code}"] = title, about
+
+    def _set_language_choices(self, languages: list[str]) -> None:
+        words = reader_languages.available_languages()
+        own = dict.fromkeys([*words, *languages])
+        for name, codes in (("more_languages", own), ("fixed_words_language", words)):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)  # noqa: S101 (for the type checker)
+            field.choices = [(code, language_name(code).capitalize()) for code in codes]
+        self.fields["default_language"].initial = languages[0]
+        self.fields["more_languages"].initial = languages
+        chosen = self.instance.fixed_words_language or reader_languages.SOURCE_LANGUAGE
+        self.fields["fixed_words_language"].initial = self.initial["fixed_words_language"] = chosen
+
+    def _title_languages(self) -> list[str]:
+        """The languages that titles can be written in: the interface's, the newsletter's, and those that are posted."""
+        posted = self.data.getlist("more_languages") if hasattr(self.data, "getlist") else []
+        posted = [*posted, *str(self.data.get("other_languages", "")).replace(",", " ").split()]
+        tags = [language_tags.parse_tag(one) for one in posted if language_tags.is_valid_tag(one)]
+        return list(dict.fromkeys([*reader_languages.INTERFACE_LANGUAGES, *self.instance.languages, *tags]))
 
     def clean_accent(self) -> str:
         accent = str(self.cleaned_data["accent"]).upper()
@@ -246,7 +280,8 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         first = cleaned.get("default_language", "")
-        cleaned["languages"] = [first, *(code for code in cleaned.get("more_languages", []) if code != first)]
+        more = [*cleaned.get("more_languages", []), *cleaned.get("other_languages", [])]
+        cleaned["languages"] = list(dict.fromkeys([first, *more]))
         return cleaned
 
     def save(self, commit: bool = True) -> Newsletter:
@@ -263,12 +298,12 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
         return saved
 
     def _words(self, code: str) -> dict[str, str]:
-        return {name: self.cleaned_data[f"{name}_{code}"] for name in ("title", "description")}
+        return {name: self.cleaned_data.get(f"{name}_{code}", "") for name in ("title", "description")}
 
     @property
     def translated(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
         """Title and sentence in each language but the first, for the template."""
         first = self["default_language"].value()
         return [
-            (self[f"title_{code}"], self[f"description_{code}"]) for code, _n in language_choices() if code != first
+            (self[f"title_{code}"], self[f"description_{code}"]) for code in self._title_languages() if code != first
         ]

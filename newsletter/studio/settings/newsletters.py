@@ -22,6 +22,7 @@ from newsletter.studio.shared import access
 
 APPROVAL_VOIDING_FIELDS = frozenset(
     {"brand", "from_name", "from_email", "reply_to", "postal_address", "tracking", "languages"}
+    | {"fixed_words_language"}
 )
 """A change of one of these ends the approval of issues not yet sent (see `issues.digest`)."""
 

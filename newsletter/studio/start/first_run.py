@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from newsletter import editions, roles, sites
+from newsletter import editions, reader_languages, roles, sites
 from newsletter.formatting import language_name, zone_name
 from newsletter.models import ACCENT, Issue, Newsletter
 from newsletter.rendering import colours
@@ -91,7 +91,8 @@ class SiteReadingForm(StudioFormMixin, forms.Form):
             "postal_address": reading.postal_address,
         }
         super().__init__(*args, initial=initial, **kwargs)
-        spoken = [(code, language_name(code)) for code, _name in settings.LANGUAGES]
+        codes = dict.fromkeys([*reading.languages, *reader_languages.available_languages()])
+        spoken = [(code, language_name(code)) for code in codes]
         choices = {"feeds": [(one.url, one.url) for one in reading.found], "first": spoken, "languages": spoken}
         for name, values in choices.items():
             field = self.fields[name]

@@ -6,7 +6,6 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
@@ -18,10 +17,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import corrections, issues, roles
+from newsletter import corrections, issues, reader_languages, roles
 from newsletter.models import EDITABLE, Issue, IssueStatus, Newsletter
 from newsletter.studio.shared import access
 from newsletter.studio.start.dashboard import optional_url
+from newsletter.web import page_language
 
 PAGE_SIZE = 30
 STATUS_GROUPS = {
@@ -41,7 +41,11 @@ def index(request: HttpRequest) -> HttpResponse:
     group, words = request.GET.get("status", ""), request.GET.get("q", "").strip()
     found = Issue.objects.not_deleted().filter(newsletter__in=here).select_related("newsletter", "edited_by")
     counts = {key: found.filter(status__in=statuses).count() for key, (_label, statuses) in STATUS_GROUPS.items()}
-    shown = _search(found.filter(status__in=STATUS_GROUPS.get(group, STATUS_GROUPS[""])[1]), words)
+    shown = _search(
+        found.filter(status__in=STATUS_GROUPS.get(group, STATUS_GROUPS[""])[1]),
+        words,
+        page_language.offered_languages(here),
+    )
     sheet = Paginator(shown.order_by("-created_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "section": "issues",
@@ -65,12 +69,15 @@ def _just_deleted(here: list[Newsletter], key: str) -> Issue | None:
     return Issue.objects.filter(newsletter__in=here, deleted_at__isnull=False, pk=known).first()
 
 
-def _search(found: QuerySet[Issue], words: str) -> QuerySet[Issue]:
+def _search(found: QuerySet[Issue], words: str, languages: list[str]) -> QuerySet[Issue]:
     """Filter issues by number or subject."""
     if not words:
         return found
     number = words.lstrip("#")
-    subjects = (Q(**{f"content__envelopes__{code}__subject__icontains": words}) for code, _name in settings.LANGUAGES)
+    subjects = (
+        Q(**{f"content__envelopes__{code}__subject__icontains": words})
+        for code in languages or reader_languages.INTERFACE_LANGUAGES
+    )
     matches = reduce(or_, subjects)
     return found.filter(matches | Q(number=int(number)) if number.isdecimal() and len(number) < 9 else matches)
 

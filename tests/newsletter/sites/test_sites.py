@@ -200,11 +200,11 @@ def test_addresses_that_lead_inside_are_not_read(now, settings, address):
     assert "private network" in refusal(address, now)
 
 
-def test_a_site_in_a_language_nobody_can_write_in_yet_says_so(web, now):
+def test_a_site_in_any_language_becomes_a_newsletter_in_it(web, now):
     web.put("/demo/", "<html lang=de><head><title>Nachrichten</title></head><body></body></html>")
     web.put("/demo/feed.xml", feed_of(item(1), language="de"), kind="application/rss+xml")
 
-    assert "(de)" in refusal(web.origin + "/demo/", now)
+    assert read(web.origin + "/demo/", now).languages == ["de"]
 
 
 def test_a_feed_of_nothing_readable_says_so(web, now):
