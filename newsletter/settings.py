@@ -52,9 +52,10 @@ TRACKING_SPOOL = env_folder("TRACKING_SPOOL", VAR_DIR / "spool" / "hits")
 SEND_SPOOL = env_folder("SEND_SPOOL", VAR_DIR / "spool" / "send")
 MAILBOX_DIR = VAR_DIR / "mail"
 SEND_SLOTS = env_int("SEND_SLOTS", 2, least=1, most=256)
+# Hours after which a scheduled issue waits for an editor's decision (`workers.sending.late_start`).
 MOST_LATE_H = env_int("MOST_LATE_H", 3, least=1, most=720)
 WEBHOOK_SECRETS = env_webhook_secrets()
-"""`name:password` that a provider's events are posted with, by kind; "" is for all without one of their own."""
+"""`name:password` of a provider's webhook requests, by kind; "" is for providers without an entry of their own."""
 WEBHOOK_KEYS = env_webhook_keys()
 WEBHOOK_MOST_AGE_MIN = env_int("WEBHOOK_MOST_AGE_MIN", 5, least=1, most=24 * 60)
 SES_TOPICS = env_sns_topics("SES_TOPICS")
@@ -72,6 +73,7 @@ if SITE_URL.startswith("http:") and not all(is_local_route(route) for route in M
 
 DEBUG = False
 SECRET_KEY = env_secret_key("SECRET_KEY", VAR_DIR, embedded=EMBEDDED)
+# Old keys stay valid for signed links in delivered mails.
 SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = sorted(LOOPBACK_HOSTS - {"::1"} | {"[::1]"}) if EMBEDDED else [SITE_HOST]
 ROOT_URLCONF = "newsletter.urls"
@@ -160,7 +162,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = True
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody but our editors gets mail because of what somebody typed
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # the reset form sends no mail to addresses without an account
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -226,15 +228,17 @@ SECURE_SSL_REDIRECT = False  # the proxy redirects; a redirect here would break 
 SECURE_HSTS_SECONDS = 0 if EMBEDDED else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not EMBEDDED
 SECURE_HSTS_PRELOAD = not EMBEDDED
+# Without trusted proxies a client could set this header itself.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not EMBEDDED
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 X_FRAME_OPTIONS = "DENY"
+# Bounds request bodies before a view reads them. Uploaded files are not counted.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 4000  # the composer's form at its fullest: 60 blocks of 20 questions each
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 4000  # the largest form of the composer: 60 blocks with 20 questions each
 SILENCED_SYSTEM_CHECKS = [
-    "auth.W004",  # one_editor_per_email makes addresses unique whatever their case
+    "auth.W004",  # the constraint one_editor_per_email makes addresses unique, ignoring case
     "security.W008",  # see SECURE_SSL_REDIRECT
 ]
 

@@ -30,7 +30,7 @@ def build_newsletter(reading: SiteReading) -> Newsletter:
         site_url=_site_url(reading),
         time_zone=reading.time_zone or settings.TIME_ZONE,
         accent=reading.accent or DEFAULT_ACCENT,
-        is_public=False,  # nobody can sign up before the sender is known
+        is_public=False,  # no sign-ups before the sender is known
         cadence=schedule.DEFAULT_CADENCE.to_json(),
         draft_rule=preparation.DraftRule().to_json(),
     )
