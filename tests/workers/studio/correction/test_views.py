@@ -547,7 +547,7 @@ def test_a_fact_is_put_right_once_however_often_the_button_is_pressed(client):
     again = send(client, issue, **about)
 
     assert again.status_code == 422
-    assert "Nothing was done twice." in again.content.decode()
+    assert "It was not stored twice." in again.content.decode()
     assert Correction.objects.count() == 1
     assert Issue.objects.exclude(pk=issue.pk).count() == 1
 
