@@ -1,7 +1,7 @@
-"""What providers report after the mail has left: deliveries, bounces and complaints, and what follows from them.
+"""Events of providers (deliveries, bounces, complaints) and their consequences.
 
-Events come late, twice and in any order, and anybody can post a forged one. So an event counts only with our own sealed
-token, each is stored once, a status is only ever raised, and too many at once wait for a person (T-40 to T-45).
+Events arrive late, twice and in any order, and anybody can post a forged one. So an event counts only with a token that
+Warta made, is stored once, and never lowers a status. Too many at once wait for an administrator (T-40 to T-45).
 """
 
 from workers.provider_events.consequences import apply_released

@@ -1,4 +1,4 @@
-"""What follows from an event for its reader: suppression, and the end of a subscription."""
+"""Consequences of an event for its reader: suppression and the end of a subscription."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SOFT_BOUNCES = 5
 SOFT_PERIOD = timedelta(days=14)
 SERIOUS_KINDS = (BOUNCED, COMPLAINED, UNSUBSCRIBED)
 DUE_PREFIX = "due_"
-"""Before the kind of an event that a person has let take effect, until it has."""
+"""Prefix of the kind of an event that an administrator has released, until it is applied."""
 CHUNK_SIZE = 100
 
 
 def apply(reports: Sequence[EventReport], *, now: datetime) -> None:
-    """Let events take effect; inside the transaction that stored them."""
+    """Apply events, inside the transaction that stored them."""
     serious = [report for report in reports if report.kind in (*SERIOUS_KINDS, SOFT_BOUNCED)]
     if not serious:
         return

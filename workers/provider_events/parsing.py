@@ -1,4 +1,4 @@
-"""Reading one event of a provider: whose copy it is about, what happened, and why. Pure; no database."""
+"""Parse one event of a provider: its reader, kind and reason. Uses no database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workers.ledger.provider_status import REJECTED_BY_PROVIDER
 from workers.providers import PROVIDERS
 
 METADATA_KEY = "warta"
-"""The name under which a message carries `tokens.event_mac`."""
+"""Metadata key of a message's event token."""
 
 DELIVERED, BOUNCED, COMPLAINED = "delivered", "bounced", "complained"
 SOFT_BOUNCED, BLOCKED, DEFERRED, UNSUBSCRIBED = "soft_bounced", "blocked", "deferred", "unsubscribed"
@@ -24,7 +24,7 @@ SOFT_BOUNCED, BLOCKED, DEFERRED, UNSUBSCRIBED = "soft_bounced", "blocked", "defe
 
 @dataclass(frozen=True, slots=True)
 class EventReport:
-    """One thing a provider tells about one reader's copy of one issue."""
+    """One event of one reader's copy of one issue."""
 
     issue: int
     subscription: int

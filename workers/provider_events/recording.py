@@ -1,4 +1,4 @@
-"""Storing what providers report: each event once, a whole post in one transaction, whatever the order."""
+"""Store events of providers: each once, a whole post in one transaction, in any order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = "issue, subscription, kind, occurred_at, code, detail, provider_event_
 
 
 def receive(events: Iterable[AnymailTrackingEvent], *, provider: str, now: datetime) -> int:
-    """Take in the events of one post; returns how many were new. All of them are stored, or none."""
+    """Store the events of one post, all or none. Returns how many were new."""
     reports, foreign = [], 0
     for event in events:
         try:
@@ -42,7 +42,7 @@ def receive(events: Iterable[AnymailTrackingEvent], *, provider: str, now: datet
 
 
 def record(reports: Iterable[EventReport], *, now: datetime) -> int:
-    """Store events and let them take effect; returns how many were not here before. All of it, or nothing."""
+    """Store and apply events, all or none. Returns how many were new."""
     by_issue = defaultdict[int, dict[str, EventReport]](dict)
     for report in reports:
         by_issue[report.issue][report.event_id] = report
@@ -63,7 +63,7 @@ def _record(issue: int, reports: Sequence[EventReport], *, now: datetime) -> int
 
 
 def _store(reports: Sequence[EventReport]) -> list[EventReport]:
-    """Insert what is new, and return it."""
+    """Insert the new events and return them."""
     new: set[str] = set()
     for start in range(0, len(reports), ROWS_PER_INSERT):
         new |= _insert(reports[start : start + ROWS_PER_INSERT])
@@ -71,7 +71,7 @@ def _store(reports: Sequence[EventReport]) -> list[EventReport]:
 
 
 def _insert(reports: Sequence[EventReport]) -> set[str]:
-    """One statement, so that of two who post the same event exactly one finds it new."""
+    """One statement, so that of two concurrent posts of an event exactly one inserts it."""
     adapt = connection.ops.adapt_datetimefield_value
     rows = [
         (one.issue, one.subscription, one.kind, adapt(one.occurred_at), one.code, one.detail, one.event_id)

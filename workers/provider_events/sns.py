@@ -47,7 +47,7 @@ SIGNED_FIELDS = {
     "SubscriptionConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
     "UnsubscribeConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
 }
-"""What the signature of each type covers, in order; a Subject only where there is one."""
+"""The signed fields of each type, in order; Subject only if the message has one."""
 DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hashes.SHA256}
 
 
@@ -59,7 +59,7 @@ def parse_request(request: HttpRequest) -> list[AnymailTrackingEvent]:
 def parse_events(body: bytes, *, topics: list[str], now: datetime) -> list[AnymailTrackingEvent]:
     """The events of one post. Raises Invalid (or what odd JSON raises) if it is not Amazon's for one of `topics`.
 
-    Raises TryLater where the certificate cannot be fetched just now. Confirms the subscription to one of `topics`.
+    Raises TemporaryFetchError if the certificate cannot be fetched now. Confirms the subscription to one of `topics`.
     """
     message = json.loads(body.decode("utf-8"))
     if not isinstance(message, dict) or message.get("TopicArn") not in topics:
@@ -129,7 +129,7 @@ class _CertificateCache:
         self._lock = threading.Lock()
 
     def get(self, url: str) -> CertificateAndKey:
-        """Raises Invalid or TryLater."""
+        """Raises Invalid or TemporaryFetchError."""
         if (known := self._known.get(url)) is not None:
             return known
         with self._lock:
@@ -153,7 +153,7 @@ clear_certificate_cache = _certificates.forget
 
 
 def _fetch(url: str) -> CertificateAndKey:
-    """A certificate that is SNS' own. Raises Invalid or TryLater."""
+    """Fetch a certificate and check that it is one of SNS. Raises Invalid or TemporaryFetchError."""
     try:
         fetched = http_client.fetch(url, limits=LIMITS)
     except http_client.PermanentFetchError as error:
@@ -180,7 +180,7 @@ def _fetch(url: str) -> CertificateAndKey:
 
 
 def _confirm_subscription(message: Mapping[str, Any]) -> None:
-    """Answer SNS that we want the topic. The address is signed and looked at; it may only ask for this very thing."""
+    """Confirm the subscription. The signed address is checked: it may only confirm this topic."""
     url = str(message["SubscribeURL"])
     parts = urlsplit(url)
     asked = parse_qs(parts.query)
@@ -234,7 +234,7 @@ def _events(message: Mapping[str, Any]) -> list[AnymailTrackingEvent]:
 
 
 def _event_fields(kind: str, part: Mapping[str, Any]) -> dict[str, Any]:
-    """Type, moment and reason of an event; empty where it is none of our business."""
+    """Type, time and reason of an event; empty if the event is not used."""
     at = parse_datetime(str(part.get("timestamp") or ""))
     if kind == "Bounce":
         recipient = next(iter(part.get("bouncedRecipients") or [{}]))

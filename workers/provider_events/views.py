@@ -1,7 +1,7 @@
-"""`/webhooks/<provider>/tracking/`: what providers report. Open only for a provider whose secret or topic is set (T-42).
+"""`/webhooks/<provider>/tracking/` receives events. It answers 404 for a provider without a secret or topic (T-42).
 
-Anymail reads the posts and checks the signatures it knows; what it does not check is done here: how old a signed post is,
-Resend's signature, and Amazon's (`sns`). `feedback` decides what is believed and what follows.
+Anymail parses the posts and checks the signatures it supports. `signatures` and `sns` check the rest. The package
+`provider_events` decides what follows.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ UNREADABLE_ERRORS = (
     *(AnymailError, SuspiciousOperation, ValueError, LookupError, TypeError, AttributeError, AssertionError),
     *(OSError, OverflowError, RecursionError),
 )
-"""What reading a post that is not what it should be can raise."""
+"""Errors that a malformed post can raise."""
 
-# Both are said better by `checks`, at the start and by name.
+# `checks` reports both at the start and names the variable.
 warnings.filterwarnings("ignore", category=AnymailInsecureWebhookWarning)
 warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
 
@@ -42,14 +42,14 @@ warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
 @login_not_required
 @require_http_methods(["POST", "HEAD"])
 def tracking_webhook(request: HttpRequest, provider: str) -> HttpResponse:
-    """Take in one post. 200: all of it is stored; 400: never believed; 401: without the secret; 413: too large; 503: come again."""
+    """Receive one post. 200: stored; 400: not authentic; 401: secret missing; 413: too large; 503: try again later."""
     one = PROVIDERS.get(provider)
     if one is None or not webhook_settings.is_configured(one):
         return HttpResponse(status=404)
     if request.method == "HEAD":
-        return HttpResponse()  # some ask so before they accept the address
+        return HttpResponse()  # some providers check the address by HEAD
     if one.webhook.asks_for_secret and webhook_settings.webhook_secret(one) and "Authorization" not in request.headers:
-        # SNS gives the secret only when it is asked for it.
+        # SNS sends the secret only after a 401.
         return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="Warta"'})
     if _length(request) > one.webhook.most_bytes:
         return _refused(provider, "too large", status=413)
@@ -58,7 +58,7 @@ def tracking_webhook(request: HttpRequest, provider: str) -> HttpResponse:
     except sns.TemporaryFetchError:
         return _refused(provider, "certificate not reached", status=503)
     except UNREADABLE_ERRORS as error:
-        # Never the message: it may hold the address with the secret in it, or the body (T-45).
+        # Never log the error's text: it may contain the address with the secret, or the body (T-45).
         return _refused(provider, type(error).__name__)
     provider_events.receive(events, provider=provider, now=timezone.now())
     return HttpResponse()
@@ -75,7 +75,7 @@ def _refused(provider: str, reason: str, *, status: int = 400) -> HttpResponse:
 
 
 def _events(request: HttpRequest, provider: Provider) -> list[AnymailTrackingEvent]:
-    """The events of a post that its provider has signed. Raises one of UNREADABLE."""
+    """The events of a post, after its signature was checked. Raises one of UNREADABLE_ERRORS."""
     view = _view(request, provider)
     view.run_validators(request)
     signatures.check_signature(request, provider, now=timezone.now())
@@ -84,7 +84,7 @@ def _events(request: HttpRequest, provider: Provider) -> list[AnymailTrackingEve
 
 
 def _view(request: HttpRequest, provider: Provider):  # type: ignore[no-untyped-def]  # Anymail has no types
-    """A view of its own for each post: Anymail's keep state."""
+    """A new view for each post, because Anymail's views keep state."""
     secret, webhook = webhook_settings.webhook_secret(provider), provider.webhook
     arguments: dict[str, object] = {"webhook_secret": [secret] if secret else []}
     if webhook.key_argument and (key := webhook_settings.signing_key(provider)):

@@ -1,7 +1,7 @@
-"""The ways out, in the order of `MAIL_URL`: the caught mail, nowhere, an SMTP server, or a provider's API.
+"""Routes in the order of `MAIL_URL`: caught mail, discard, an SMTP server, or a provider's API.
 
-`all()` and `first()` give this thread's own routes, because a connection cannot be shared. `deliver` is for single
-mails (notices, tests, passwords); issues go through `workers.sending.lifecycle`.
+`configured()` and `first()` return routes of this thread, because threads cannot share a connection. `deliver` is for
+single mails (notices, tests, passwords); issues are sent by `workers.sending.lifecycle`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _thread_local = threading.local()
 
 
 def configured() -> list[MailRoute]:
-    """This thread's routes, best first. Raises ImproperlyConfigured, naming MAIL_URL."""
+    """This thread's routes in order of priority. Raises ImproperlyConfigured with a message that names MAIL_URL."""
     key = (os.getpid(), tuple(settings.MAIL_ROUTES))
     if getattr(_thread_local, "key", None) != key:
         _close_previous()
@@ -58,7 +58,7 @@ def configured() -> list[MailRoute]:
 
 
 def _close_previous() -> None:
-    """Close the routes of another MAIL_URL. A connection from before a fork is the parent's, who still needs it."""
+    """Close the routes of a previous MAIL_URL, but no connection made before a fork: the parent still uses it."""
     if getattr(_thread_local, "key", (0,))[0] == os.getpid():
         for route in _thread_local.routes:
             route.close()
@@ -73,7 +73,7 @@ def by_name(name: str) -> MailRoute | None:
 
 
 def from_url(name: str, url: str) -> MailRoute:
-    """Build a route from its URL; nothing is connected yet."""
+    """Build a route from its URL without connecting."""
     kind = url.partition(":")[0]
     if kind == "mailbox":
         return mailbox.MailboxRoute(name, url)
@@ -81,7 +81,7 @@ def from_url(name: str, url: str) -> MailRoute:
         return discard.DiscardRoute(name, url)
     if kind in {"smtp", "smtps"}:
         return smtp.SmtpRoute(name, url)
-    from workers.routes import anymail_merge, anymail_single  # cost 60 ms that no other route needs
+    from workers.routes import anymail_merge, anymail_single  # takes 60 ms, which other routes do not need
 
     if PROVIDERS[kind].merge is not None:
         return anymail_merge.AnymailMergeRoute(name, url)
@@ -89,10 +89,10 @@ def from_url(name: str, url: str) -> MailRoute:
 
 
 def deliver(message: EmailMessage) -> SendResult:
-    """Send a single mail to its one recipient by the first route that takes it.
+    """Send a single mail to its one recipient by the first route that accepts it.
 
-    Raises Refused or TryLater, in the last route's words, when none does; the mail has not left then. On an instance
-    that may not write to that address the answer is a refusal, and nobody is asked.
+    Raises the last route's AccountRefused or RouteUnavailable if none does; the mail was not sent then. If MAIL_ONLY_TO
+    excludes the address, the result is a refusal and no route is used.
     """
     if not are_recipients_allowed(message):
         return SendResult("refused", detail=recipient_allowlist.REFUSAL_MESSAGE)

@@ -1,8 +1,7 @@
-"""Many readers by one call: Mailgun, Mailjet and SendGrid fill in each reader's own words themselves.
+"""Send to many readers in one call: the provider fills in each reader's values.
 
-A call is one answer for many people, and an error does not mean that nothing was sent. So each answer is read for each
-reader: accepted, refused, deferred, uncertain, or left out, which is only said where the provider refused the call as a
-whole before it took anybody.
+One answer stands for many readers, and an error does not mean that nothing was sent. So each answer is read for each
+reader: accepted, refused, deferred, uncertain, or None, which means that the provider refused the whole call.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ Results = list[base.SendResult | None]
 UNCLEAR_ANSWER = "The provider's answer does not say."
 
 
-# --- Anymail, with what is known already -----------------------------------------------------------------------------
+# --- Anymail without parsing what is parsed already --------------------------------------------------------------------
 
 
 def _addresses(given: Sequence[Any], field: str | None = None) -> list[EmailAddress]:
-    """Addresses that are ready need no parsing, which would be half of the work for each reader."""
+    """Skip parsing for EmailAddress objects: it would be half of the work for each reader."""
     if all(isinstance(address, EmailAddress) for address in given):
         return list(given)
     parsed: list[EmailAddress] = parse_address_list(given, field=field)
@@ -44,7 +43,7 @@ _MERGED = tuple(
     (name, None, None) if name in {"merge_data", "merge_metadata"} else (name, combine, convert)
     for name, combine, convert in BasePayload.anymail_message_attrs
 )
-"""Nothing of a reader is a lazy translation or a default, so nobody need look for any."""
+"""Attributes without conversion: values of readers are never lazy translations or defaults."""
 
 
 class _MailgunPayload(mailgun.MailgunPayload):  # type: ignore[misc]
@@ -52,7 +51,7 @@ class _MailgunPayload(mailgun.MailgunPayload):  # type: ignore[misc]
     anymail_message_attrs = _MERGED
 
     def get_request_params(self, api_url: str) -> dict[str, Any]:
-        """As multipart/form-data, which carries the bodies as they are instead of quoting each byte."""
+        """Use multipart/form-data, which needs no percent-encoding of the bodies."""
         params: dict[str, Any] = super().get_request_params(api_url)
         fields = params.pop("data")
         pairs = [(name, value) for name, given in fields.items() for value in _each(given)]
@@ -73,7 +72,7 @@ class _MailjetPayload(mailjet.MailjetPayload):  # type: ignore[misc]
     anymail_message_attrs = _MERGED
 
     def set_merge_metadata(self, merge_metadata: Mapping[str, Mapping[str, str]]) -> None:
-        """Also as CustomID, by which Mailjet can be asked for a message later."""
+        """Set CustomID too, by which Mailjet's messages can be looked up."""
         super().set_merge_metadata(merge_metadata)
         for message in self.data["Messages"]:
             message["CustomID"] = merge_metadata[message["To"][0]["Email"]][message_lookup.METADATA_KEY]
@@ -91,7 +90,7 @@ class _SendGridPayload(sendgrid.SendGridPayload):  # type: ignore[misc]
 
 class SendGridBackend(sendgrid.EmailBackend):  # type: ignore[misc]
     def __init__(self, **arguments: Any) -> None:
-        """Without a warning in the log: that Anymail's authors cannot try SendGrid any more stands in our manual."""
+        """Suppress Anymail's warning that SendGrid is untested; docs/add-a-provider.md says so."""
         with warnings.catch_warnings(action="ignore", category=AnymailNotSupportedWarning):
             super().__init__(**arguments)
 
@@ -132,7 +131,7 @@ _PLACE = re.compile(r"personalizations[.\[](\d+)\]?\.to\b")
 
 
 def _refused_recipients(said: Any, count: int) -> Results | None:
-    """SendGrid refuses the whole call for one bad address, and says which it was."""
+    """SendGrid refuses the whole call for one bad address and names its position."""
     errors = said.get("errors") if isinstance(said, dict) else None
     results: Results = [None] * count
     for error in errors if isinstance(errors, list) else ():
@@ -146,7 +145,7 @@ def _refused_recipients(said: Any, count: int) -> Results | None:
 def read_mailjet(response: Any, count: int) -> Results | None:
     """Mailjet: an answer for each message, in order, whatever the status of the whole is.
 
-    Raises Refused where each of them says that we, not its reader, may not send.
+    Raises AccountRefused if each answer says that the account, not the reader, is refused.
     """
     said = _json(response)
     answers = said.get("Messages") if isinstance(said, dict) else None
@@ -190,7 +189,7 @@ def _mailjet(answer: Any) -> base.SendResult:
 # --- the route ---------------------------------------------------------------------------------------------------------
 
 CALLS_BEFORE_GROWTH = 10
-"""Calls that must go well before one of them is a tenth larger than what was taken last."""
+"""Successful calls before the next is a tenth larger than the largest accepted one."""
 RECIPIENT_ERROR = re.compile(r"\bto'? (parameter|address|field)|recipient|personalizations", re.IGNORECASE)
 
 
@@ -261,7 +260,7 @@ class AnymailMergeRoute(anymail_single.AnymailSingleRoute):
         return {**mailing.headers, **part.headers, **own} if self._merge.all_headers else {**part.headers, **own}
 
     def _results_from_error(self, error: AnymailAPIError, parts: Sequence[base.MergeRecipient]) -> Results:
-        """An error does not mean that nothing was sent, unless we know that nobody heard us or all were refused."""
+        """Nothing was sent only if no connection was made or all were refused; otherwise the results are uncertain."""
         count = len(parts)
         status = error.status_code
         if status is None or status == 429 or status >= 500:
@@ -278,7 +277,7 @@ class AnymailMergeRoute(anymail_single.AnymailSingleRoute):
         return _all_uncertain(parts, str(status))
 
     def _reduce_call_size(self, count: int, status: int, words: str, *, lasting: bool) -> Results:
-        """The call was refused as a whole, so nobody has got it: try fewer, down to the one who is at fault."""
+        """The whole call was refused and nothing sent: halve the next call, down to the one bad address."""
         if count == 1:
             if RECIPIENT_ERROR.search(words) and not lasting:
                 return [base.SendResult("refused", str(status), words)]
@@ -291,7 +290,7 @@ class AnymailMergeRoute(anymail_single.AnymailSingleRoute):
         return [None] * count
 
     def _adjust_call_size(self, results: Results) -> None:
-        """Grow again after calls that went well: fast to what is known to be taken, slowly beyond."""
+        """Grow after successful calls: double up to the size that was accepted before, then by a tenth."""
         if any(result and result.outcome == "accepted" for result in results):
             self._strange = 0
         if len(results) < self.at_once or not all(result and result.outcome == "accepted" for result in results):
@@ -306,7 +305,7 @@ class AnymailMergeRoute(anymail_single.AnymailSingleRoute):
 
 
 def _duplicate_addresses(parts: Sequence[base.MergeRecipient]) -> set[int]:
-    """Places of readers whose address stands before in the same call: the provider would give them each other's links."""
+    """Positions of repeated addresses in a call: the provider keys values by address, so copies would mix links."""
     seen, found = set[str](), set[int]()
     for place, part in enumerate(parts):
         key = part.recipient.lower()

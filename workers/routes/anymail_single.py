@@ -1,7 +1,7 @@
-"""One call per reader to a provider's API, through Anymail: kept connections, and a few calls at once.
+"""Send one message a call through Anymail, over persistent connections and with a few calls at once.
 
-What became of a call is read from Anymail's account of the one recipient, or from the provider's error. An error does
-not mean that nothing was sent, unless we know that nobody heard us.
+The result is read from Anymail's status of the recipient or from the provider's error. An error does not mean that
+nothing was sent, unless no connection was made.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ TIMEOUT_S = 20.0
 DEFAULT_THREADS = 4
 MAX_THREADS = 16
 MAX_IDLE_S = 20.0
-"""A connection that was not used for so long may have been closed by the provider meanwhile; it is made anew."""
+"""The provider may have closed a connection that was idle this long, so it is opened again."""
 RETRY_DELAYS_S = (0.5, 2.0)
-"""Waits before a call without an answer is repeated under its key, where the provider knows a repeated call."""
+"""Waits before an unanswered call is repeated under its key, if the provider is idempotent."""
 
 
 ACCOUNT_CODES = frozenset({401, 402, 403, 404})
@@ -86,9 +86,9 @@ class AnymailSingleRoute:
         letter: base.OutgoingMessage,
         *,
         deadline: float = base.NO_DEADLINE,
-        may_leave: Callable[[], bool] = base.always,  # there is a thread for each: no letter waits
+        may_leave: Callable[[], bool] = base.always,  # each message has a thread, so none waits
     ) -> Future[base.SendResult]:
-        """`send` in a thread of ours, over a connection of its own."""
+        """Call `send` in a pool thread with its own connection."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.capabilities.window, thread_name_prefix=self.name)
         return self._pool.submit(self.send, letter, deadline=deadline)
@@ -97,10 +97,10 @@ class AnymailSingleRoute:
         return futures.wait(flying, timeout=None if wait else 0, return_when=futures.FIRST_COMPLETED).done
 
     def send(self, letter: base.OutgoingMessage, *, deadline: float = base.NO_DEADLINE) -> base.SendResult:
-        """Without an answer, the same call under the same key only asks for its outcome; so it is made again at once.
+        """Send one message. An unanswered call is repeated under its key, which returns the first call's result.
 
-        That a repeated call was put off does not say that the first was lost. A provider who lets us wait is not asked
-        again here, but later (`workers.sending.reconciliation`): a sender that is stuck for long would be ended.
+        If a repeated call is deferred, the first may still have arrived. If the provider takes too long, the call is
+        not repeated here but later (`workers.sending.reconciliation`), before the task reaches its time limit.
         """
         until = min(deadline, base.boottime() + TIMEOUT_S)
         result = first = self._offer(letter, deadline)
@@ -113,7 +113,7 @@ class AnymailSingleRoute:
             try:
                 result = self._offer(letter, deadline)
             except (base.RouteUnavailable, base.AccountRefused, base.DeadlineExceeded):
-                break  # the first call may have arrived all the same
+                break  # the first call may have arrived
         return first if result.outcome == "deferred" else result
 
     def close(self) -> None:
@@ -154,7 +154,7 @@ class AnymailSingleRoute:
         return _result_from_status(message)
 
     def _backend(self) -> Any:
-        """This thread's own, with its connection."""
+        """This thread's backend, with an open connection."""
         own, now = self._own, base.boottime()
         if getattr(own, "backend", None) is None:
             own.backend = get_connection(self._path, **self._arguments)
@@ -184,7 +184,7 @@ class AnymailSingleRoute:
         return base.SendResult("uncertain", str(status), words, is_outage=True)
 
     def _declined(self, status: int, words: str) -> base.SendResult:
-        """The call was refused: for its reader, for us, or for a reason that is not clear before it comes twice."""
+        """Tell whether a refused call concerns its reader or the account. A second unknown reason counts for the account."""
         if _READER.search(words) and not TOO_MANY_RECIPIENTS.search(words):
             return base.SendResult("refused", str(status), words)
         self._strange += 1
@@ -197,7 +197,7 @@ class AnymailSingleRoute:
 
 
 def _status_and_text(error: AnymailAPIError) -> tuple[int | None, str]:
-    """Status and words; Amazon's client has them elsewhere."""
+    """HTTP status and text; boto3's errors hold them in other fields."""
     answer = getattr(error.__cause__, "response", None)
     if error.status_code is None and isinstance(answer, dict):
         status = (answer.get("ResponseMetadata") or {}).get("HTTPStatusCode")
@@ -207,14 +207,14 @@ def _status_and_text(error: AnymailAPIError) -> tuple[int | None, str]:
 
 
 def _result_for_known_key(error: AnymailAPIError, words: str) -> base.SendResult:
-    """With other words under this key, the first call did arrive; while it is still worked on, nobody knows yet."""
+    """A different body under the same key proves that the first call arrived. It is uncertain while still processed."""
     if "concurrent" in str(_json(error.response).get("name", "")):
         return base.SendResult("uncertain", "409", words)
     return base.SendResult("accepted", "409", words)
 
 
 def _is_account_refusal(error: AnymailAPIError) -> bool:
-    """Mandrill says with a 500 what others say with a 4xx; its name of the error tells that nothing was sent."""
+    """Mandrill answers 500 where others answer 4xx; the error's name says that nothing was sent."""
     names = {"Invalid_Key", "PaymentRequired", "Unknown_Subaccount", "ValidationError"}
     return _json(error.response).get("name") in names
 
@@ -226,16 +226,19 @@ def _as_tags(message: Any) -> None:
 
 
 def never_connected(error: BaseException) -> bool:
-    """The connection itself failed, so that the provider cannot have read anything."""
+    """Whether no connection was made, so that the provider cannot have read anything."""
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return True
     seen: BaseException | None = error.__cause__
-    if type(seen).__name__ in {"EndpointConnectionError", "ConnectTimeoutError"}:  # botocore's, which may be missing
+    if type(seen).__name__ in {
+        "EndpointConnectionError",
+        "ConnectTimeoutError",
+    }:  # of botocore, which may not be installed
         return True
     reasons = seen.args[0] if seen is not None and seen.args else None
     reason = reasons.reason if isinstance(reasons, MaxRetryError) else reasons
     if isinstance(reason, SSLError):
-        return "CERTIFICATE_VERIFY_FAILED" in str(reason)  # any other may come in the middle of an answer
+        return "CERTIFICATE_VERIFY_FAILED" in str(reason)  # other TLS errors may come during an answer
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
 
 
@@ -248,7 +251,7 @@ def _json(response: Any) -> dict[str, Any]:
 
 
 def error_message(response: Any) -> str:
-    """What the provider says in words: they call it Message, message, error or errors."""
+    """The text of an error: providers call it Message, message, error or errors."""
     said = _json(response)
     for key in ("Message", "message", "error", "ErrorMessage", "detail"):
         if isinstance(said.get(key), str):
@@ -260,7 +263,7 @@ def error_message(response: Any) -> str:
 
 
 def _result_from_status(message: Any) -> base.SendResult:
-    """Anymail's account of the one recipient. Without the provider's id nobody has promised to send anything."""
+    """The result by Anymail's status of the recipient. Without a message id the provider has accepted nothing."""
     account = message.anymail_status
     states = {str(state) for state in account.status or ()}
     one = next(iter(account.recipients.values()), None)

@@ -1,8 +1,8 @@
-"""What every way out has in common: a letter goes in, what became of it comes out.
+"""The interface of all routes: they take messages and return the result of each.
 
-A route answers for each letter. It raises TryLater or Refused only when it is certain that the letter has not left;
-whatever else goes wrong is a Result, and in doubt an uncertain one. Every route takes single letters (`Route`); one
-whose provider fills in many copies of a text takes them by the call (`MergeRoute`).
+A route raises RouteUnavailable, AccountRefused or DeadlineExceeded only if the message was certainly not sent. Any other
+failure is a SendResult, in doubt an uncertain one. Every route sends single messages (`MailRoute`); one whose provider
+fills in a text for many readers sends them by the call (`MergeRoute`).
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ SendOutcome = Literal["accepted", "refused", "deferred", "uncertain"]
 
 
 class RouteUnavailable(Exception):
-    """Nobody could be reached, or they ask us to come back; this letter has not left."""
+    """The server cannot be reached or asks to try later. The message was not sent."""
 
 
 class AccountRefused(Exception):
-    """They do not want us (login, sender, account), whoever the letter is for; it has not left."""
+    """The server refuses the login, the sender or the account, for any recipient. The message was not sent."""
 
 
 class DeadlineExceeded(Exception):
-    """The deadline came before the letter could leave."""
+    """The deadline passed before the message was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """What became of one letter. `code` and `detail` are the provider's own, without an address."""
+    """The result of one message. `code` and `detail` are the provider's, without addresses."""
 
     outcome: SendOutcome
     code: str = ""
     detail: str = ""
     provider_id: str = ""
     asks_to_slow_down: bool = False
-    """They answer, but want less of it."""
+    """The server answers, but asks for a lower rate."""
     is_route_wide: bool = False
-    """The wish is about our account or connection, not about this reader's mail service."""
+    """The lower rate concerns the account or connection, not this reader's mailbox provider."""
     retry_after_s: float = 0.0
-    """How long they want nothing more at all, where they say so."""
+    """Seconds without any message, if the server names them."""
     is_outage: bool = False
-    """Their service seems broken: counts for the breaker."""
+    """The service seems to be down. Counts for the circuit breaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +61,18 @@ class OutgoingMessage:
     """One message for one person: wire bytes with CRLF, or a message for an API."""
 
     sender: str
-    """The envelope's; bounces come back to it."""
+    """Envelope sender, which bounces are sent to."""
     recipient: str
     message_id: str
     data: bytes = b""
     message: EmailMultiAlternatives | None = None
     stuffed: bool = False
-    """`data` has its leading dots doubled and its end mark (RFC 5321 section 4.5.2)."""
+    """`data` has its leading dots doubled and ends with the end mark (RFC 5321 section 4.5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergeMessage:
-    """A text for many readers, with a provider's places in it, and what is the same in every copy."""
+    """A text for many readers, with the provider's places in it, and all that is equal in every copy."""
 
     from_name: str
     from_email: str
@@ -82,42 +82,42 @@ class MergeMessage:
     html: str
     headers: Mapping[str, str]
     mark: str = ""
-    """By which the provider can be asked for this call later."""
+    """Tag by which this call can be looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergeRecipient:
-    """What one reader's copy of a mailing has of its own."""
+    """The parts of a MergeMessage that differ for one reader."""
 
     recipient: str
     name: str
     message_id: str
-    """"" where the provider makes one."""
+    """Empty if the provider makes it."""
     token: str
-    """What the provider's events bring back."""
+    """Token that the provider's events return."""
     values: Mapping[str, str] = field(default_factory=dict)
-    """What stands at each place."""
+    """Text for each place."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the engine needs to know of a route, and all it reads."""
+    """The properties of a route that `workers.sending` reads."""
 
     takes: Literal["bytes", "message"] = "bytes"
     stuffed: bool = False
-    """Would rather have bytes with dots doubled already, where that can be done for all readers at once."""
+    """Prefers bytes with dots doubled already, if that can be done for all readers at once."""
     window: int = 1
-    """Messages that may be without an answer at once; 0 where sending the same Message-ID again changes nothing."""
+    """Messages that may be unanswered at once; 0 if sending the same Message-ID again changes nothing."""
     asks_before_each: bool = False
-    """Each call is slow: ask before each of them who is still allowed."""
+    """Each call is slow, so check before each whether the reader may still receive the issue."""
 
 
 NO_DEADLINE = float("inf")
 
 
 def boottime() -> float:
-    """Seconds that also pass while the process or the machine sleeps: deadlines are in these."""
+    """Seconds that also count while the process or machine sleeps. All deadlines are in this unit."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
@@ -126,7 +126,7 @@ def always() -> bool:
 
 
 def check_deadline(deadline: float) -> None:
-    """Raises TooLate when `deadline`, in ticks, has come."""
+    """Raise DeadlineExceeded if `deadline` (in `boottime` seconds) has passed."""
     if boottime() >= deadline:
         raise DeadlineExceeded
 
@@ -136,85 +136,85 @@ class MailRoute(Protocol):
     name: str
     kind: str
     rate: float
-    """Messages a second that the operator allows; 0 is as fast as they are taken."""
+    """Messages a second that the operator allows; 0 is no limit."""
     capabilities: Capabilities
 
     def open(self) -> None:
-        """Make sure of a connection. Raises TryLater or Refused."""
+        """Make sure that a connection is open. Raises RouteUnavailable or AccountRefused."""
 
     def eight_bit(self) -> bool:
-        """Whether 8-bit bytes may be sent; known once open."""
+        """Whether 8-bit bytes may be sent. Known only after `open`."""
 
     def send(self, letter: OutgoingMessage, *, deadline: float = NO_DEADLINE) -> SendResult:
-        """Hand over one letter. Raises TryLater, Refused or TooLate when it has certainly not left."""
+        """Send one message. Raises RouteUnavailable, AccountRefused or DeadlineExceeded if it surely was not sent."""
 
     def close(self) -> None: ...
 
 
 @runtime_checkable
 class ParallelRoute(MailRoute, Protocol):
-    """A route that has as many letters under way at once as its window says."""
+    """A route that sends several messages at once, as many as its window allows."""
 
     def begin(
         self, letter: OutgoingMessage, *, deadline: float = NO_DEADLINE, may_leave: Callable[[], bool] = always
     ) -> Future[SendResult]:
-        """As `send`, without waiting for the answer.
+        """Like `send`, without waiting for the answer.
 
-        A letter that waits for a connection is asked about again before it leaves, in the thread that calls `finished`;
-        it is cancelled if it may not.
+        For a message that waits for a connection, `may_leave` is called before it is sent, in the thread that calls
+        `finished`. If it returns False, the future is cancelled.
         """
 
     def finished(self, flying: Collection[Future[SendResult]], *, wait: bool) -> set[Future[SendResult]]:
-        """Those of the begun that are done; with `wait`, once there is one."""
+        """Return those futures that are done. With `wait`, wait until at least one is."""
 
 
 @runtime_checkable
 class MergeRoute(MailRoute, Protocol):
-    """A route whose provider fills in many copies of one text by one call."""
+    """A route whose provider fills in a text for many readers in one call."""
 
     syntax: MergeSyntax
     keeps_message_ids: bool
-    """Whether each copy leaves with our Message-ID; else the provider makes one."""
+    """Whether each copy keeps our Message-ID; otherwise the provider makes one."""
     most_at_once: int
     """Readers that a call may have, as far as is known."""
     at_once: int
-    """Readers that the next call should have: fewer than `most_at_once` while a bad address is looked for."""
+    """Readers for the next call: fewer than `most_at_once` while a bad address is being isolated."""
 
     def send_many(
         self, mailing: MergeMessage, parts: Sequence[MergeRecipient], *, deadline: float = NO_DEADLINE
     ) -> list[SendResult | None]:
-        """Hand over a call; one Result a reader, in order. None: it has surely not left, and may be offered at once.
+        """Make one call. Returns one result a reader, in order; None if the message was certainly not sent.
 
-        If nobody's has left and nobody's is at fault, `at_once` is smaller afterwards. Raises TryLater, Refused or
-        TooLate when nothing has left.
+        A reader with None may be tried again at once. If the whole call was refused without naming a reader, `at_once`
+        is smaller afterwards. Raises RouteUnavailable, AccountRefused or DeadlineExceeded if nothing was sent.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class LookUpResult:
-    """Which messages a provider has, by the token that each carries."""
+    """The messages that a provider has, by the token of each."""
 
     found: Mapping[str, SendOutcome]
     is_complete: bool = True
-    """All were asked for, so that it has none of the others."""
+    """All were looked up, so the provider has none of the others."""
 
 
 @runtime_checkable
 class LookUpRoute(MailRoute, Protocol):
-    """A route whose provider can be asked."""
+    """A route whose provider can be asked whether it has a message."""
 
     account: str
-    """Which account sends: another one of the same provider knows nothing of what this one sent."""
+    """The sending account. Another account of the same provider has no record of its messages."""
 
     def look_up(self, mark: str, tokens: Sequence[str], *, since: datetime, until: float = NO_DEADLINE) -> LookUpResult:
-        """Which of these messages it has: by the mark of their calls, or one by one. Raises TryLater.
+        """Return which of these messages the provider has. Raises RouteUnavailable.
 
-        No further question is put after `until`, in ticks.
+        They are looked up by the mark of their calls, or one by one. No look-up starts after `until` (`boottime`).
         """
 
 
 def account_of(route: MailRoute | None) -> str:
-    """The account of a route whose provider can be asked; else ""."""
+    """The account of a route that supports look-ups, otherwise ""."""
     return route.account if isinstance(route, LookUpRoute) else ""
 
 
@@ -227,7 +227,7 @@ def mail_url_error(fact: str, remedy: str) -> ImproperlyConfigured:
 
 @dataclass(frozen=True)
 class RouteUrl:
-    """One route of MAIL_URL, taken apart. Its repr shows no secret."""
+    """The parts of one route of MAIL_URL. Its repr shows no secret."""
 
     kind: str
     host: str
@@ -241,7 +241,7 @@ class RouteUrl:
 
     @property
     def account(self) -> str:
-        """The same for the same account wherever its URL stands in MAIL_URL; no key can be found out from it."""
+        """Identifies the account, whatever its position in MAIL_URL. A digest, so it reveals no key."""
         named = "\0".join((self.kind, self.user, self.host))
         return salted_hmac("workers.routes.account", named, algorithm="sha256").hexdigest()[:12]
 
@@ -260,7 +260,7 @@ class RouteUrl:
 
 
 def parse_url(url: str, *, options: frozenset[str]) -> RouteUrl:
-    """Take a route's URL apart; raises ImproperlyConfigured, naming MAIL_URL but no password."""
+    """Parse a route's URL. Raises ImproperlyConfigured with a message that names MAIL_URL but no password."""
     parts = urlsplit(url)
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     strange = sorted(set(given) - options - {"rate"})
@@ -280,14 +280,14 @@ def _port(parts: SplitResult) -> int | None:
         ) from None
 
 
-# --- words of providers ----------------------------------------------------------------------------------------------
+# --- texts of providers ----------------------------------------------------------------------------------------------
 
 _ADDRESS = re.compile(r"<?[^\s<>]*@[^\s<>]*>?")
 _STATUS = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 
 
 def redact_addresses(words: str, *, most: int = 300) -> str:
-    """A provider's answer as one line that names nobody."""
+    """A provider's answer as one line, with addresses replaced."""
     return _ADDRESS.sub("…", " ".join(words.replace("\0", " ").split()))[:most]
 
 
@@ -295,11 +295,13 @@ MAX_RETRY_AFTER_S = 3600.0
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that an answer asks us to wait: Retry-After (RFC 9110 section 10.2.3), or its rate window's end; else 0."""
+    """Seconds to wait by Retry-After (RFC 9110 section 10.2.3) or by the end of the rate window; 0 if not given."""
     for name in ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset"):
         raw = headers.get(name, "").strip()
         if raw.isdecimal():
-            seconds = float(raw) - (time.time() if float(raw) > 1e9 else 0.0)  # some name the moment in epoch seconds
+            seconds = float(raw) - (
+                time.time() if float(raw) > 1e9 else 0.0
+            )  # some providers give the time in epoch seconds
         elif moment := parsedate_tz(raw):
             seconds = mktime_tz(moment) - time.time()
         else:

@@ -1,4 +1,4 @@
-"""No start with a `MAIL_URL` whose routes cannot be made: an issue would find out hours later."""
+"""Refuse to start with a `MAIL_URL` whose routes cannot be built; otherwise an issue would fail hours later."""
 
 from __future__ import annotations
 

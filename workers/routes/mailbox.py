@@ -1,4 +1,4 @@
-"""The caught mail of embedded mode: each message is a file named after its Message-ID, and nothing else is there."""
+"""The caught mail of embedded mode: each message is one file, named after its Message-ID."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_HEADER_BYTES = 8192
 
 
 class MailboxRoute:
-    """Writes each letter whole or not at all: a crash leaves no half file, and the same letter again no second one."""
+    """Writes each message atomically: a crash leaves no partial file, and the same Message-ID no second file."""
 
     kind = "mailbox"
     capabilities = base.Capabilities(window=0)
@@ -74,7 +74,7 @@ class NoSuchMessage(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class CaughtMessage:
-    """What a list shows of a caught mail."""
+    """The fields of a caught mail that a list shows."""
 
     name: str
     subject: str
@@ -86,7 +86,7 @@ class CaughtMessage:
 
 @dataclass(frozen=True, slots=True)
 class OpenedMessage:
-    """A caught mail, read: `html` and `text` are its parts, `headers` all its headers in order."""
+    """A parsed caught mail: `html` and `text` are its parts, `headers` all its headers in order."""
 
     caught: CaughtMessage
     sent_at: datetime | None
@@ -115,7 +115,7 @@ def messages(*, limit: int = 100, offset: int = 0, to: str = "") -> list[CaughtM
 
 
 def open_message(name: str) -> OpenedMessage:
-    """Open one caught mail. Raises NoSuchMail, also for a name that could leave the folder."""
+    """Open one caught mail. Raises NoSuchMessage, also for a name that could leave the folder."""
     file = folder() / name
     if not _NAME.fullmatch(name) or not file.is_file():
         raise NoSuchMessage(name)

@@ -1,6 +1,6 @@
-"""Asking a provider whether it has a message, by the token that each copy carries.
+"""Ask a provider whether it has a message, by the token of each copy.
 
-What it has, it took; what it does not have yet may still come, because its own lists run late.
+A message that the provider lists was accepted. One that it does not list may appear later, because its lists lag.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ METADATA_KEY = "warta"
 
 
 class LookUpClient(Protocol):
-    """The route whose provider is asked."""
+    """The route whose provider is queried."""
 
     address: base.RouteUrl
 
@@ -34,7 +34,7 @@ LookUpFunction = Callable[[LookUpClient, str, Sequence[str], datetime, float], b
 def look_up_mailgun(
     route: LookUpClient, mark: str, tokens: Sequence[str], since: datetime, until: float
 ) -> base.LookUpResult:
-    """Its events by tag; each brings the copy's variables back."""
+    """Search the events by tag; each has the variables of its copy."""
     url = f"{route.api_url()}{route.address.host}/events"
     query = {
         "tags": mark,
@@ -70,7 +70,7 @@ def _pages(url: str, query: dict[str, str] | None, *, auth: tuple[str, str]) -> 
 def look_up_mailjet(
     route: LookUpClient, mark: str, tokens: Sequence[str], since: datetime, until: float
 ) -> base.LookUpResult:
-    """Its messages by CustomID, one question a reader."""
+    """Search the messages by CustomID, one request a reader."""
     url = f"{route.api_url().replace('/v3.1/', '/v3/')}REST/message"
     login = (route.address.user, route.address.password)
 
@@ -83,7 +83,7 @@ def look_up_mailjet(
 def look_up_postmark(
     route: LookUpClient, mark: str, tokens: Sequence[str], since: datetime, until: float
 ) -> base.LookUpResult:
-    """Its outbound messages by metadata, one question a reader."""
+    """Search the outbound messages by metadata, one request a reader."""
     url = f"{route.api_url()}messages/outbound"
     headers = {"X-Postmark-Server-Token": route.address.user, "Accept": "application/json"}
 

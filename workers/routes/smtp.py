@@ -1,7 +1,6 @@
-"""Ready bytes over kept SMTP connections, each with one unanswered message at a time, every reply accounted for.
+"""Send complete messages over persistent SMTP connections, each with one unanswered message at a time.
 
-smtplib makes a connection, TLS and the login. What is said then is in `talk`; the message goes out as it is, without
-being parsed again.
+smtplib connects, starts TLS and logs in. `smtp_session` does the rest; the message is sent as it is, without parsing it.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 OPTIONS = frozenset({"tls", "ca", "timeout", "helo", "connections"})
 MAX_CONNECTIONS = 10
 REMOTE_CONNECTIONS = 4
-"""Connections to another host: at 10 ms there and back one carries 25 to 50 letters a second, whatever the bandwidth.
-More would be unkind: many servers let one client have 10 to 20, and there is a pool for each worker process."""
+"""Connections to another host. With a round trip of 10 ms, one carries 25 to 50 messages a second, whatever the
+bandwidth. Many servers allow a client 10 to 20 connections, and each sender has its own pool, so more could be refused."""
 SEND_BUFFER_BYTES = 1 << 20
-"""Bytes the kernel may take at once (as many as it allows), so that a message does not wait for its own beginning."""
+"""Size of the socket's send buffer, so that one write takes a whole message if the kernel allows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class SmtpRoute:
         return bool(self._pool.lines) and self._pool.lines[0].session.has_extn("8bitmime")
 
     def send(self, letter: base.OutgoingMessage, *, deadline: float = base.NO_DEADLINE) -> base.SendResult:
-        """A kept connection may have been closed meanwhile by the server; then a new one is tried, once."""
+        """Send one message. If the server has closed the idle connection, try a new one, once."""
         while True:
             self.open()
             line = self._pool.lines[0]
@@ -162,7 +161,7 @@ def _verifying_context(ca: str) -> ssl.SSLContext:
 
 
 def _opportunistic_context() -> ssl.SSLContext:
-    """Encrypts without asking who is there (RFC 7435): better than nothing, and nothing was the alternative."""
+    """Encrypt without verifying the server (RFC 7435), where the alternative is no encryption."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,7 +1,7 @@
-"""Connections that carry letters: one talk at a time on each, and several of them side by side in one thread.
+"""Several SMTP connections in one thread, each with one mail transaction at a time.
 
-One thread, because answers must reach the spool in turn, and the engine asks its questions over a database connection
-of this thread. What takes long is waiting, and that is done for all connections at once.
+One thread, because results must be written to the spool one after another, and the checks of readers use this thread's
+database connection. Most time is spent waiting, and one select waits for all connections.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SendJob:
 
 
 class PooledConnection:
-    """One connection after its greeting. Fit for the next letter until something says otherwise."""
+    """One connection after its greeting. `is_usable` turns False when it may carry no further message."""
 
     def __init__(self, session: smtplib.SMTP, sock: socket.socket, timeout_s: float) -> None:
         self.session, self.sock, self.timeout_s = session, sock, timeout_s
@@ -44,7 +44,7 @@ class PooledConnection:
         self._transaction: smtp_session.MailTransaction
 
     def send_and_wait(self, letter: base.OutgoingMessage, *, deadline: float) -> base.SendResult:
-        """One letter, waiting for each reply. Raises what `talk.about` raises; the line is unfit then."""
+        """Send one message and wait for each reply. Raises what `mail_transaction` raises; the connection is closed then."""
         self._start_transaction(letter, deadline, wait_s=self.timeout_s)
         try:
             result = self._say(None)
@@ -71,7 +71,7 @@ class PooledConnection:
         )
 
     def _say(self, heard: smtp_session.Reply | OSError | None) -> base.SendResult | None:
-        """Tell the talk what was heard, and keep what it wants to have sent; its result once it is over."""
+        """Pass a reply or error to the transaction and keep the bytes it wants to send. Returns its result at the end."""
         if isinstance(heard, OSError) or (heard is not None and heard.code == 421):
             self.is_usable = False
         try:
@@ -115,13 +115,13 @@ class PooledConnection:
         return bool(self._unsent)
 
     def begin(self, task: SendJob) -> base.SendResult | None:
-        """Set out with a letter; then `go_on` whenever the socket is ready. Raises what `talk.about` raises."""
+        """Start a message; call `go_on` whenever the socket is ready. Raises what `mail_transaction` raises."""
         self.task = task
         self._start_transaction(task.letter, task.deadline, wait_s=0.0)
         return self._say(None) or self.go_on(may_read=False)
 
     def go_on(self, *, may_read: bool) -> base.SendResult | None:
-        """Send and hear what needs no waiting; the result once there is one."""
+        """Send and receive without waiting. Returns the result once there is one."""
         result = None
         while result is None and (heard := self._exchange_without_waiting(may_read=may_read)) is not None:
             result = self._say(heard)
@@ -144,7 +144,7 @@ class PooledConnection:
 
 
 class ConnectionPool:
-    """Lines side by side. Whoever begins letters has no more of them under way than `most`."""
+    """Parallel connections. The caller begins at most `most` messages at once."""
 
     def __init__(self, open_connection: Callable[[], PooledConnection], *, most: int) -> None:
         self.open_connection, self.most = open_connection, most
@@ -155,7 +155,7 @@ class ConnectionPool:
     def open(self) -> None:
         """Make sure of a line. What was begun and left alone is dropped; a server that wanted fewer lines is asked again.
 
-        Raises TryLater or Refused.
+        Raises RouteUnavailable or AccountRefused.
         """
         for line in [line for line in self.lines if line.task is not None or not line.is_usable]:
             self._remove(line)

@@ -71,8 +71,8 @@ def mail_transaction(
     """One letter on a connection; `is_used` if it carried others before. The connection is fit for the next letter
     afterwards, unless the last reply was 421 or an OSError came.
 
-    With `pipelining` (RFC 2920) the three commands before the body go as one. Raises Refused if the sender is refused,
-    TooLate, and OSError or EnoughOnOne when the letter has not left.
+    With `pipelining` (RFC 2920) the three commands before the body go as one. Raises AccountRefused if the sender is refused,
+    DeadlineExceeded, and OSError or EnoughOnOne if the message was not sent.
     """
     mail, rcpt = _mail_command(letter), _encode_command(f"RCPT TO:<{letter.recipient}>")
     replies = _pipeline_commands(mail, rcpt) if pipelining else _send_commands(mail, rcpt, deadline)
