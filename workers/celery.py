@@ -197,8 +197,14 @@ def _watch(part: Watchable) -> None:
 
 @signals.worker_ready.connect
 def _init_thread_worker(sender: Any = None, **_: object) -> None:
-    if "prefork" not in str(getattr(sender, "pool_cls", "prefork")):
+    """Settle spools in a worker of threads, too; a prefork worker does it in each process of its pool."""
+    pool = getattr(getattr(sender, "controller", None), "pool_cls", "prefork")
+    if "prefork" not in str(pool) and not _is_settling.is_set():  # the signal is sent again after a reconnection
+        _is_settling.set()
         _start_settle_thread()
+
+
+_is_settling = threading.Event()
 
 
 def _start_settle_thread() -> None:
