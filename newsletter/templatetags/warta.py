@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import lucide
 from django import template
 from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from lucide.templatetags.lucide import lucide as render_icon
 
 from newsletter import formatting, language_tags, reader_languages
 
@@ -29,7 +29,7 @@ register.filter("text_direction", language_tags.text_direction)
 
 @lru_cache(maxsize=256)
 def _icon(name: str) -> SafeString:
-    inner = lucide._render_icon(name, size=None).partition(">")[2].rpartition("</svg>")[0]
+    inner = render_icon(name, size=None).partition(">")[2].rpartition("</svg>")[0]
     return mark_safe(  # noqa: S308 (constant markup around shapes of the icon package; nothing a person wrote)
         f'<svg class="i" viewBox="0 0 24 24" aria-hidden="true">{inner}</svg>'
     )

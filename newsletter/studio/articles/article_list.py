@@ -35,7 +35,6 @@ from newsletter.studio.settings.forms import StudioFormMixin
 from newsletter.studio.shared import access, change_notes
 
 PAGE_SIZE = 40
-TRAY_SIZE = 25
 MAX_CANDIDATES = 20
 CANDIDATE_MAX_AGE = timedelta(days=30)
 """How long a URL that did not become an article is shown under "All". Under "Skipped" it stays."""
@@ -172,12 +171,6 @@ def _build_row(article: Article, draft: Issue | None, changes: list[change_notes
         picture_fault=articles.describe_picture_problem(article) if state in {"new", "draft", "skipped"} else "",
         changes=changes,
     )
-
-
-def tray_rows(issue: Issue) -> list[ArticleRow]:
-    """The newest articles that are not in the issue and were not set aside."""
-    found = for_newsletter(issue.newsletter).filter(state=ArticleState.LIVE).exclude(issues=issue)
-    return build_rows(found.exclude(_is_set_aside(issue.newsletter))[:TRAY_SIZE], issue)
 
 
 def candidates_without_article(newsletter: Newsletter, words: str = "") -> QuerySet[Candidate]:
