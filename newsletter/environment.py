@@ -36,13 +36,6 @@ def env_int(name: str, default: int, *, least: int, most: int) -> int:
     return int(raw)
 
 
-def env_bool(name: str, *, default: bool) -> bool:
-    raw = env_text(name, "yes" if default else "no").lower()
-    if raw not in {"yes", "no", "true", "false", "1", "0", "on", "off"}:
-        raise configuration_error(name, f"{raw!r} is neither yes nor no", f"Set {name}=yes or {name}=no.")
-    return raw in {"yes", "true", "1", "on"}
-
-
 def env_list(name: str) -> list[str]:
     return [word.strip() for word in env_text(name).split(",") if word.strip()]
 
