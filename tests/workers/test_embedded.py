@@ -91,11 +91,12 @@ def test_a_worker_of_threads_settles_the_spools_of_killed_ones(tmp_path):
     lines = run_python(
         """
         from types import SimpleNamespace
+        from unittest.mock import Mock
         from celery.concurrency.thread import TaskPool
         from celery import signals
         started = []
         celery._start_settle_thread = lambda: started.append(1)
-        consumer = SimpleNamespace(controller=SimpleNamespace(pool_cls=TaskPool, beat=None))
+        consumer = Mock(controller=SimpleNamespace(pool_cls=TaskPool, beat=None))
         signals.worker_ready.send(sender=consumer)
         signals.worker_ready.send(sender=consumer)
         print(len(started))
