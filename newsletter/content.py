@@ -17,6 +17,7 @@ from newsletter.blocks.button import Button, ButtonWords
 from newsletter.blocks.divider import Divider, DividerWords
 from newsletter.blocks.event import CalendarEvent, CalendarEventWords
 from newsletter.blocks.faq import Faq, FaqEntry, FaqWords
+from newsletter.blocks.figures import Figure, Figures, FiguresWords
 from newsletter.blocks.image import Image, ImageWords
 from newsletter.blocks.lead import Lead
 from newsletter.blocks.notice import Callout
@@ -46,6 +47,9 @@ __all__ = [
     "Faq",
     "FaqEntry",
     "FaqWords",
+    "Figure",
+    "Figures",
+    "FiguresWords",
     "Image",
     "ImageWords",
     "Language",

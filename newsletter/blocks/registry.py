@@ -6,14 +6,28 @@ from typing import Annotated
 
 from pydantic import Field
 
-from newsletter.blocks import brief, button, divider, event, faq, image, lead, notice, quote, story, text, video
+from newsletter.blocks import (
+    brief,
+    button,
+    divider,
+    event,
+    faq,
+    figures,
+    image,
+    lead,
+    notice,
+    quote,
+    story,
+    text,
+    video,
+)
 from newsletter.blocks.article import StoryWords
 from newsletter.blocks.base import BlockBase
 from newsletter.blocks.kind import BlockKind
 
 KINDS: dict[str, BlockKind] = {
     folder.KIND.name: folder.KIND
-    for folder in (lead, story, brief, text, image, video, notice, faq, quote, event, button, divider)
+    for folder in (lead, story, brief, text, image, video, notice, faq, figures, quote, event, button, divider)
 }
 """By stored kind."""
 
@@ -26,6 +40,7 @@ Block = Annotated[
     | video.Video
     | notice.Callout
     | faq.Faq
+    | figures.Figures
     | quote.Quote
     | event.CalendarEvent
     | button.Button
@@ -38,6 +53,7 @@ Words = (
     | image.ImageWords
     | video.VideoWords
     | faq.FaqWords
+    | figures.FiguresWords
     | event.CalendarEventWords
     | button.ButtonWords
     | quote.QuoteWords

@@ -106,6 +106,9 @@ def _words(chance: Random, kind: str) -> dict[str, Any]:
     if kind == "faq":
         pairs = [{"question": _line(chance), "answer": _rich(chance)} for _ in range(chance.randint(0, 4))]
         return {"heading": chance.choice(("", _line(chance))), "questions": pairs}
+    if kind == "figures":
+        rows = [{"value": _line(chance)[:24], "label": _line(chance)} for _ in range(chance.randint(0, 4))]
+        return {"heading": chance.choice(("", _line(chance))), "figures": rows, "source": _line(chance)}
     fields = {
         **dict.fromkeys(("lead", "story", "brief"), ("headline", "summary", "url", "link_text", "image_alt", "update")),
         "text": ("heading", "body"),

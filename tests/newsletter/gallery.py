@@ -275,6 +275,29 @@ def _blocks(
                 ),
             },
         ),
+        content.Figures(
+            id="bfigures",
+            words={
+                "id": content.FiguresWords(
+                    heading="Layanan paspor bulan Oktober",
+                    figures=[
+                        content.Figure(value="12.400", label="permohonan paspor per hari di seluruh Indonesia"),
+                        content.Figure(value="98 %", label="selesai dalam empat hari kerja"),
+                        content.Figure(value="31 menit", label="rata-rata antre di loket"),
+                    ],
+                    source="Sumber: papan layanan kantor imigrasi, diolah redaksi",
+                ),
+                "en": content.FiguresWords(
+                    heading="Passport services in October",
+                    figures=[
+                        content.Figure(value="12,400", label="passport applications a day in all of Indonesia"),
+                        content.Figure(value="98%", label="finished within four working days"),
+                        content.Figure(value="31 min", label="average wait at the counter"),
+                    ],
+                    source="Source: service boards of the offices, worked out by the newsroom",
+                ),
+            },
+        ),
         content.CalendarEvent(
             id="bevent",
             starts_at="2026-11-28T08:00",

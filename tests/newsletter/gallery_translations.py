@@ -179,6 +179,26 @@ WORDS: dict[str, dict[str, content.Words]] = {
             ],
         ),
     },
+    "bfigures": {
+        "ar": content.FiguresWords(
+            heading="خدمة الجوازات في أكتوبر",
+            figures=[
+                content.Figure(value="12.400", label="طلب جواز يومياً في كل إندونيسيا"),
+                content.Figure(value="98%", label="أنجزت خلال أربعة أيام عمل"),
+                content.Figure(value="31 دقيقة", label="متوسط الانتظار عند الشباك"),
+            ],
+            source="المصدر: لوحات الخدمة في المكاتب، من إعداد هيئة التحرير",
+        ),
+        "zh": content.FiguresWords(
+            heading="十月护照服务",
+            figures=[
+                content.Figure(value="12,400", label="全国每日护照申请"),
+                content.Figure(value="98%", label="四个工作日内办结"),
+                content.Figure(value="31 分钟", label="柜台平均等候时间"),
+            ],
+            source="来源：各局服务公告，编辑部整理",
+        ),
+    },
     "bevent": {
         "ar": content.CalendarEventWords(
             headline="يوم الجوازات في مكتب الهجرة في دينباسار",

@@ -193,6 +193,15 @@ def test_a_block_of_every_kind_can_be_added_and_typed_into(studio, issue, kind):
         for field in FORMS[kind].fields
     }
     filled |= (
+        {
+            f"{added.id}.{FORMS[kind].items.prefix}{number}.{field.name}": "98 %" if field.most == 24 else "tepat waktu"
+            for number in range(2)
+            for field in FORMS[kind].items.fields
+        }
+        if kind == "figures"
+        else {}
+    )
+    filled |= (
         {f"{added.id}.q0.question": "Berapa biayanya?", f"{added.id}.q0.answer": "Rp350.000."} if kind == "faq" else {}
     )
 
