@@ -373,6 +373,7 @@ def subscription_reason(mail: MessageTemplate, reader: Recipient) -> tuple[str, 
     since = reader.confirmed_at.astimezone(mail.zone).date().isoformat() if reader.confirmed_at else ""
     return _reason(
         mail.content.language,
+        mail.newsletter.fixed_words_language,
         mail.title,
         mail.brand,
         reader.legal_basis,
