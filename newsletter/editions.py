@@ -28,11 +28,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from newsletter import content, reader_languages
+from newsletter import content
 from newsletter.blocks import composing
 from newsletter.blocks.view import BlockView, EventTime
 from newsletter.formatting import format_day, format_time, language_name, zone_name
 from newsletter.issues import TEMPLATE_VERSION
+from newsletter.languages import reader_words
 from newsletter.media import video_thumbnails
 from newsletter.models import Edition, Issue, Link, Newsletter, Tracking
 from newsletter.rendering import colours, mjml, richtext, slots
@@ -146,7 +147,7 @@ def _render(issue: Issue, language: str, *, tracked: bool, first_link: int, to_h
     parsed = document(issue)
     default = issue.newsletter.default_language
     envelope = parsed.envelope(language, default)
-    with reader_languages.override(language, issue.newsletter.fixed_words_language):
+    with reader_words.override(language, issue.newsletter.fixed_words_language):
         book = build_link_book(issue, language, tracked=tracked, first=first_link)
         frame = composing.Frame(
             language=language,
@@ -230,7 +231,7 @@ def language_note(language: str) -> str:
 def _frame_values(issue: Issue, language: str, *, tracked: bool) -> dict[str, Any]:
     newsletter = issue.newsletter
     palette = colours.build_palette(newsletter.accent)
-    direction, spoken = mjml.text_direction(language), reader_languages.current_language()
+    direction, spoken = mjml.text_direction(language), reader_words.current_language()
     return {
         "words_language": spoken,
         "words_class": f" lang-{spoken}" if spoken != language else "",
@@ -439,7 +440,7 @@ def preview_text(issue: Issue, language: str, *, name: str = "") -> str:
 
 
 def _sample_values(issue: Issue, language: str, *, escaped: bool) -> dict[str, str]:
-    with reader_languages.override(language, issue.newsletter.fixed_words_language):
+    with reader_words.override(language, issue.newsletter.fixed_words_language):
         why = _("You receive this mail because you signed up for %(title)s and confirmed it.") % {
             "title": issue.newsletter.title_in(language)
         }

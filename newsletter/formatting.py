@@ -18,8 +18,8 @@ from django.utils import formats, timezone
 from django.utils.translation import get_language, get_language_info, ngettext
 from django.utils.translation import gettext as _
 
-from newsletter import language_tags
-from newsletter.reader_languages import INTERFACE_LANGUAGES
+from newsletter.languages import tags
+from newsletter.languages.reader_words import INTERFACE_LANGUAGES
 
 
 def zone_name(moment: datetime, zone: ZoneInfo) -> str:
@@ -33,25 +33,25 @@ def language_name(tag: str) -> str:
     spoken = get_language() or settings.LANGUAGE_CODE
     if tag in INTERFACE_LANGUAGES and spoken in INTERFACE_LANGUAGES:
         return str(get_language_info(tag)["name_translated"])
-    return language_tags.display_name(tag, spoken)
+    return tags.display_name(tag, spoken)
 
 
 def own_language_name(tag: str) -> str:
     """The name of a language in that language, as a link to its version says it."""
     if tag in INTERFACE_LANGUAGES:
         return str(get_language_info(tag)["name_local"])
-    return language_tags.display_name(tag)
+    return tags.display_name(tag)
 
 
 def _cldr_locale() -> Locale | None:
     """Babel's data of the active language; None where Django's formats are used."""
     spoken = get_language() or settings.LANGUAGE_CODE
-    return None if spoken.partition("-")[0] in INTERFACE_LANGUAGES else language_tags.cldr_locale(spoken)
+    return None if spoken.partition("-")[0] in INTERFACE_LANGUAGES else tags.cldr_locale(spoken)
 
 
 def isolate(text: str) -> str:
     """Keep an address or a name from reordering a sentence that is written from right to left (UAX #9, FSI and PDI)."""
-    if not text or language_tags.text_direction(get_language() or "") == "ltr":
+    if not text or tags.text_direction(get_language() or "") == "ltr":
         return text
     return f"\u2068{text}\u2069"
 

@@ -18,8 +18,9 @@ from django.db import transaction
 from django.db.models import F, Max
 from django.utils.translation import gettext as _
 
-from newsletter import content, language_tags
+from newsletter import content
 from newsletter.blocks import registry
+from newsletter.languages import tags
 from newsletter.models import EDITABLE, Article, AuditEntry, Editor, Issue, IssueStatus, MediaFile, Newsletter, Revision
 
 logger = logging.getLogger(__name__)
@@ -278,7 +279,7 @@ def build_article_block(versions: dict[str, Article], newsletter: Newsletter, *,
     """Build a block of `kind` from an article, given in each language it exists in. The first version is the original."""
     article = next(iter(versions.values()))
     # An article says "zh" where a newsletter says "zh-Hans".
-    versions = {language_tags.find_match(code, newsletter.languages) or code: one for code, one in versions.items()}
+    versions = {tags.find_match(code, newsletter.languages) or code: one for code, one in versions.items()}
     words = {
         language: content.StoryWords(
             headline=version.title,

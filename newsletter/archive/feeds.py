@@ -27,9 +27,10 @@ from django.utils.feedgenerator import Atom1Feed, Rss201rev2Feed, rfc3339_date
 from django.utils.http import http_date, quote_etag
 from django.utils.translation import gettext as _
 
-from newsletter import editions, language_tags, reader_languages
+from newsletter import editions
 from newsletter.archive import pages, sharing
 from newsletter.issues import TEMPLATE_VERSION
+from newsletter.languages import reader_words, tags
 from newsletter.models import Issue, Newsletter
 from newsletter.web import page_language
 
@@ -147,7 +148,7 @@ def parse_request(request: HttpRequest) -> FeedRequest:
 
 def build_channel(about: FeedRequest) -> Channel:
     fallback = about.newsletter.fixed_words_language if about.newsletter else ""
-    with reader_languages.override(about.spoken, fallback):
+    with reader_words.override(about.spoken, fallback):
         title, description = _title_and_description(about.newsletter, about.issues, about.spoken)
     first = about.newsletter or (about.issues[0].newsletter if about.issues else None)
     return Channel(
@@ -185,8 +186,8 @@ def _issues(newsletter: Newsletter | None) -> QuerySet[Issue]:
 
 
 def _feed_language(language: str, offered: list[str]) -> str:
-    codes = offered or list(reader_languages.INTERFACE_LANGUAGES)
-    return language_tags.find_match(language, codes) or codes[0]
+    codes = offered or list(reader_words.INTERFACE_LANGUAGES)
+    return tags.find_match(language, codes) or codes[0]
 
 
 def _title_and_description(newsletter: Newsletter | None, issues: tuple[Issue, ...], language: str) -> tuple[str, str]:
@@ -229,7 +230,7 @@ def _entry(issue: Issue, language: str, changes: dict[int, datetime]) -> FeedEnt
 
 def render_story(issue: Issue, language: str) -> str:
     """The issue's blocks as simple HTML: the content of its page without classes and icons."""
-    with reader_languages.override(language, issue.newsletter.fixed_words_language):
+    with reader_words.override(language, issue.newsletter.fixed_words_language):
         errata = {"corrections": pages.page_corrections(issue, language), "newsletter": issue.newsletter}
         shown = [loader.render_to_string("archive/_errata.html", errata)]
         shown += [

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from newsletter import content, editions, language_tags
+from newsletter import content, editions
 from newsletter.archive.pages import PageCorrection
+from newsletter.languages import tags
 from newsletter.models import Issue, Newsletter
 from newsletter.rendering import richtext
 
@@ -45,7 +46,7 @@ def preview_image(document: content.Document, language: str, default: str) -> Pr
 
 def open_graph_locale(language: str) -> str:
     """The language with a territory, such as id_ID, as OpenGraph wants it; without one where CLDR knows none."""
-    return OPEN_GRAPH_LOCALES.get(language) or language_tags.with_territory(language)
+    return OPEN_GRAPH_LOCALES.get(language) or tags.with_territory(language)
 
 
 def structured_data(

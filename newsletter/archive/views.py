@@ -17,9 +17,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from newsletter import editions, reader_languages
+from newsletter import editions
 from newsletter.archive import feeds, pages, sharing
 from newsletter.formatting import own_language_name
+from newsletter.languages import reader_words
 from newsletter.models import Issue, Newsletter
 from newsletter.rendering import mjml
 from newsletter.web import page_language
@@ -63,7 +64,7 @@ def issue_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(sent.filter(sent_at__year=year) if year else sent, ISSUES_PER_PAGE).get_page(
         request.GET.get("page")
     )
-    with reader_languages.override(language, shown[0].fixed_words_language if shown else ""):
+    with reader_words.override(language, shown[0].fixed_words_language if shown else ""):
         return _render_list(request, page, newsletter, language=language, codes=codes, years=years, year=year)
 
 
@@ -92,7 +93,7 @@ def _render_list(
         "languages_here": _language_links(f"{address}?{query}" if query else address, codes, language),
     }
     response = render(request, "archive/list.html", context)
-    response.headers["Content-Language"] = reader_languages.current_language()
+    response.headers["Content-Language"] = reader_words.current_language()
     return response
 
 
@@ -129,7 +130,7 @@ def issue_detail(request: HttpRequest, year: int, slug: str) -> HttpResponse:
         return redirect(_path(shown), permanent=True)
     newsletter = shown.newsletter
     language = newsletter.best_language(page_language.choose_language(request, newsletter.languages))
-    with reader_languages.override(language, newsletter.fixed_words_language):
+    with reader_words.override(language, newsletter.fixed_words_language):
         response = render(request, "archive/issue.html", _context(shown, language))
         response.headers["Content-Language"] = language
     if shown.audience:

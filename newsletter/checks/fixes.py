@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from newsletter import content, reader_languages
+from newsletter import content
 from newsletter.blocks import registry
 from newsletter.checks import link_checker, mail_rules
 from newsletter.checks.text_rules import is_same_subject
+from newsletter.languages import reader_words
 from newsletter.rendering import links, richtext
 
 MAX_SUBJECT_LENGTH, MIN_SUBJECT_LENGTH = 78, 10
@@ -238,7 +239,7 @@ def _generic(words: Any, language: str, facts: FixContext) -> Iterator[str]:
 
 def _named(url: str, headline: str, language: str, facts: FixContext) -> str:
     title = richtext.clean_line(headline or facts.titles.get(links.percent_encode(url), ""))
-    with reader_languages.override(language):
+    with reader_words.override(language):
         if title:
             return _("Read: %(headline)s") % {"headline": shorten(title, MAX_LABEL_LENGTH)}
         return _("Go to %(site)s") % {"site": links.host(url) or url}
@@ -309,7 +310,7 @@ def _fallback(document: content.Document, place: FixTarget, facts: FixContext, a
     """Words for readers of whom we know no name."""
     if place.words is None:
         return None
-    with reader_languages.override(place.language):
+    with reader_words.override(place.language):
         word = _("reader")
 
     def filled(runs: richtext.TextRuns) -> richtext.TextRuns:

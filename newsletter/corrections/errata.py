@@ -9,9 +9,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from newsletter import content, issues, reader_languages
+from newsletter import content, issues
 from newsletter.corrections.notes import text_to_html
 from newsletter.corrections.status import NOT_IN_ISSUE, filter_in_effect, is_in_effect, numbered_links
+from newsletter.languages import reader_words
 from newsletter.models import EDITABLE, Correction, Editor, Issue, IssueStatus, Link, Newsletter
 
 
@@ -97,7 +98,7 @@ def _notice(correction: Correction, newsletter: Newsletter) -> content.Callout:
 
 
 def erratum_heading(issue: Issue, language: str) -> str:
-    with reader_languages.override(language):
+    with reader_words.override(language):
         return _("Correction to issue %(number)s") % {"number": issue.number}
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from newsletter import content, issues, reader_languages
+from newsletter import content, issues
 from newsletter.articles.article_data import shorten
 from newsletter.corrections.errata import erratum_heading
 from newsletter.corrections.notes import is_supported_language, propose_note, text_to_html
 from newsletter.corrections.status import numbered_links
+from newsletter.languages import reader_words
 from newsletter.models import AuditEntry, Correction, Editor, Issue, Link, Newsletter
 
 MAX_LABEL_LENGTH = 45
@@ -62,7 +63,7 @@ def _envelope(correction: Correction, amended: list[Link], language: str) -> con
     if not is_supported_language(language):
         return content.Envelope()
     label = _label(amended, language)
-    with reader_languages.override(language):
+    with reader_words.override(language):
         about = {"number": correction.issue.number, "label": shorten(label, most=MAX_LABEL_LENGTH)}
         if not amended:
             return content.Envelope(
@@ -103,7 +104,7 @@ def _target(amended: list[Link], language: str) -> str:
 
 
 def _sorry(is_a_link: bool, language: str) -> str:
-    with reader_languages.override(language):
+    with reader_words.override(language):
         if is_a_link:
             return _("We are sorry. In the mail that you already have, the link leads to the right page now, too.")
         return _("We are sorry for the mistake.")

@@ -9,8 +9,9 @@ from html import escape
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from newsletter import issues, reader_languages
+from newsletter import issues
 from newsletter.corrections.status import is_out
+from newsletter.languages import reader_words
 from newsletter.models import Correction, CorrectionKind, Editor, Issue
 
 MAX_NOTE_LENGTH = 1000
@@ -96,13 +97,13 @@ def propose_note(label: str, language: str) -> str:
     """A proposed note about a wrong link, for the editor to edit; "" for an unsupported language."""
     if not is_supported_language(language):
         return ""
-    with reader_languages.override(language):
+    with reader_words.override(language):
         sentence = _("The link “%(label)s” led to the wrong page. It leads to the right one now.")
         return sentence % {"label": label}
 
 
 def is_supported_language(language: str) -> bool:
-    return reader_languages.has_words(language)
+    return reader_words.has_words(language)
 
 
 def text_to_html(typed: str) -> str:

@@ -10,9 +10,10 @@ from typing import Any, TypeGuard
 
 from django.utils.translation import gettext as _
 
-from newsletter import content, issues, reader_languages
+from newsletter import content, issues
 from newsletter.articles.article_data import clean_text, shorten
 from newsletter.drafts.selection import TranslatedArticle
+from newsletter.languages import reader_words
 from newsletter.models import Issue, Newsletter
 
 MAX_SUBJECT_LENGTH, MAX_PREHEADER_LENGTH = 78, 100
@@ -66,7 +67,7 @@ def _is_story(block: content.Block) -> TypeGuard[content.Lead | content.Story | 
 
 def _preheader(summary: str, headlines: list[str], language: str) -> str:
     """The preheader: the other headlines, and the lead's summary if these are short."""
-    with reader_languages.override(language):
+    with reader_words.override(language):
         line = _("Also: %(headlines)s") % {"headlines": _join_headlines(headlines)} if headlines else ""
     if len(line) < MAX_PREHEADER_LENGTH // 2:
         line = f"{line} · {clean_text(summary)}".strip(" ·")

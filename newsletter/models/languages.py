@@ -9,16 +9,16 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from newsletter import language_tags
+from newsletter.languages import tags
 
-LANGUAGE_LENGTH = language_tags.MAX_LENGTH
+LANGUAGE_LENGTH = tags.MAX_LENGTH
 
 
 def validate_tag(text: str) -> None:
     """Refuse what is not a well-formed tag in canonical case."""
     try:
-        is_canonical = language_tags.parse_tag(text) == text
-    except language_tags.InvalidTag:
+        is_canonical = tags.parse_tag(text) == text
+    except tags.InvalidTag:
         is_canonical = False
     if not is_canonical:
         raise ValidationError(

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from newsletter import language_tags
+from newsletter.languages import tags
 from newsletter.models.languages import LanguageField
 
 ACCENT = RegexValidator(r"^#[0-9A-Fa-f]{6}$", _("Write a colour as # and six digits, such as #0E5A55."))
@@ -40,7 +40,7 @@ class Newsletter(models.Model):
     languages = models.JSONField(default=list)
     """BCP 47 tags; a reader whose language is none of them gets the first."""
     fixed_words_language = LanguageField(blank=True, default="", db_default="")
-    """The language of fixed words (footer, forms, reader pages) where `newsletter.reader_languages` lacks the reader's.
+    """The language of fixed words (footer, forms, reader pages) where `newsletter.languages.reader_words` lacks the reader's.
 
     "" is English.
     """
@@ -83,7 +83,7 @@ class Newsletter(models.Model):
 
     @property
     def default_language(self) -> str:
-        return self.languages[0] if self.languages else language_tags.UNDETERMINED
+        return self.languages[0] if self.languages else tags.UNDETERMINED
 
     @property
     def zone(self) -> ZoneInfo:
@@ -106,4 +106,4 @@ class Newsletter(models.Model):
 
     def best_language(self, language: str) -> str:
         """The newsletter's language that a reader of `language` can read, else the first."""
-        return language_tags.find_match(language, self.languages) or self.default_language
+        return tags.find_match(language, self.languages) or self.default_language

@@ -21,7 +21,7 @@ from xml.parsers import expat
 
 from mjml import mjml2html
 
-from newsletter.language_tags import text_direction as text_direction
+from newsletter.languages.tags import text_direction as text_direction
 from newsletter.rendering import links, slots
 
 MAX_BYTES = 512 * 1024

@@ -14,7 +14,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide as render_icon
 
-from newsletter import formatting, language_tags, reader_languages
+from newsletter import formatting
+from newsletter.languages import reader_words, tags
 
 register = template.Library()
 
@@ -24,7 +25,7 @@ register.filter("clock", formatting.format_time_with_zone)
 register.filter("isolate", formatting.isolate)
 register.filter("language_name", formatting.language_name)
 register.filter("own_language_name", formatting.own_language_name)
-register.filter("text_direction", language_tags.text_direction)
+register.filter("text_direction", tags.text_direction)
 
 
 @lru_cache(maxsize=256)
@@ -63,10 +64,10 @@ def in_language(thing: Any, language: str) -> str:
 @register.simple_tag(takes_context=True)
 def lang_attributes(context: Context, language: str) -> SafeString:
     """`lang` and `dir` for text in `language`; nothing where the page's fixed words are in the same language."""
-    around = context.get("words_language") or reader_languages.current_language()
+    around = context.get("words_language") or reader_words.current_language()
     if not language or language == around:
         return mark_safe("")
-    return format_html(' lang="{}" dir="{}"', language, language_tags.text_direction(language))
+    return format_html(' lang="{}" dir="{}"', language, tags.text_direction(language))
 
 
 @register.simple_tag(takes_context=True)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import translation
 
-from newsletter import language_tags, reader_languages
+from newsletter.languages import reader_words, tags
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
@@ -16,8 +16,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "SITE_URL": settings.SITE_URL,
         "EMBEDDED": settings.EMBEDDED,
         "page_language": translation.get_language(),
-        "words_language": reader_languages.current_language(),
-        "direction": language_tags.text_direction(reader_languages.current_language()),
+        "words_language": reader_words.current_language(),
+        "direction": tags.text_direction(reader_words.current_language()),
         "languages": [
             {"code": code, "name": translation.get_language_info(code)["name_local"]} for code, _ in settings.LANGUAGES
         ],

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from django.http import HttpRequest
 
-from newsletter import language_tags, reader_languages
+from newsletter.languages import reader_words, tags
 
 MAX_HEADER_LENGTH = 500
 """Characters of Accept-Language that are read."""
@@ -25,17 +25,17 @@ def offered_languages(newsletters: Iterable[HasLanguages]) -> list[str]:
 def asked_language(request: HttpRequest, offered: Iterable[str] = ()) -> str:
     """The language of `?lang=`; "" if it is none of `offered` and has no fixed words either."""
     asked = request.GET.get("lang", "")
-    if not language_tags.is_valid_tag(asked):
+    if not tags.is_valid_tag(asked):
         return ""
-    tag = language_tags.parse_tag(asked)
-    return tag if tag in offered or reader_languages.has_words(tag) else ""
+    tag = tags.parse_tag(asked)
+    return tag if tag in offered or reader_words.has_words(tag) else ""
 
 
 def accepted_language(request: HttpRequest, offered: Sequence[str]) -> str:
     """The first language of Accept-Language that is offered, else the first that is offered."""
     for accepted in request.headers.get("Accept-Language", "")[:MAX_HEADER_LENGTH].split(","):
         tag = accepted.partition(";")[0].strip()
-        if language_tags.is_valid_tag(tag) and (match := language_tags.find_match(tag, offered)):
+        if tags.is_valid_tag(tag) and (match := tags.find_match(tag, offered)):
             return match
     return offered[0]
 
@@ -44,6 +44,6 @@ def choose_language(request: HttpRequest, offered: Sequence[str], *, preferred: 
     """The language a page is shown in. Without any offer, the languages of the interface are offered."""
     if asked := asked_language(request, offered):
         return asked
-    if preferred and language_tags.is_valid_tag(preferred):
+    if preferred and tags.is_valid_tag(preferred):
         return preferred
-    return accepted_language(request, offered or reader_languages.INTERFACE_LANGUAGES)
+    return accepted_language(request, offered or reader_words.INTERFACE_LANGUAGES)

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from newsletter import reader_languages
+from newsletter.languages import reader_words
 from newsletter.models import Newsletter, Tracking
 from subscribers.consent.chain import lock_chain
 from subscribers.models import ConsentText, Purpose
@@ -69,17 +69,17 @@ def text_language(newsletter: Newsletter, purpose: str, language: str) -> str:
     """Return `language` if it has a text, else the language of the fixed words, in which the default text is."""
     if current_text(newsletter, purpose, language) is not None:
         return language
-    return reader_languages.words_language(language, newsletter.fixed_words_language)
+    return reader_words.words_language(language, newsletter.fixed_words_language)
 
 
 def default_button(language: str) -> str:
-    with reader_languages.override(language):
+    with reader_words.override(language):
         return _("Subscribe")
 
 
 def default_text(newsletter: Newsletter, purpose: str, language: str) -> str:
     # These sentences are stored as what subscribers agreed to. Do not reword them.
-    with reader_languages.override(language, newsletter.fixed_words_language):
+    with reader_words.override(language, newsletter.fixed_words_language):
         names = {
             "button": default_button(language),
             "title": newsletter.title_in(language),

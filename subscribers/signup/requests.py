@@ -21,8 +21,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from newsletter import language_tags, reader_languages
 from newsletter.formatting import isolate
+from newsletter.languages import reader_words, tags
 from newsletter.models import Newsletter
 from subscribers import addresses, consent, suppression, tokens
 from subscribers.models import (
@@ -90,13 +90,13 @@ def box_context(
     spoken = newsletters[0].best_language(language) if newsletters else language
     texts_language = language if form.texts.get(language) else spoken
     texts = form.texts.get(texts_language) or {}
-    words_language = reader_languages.current_language()
+    words_language = reader_words.current_language()
     return {
         "form": form,
         "action": reverse("signup-post", args=[form.slug]),
         "language": language,
         "words_language": words_language,
-        "direction": language_tags.text_direction(words_language),
+        "direction": tags.text_direction(words_language),
         "texts_language": texts_language,
         "hosted": hosted,
         "heading": texts.get("heading", ""),
@@ -156,13 +156,13 @@ def shown_text(newsletter: Newsletter, purpose: str, language: str) -> ConsentTe
 def supported_language(language: str, newsletters: Iterable[Newsletter]) -> str:
     """`language` if these newsletters are written in it or there are fixed words in it; else the newsletters' first."""
     offered = [code for newsletter in newsletters for code in newsletter.languages]
-    if language_tags.is_valid_tag(language):
-        tag = language_tags.parse_tag(language)
-        if tag in offered or reader_languages.has_words(tag):
+    if tags.is_valid_tag(language):
+        tag = tags.parse_tag(language)
+        if tag in offered or reader_words.has_words(tag):
             return tag
-        if near := language_tags.find_match(tag, offered):
+        if near := tags.find_match(tag, offered):
             return near
-    return offered[0] if offered else reader_languages.INTERFACE_LANGUAGES[0]
+    return offered[0] if offered else reader_words.INTERFACE_LANGUAGES[0]
 
 
 def agreed_texts(
@@ -373,7 +373,7 @@ def is_capped(request: SignupRequest, *, now: datetime) -> bool:
 
 def confirmation_subject(newsletter: Newsletter, language: str) -> str:
     """The subject of the confirmation mail, which the "check your inbox" page announces word for word."""
-    with reader_languages.override(language, newsletter.fixed_words_language):
+    with reader_words.override(language, newsletter.fixed_words_language):
         return _("Confirm your subscription to %(brand)s") % {"brand": isolate(newsletter.brand)}
 
 

@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from newsletter import language_tags
 from newsletter.formatting import language_name
+from newsletter.languages import tags
 from newsletter.models import Newsletter
 from newsletter.studio.settings.forms import StudioFormMixin
 from subscribers import consent
@@ -96,7 +96,7 @@ class SignupFormForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
         invitation = forms.CharField(required=False, max_length=200, initial=words.get("invitation", ""))
         invitation.label = _("Invitation in %(language)s") % {"language": name}
         for field in (heading, invitation):
-            field.widget.attrs.update({"class": "input", "lang": code, "dir": language_tags.text_direction(code)})
+            field.widget.attrs.update({"class": "input", "lang": code, "dir": tags.text_direction(code)})
         self.fields[f"heading_{code}"], self.fields[f"invitation_{code}"] = heading, invitation
 
     @property

@@ -15,8 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from newsletter import reader_languages, roles
+from newsletter import roles
 from newsletter.formatting import language_name
+from newsletter.languages import reader_words
 from newsletter.models import Newsletter
 from newsletter.roles import Action
 from newsletter.studio.settings import audit_log
@@ -105,7 +106,7 @@ def _languages(form: SignupForm) -> list[str]:
 def _snippet(form: SignupForm, language: str) -> dict[str, Any]:
     """The form as plain HTML for the publisher's page, in one language. The time stamp is left out: it would age."""
     fallback = next((each.fixed_words_language for each in form.newsletters.all()), "")
-    with reader_languages.override(language, fallback):
+    with reader_words.override(language, fallback):
         box = signup.box_context(form, language=language, page_url="")
         html = render_to_string("studio/subscribers/_embed_code.html", {"box": box, "SITE_URL": settings.SITE_URL})
     lines = [line.rstrip() for line in html.splitlines() if line.strip()]

@@ -10,7 +10,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from newsletter import language_tags
+from newsletter.languages import tags
 from newsletter.models import Newsletter
 from subscribers import addresses, consent, signup
 from subscribers.models import SignupForm
@@ -91,7 +91,7 @@ class SignupBoxForm(CheckboxIdsForm):
 class PreferencesForm(CheckboxIdsForm):
     """What a reader chose on the preferences page."""
 
-    language = forms.CharField(max_length=language_tags.MAX_LENGTH, required=False)
+    language = forms.CharField(max_length=tags.MAX_LENGTH, required=False)
 
     def __init__(self, sent: QueryDict, *, languages: Sequence[str]) -> None:
         super().__init__(sent)

@@ -14,7 +14,8 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from newsletter import content, editions, formatting, reader_languages
+from newsletter import content, editions, formatting
+from newsletter.languages import reader_words
 from newsletter.models import Issue, IssueStatus, Newsletter
 from newsletter.web import client_address, page_language
 
@@ -62,7 +63,7 @@ def speak(language: str, newsletter: Newsletter | None = None) -> Iterator[str]:
     """Show the fixed words of a page for a reader of `language`, falling back as `newsletter` says."""
     if newsletter is None:
         newsletter = Newsletter.objects.public().first() or Newsletter.objects.first()
-    with reader_languages.override(language, newsletter.fixed_words_language if newsletter else "") as spoken:
+    with reader_words.override(language, newsletter.fixed_words_language if newsletter else "") as spoken:
         yield spoken
 
 
@@ -86,7 +87,7 @@ def render_page(
         "languages": [{"code": code, "name": formatting.own_language_name(code)} for code in offered],
     }
     response = render(request, f"public/{template}.html", {**page, **context}, status=status)
-    response["Content-Language"] = reader_languages.current_language()
+    response["Content-Language"] = reader_words.current_language()
     return response
 
 

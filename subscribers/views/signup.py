@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from newsletter import reader_languages
+from newsletter.languages import reader_words
 from newsletter.models import Newsletter
 from newsletter.web import client_address, page_language
 from subscribers import signup
@@ -169,7 +169,7 @@ def describe_confirmation_mail(accepted: SignupRequest) -> dict[str, str]:
 def confirmation_language(accepted: SignupRequest) -> str:
     """The language of that mail's words."""
     newsletter = accepted.newsletters.order_by("pk").first()
-    return reader_languages.words_language(accepted.language, newsletter.fixed_words_language if newsletter else "")
+    return reader_words.words_language(accepted.language, newsletter.fixed_words_language if newsletter else "")
 
 
 def _respond_invalid(

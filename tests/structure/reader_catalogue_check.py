@@ -15,9 +15,9 @@ django.setup()
 from babel import Locale  # noqa: E402
 from babel.messages import Catalog  # noqa: E402
 
-from newsletter import language_tags  # noqa: E402
+from newsletter.languages import tags  # noqa: E402
+from newsletter.languages.reader_words import catalogue_paths  # noqa: E402
 from newsletter.management.commands import reader_messages  # noqa: E402
-from newsletter.reader_languages import catalogue_paths  # noqa: E402
 
 SHIPPED = ("ar", "de", "es", "fr", "ja", "ms", "nl", "zh-Hans")
 """Beside Bahasa Indonesia and English, which are the languages of the interface."""
@@ -36,7 +36,7 @@ def faults(tag: str, catalogue: Catalog, template: Catalog) -> list[str]:
         f"{tag}: not in the sources any more: {one.id!r}" for one in catalogue if one.id and one.id not in template
     ]
     found += [f"{tag}: {fault}" for one in catalogue if one.id for fault in _sentence_faults(one)]
-    locale = language_tags.cldr_locale(tag)
+    locale = tags.cldr_locale(tag)
     if locale is not None and not counts_like(catalogue, locale):
         found.append(f"{tag}: Plural-Forms differs from CLDR")
     return found

@@ -23,8 +23,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from newsletter import reader_languages
 from newsletter.formatting import format_local_date, isolate
+from newsletter.languages import reader_words
 from newsletter.models import Edition, Newsletter, Tracking
 from newsletter.rendering import slots
 from subscribers import audience, tokens
@@ -389,7 +389,7 @@ def _site(url: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _reason(language: str, fallback: str, title: str, brand: str, basis: str, site: str, since: str) -> tuple[str, str]:
-    with reader_languages.override(language, fallback):
+    with reader_words.override(language, fallback):
         day = format_local_date(datetime.fromisoformat(since)) if since else ""
         values = {"title": isolate(title), "brand": isolate(brand), "site": isolate(site), "date": day}
         sentence = _sentence(basis, site=site, since=since) % values

@@ -24,8 +24,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from newsletter import content, editions, formatting, reader_languages
+from newsletter import content, editions, formatting
 from newsletter.drafts import preparation
+from newsletter.languages import reader_words
 from newsletter.models import EDITABLE, Editor, Issue, IssueStatus, Newsletter
 from newsletter.rendering import colours, mjml, plaintext
 from subscribers import consent, signup, suppression, tokens
@@ -146,7 +147,7 @@ def _fail(notice: Notice, reason: str, *, now: datetime) -> None:
 def build_message(notice: Notice, *, now: datetime) -> EmailMultiAlternatives:
     """Return the mail in the notice's language, as HTML and text. Raises NoticeObsolete."""
     fallback = notice.newsletter.fixed_words_language if notice.newsletter else ""
-    with reader_languages.override(notice.language, fallback) as spoken:
+    with reader_words.override(notice.language, fallback) as spoken:
         mail = _BUILDERS[notice.kind](notice, now)
         layout = layout_context(mail.newsletter, spoken)
         values = {**layout, **mail.values, "subject": mail.subject, "language": spoken}

@@ -22,8 +22,8 @@ from django.template import engines
 from django.template.base import FilterExpression, Template
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 
-from newsletter import language_tags
-from newsletter.reader_languages import catalogue_paths
+from newsletter.languages import tags
+from newsletter.languages.reader_words import catalogue_paths
 
 TEMPLATES = (
     *("public/*.html", "archive/*.html", "archive/blocks/*", "mail/issue.*", "mail/blocks/*"),
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         template = collect()
         paths = dict(catalogue_paths())
         if language:
-            tag = language_tags.parse_tag(language)
+            tag = tags.parse_tag(language)
             paths.setdefault(tag, folder() / f"{tag}.po")
         for tag, path in sorted(paths.items()):
             missing = merge(template, tag, path)
@@ -148,7 +148,7 @@ def read(path: Path) -> Catalog:
 
 def begin(tag: str) -> Catalog:
     """An empty catalogue with the plural rule of the language (CLDR); its forms stand in the order zero, one, two, few, many, other."""
-    locale = language_tags.cldr_locale(tag)
+    locale = tags.cldr_locale(tag)
     catalogue = Catalog(locale=locale, project="Warta", charset="utf-8", fuzzy=False, header_comment=HEADER)
     if locale is not None:
         count, rule = plural_rule(locale)

@@ -14,8 +14,10 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from newsletter import language_tags, reader_languages, sites
+from newsletter import sites
 from newsletter.formatting import language_name, own_language_name
+from newsletter.languages import reader_words
+from newsletter.languages import tags as language_tags
 from newsletter.models import ACCENT, Editor, Newsletter, Role
 from newsletter.models.languages import first_interface_language
 from newsletter.rendering import colours
@@ -245,7 +247,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
             self.fields[f"title_{code}"], self.fields[f"description_{code}"] = title, about
 
     def _set_language_choices(self, languages: list[str]) -> None:
-        words = reader_languages.available_languages()
+        words = reader_words.available_languages()
         own = dict.fromkeys([*words, *languages])
         for name, codes in (("more_languages", own), ("fixed_words_language", words)):
             field = self.fields[name]
@@ -253,7 +255,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
             field.choices = [(code, language_name(code).capitalize()) for code in codes]
         self.fields["default_language"].initial = languages[0]
         self.fields["more_languages"].initial = languages
-        chosen = self.instance.fixed_words_language or reader_languages.SOURCE_LANGUAGE
+        chosen = self.instance.fixed_words_language or reader_words.SOURCE_LANGUAGE
         self.fields["fixed_words_language"].initial = self.initial["fixed_words_language"] = chosen
 
     def _title_languages(self) -> list[str]:
@@ -261,7 +263,7 @@ class NewsletterForm(StudioFormMixin, PostalAddressMixin, DraftScheduleForm, for
         posted = self.data.getlist("more_languages") if hasattr(self.data, "getlist") else []
         posted = [*posted, *str(self.data.get("other_languages", "")).replace(",", " ").split()]
         tags = [language_tags.parse_tag(one) for one in posted if language_tags.is_valid_tag(one)]
-        return list(dict.fromkeys([*reader_languages.INTERFACE_LANGUAGES, *self.instance.languages, *tags]))
+        return list(dict.fromkeys([*reader_words.INTERFACE_LANGUAGES, *self.instance.languages, *tags]))
 
     def clean_accent(self) -> str:
         accent = str(self.cleaned_data["accent"]).upper()

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from newsletter import language_tags, reader_languages
+from newsletter.languages import reader_words, tags
 
 MAX_LANGUAGES = 20
 
@@ -34,12 +34,10 @@ class LanguageTagInput(forms.TextInput):
 @lru_cache(maxsize=8)
 def known_languages(spoken: str) -> tuple[tuple[str, str], ...]:
     """Tags and names of the languages CLDR has data for, without territories; those with fixed words come first."""
-    first = reader_languages.available_languages()
+    first = reader_words.available_languages()
     others = {identifier.replace("_", "-") for identifier in locale_identifiers()} - set(first)
-    named = [(tag, language_tags.display_name(tag, spoken)) for tag in others if not _names_a_territory(tag)]
-    return tuple(
-        [(tag, language_tags.display_name(tag, spoken)) for tag in first] + sorted(named, key=lambda one: one[1])
-    )
+    named = [(tag, tags.display_name(tag, spoken)) for tag in others if not _names_a_territory(tag)]
+    return tuple([(tag, tags.display_name(tag, spoken)) for tag in first] + sorted(named, key=lambda one: one[1]))
 
 
 def _names_a_territory(tag: str) -> bool:
@@ -52,7 +50,7 @@ class LanguageTagField(forms.CharField):
     widget = LanguageTagInput
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"max_length": language_tags.MAX_LENGTH, **kwargs})
+        super().__init__(**{"max_length": tags.MAX_LENGTH, **kwargs})
 
     def clean(self, value: Any) -> str:
         typed = super().clean(value)
@@ -71,8 +69,8 @@ class LanguageTagsField(forms.CharField):
 
 def parse_typed_tag(typed: str) -> str:
     try:
-        return language_tags.parse_tag(typed)
-    except language_tags.InvalidTag:
+        return tags.parse_tag(typed)
+    except tags.InvalidTag:
         raise ValidationError(
             _("“%(text)s” is not a language tag. Write it as BCP 47 does, such as ar, pt-BR or zh-Hans."),
             params={"text": typed[:70]},

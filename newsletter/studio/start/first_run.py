@@ -26,8 +26,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from newsletter import editions, reader_languages, roles, sites
+from newsletter import editions, roles, sites
 from newsletter.formatting import language_name, zone_name
+from newsletter.languages import reader_words
 from newsletter.models import ACCENT, Issue, Newsletter
 from newsletter.rendering import colours
 from newsletter.sites import SiteReading
@@ -91,7 +92,7 @@ class SiteReadingForm(StudioFormMixin, forms.Form):
             "postal_address": reading.postal_address,
         }
         super().__init__(*args, initial=initial, **kwargs)
-        codes = dict.fromkeys([*reading.languages, *reader_languages.available_languages()])
+        codes = dict.fromkeys([*reading.languages, *reader_words.available_languages()])
         spoken = [(code, language_name(code)) for code in codes]
         choices = {"feeds": [(one.url, one.url) for one in reading.found], "first": spoken, "languages": spoken}
         for name, values in choices.items():

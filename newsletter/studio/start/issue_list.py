@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from newsletter import corrections, issues, reader_languages, roles
+from newsletter import corrections, issues, roles
+from newsletter.languages import reader_words
 from newsletter.models import EDITABLE, Issue, IssueStatus, Newsletter
 from newsletter.studio.shared import access
 from newsletter.studio.start.dashboard import optional_url
@@ -76,7 +77,7 @@ def _search(found: QuerySet[Issue], words: str, languages: list[str]) -> QuerySe
     number = words.lstrip("#")
     subjects = (
         Q(**{f"content__envelopes__{code}__subject__icontains": words})
-        for code in languages or reader_languages.INTERFACE_LANGUAGES
+        for code in languages or reader_words.INTERFACE_LANGUAGES
     )
     matches = reduce(or_, subjects)
     return found.filter(matches | Q(number=int(number)) if number.isdecimal() and len(number) < 9 else matches)

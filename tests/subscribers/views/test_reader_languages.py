@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from newsletter import reader_languages
+from newsletter.languages import reader_words
 from subscribers import consent, tokens
 from subscribers.models import ConsentText, SignupRequest, Subscriber
 from subscribers.views.signup import describe_confirmation_mail
@@ -141,7 +141,7 @@ def test_a_mail_from_right_to_left_isolates_addresses():
     page = describe_confirmation_mail(SignupRequest.objects.get(pk=request.pk))
 
     assert page["subject"] == "أكّد اشتراكك في \u2068Kabar Lintas\u2069"
-    with reader_languages.override("de"):
+    with reader_words.override("de"):
         assert describe_confirmation_mail(request)["subject"] == page["subject"]
 
 

@@ -23,7 +23,7 @@ from babel.messages.pofile import read_po
 from django.conf import settings
 from django.utils.translation import get_language, trans_real
 
-from newsletter import language_tags
+from newsletter.languages import tags
 
 SOURCE_LANGUAGE = "en"
 """The language of the sentences in the sources."""
@@ -59,8 +59,8 @@ def catalogue_paths() -> dict[str, Path]:
     found = {}
     for folder in settings.READER_LOCALE_PATHS:
         for path in sorted(Path(folder).glob("*.po")):
-            if language_tags.is_valid_tag(path.stem):
-                found[language_tags.parse_tag(path.stem)] = path
+            if tags.is_valid_tag(path.stem):
+                found[tags.parse_tag(path.stem)] = path
     return found
 
 
@@ -73,7 +73,7 @@ def available_languages() -> list[str]:
 def _find_catalogue(tag: str) -> str:
     """The tag of the catalogue for a language: its own, or a wider one in the same script; "" without one."""
     by_key = {one.lower(): one for one in available_languages()}
-    return next((by_key[wider.lower()] for wider in language_tags.lookup_range(tag) if wider.lower() in by_key), "")
+    return next((by_key[wider.lower()] for wider in tags.lookup_range(tag) if wider.lower() in by_key), "")
 
 
 def has_words(tag: str) -> bool:

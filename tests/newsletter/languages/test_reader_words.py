@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils.translation import get_language, gettext, ngettext
 
-from newsletter import editions, formatting, issues, language_tags, reader_languages
+from newsletter import editions, formatting, issues
+from newsletter.languages import reader_words, tags
 from newsletter.management.commands import reader_messages
 from tests.factories import make_document, make_issue, make_newsletter
 from tests.structure import reader_catalogue_check
@@ -29,9 +30,9 @@ msgstr "Mandheg langganan"
 def reader_folder(tmp_path, settings):
     """A folder for catalogues of a test, beside those that come with the software."""
     settings.READER_LOCALE_PATHS = [*settings.READER_LOCALE_PATHS, tmp_path]
-    reader_languages.forget_catalogues()
+    reader_words.forget_catalogues()
     yield tmp_path
-    reader_languages.forget_catalogues()
+    reader_words.forget_catalogues()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def letter(*languages: str, **fields):
 
 @pytest.mark.parametrize("tag", reader_catalogue_check.SHIPPED)
 def test_every_sentence_is_there_with_its_placeholders_and_the_plurals_of_cldr(tag, template):
-    catalogue = reader_messages.read(reader_languages.catalogue_paths()[tag])
+    catalogue = reader_messages.read(reader_words.catalogue_paths()[tag])
 
     assert reader_catalogue_check.faults(tag, catalogue, template) == []
     assert len(template) > 240
@@ -72,10 +73,10 @@ def test_the_check_finds_what_is_wrong(template, tmp_path):
 
 def test_one_more_language_is_one_file(reader_folder):
     (reader_folder / "jv.po").write_text(JAVANESE)
-    reader_languages.forget_catalogues()
+    reader_words.forget_catalogues()
 
-    assert "jv" in reader_languages.available_languages()
-    with reader_languages.override("jv", "id") as spoken:
+    assert "jv" in reader_words.available_languages()
+    with reader_words.override("jv", "id") as spoken:
         assert spoken == get_language() == "jv"
         assert gettext("Unsubscribe") == "Mandheg langganan"
         assert gettext("Privacy") == "Privacy"
@@ -84,7 +85,7 @@ def test_one_more_language_is_one_file(reader_folder):
 @pytest.mark.django_db
 def test_a_new_file_speaks_in_the_mail(reader_folder):
     (reader_folder / "jv.po").write_text(JAVANESE)
-    reader_languages.forget_catalogues()
+    reader_words.forget_catalogues()
     issue = make_issue(letter("jv"), document=make_document(languages=("jv",)))
 
     assert "Mandheg langganan" in editions.render(issue, "jv").html
@@ -122,16 +123,16 @@ def test_the_command_begins_a_file_and_keeps_what_is_translated(reader_folder, t
     ],
 )
 def test_a_language_without_words_gets_those_the_administrator_chose(tag, fallback, spoken):
-    assert reader_languages.words_language(tag, fallback) == spoken
+    assert reader_words.words_language(tag, fallback) == spoken
 
 
 def test_the_language_ends_with_the_block_even_after_an_error():
     before = get_language()
 
     def fail_in_arabic():
-        with reader_languages.override("ar"):
+        with reader_words.override("ar"):
             assert gettext("Unsubscribe") == "ألغِ الاشتراك"
-            with reader_languages.override("ja"):
+            with reader_words.override("ja"):
                 assert get_language() == "ja"
             assert get_language() == "ar"
             raise ZeroDivisionError
@@ -153,7 +154,7 @@ def test_the_language_ends_with_the_block_even_after_an_error():
     ],
 )
 def test_counts_follow_the_rules_of_the_language(tag, counts):
-    with reader_languages.override(tag):
+    with reader_words.override(tag):
         assert {n: ngettext("%(count)d day", "%(count)d days", n) % {"count": n} for n in counts} == counts
 
 
@@ -173,7 +174,7 @@ def test_counts_follow_the_rules_of_the_language(tag, counts):
     ],
 )
 def test_dates_are_written_as_cldr_has_them_with_western_digits(tag, words):
-    with reader_languages.override(tag):
+    with reader_words.override(tag):
         said = formatting.format_datetime(
             datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC), ZoneInfo("Asia/Jakarta")
         )
@@ -186,14 +187,14 @@ def test_dates_are_written_as_cldr_has_them_with_western_digits(tag, words):
     [("id", "1.234.567"), ("en", "1,234,567"), ("de", "1.234.567"), ("fr", "1\u202f234\u202f567"), ("ar", "1,234,567")],
 )
 def test_numbers_have_the_separators_of_the_language(tag, words):
-    with reader_languages.override(tag):
+    with reader_words.override(tag):
         assert formatting.format_number(1234567) == words
 
 
 def test_an_address_does_not_reorder_a_sentence_from_right_to_left():
-    with reader_languages.override("ar"):
+    with reader_words.override("ar"):
         assert formatting.isolate("a@b.example") == "\u2068a@b.example\u2069"
-    with reader_languages.override("de"):
+    with reader_words.override("de"):
         assert formatting.isolate("a@b.example") == "a@b.example"
 
 
@@ -210,7 +211,7 @@ def open_tags(html: str, words: str) -> str:
 @pytest.mark.parametrize("tag", reader_catalogue_check.SHIPPED)
 def test_the_footer_speaks_the_language_of_the_issue(tag):
     issue = make_issue(letter(tag, fixed_words_language="id"), document=make_document(languages=(tag,)))
-    with reader_languages.override(tag):
+    with reader_words.override(tag):
         unsubscribe = gettext("Unsubscribe")
 
     done = editions.render(issue, tag)
@@ -218,7 +219,7 @@ def test_the_footer_speaks_the_language_of_the_issue(tag):
     assert unsubscribe != "Unsubscribe"
     assert unsubscribe in done.html
     assert unsubscribe in done.text
-    assert f'<html lang="{tag}" dir="{language_tags.text_direction(tag)}"' in done.html
+    assert f'<html lang="{tag}" dir="{tags.text_direction(tag)}"' in done.html
     assert "Berhenti berlangganan" not in done.html
 
 
