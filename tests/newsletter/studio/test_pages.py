@@ -388,7 +388,7 @@ def test_saving_without_a_change_is_not_logged(studio, newsletter):
     [
         ("accent", "#7FC7BE", "Too light to read on white: 1.9 : 1"),
         ("accent", "teal", "Write a colour as # and six digits"),
-        ("postal_address", "Jakarta", "Write the whole address"),
+        ("postal_address", "Jakarta", "Enter the complete address"),
         ("postal_address", "Redaksi Kabar Lintas Jl. Contoh No. 10 Jakarta", "The postcode is missing."),
         ("postal_address", "", "This field is required."),
         ("hold_s", "301", "Ensure this value is less than or equal to 300."),
@@ -412,8 +412,8 @@ def test_a_wrong_setting_is_refused_beside_its_field_and_stays_typed(studio, new
 def test_the_accent_shows_its_contrast_and_its_partner_for_dark_mail(studio, newsletter):
     page = studio.get(reverse("settings-newsletter", args=[newsletter.slug])).text
 
-    assert "8.0 : 1 on white" in page
-    assert "The partner for dark mail, #" in page
+    assert "Contrast on white: 8.0 : 1" in page
+    assert "The colour for dark mail, #" in page
 
 
 def test_a_changed_sender_ends_approvals_and_says_so(studio, newsletter):

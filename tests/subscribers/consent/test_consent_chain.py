@@ -223,7 +223,7 @@ def test_verify_consent_fails_and_names_the_row(unguarded):
         call_command("verify_consent", stderr=err)
 
     assert stop.value.code == 1
-    assert f"Consent event {events[0].pk}: it was altered" in err.getvalue()
+    assert f"Consent event {events[0].pk}: the event or its consent text was altered" in err.getvalue()
 
 
 # --- triggers --------------------------------------------------------------------------------------------------------

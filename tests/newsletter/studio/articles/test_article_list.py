@@ -102,7 +102,7 @@ def test_those_used_before_are_asked_about_before_anything_is_put_in(studio, new
 def test_nothing_chosen_is_answered_with_a_sentence(studio):
     page = studio.post(reverse("article-use"), {"many": "yes", "back": "state=new"}, follow=True)
 
-    assert "Choose the articles first" in page.text
+    assert "Select the articles first" in page.text
     assert "state=new" in page.redirect_chain[0][0]
 
 
@@ -373,7 +373,7 @@ def test_a_feed_in_trouble_says_since_when_why_and_what_to_do(studio, newsletter
     assert "The site is overloaded or broken just now. Try again later." in page
     assert "It failed 3 times in a row and is now tried less often." in page
     assert "Last read Tuesday, 24 November 2026, 07:00 WIB, next at 09:00 WIB" in page
-    assert "connect the new one and stop this one" in page
+    assert "connect the new URL and stop reading this one" in page
     assert "A feed cannot be read: https://kabar.example/feed." in listed(studio)
 
 

@@ -157,7 +157,7 @@ def test_a_click_on_what_is_mended_already_changes_nothing_and_says_so(client, l
 
     page = client.post(to("autosave", issue), form(issue, do="fix:E09:b002:id"), follow=True)
 
-    assert "There is nothing left to mend here" in page.content.decode()
+    assert "There is nothing left to fix here" in page.content.decode()
     assert again(issue).content == issue.content
 
 

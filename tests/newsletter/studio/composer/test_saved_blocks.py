@@ -33,7 +33,7 @@ def test_a_block_is_kept_with_what_was_just_typed(studio, issue, htmx):
     kept = SavedBlock.objects.get()
     assert (kept.name, kept.content["words"]["id"]["headline"]) == ("Sponsor", "Terima kasih")
     assert stored(issue).block("b002").words["id"].headline == "Terima kasih"
-    assert "“Sponsor” is kept for other issues" in page
+    assert "“Sponsor” was saved." in page
     assert f'value="saved:{kept.pk}"' in page
 
 
@@ -69,7 +69,7 @@ def test_the_list_names_blocks_and_their_kind(studio, newsletter, saved):
 
 
 def test_an_empty_list_says_where_blocks_are_kept(studio):
-    assert "choose “Keep” under “This block”" in studio.get(reverse("saved-blocks")).text
+    assert "choose “Save” under “This block”" in studio.get(reverse("saved-blocks")).text
 
 
 @either_way

@@ -233,7 +233,7 @@ def test_an_invitation_that_cannot_be_mailed_can_be_sent_again(client, settings)
     member = Membership.objects.get(editor__email="rizky@kabarlintas.example")
     client.post(reverse("settings-editor-invite-again", args=[member.pk]))
 
-    assert "could not be mailed" in broken.text
+    assert "could not be sent" in broken.text
     assert len(mail.outbox) == 1
 
 
