@@ -1,4 +1,4 @@
-"""Who reads, and on what consent: sign-up, confirmation, preferences, one-click unsubscribe, suppression.
+"""Subscribers and their consent: sign-up, confirmation, preferences, one-click unsubscribe, suppression.
 
-Knows `newsletter`; knows nothing of sending.
+Imports `newsletter`. Sending is in `workers`, which imports this package.
 """

@@ -1,8 +1,8 @@
-"""An address as a person types it: read, checked, spelled one way. Pure: no database, no network.
+"""Parsing, checking and normalising of e-mail addresses. Pure: no database, no network.
 
-`email` is what mail goes to (RFC 5321; the domain in its IDNA form), `key` is what makes a person unique, and
-`mailbox` is what caps count by. Addresses with letters beyond ASCII before the @ (RFC 6531) are refused in words:
-they arrive only where every server on the way supports them.
+`email` is the address that mail is sent to (RFC 5321; the domain in IDNA form). `key` identifies a subscriber.
+`canonical_mailbox` is what limits count by. Addresses with non-ASCII letters before the @ (RFC 6531) are refused,
+because they can be delivered only if every server on the way supports them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ ROLE_LOCAL_PARTS = frozenset(
         *("uucp", "webmaster", "www"),
     }
 )
-"""Without hyphens, dots and underscores."""
+"""Local parts of role addresses (RFC 2142 and common ones), without hyphens, dots and underscores."""
 DOTLESS_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
 INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 
 
 class InvalidAddress(ValueError):
-    """No address we can send to; the message tells the person what to change."""
+    """The address cannot be used. The message tells the visitor what to change."""
 
 
 @dataclass(frozen=True)
@@ -42,31 +42,31 @@ class EmailAddress:
 
     @property
     def is_role(self) -> bool:
-        """A mailbox that belongs to a function, such as postmaster@, and to nobody who could agree (S-74)."""
+        """Whether the address belongs to a role, such as postmaster@, and so to no person who could consent (S-74)."""
         local = self.key.rpartition("@")[0].partition("+")[0]
         return re.sub(r"[-_.]", "", local) in ROLE_LOCAL_PARTS
 
 
 def parse(text: str) -> EmailAddress:
-    """Read one address. Raises Invalid with a message for the person who typed it."""
+    """Parse one address. Raises InvalidAddress with a message for the visitor."""
     typed = _normalize(text)
     _check_common_mistakes(typed)
     try:
-        found = validate_email(
+        valid = validate_email(
             typed, check_deliverability=False, test_environment=True, allow_smtputf8=False, strict=True
         )
     except EmailNotValidError:
         raise InvalidAddress(_("This does not look like an e-mail address. Write it like name@example.com.")) from None
-    domain = (found.ascii_domain or "").lower()
+    domain = (valid.ascii_domain or "").lower()
     _check_domain(domain)
-    email = f"{found.local_part}@{domain}"
+    email = f"{valid.local_part}@{domain}"
     if len(email) > 254:
         raise InvalidAddress(_("This address is too long. Please check it."))
-    return EmailAddress(email=email, key=f"{found.local_part.lower()}@{domain}")
+    return EmailAddress(email=email, key=f"{valid.local_part.lower()}@{domain}")
 
 
 def parse_public(text: str) -> EmailAddress:
-    """`parse` for the public form: addresses that belong to a function are refused too."""
+    """Like `parse`, for the public form. Role addresses are refused too."""
     address = parse(text)
     if address.is_role:
         raise InvalidAddress(
@@ -113,7 +113,7 @@ def _check_domain(domain: str) -> None:
 
 
 def _mixes_alphabets(domain: str) -> bool:
-    """One label in two look-alike alphabets, such as exаmple with a Cyrillic а (T-04)."""
+    """Whether one label mixes look-alike alphabets, such as exаmple with a Cyrillic а (T-04)."""
     for label in domain.split("."):
         names = [unicodedata.name(sign, "") for sign in label if sign.isalpha()]
         if len({alphabet for name in names for alphabet in ALPHABETS if name.startswith(alphabet)}) > 1:
@@ -122,7 +122,7 @@ def _mixes_alphabets(domain: str) -> bool:
 
 
 def canonical_mailbox(key: str) -> str:
-    """The mailbox behind a key: without plus tag, and without dots where the provider ignores them (T-06, T-07)."""
+    """The mailbox of a key: without the plus tag, and without dots if the provider ignores dots (T-06, T-07)."""
     local, _at, domain = key.rpartition("@")
     local = local.partition("+")[0] or local
     if domain in DOTLESS_DOMAINS:
@@ -131,6 +131,6 @@ def canonical_mailbox(key: str) -> str:
 
 
 def mask(email: str) -> str:
-    """ "s•••@contoh.id": enough for its owner to know it, for others too little."""
+    """Return "s•••@contoh.id": the owner recognises the address, others cannot read it."""
     local, _at, domain = email.rpartition("@")
     return f"{local[:1]}•••@{domain}"

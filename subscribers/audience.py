@@ -1,4 +1,4 @@
-"""Who may receive a newsletter: the only such query. Reads only."""
+"""The recipients of a newsletter. This is the only module that decides who may receive an issue. Reads only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_SUBSCRIBED = "left"
 PAUSED = "paused"
 SUPPRESSED = "suppressed"
 NOT_ON_ALLOWLIST = "staging"
-"""This instance may write to a few addresses only, and theirs is none of them."""
+"""MAIL_ONLY_TO is set and does not contain the address."""
 MAY_RECEIVE = Q(
     status=SubscriptionStatus.SUBSCRIBED, subscriber__suppressed_at__isnull=True, subscriber__erased_at__isnull=True
 )
@@ -27,16 +27,16 @@ _filters: dict[str, AudienceFilter] = {"language": lambda readers, language: rea
 
 
 class UnknownFilter(ValueError):
-    """An audience asks for something nobody can answer; taking everybody instead would mail the wrong people."""
+    """An audience names a filter that is not registered. To ignore it would send mail to the wrong readers."""
 
 
 def register_filter(name: str, narrow: AudienceFilter) -> None:
-    """Teach audiences a filter that needs tables from above, such as "those who got issue 12"."""
+    """Register an audience filter of a package above, such as "readers who received issue 12"."""
     _filters[name] = narrow
 
 
 def _matching_subscriptions(newsletter: Newsletter, audience: dict[str, Any]) -> QuerySet[Subscription]:
-    """Every subscription that `audience` describes, whether it may receive or not."""
+    """Every subscription that matches `audience`, regardless of its status."""
     readers = Subscription.objects.filter(newsletter=newsletter)
     for name, value in audience.items():
         if name not in _filters:
@@ -46,7 +46,7 @@ def _matching_subscriptions(newsletter: Newsletter, audience: dict[str, Any]) ->
 
 
 def recipients(newsletter: Newsletter, audience: dict[str, Any]) -> QuerySet[Subscription]:
-    """Who would get an issue if it were sent now, by ascending id. Raises UnknownFilter."""
+    """Subscriptions that would receive an issue sent now, by ascending id. Raises UnknownFilter."""
     return _matching_subscriptions(newsletter, audience).filter(MAY_RECEIVE).order_by("pk")
 
 
@@ -55,7 +55,7 @@ def for_issue(issue: Issue) -> QuerySet[Subscription]:
 
 
 def ids_subquery(ids: Iterable[int]) -> RawSQL:
-    """Numbers for `__in` as one parameter: five hundred of them cost the driver milliseconds at each query."""
+    """Pass ids for `__in` as one parameter. Five hundred parameters would cost the driver milliseconds per query."""
     words = ",".join(map(str, ids))
     if connection.vendor == "postgresql":
         return RawSQL("SELECT unnest(%s::bigint[])", [f"{{{words}}}"])
@@ -63,17 +63,17 @@ def ids_subquery(ids: Iterable[int]) -> RawSQL:
 
 
 def no_longer_allowed(subscription_ids: Iterable[int]) -> dict[int, str]:
-    """Of these ids, those that may not receive any more, with the reason: left, paused, suppressed. One query.
+    """Of these ids, return those that may no longer receive, with the reason: left, paused, suppressed. One query.
 
-    On an instance that may write to a few only, all others are barred as "staging".
+    If MAIL_ONLY_TO is set, all addresses that it does not contain get the reason "staging".
     """
-    asked = list(subscription_ids)
-    rows = Subscription.objects.filter(pk__in=ids_subquery(asked)).values_list(
+    ids = list(subscription_ids)
+    rows = Subscription.objects.filter(pk__in=ids_subquery(ids)).values_list(
         "pk", "status", "subscriber__suppressed_at", "subscriber__erased_at"
     )
     known = {pk: _reason(status, suppressed_at or erased_at) for pk, status, suppressed_at, erased_at in rows}
-    barred = {pk: reason for pk in asked if (reason := known.get(pk, NOT_SUBSCRIBED))}
-    return {**_not_on_allowlist(asked), **barred} if recipient_allowlist.is_enabled() else barred
+    excluded = {pk: reason for pk in ids if (reason := known.get(pk, NOT_SUBSCRIBED))}
+    return {**_not_on_allowlist(ids), **excluded} if recipient_allowlist.is_enabled() else excluded
 
 
 def _not_on_allowlist(ids: Iterable[int]) -> dict[int, str]:
@@ -90,7 +90,7 @@ def _reason(status: str, barred_at: object) -> str:
 
 
 def open_subscriptions(subscriber: Subscriber) -> list[Subscription]:
-    """What one reader gets, has paused or has yet to confirm."""
+    """The active, paused and pending subscriptions of one reader."""
     return list(
         Subscription.objects.filter(subscriber=subscriber)
         .exclude(status=SubscriptionStatus.UNSUBSCRIBED)
@@ -100,15 +100,15 @@ def open_subscriptions(subscriber: Subscriber) -> list[Subscription]:
 
 
 def count_excluded(newsletter: Newsletter, audience: dict[str, Any]) -> dict[str, int]:
-    """Why the others get nothing; each subscription counts once, so that this and `receivers` add up to all.
+    """Count the subscriptions that do not receive, by reason. Each one counts once; with `receivers` they add up to all.
 
-    Whoever never confirmed or has left counts as that alone: only readers who else would get it count as barred.
+    Pending and unsubscribed ones count only as such. Suppression counts only for readers who would otherwise receive.
     """
     return count_recipients(newsletter, audience)[1]
 
 
 def count_recipients(newsletter: Newsletter, audience: dict[str, Any]) -> tuple[int, dict[str, int]]:
-    """How many would get it, and `excluded`: both by one query."""
+    """Return the number of recipients and the counts of `count_excluded`, by one query."""
     barred = Q(subscriber__suppressed_at__isnull=False) | Q(subscriber__erased_at__isnull=False)
     theirs = Q(status__in=[SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.PAUSED])
     bounced = Q(subscriber__suppressed_for=SuppressionReason.BOUNCED)

@@ -1,7 +1,7 @@
-"""Keys for one purpose each, derived from SECRET_KEY by HKDF (RFC 5869), with an id so that old ones keep verifying.
+"""Derived keys: one for each purpose, from SECRET_KEY by HKDF (RFC 5869).
 
-Every stored HMAC and every token carries the one-byte id of the secret it was made under. When SECRET_KEY changes, its
-predecessors go into SECRET_KEY_FALLBACKS.
+Every stored HMAC and every token contains the one-byte id of its secret, so that old values still verify after
+SECRET_KEY changes. The former secret must then be in SECRET_KEY_FALLBACKS.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def current_key(purpose: str, length: int = 32) -> bytes:
 
 
 def all_keys(purpose: str, length: int = 32) -> list[tuple[int, bytes]]:
-    """(id, key) of every secret we have, the current one first."""
+    """(id, key) for SECRET_KEY and every fallback. The current one comes first."""
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return [(_key_id(secret), _derive(secret, purpose, length)) for secret in secrets]
 

@@ -1,7 +1,8 @@
-"""An instance that may write to a few only: `MAIL_ONLY_TO` names addresses and @domains, and nobody else gets any mail.
+"""The allowlist of test installations: if `MAIL_ONLY_TO` is set, only its addresses and @domains receive mail.
 
-For a copy of the real site with its real readers in it. Asked at the claim and while sending (`audience`), for single
-mails (`workers.routes.deliver`), for Django's own, and for tests. Without the variable everybody may be written to.
+Meant for a copy of the production site with its real readers. It is checked at the claim and while sending
+(`audience`), for single mails (`workers.routes.deliver`), for Django's own mails and for test mails. If the variable
+is empty, there is no restriction.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ def is_enabled() -> bool:
 
 
 def is_allowed(email: str) -> bool:
-    """Whether mail to this one address may leave; what is no address may not, where only a few may."""
+    """Whether mail may be sent to this address. With an allowlist, a string that is not one address is refused."""
     if not is_enabled():
         return True
-    local, _at, domain = (whole := email.strip().lower()).partition("@")
-    if not local or "@" in domain or set(whole) & set(" ,;<>"):
+    local, _at, domain = (address := email.strip().lower()).partition("@")
+    if not local or "@" in domain or set(address) & set(" ,;<>"):
         return False
-    return whole in settings.MAIL_ONLY_TO or f"@{domain}" in settings.MAIL_ONLY_TO
+    return address in settings.MAIL_ONLY_TO or f"@{domain}" in settings.MAIL_ONLY_TO

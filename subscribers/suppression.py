@@ -1,6 +1,6 @@
-"""Addresses nothing may be sent to. Known by keyed hash only, so that the ban outlives the reader (S-75, C-08).
+"""Addresses that must not receive mail. They are stored as keyed hashes, which stay when a reader is erased (S-75, C-08).
 
-`Subscriber.suppressed_at` and `suppressed_for` repeat the fact for set-wise queries and are written here only.
+`Subscriber.suppressed_at` and `suppressed_for` are copies for queries over many rows. Only this module writes them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ KEY_PURPOSE = "suppression"
 
 
 class OnlySubscriberMayLift(Exception):
-    """Somebody complained about our mail; only that person may ask for it again."""
+    """The reader complained. Only the reader may allow mail again."""
 
 
 def email_hashes(email_key: str) -> list[bytes]:
-    """The address's hash under every secret we have, the current one first."""
+    """The hashes of the address under SECRET_KEY and every fallback. The current one comes first."""
     return [keys.hmac_digest(key, email_key.encode()) for _key_id, key in keys.all_keys(KEY_PURPOSE)]
 
 
@@ -32,7 +32,7 @@ def is_suppressed(email_key: str) -> bool:
 
 
 def suppress(email_key: str, *, reason: str, detail: str = "", now: datetime) -> bool:
-    """Never send to this address again; False if that was so already. `detail` holds no address."""
+    """Suppress an address. Return False if it was suppressed already. `detail` must not contain an address."""
     with transaction.atomic():
         added = _add_suppression(email_key, reason=reason, detail=detail[:200], now=now)
         _sync_subscriber(email_key)
@@ -44,7 +44,7 @@ def suppress(email_key: str, *, reason: str, detail: str = "", now: datetime) ->
 def _add_suppression(email_key: str, *, reason: str, detail: str, now: datetime) -> bool:
     live = Suppression.objects.filter(email_hash__in=email_hashes(email_key), lifted_at__isnull=True)
     if live.exists():
-        # A complaint outranks what was known before: from then on only the reader may undo it.
+        # A complaint replaces any other reason: afterwards only the reader may lift the suppression.
         if reason == SuppressionReason.COMPLAINED:
             live.exclude(reason=reason).update(reason=reason, detail=detail)
         return False
@@ -58,12 +58,13 @@ def _add_suppression(email_key: str, *, reason: str, detail: str, now: datetime)
                 created_at=now,
             )
     except IntegrityError:
-        return False  # another event for the same address was faster
+        # Race: another event for the same address was inserted first. The unique constraint decides.
+        return False
     return True
 
 
 def lift(email_key: str, *, by_reader: bool = False, now: datetime) -> bool:
-    """Allow mail to this address again; False if nothing was in the way. Raises OnlyTheReader after a complaint."""
+    """Lift the suppression. Return False if there was none. Raises OnlySubscriberMayLift after a complaint."""
     with transaction.atomic():
         live = Suppression.objects.filter(email_hash__in=email_hashes(email_key), lifted_at__isnull=True)
         if not by_reader and live.filter(reason=SuppressionReason.COMPLAINED).exists():
@@ -74,7 +75,7 @@ def lift(email_key: str, *, by_reader: bool = False, now: datetime) -> bool:
 
 
 def _sync_subscriber(email_key: str) -> None:
-    """Bring the subscriber, if there is one, in step; also called for one who has just been created."""
+    """Copy the suppression to the subscriber, if there is one."""
     live = Suppression.objects.filter(email_hash__in=email_hashes(email_key), lifted_at__isnull=True).first()
     Subscriber.objects.filter(email_key=email_key).update(
         suppressed_at=live.created_at if live else None, suppressed_for=live.reason if live else ""
@@ -82,7 +83,7 @@ def _sync_subscriber(email_key: str) -> None:
 
 
 def sync_new_subscriber(subscriber: Subscriber) -> Subscriber:
-    """Give a subscriber who has just been created (an import) the mark of a suppression that was there before."""
+    """Copy an existing suppression to a subscriber that was just created, for example by an import."""
     _sync_subscriber(subscriber.email_key)
     subscriber.refresh_from_db(fields=["suppressed_at", "suppressed_for"])
     return subscriber

@@ -1,8 +1,8 @@
-"""Links and ids that nobody can guess, read or reuse for something else. Pure: bytes in, text out.
+"""Encrypted tokens in links and ids. They cannot be guessed, read or used for another purpose. Pure: bytes in, text out.
 
-Each kind has its own key (see `keys`) with the key's id in front. A hit token is one AES block, cheap enough for every
-link of every mail; its 48 check bits keep out guesses, and all it opens is a counter. The others are AES-SIV
-(RFC 5297): deterministic, encrypted, with 128 bits of authenticity.
+Each kind has its own key (see `keys`). A token starts with the key's id. A hit token is a single AES block, which is
+fast enough for every link of every mail. Its 48 check bits prevent guessing; it gives access to a counter only. All
+other tokens use AES-SIV (RFC 5297): deterministic, encrypted, with 128 bits of authenticity.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ CHECK_BYTES = bytes(6)
 
 
 class InvalidToken(ValueError):
-    """Foreign, altered, or made for another purpose."""
+    """The token is foreign, altered, or made for another purpose."""
 
 
 class ExpiredToken(ValueError):
-    """Ours, but its time is over; `request_id` says what it was for."""
+    """The token is valid but has expired. `request_id` is the sign-up request."""
 
     def __init__(self, request_id: int) -> None:
         super().__init__(f"The link of sign-up request {request_id} has expired")
@@ -50,13 +50,13 @@ class ExpiredToken(ValueError):
 
 
 def make_hit(issue_id: int, subscription_id: int) -> str:
-    """The token in tracked links and the pixel; subscription 0 is everybody's."""
+    """The token in tracked links and the pixel. Subscription 0 is shared by all readers."""
     sealed = _encryptor(keys.current_key(HIT)).update(_pack_block(subscription_id, issue_id))
     return _encode(bytes((keys.current_key_id(),)) + sealed)
 
 
 def read_hit(token: str) -> tuple[int, int]:
-    """(issue id, subscription id). Raises Bad."""
+    """(issue id, subscription id). Raises InvalidToken."""
     raw = _decode(token, 17)
     for key in _keys(HIT, raw[0]):
         block = _block_cipher(key).decryptor().update(raw[1:])
@@ -67,7 +67,7 @@ def read_hit(token: str) -> tuple[int, int]:
 
 
 def _pack_block(subscription_id: int, issue_id: int) -> bytes:
-    """Ten bytes of them, and six of nothing."""
+    """Ten bytes with the two ids, then six zero bytes."""
     return _BLOCK.pack(issue_id, subscription_id << 16)
 
 
@@ -75,7 +75,10 @@ _BLOCK = struct.Struct(">IQ4x")
 
 
 def _encryptor(key: bytes) -> CipherContext:
-    """Single blocks do not depend on each other, so one context serves them all; but one call at a time."""
+    """Return the AES-ECB context of this thread. Blocks are independent, so one context can be used for all.
+
+    A context is not thread-safe, so each thread has its own.
+    """
     return _encryptor_of(key, threading.get_ident())
 
 
@@ -97,7 +100,7 @@ def make_unsubscribe(subscription_id: int, issue_id: int = 0) -> str:
 
 
 def read_unsubscribe(token: str) -> tuple[int, int]:
-    """(subscription id, issue id); never expires. Raises Bad."""
+    """(subscription id, issue id). The token never expires. Raises InvalidToken."""
     return _unpack_ids(_open(UNSUBSCRIBE, token, 10))
 
 
@@ -106,7 +109,7 @@ def make_preferences(subscription_id: int) -> str:
 
 
 def read_preferences(token: str) -> int:
-    """The subscription whose reader may choose. Raises Bad."""
+    """The subscription id. Raises InvalidToken."""
     return _unpack_ids(_open(PREFERENCES, token, 10))[0]
 
 
@@ -115,7 +118,7 @@ def make_confirm(request_id: int, expires_at: datetime) -> str:
 
 
 def read_confirm(token: str, now: datetime) -> int:
-    """The id of the sign-up request. Raises Bad or Expired."""
+    """The id of the sign-up request. Raises InvalidToken or ExpiredToken."""
     request_id, expires_at = struct.unpack(">QI", _open(CONFIRM, token, 12))
     if now > datetime.fromtimestamp(expires_at, UTC):
         raise ExpiredToken(request_id)
@@ -126,18 +129,18 @@ def read_confirm(token: str, now: datetime) -> int:
 
 
 def make_event_token(issue_id: int, subscription_id: int) -> str:
-    """What a provider gives back with its events; only an event whose token verifies counts (T-43)."""
+    """The token that a provider returns with its events. Only events with a valid token are accepted (T-43)."""
     return _seal(EVENT, _pack_ids(subscription_id, issue_id))
 
 
 def read_event_token(text: str) -> tuple[int, int]:
-    """(issue id, subscription id). Raises Bad."""
+    """(issue id, subscription id). Raises InvalidToken."""
     subscription_id, issue_id = _unpack_ids(_open(EVENT, text, 10))
     return issue_id, subscription_id
 
 
 def message_id(issue_id: int, subscription_id: int, domain: str) -> str:
-    """The Message-ID of one delivery: the same at each attempt, and nothing can be read from it (S-03)."""
+    """The Message-ID of one delivery. It is the same at each attempt and reveals no ids (S-03)."""
     return _message_id(MESSAGE_ID, _pack_ids(subscription_id, issue_id), domain)
 
 
@@ -150,11 +153,11 @@ def _message_id(purpose: str, message: bytes, domain: str) -> str:
 
 
 def _digest(key: bytes, message: bytes) -> bytes:
-    """`keys.digest`, with the key taken in once: most of an HMAC (RFC 2104) of so few bytes is its key."""
-    within, around = (one.copy() for one in _hmac_states(key))
-    within.update(message)
-    around.update(within.digest())
-    return around.digest()
+    """`keys.hmac_digest` with cached key states. For short messages most of the time of HMAC (RFC 2104) is the key."""
+    inner, outer = (state.copy() for state in _hmac_states(key))
+    inner.update(message)
+    outer.update(inner.digest())
+    return outer.digest()
 
 
 @lru_cache(maxsize=16)
@@ -167,7 +170,7 @@ def _hmac_states(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
 
 
 class SubscriberTokens(NamedTuple):
-    """What stands in one reader's copy of an issue."""
+    """The tokens in one reader's copy of an issue."""
 
     unsubscribe: str
     preferences: str
@@ -176,10 +179,15 @@ class SubscriberTokens(NamedTuple):
 
 
 def make_for_subscribers(issue_id: int, subscription_ids: Sequence[int]) -> dict[int, SubscriberTokens]:
-    """The same tokens as one by one, for a fraction of the time: a call to the cipher costs more than its blocks."""
-    pairs, alone = (b"".join([_pack_block(one, issue) for one in subscription_ids]) for issue in (issue_id, 0))
-    found = (_seal_all(UNSUBSCRIBE, pairs), _seal_all(PREFERENCES, alone), _seal_hits(pairs), _seal_all(EVENT, pairs))
-    return {reader: SubscriberTokens(*own) for reader, *own in zip(subscription_ids, *found, strict=True)}
+    """Make the tokens of many readers at once. A call to the cipher costs more than its blocks, so this is much faster."""
+    with_issue, without = (b"".join([_pack_block(pk, issue) for pk in subscription_ids]) for issue in (issue_id, 0))
+    columns = (
+        _seal_all(UNSUBSCRIBE, with_issue),
+        _seal_all(PREFERENCES, without),
+        _seal_hits(with_issue),
+        _seal_all(EVENT, with_issue),
+    )
+    return {pk: SubscriberTokens(*tokens) for pk, *tokens in zip(subscription_ids, *columns, strict=True)}
 
 
 def _seal_hits(blocks: bytes) -> list[str]:
@@ -188,7 +196,7 @@ def _seal_hits(blocks: bytes) -> list[str]:
 
 
 def _seal_all(purpose: str, blocks: bytes) -> list[str]:
-    """`_seal` of the ten bytes in each block. AES-SIV of so little is two blocks: one makes the IV, one the stream."""
+    """`_seal` for the ten bytes in each block. AES-SIV of ten bytes needs two AES blocks: the IV and the key stream."""
     key, count, head = keys.current_key(purpose, 64), len(blocks) // 16, bytes((keys.current_key_id(),))
     ivs = _encryptor(key[:32]).update(_xor(blocks, _mask(purpose, key) * count))
     counters = (int.from_bytes(ivs) & int.from_bytes(COUNTER_MASK * count)).to_bytes(len(ivs))
@@ -197,12 +205,12 @@ def _seal_all(purpose: str, blocks: bytes) -> list[str]:
 
 
 COUNTER_MASK = bytes.fromhex("ffffffffffffffff7fffffff7fffffff")
-"""RFC 5297 section 2.5: two bits of the IV are left out of the counter."""
+"""RFC 5297 section 2.5: two bits of the IV are cleared for the counter."""
 
 
 @lru_cache(maxsize=16)
 def _mask(purpose: str, key: bytes) -> bytes:
-    """What S2V (RFC 5297 section 2.4) and CMAC add to ten bytes: the header, a mark after them, a key of its own."""
+    """The constant that S2V (RFC 5297 section 2.4) and CMAC add to ten bytes: header, padding mark and subkey."""
     zero, mac = bytes(16), CMAC(algorithms.AES(key[:32]))
     start, header = mac.copy(), mac.copy()
     start.update(zero)
@@ -222,7 +230,7 @@ def _xor(one: bytes, other: bytes) -> bytes:
 
 
 def _encode_all(raws: Sequence[bytes], length: int) -> list[str]:
-    """`_text` of many, all of this length."""
+    """`_encode` for many values of the same length, by one call of base64."""
     gap, signs = -length % 3, -(-length // 3) * 4
     whole = base64.urlsafe_b64encode(b"".join(raw + bytes(gap) for raw in raws)).decode()
     return [whole[at : at + signs - gap] for at in range(0, len(whole), signs)]
@@ -261,7 +269,7 @@ def _siv(key: bytes) -> AESSIV:
 
 
 def _keys(purpose: str, key_id: int, length: int = 32) -> Iterator[bytes]:
-    """Every key with this id; two secrets may share the one byte."""
+    """Every key with this id. Two secrets can have the same one-byte id."""
     return (key for known, key in keys.all_keys(purpose, length) if known == key_id)
 
 
@@ -270,7 +278,7 @@ def _encode(raw: bytes) -> str:
 
 
 def _decode(token: str, length: int) -> bytes:
-    """The bytes of a token, which has exactly one spelling."""
+    """Decode a token. Raises InvalidToken for other spellings of the same bytes, so that each token is unique."""
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

@@ -1,6 +1,6 @@
-"""What keeps robots and list bombers out: where a visitor comes from, how many come from there, how fast they type.
+"""Limits against robots and list bombing: sign-ups per network and per form, and a time stamp in the form.
 
-None of it looks at whether an address is known, so nothing here can give that away.
+No limit depends on whether an address is known, so none can reveal it.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ STAMP_KEY_PURPOSE = "time trap"
 
 
 class InvalidStamp(ValueError):
-    """The time stamp of a form is missing, foreign or altered, or the form came back faster than anybody types."""
+    """The time stamp of a form is missing, foreign or altered, or the form was sent faster than a person types."""
 
 
 class ExpiredStamp(ValueError):
-    """The page was open for days; the visitor is asked to press the button once more."""
+    """The page was open for more than MAX_STAMP_AGE. The visitor has to press the button again."""
 
 
 def network_prefix(address: str) -> str:
-    """The /24 or /48 an address is in, which is as much of a visitor as one line or one household has."""
+    """The /24 (IPv4) or /48 (IPv6) network of an address; "" if it is not an address."""
     ip = client_address.parse_ip(address)
     if ip is None:
         return ""
@@ -42,7 +42,7 @@ def network_prefix(address: str) -> str:
 
 
 def is_network_over_limit(network: str, *, now: datetime) -> bool:
-    """More sign-ups from this network than people would make."""
+    """Whether this network reached its limit of sign-ups per ten minutes or per day."""
     requests = SignupRequest.objects.filter(network=network)
     return (
         requests.filter(created_at__gt=now - WINDOW).count() >= MAX_PER_NETWORK
@@ -55,18 +55,18 @@ def is_form_over_limit(form: SignupForm, *, now: datetime) -> bool:
 
 
 _MOMENT = struct.Struct(">Q")
-"""Milliseconds: whole seconds would take a robot for a person whenever a second ends between its two requests."""
+"""Milliseconds. With whole seconds, a form sent within milliseconds could look one second old."""
 
 
 def make_stamp(now: datetime) -> str:
-    """When the form was shown, signed; it comes back with the form."""
+    """A signed time stamp for a hidden field: when the form was shown."""
     moment = _MOMENT.pack(int(now.timestamp() * 1000))
     mac = keys.hmac_digest(keys.current_key(STAMP_KEY_PURPOSE), moment)[:16]
     return base64.urlsafe_b64encode(bytes((keys.current_key_id(),)) + moment + mac).rstrip(b"=").decode()
 
 
 def read_stamp(text: str) -> datetime:
-    """When the form was shown. Raises BadStamp."""
+    """When the form was shown. Raises InvalidStamp."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -82,9 +82,9 @@ def _has_valid_mac(raw: bytes) -> bool:
 
 
 def check_stamp(text: str, *, now: datetime) -> None:
-    """Raises BadStamp for a robot, OldStamp for a person whose page was open for days."""
+    """Raises InvalidStamp for a robot, ExpiredStamp if the page was open for days."""
     age = now - read_stamp(text)
     if age < MIN_STAMP_AGE:
-        raise InvalidStamp("faster than anybody types")
+        raise InvalidStamp("sent faster than a person types")
     if age > MAX_STAMP_AGE:
         raise ExpiredStamp("the page was open for days")

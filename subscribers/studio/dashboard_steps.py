@@ -1,4 +1,4 @@
-"""What the start page of the studio says about readers: whether the sign-up box of a newsletter is in use."""
+"""The set-up step for the sign-up box on the start page of the studio."""
 
 from __future__ import annotations
 

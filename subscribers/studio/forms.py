@@ -1,4 +1,4 @@
-"""Sign-up forms and consent texts as administrators edit them."""
+"""The studio's forms for sign-up forms and consent texts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from subscribers import consent
 from subscribers.models import Purpose, SignupForm
 
 RESERVED_SLUGS = frozenset({"new", "texts"})
-"""Addresses of our own below /studio/forms/."""
+"""URLs of the studio below /studio/forms/."""
 MAX_ORIGINS = 20
 
 
 def parse_origin(text: str) -> str:
-    """A web origin such as https://news.example; raises ValidationError for anything else."""
+    """Parse a web origin such as https://news.example. Raises ValidationError for anything else."""
     parts = urlsplit(text.strip().rstrip("/"))
     try:
         port = f":{parts.port}" if parts.port else ""
@@ -127,7 +127,7 @@ class SignupFormForm(StudioFormMixin, forms.ModelForm):  # type: ignore[type-arg
 
 
 class ConsentTextForm(StudioFormMixin, forms.Form):
-    """The next version of one wording."""
+    """A new version of one consent text."""
 
     purpose = forms.ChoiceField(choices=Purpose.choices, widget=forms.HiddenInput)
     language = forms.ChoiceField(widget=forms.HiddenInput)
@@ -153,8 +153,8 @@ class ConsentTextForm(StudioFormMixin, forms.Form):
         cleaned = super().clean() or self.cleaned_data
         purpose, text = cleaned.get("purpose"), cleaned.get("text", "")
         if purpose == Purpose.NEWSLETTER and text and self.newsletter.brand not in text:
-            raise_for = _("Name the sender: the text must contain “%(brand)s”.") % {"brand": self.newsletter.brand}
-            self.add_error("text", raise_for)
+            message = _("Name the sender: the text must contain “%(brand)s”.") % {"brand": self.newsletter.brand}
+            self.add_error("text", message)
         return cleaned
 
     @property

@@ -1,4 +1,4 @@
-"""Real readers as whom an editor may look at a preview."""
+"""Real subscribers for whom an editor can show a preview."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MAX_READERS = 6
 
 
 def recent_subscribers(issue: Issue, language: str, editor: Editor) -> Iterator[preview_readers.PreviewReader]:
-    """The newest readers with a name in `language`, for editors who may see people at all."""
+    """The newest subscribers with a name in `language`. None for editors who may not see readers."""
     if not roles.is_allowed(editor, roles.Action.SEE_PEOPLE, issue.newsletter):
         return
-    found = (
+    subscriptions = (
         Subscription.objects.filter(
             newsletter=issue.newsletter, status=SubscriptionStatus.SUBSCRIBED, language=language
         )
@@ -24,6 +24,6 @@ def recent_subscribers(issue: Issue, language: str, editor: Editor) -> Iterator[
         .select_related("subscriber")
         .order_by("-id")[:MAX_READERS]
     )
-    for subscription in found:
+    for subscription in subscriptions:
         name = subscription.subscriber.name
         yield preview_readers.PreviewReader(str(subscription.pk), name, name)

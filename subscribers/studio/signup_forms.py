@@ -1,4 +1,4 @@
-"""Sign-up forms: what a box offers, who may post to it, the snippet to paste, and the words readers agree to."""
+"""The studio's pages for sign-up forms: newsletters, allowed sites, the code to paste, and the consent texts."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _get_form(slug: str, mine: list[Newsletter]) -> SignupForm:
-    """A form all of whose newsletters the editor administers: saving it must not drop somebody else's."""
+    """Return a form if the editor administers all its newsletters. Saving would otherwise drop the others."""
     found = SignupForm.objects.filter(slug=slug).prefetch_related("newsletters").first()
     offered = {each.pk for each in found.newsletters.all()} if found else set()
     if found is None or not offered or not offered <= {each.pk for each in mine}:
@@ -104,7 +104,7 @@ def _languages(form: SignupForm) -> list[str]:
 
 
 def _snippet(form: SignupForm, language: str) -> dict[str, Any]:
-    """The form as plain HTML for the publisher's page, in one language. The time stamp is left out: it would age."""
+    """The form as HTML for the publisher's page, in one language. It has no time stamp, which would expire."""
     fallback = next((each.fixed_words_language for each in form.newsletters.all()), "")
     with reader_words.override(language, fallback):
         box = signup.box_context(form, language=language, page_url="")
@@ -117,12 +117,12 @@ def _snippet(form: SignupForm, language: str) -> dict[str, Any]:
     }
 
 
-# --- the words readers agree to --------------------------------------------------------------------------------------
+# --- consent texts ---------------------------------------------------------------------------------------------------
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_texts(request: HttpRequest, newsletter: str) -> HttpResponse:
-    """The wordings of one newsletter. Saving makes a new version; what readers agreed to stays as it was."""
+    """The consent texts of one newsletter. Saving creates a new version; earlier versions are kept."""
     here = access.get_newsletter(request, newsletter, Action.ADMINISTER)
     posted = ConsentTextForm(request.POST, newsletter=here) if request.method == "POST" else None
     if posted is not None and posted.is_valid():
@@ -157,7 +157,7 @@ def _publish(request: HttpRequest, newsletter: Newsletter, form: ConsentTextForm
 
 
 def _wordings(newsletter: Newsletter, posted: ConsentTextForm | None) -> list[dict[str, Any]]:
-    """Each purpose and language with its versions, newest first, and a form for the next one."""
+    """Each purpose and language with its versions, newest first, and the form for a new version."""
     return [
         _wording(newsletter, purpose, language, posted)
         for purpose in consent.required_purposes(newsletter)

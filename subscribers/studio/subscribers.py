@@ -1,4 +1,4 @@
-"""Readers: the list, and all that is known of one. Only for those who may see addresses."""
+"""The list of subscribers, and the page of one. Only for editors who may see addresses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from subscribers.studio import timeline
 
 PAGE_SIZE = 50
 AUTO_VERIFY_LIMIT = 2000
-"""A chain up to this long is checked whenever a reader's page is opened; a longer one on request."""
+"""A chain of up to this many events is verified whenever a subscriber's page is opened; a longer one on request."""
 
 
 # --- the list --------------------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ AUTO_VERIFY_LIMIT = 2000
 
 @dataclass(frozen=True)
 class SubscriberFilter:
-    """The list's state; all of it is in the address."""
+    """The filters of the list. All of them are in the URL."""
 
     newsletters: list[Newsletter]
     q: str = ""
@@ -65,7 +65,7 @@ class SubscriberFilter:
         return bool(self.q or self.status or self.newsletter or self.language)
 
     def subscriptions(self) -> QuerySet[Subscription]:
-        """Those the list is about, whatever their status."""
+        """The subscriptions that match the filters, with any status."""
         chosen = [each for each in self.newsletters if not self.newsletter or each.slug == self.newsletter]
         found = Subscription.objects.filter(newsletter__in=chosen, subscriber__erased_at__isnull=True)
         if self.language:
@@ -108,22 +108,22 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _parse_filter(request: HttpRequest) -> SubscriberFilter:
-    me, asked = access.current_editor(request), request.GET
+    me, query = access.current_editor(request), request.GET
     newsletters = roles.allowed_newsletters(me, Action.SEE_PEOPLE)
     if not newsletters:
         roles.deny(me, Action.SEE_PEOPLE)
     statuses = {*SubscriptionStatus.values, STOPPED}
     return SubscriberFilter(
         newsletters=newsletters,
-        q=asked.get("q", "").replace("\0", "").strip()[:254],
-        status=asked["status"] if asked.get("status") in statuses else "",
-        newsletter=asked.get("newsletter", "") if asked.get("newsletter") in {n.slug for n in newsletters} else "",
-        language=asked.get("language", "")[:LANGUAGE_LENGTH],
+        q=query.get("q", "").replace("\0", "").strip()[:254],
+        status=query["status"] if query.get("status") in statuses else "",
+        newsletter=query.get("newsletter", "") if query.get("newsletter") in {n.slug for n in newsletters} else "",
+        language=query.get("language", "")[:LANGUAGE_LENGTH],
     )
 
 
 def _paginate(request: HttpRequest, chosen: SubscriberFilter) -> tuple[QuerySet[Subscriber], int, int]:
-    """One page of readers, newest first, and the keys of the pages beside it: (older, newer), 0 for none."""
+    """One page of subscribers, newest first, and the cursors of the older and newer page; 0 for none."""
     readers, before, after = chosen.readers(), _cursor(request, "before"), _cursor(request, "after")
     if after:
         keys = sorted(readers.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[: PAGE_SIZE + 1])
@@ -143,7 +143,7 @@ def _cursor(request: HttpRequest, name: str) -> int:
 
 
 def _tabs(chosen: SubscriberFilter) -> list[dict[str, Any]]:
-    """Statuses with how many readers are in each, under the other filters."""
+    """The statuses with their counts, under the other filters."""
     counts = chosen.subscriptions().aggregate(
         all=Count("subscriber", distinct=True),
         **{
@@ -172,11 +172,11 @@ class SubscriberDetail:
     subscriptions: list[Subscription]
     """In the newsletters whose readers the editor may see."""
     may_stop: bool
-    """Whether this editor may stop all mail to the address: an administrator of one of those newsletters."""
+    """Whether the editor may suppress the address, as an administrator of one of those newsletters."""
 
 
 def _get_subscriber(request: HttpRequest, public_id: uuid.UUID, action: Action = Action.SEE_PEOPLE) -> SubscriberDetail:
-    """The reader; 403 where the editor may see nobody, 404 for readers of other newsletters."""
+    """Return the subscriber. 403 if the editor may not see readers at all, 404 for readers of other newsletters."""
     me = access.current_editor(request)
     seen = roles.allowed_newsletters(me, action)
     if not seen:
@@ -187,7 +187,7 @@ def _get_subscriber(request: HttpRequest, public_id: uuid.UUID, action: Action =
         .order_by("newsletter")
     )
     if not subscriptions:
-        raise Http404("no reader of this editor's")
+        raise Http404("no subscriber of this editor")
     administered = {each.pk for each in roles.allowed_newsletters(me, Action.ADMINISTER)}
     return SubscriberDetail(
         subscriber=subscriptions[0].subscriber,
@@ -229,7 +229,7 @@ def show(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 def _format_moment(at: datetime, newsletter: Newsletter) -> str:
-    """ "20 Nov 2026, 08:41" on the newsletter's clocks."""
+    """ "20 Nov 2026, 08:41" in the newsletter's time zone."""
     local = timezone.localtime(at, newsletter.zone)
     return f"{formats.date_format(local, 'j M Y')}, {format_time(local)}"
 
@@ -243,7 +243,7 @@ def _parse_before(request: HttpRequest) -> datetime | None:
 
 
 def _check_chain(person: SubscriberDetail, *, asked: bool) -> dict[str, Any]:
-    """Whether the proof still stands: the whole chain is walked, since each entry rests on those before."""
+    """Verify the whole chain: the MAC of each event covers all events before it."""
     mine = ConsentEvent.objects.filter(subscription__in=[each.pk for each in person.subscriptions]).count()
     head = ConsentHead.objects.filter(pk=1).first()
     length = head.count if head else 0
@@ -260,12 +260,12 @@ def _find_suppression(subscriber: Subscriber) -> Suppression | None:
     return Suppression.objects.filter(email_hash__in=hashes, lifted_at__isnull=True).first()
 
 
-# --- what an editor may do for a reader ------------------------------------------------------------------------------
+# --- actions for a subscriber ----------------------------------------------------------------------------------------
 
 
 def _posted_reason(request: HttpRequest) -> str:
-    asked = request.POST.get("reason", "")
-    return asked if asked in timeline.REASON_LABELS else ""
+    reason = request.POST.get("reason", "")
+    return reason if reason in timeline.REASON_LABELS else ""
 
 
 def _record(request: HttpRequest, action: str, person: SubscriberDetail, newsletter: Newsletter, reason: str) -> None:
@@ -276,10 +276,10 @@ def _record(request: HttpRequest, action: str, person: SubscriberDetail, newslet
 
 @require_POST
 def unsubscribe(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    """End one newsletter for a reader who asked for it another way than by the link."""
+    """End a subscription for a reader who asked by mail or phone."""
     person, reason = _get_subscriber(request, public_id), _posted_reason(request)
-    wanted = request.POST.get("newsletter", "")
-    found = next((each for each in person.subscriptions if each.newsletter.slug == wanted), None)
+    slug = request.POST.get("newsletter", "")
+    found = next((each for each in person.subscriptions if each.newsletter.slug == slug), None)
     if found is None or not reason:
         messages.error(request, _("Choose the newsletter and the reason."))
         return redirect("subscriber", public_id)
@@ -296,7 +296,7 @@ def unsubscribe(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def suppress(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    """Never mail this address again, in any newsletter."""
+    """Suppress the address for all newsletters."""
     person, reason = _get_subscriber(request, public_id, Action.ADMINISTER), _posted_reason(request)
     if not reason:
         messages.error(request, _("Choose the reason."))
@@ -311,7 +311,7 @@ def suppress(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def lift_suppression(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    """Lift a stop. After a complaint only the reader can, by signing up again."""
+    """Lift a suppression. After a complaint only the reader can do that, on the preferences page."""
     person = _get_subscriber(request, public_id, Action.ADMINISTER)
     try:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""What happened to one reader, newest first: consent here, and what the packages above register (mail, clicks)."""
+"""The timeline of one subscriber, newest first: consent and changes from here, mail and clicks from `workers`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CONSENT, MAIL, CLICK, CHANGE = "consent", "mail", "click", "change"
 
 @dataclass(frozen=True)
 class ConsentProof:
-    """The exact words agreed to, and where."""
+    """The exact text that the reader agreed to, and the page."""
 
     text: ConsentText
     language: str
     page_url: str
-    """A web address that may be linked; empty where there is none."""
+    """A URL that is safe to link; "" if there is none."""
     keeps_network: bool
 
 
@@ -44,7 +44,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True)
 class TimelineQuery:
-    """The part of a timeline that is asked for: the newest `most` entries before `before`."""
+    """The requested part of a timeline: the newest `most` entries before `before`."""
 
     subscriptions: Sequence[Subscription]
     before: datetime | None = None
@@ -56,13 +56,13 @@ _sources: list[EntrySource] = []
 
 
 def register(source: EntrySource) -> None:
-    """Let a package above tell its part; called once from its AppConfig."""
+    """Register the entries of a package above. Called from its AppConfig."""
     if source not in _sources:
         _sources.append(source)
 
 
 def load_entries(span: TimelineQuery, *, kind: str = "") -> tuple[list[TimelineEntry], bool]:
-    """The entries of `span`, newest first, of one kind or all; and whether there are older ones."""
+    """Return the entries, newest first, of one kind or of all, and whether there are older ones."""
     found = [entry for source in _sources for entry in source(span) if kind in {"", entry.kind}]
     found.sort(key=attrgetter("at", "order"), reverse=True)
     return found[: span.most], len(found) > span.most
@@ -146,10 +146,10 @@ def _describe_actor(actor: str, editors: dict[int, str]) -> str:
 
 
 def _proof(event: ConsentEvent) -> ConsentProof | None:
-    """Shown where something was agreed to; the confirmation repeats the words of the request, so not there."""
+    """The proof of a request or of consent to measurement. A confirmation has the text of its request, so it has none."""
     text = event.consent_text
-    asked = event.action == ConsentAction.REQUESTED or event.purpose == Purpose.MEASUREMENT
-    if text is None or not asked or event.action == ConsentAction.WITHDRAWN:
+    has_proof = event.action == ConsentAction.REQUESTED or event.purpose == Purpose.MEASUREMENT
+    if text is None or not has_proof or event.action == ConsentAction.WITHDRAWN:
         return None
     return ConsentProof(
         text=text,
@@ -160,11 +160,11 @@ def _proof(event: ConsentEvent) -> ConsentProof | None:
 
 
 def is_web_url(url: str) -> bool:
-    """Safe to make a link of: what a form sent could also be javascript:."""
+    """Whether the URL is safe to link. A form could also have sent a javascript: URL."""
     return urlsplit(url).scheme in {"http", "https"}
 
 
-# --- what editors did ------------------------------------------------------------------------------------------------
+# --- changes by editors ----------------------------------------------------------------------------------------------
 
 
 def editor_entries(span: TimelineQuery) -> Iterable[TimelineEntry]:
@@ -198,7 +198,7 @@ REASON_LABELS: dict[str, Callable[[], str]] = {
     "not_theirs": lambda: _("the address belongs to someone else"),
     "other": lambda: _("another reason"),
 }
-"""Called late, in the page's language. Reasons are chosen, not typed, so that no address gets into the log."""
+"""Functions, so that the labels are in the page's language. Reasons are chosen, not typed, so the log has no address."""
 
 register(consent_entries)
 register(editor_entries)

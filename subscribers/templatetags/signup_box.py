@@ -1,4 +1,4 @@
-"""The sign-up box for pages of other packages, found by name: `{% load signup_box %}{% signup_box newsletter %}`."""
+"""The sign-up box for pages of other packages: `{% load signup_box %}{% signup_box newsletter %}`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ register = template.Library()
 
 @register.inclusion_tag("public/_signup_box.html", takes_context=True)
 def signup_box(context: Context, newsletter: Newsletter, page_url: str = "") -> dict[str, Any]:
-    """The box of the oldest active form that offers `newsletter`; nothing where there is none."""
+    """Render the box of the oldest active form that offers `newsletter`. Render nothing if there is none."""
     form = signup.form_for(newsletter)
     request = context.get("request")
     if form is None:

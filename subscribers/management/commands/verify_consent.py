@@ -1,4 +1,4 @@
-"""`manage.py verify_consent`: is every consent event as it was written?"""
+"""`manage.py verify_consent`: verify the chain of consent events."""
 
 from __future__ import annotations
 
