@@ -96,12 +96,27 @@ def missing(recorded: Any, today: Any, place: str = "") -> list[str]:
                 missing(value, today[key], f"{place}/{key}") if key in today else [f"{place}/{key}: it is not there"]
             )
         ]
+    if _is_wider(recorded, today, place):
+        return []
     if isinstance(recorded, list) and isinstance(today, list):
         return [f"{place}: {one!r} is not there" for one in recorded if one not in today]
     return [] if recorded == today else [f"{place}: {today!r} instead of {recorded!r}"]
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
+
+
+def _is_wider(recorded: Any, today: Any, place: str) -> bool:
+    """Whether a text column or its field takes longer texts than before, and is the same otherwise."""
+    if place.endswith("/most") and isinstance(recorded, int) and isinstance(today, int):
+        return today > recorded
+    if not (isinstance(recorded, str) and isinstance(today, str)):
+        return False
+    length = re.compile(r"(varchar|character varying)\((\d+)\)")
+    before, after = length.search(recorded), length.search(today)
+    if not (before and after and int(after[2]) > int(before[2])):
+        return False
+    return length.sub("", recorded) == length.sub("", today)
 
 
 def settings_read(var_dir: Path, environment: dict[str, str]) -> dict[str, Any]:

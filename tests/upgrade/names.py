@@ -26,7 +26,7 @@ from newsletter.studio.settings.audit_log import ACTION_LABELS
 from subscribers import consent, keys, suppression, tokens
 from subscribers.consent import database_triggers
 from subscribers.signup import limits
-from workers import ledger, routes, spool
+from workers import ledger, providers, routes, spool
 from workers.ledger import look_ups
 from workers.provider_events import signatures
 from workers.routes import base as routes_base
@@ -70,8 +70,8 @@ def _send_spool(header: dict[str, Any], answers: list[dict[str, Any]]) -> str:
         own = spool.SpoolHeader(**{**header, "ids": tuple(header["ids"])})
         written = spool.SendSpool(Path(folder), own)
         for answer in answers:
-            written.answer(spool.SpooledResult(**answer))
-        written.close(under_way=False)
+            written.append(spool.SpooledResult(**answer))
+        written.close(has_in_flight=False)
         return written.file.name + " " + written.file.read_bytes().hex()
 
 
@@ -83,7 +83,8 @@ def _read_send_spool(name_and_bytes: str) -> dict[str, Any]:
         assert left.header is not None
         found = dataclasses.asdict(left)
     return {
-        **{key: found[key] for key in ("batch", "attempt", "under_way")},
+        **{key: found[key] for key in ("batch", "attempt")},
+        "under_way": found["has_in_flight"],
         "header": {**found["header"], "ids": list(found["header"]["ids"])},
         "answers": list(found["answers"]),
     }
@@ -112,6 +113,12 @@ def _has_secret(header: str, secret: str) -> bool:
     return signatures.has_valid_secret(RequestFactory().post("/", headers={"Authorization": header}), secret)
 
 
+def _read_look_up(text: str) -> dict[str, Any]:
+    found = dataclasses.asdict(look_ups.parse(text))
+    found["asked"] = found.pop("times_asked")
+    return found
+
+
 CALLS = {
     "key": lambda purpose, length: keys.current_key(PURPOSES[purpose], length).hex(),
     "key id": keys.current_key_id,
@@ -138,7 +145,7 @@ CALLS = {
     "account of a route": _account,
     "basic authentication": _has_secret,
     "question": lambda route, account, batch, attempt: look_ups.encode(route, account, batch, attempt),
-    "read question": lambda text: dataclasses.asdict(look_ups.parse(text)),
+    "read question": _read_look_up,
     "reader ids": lambda ids: ledger.pack(ids).hex(),
     "read reader ids": lambda data: list(ledger.unpack(bytes.fromhex(data))),
     "spool record": lambda text: spool.encode_record(text.encode()).hex(),
@@ -201,3 +208,7 @@ def transport_options(url: str) -> dict[str, Any]:
     from workers.celery import transport_options
 
     return transport_options(url)
+
+
+def mail_kinds() -> set[str]:
+    return providers.PLAIN_KINDS | set(providers.PROVIDERS)

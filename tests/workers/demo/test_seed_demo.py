@@ -160,7 +160,7 @@ def test_removing_the_demo_leaves_what_is_real_and_its_consent_proven(seed):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_seed_that_was_interrupted_starts_over(seed, monkeypatch):
-    monkeypatch.setattr(history, "READERS", 20)
+    monkeypatch.setattr(history, "READER_COUNT", 20)
 
     def power_cut(*args, **kwargs):
         raise RuntimeError("Listrik padam.")
