@@ -121,7 +121,7 @@ def send(page: Page, site: live.Site, issue: str) -> None:
 def finished(site: live.Site, issue: str, promised: int) -> bool:
     script = (
         "from newsletter.models import Issue; from workers import ledger; "
-        f"i = Issue.objects.get(pk={issue}); e = ledger.equation(i); print(i.status, e.audience, e.accepted, e.adds_up)"
+        f"i = Issue.objects.get(pk={issue}); e = ledger.count_deliveries(i); print(i.status, e.audience, e.accepted, e.is_consistent)"
     )
     return site.manage("shell", "-v", "0", "-c", script).split() == ["sent", str(promised), str(promised), "True"]
 

@@ -37,7 +37,7 @@ def test_a_worker_whose_clock_dies_ends_so_that_it_is_started_again(tmp_path):
         os.kill(clocks[0], signal.SIGKILL)
 
         assert worker.wait(timeout=60) == 0
-        assert "the clock has ended" in log.read_text()
+        assert "beat has ended" in log.read_text()
     finally:
         worker.kill()
         worker.wait()

@@ -27,7 +27,7 @@ from newsletter.models import Issue
 from workers import ledger
 from workers.models import Delivery
 issue = Issue.objects.get(pk={issue})
-sums = ledger.equation(issue)
+sums = ledger.count_deliveries(issue)
 print(issue.status, sums.audience, sums.accepted, Delivery.objects.filter(issue=issue).count())
 """
 

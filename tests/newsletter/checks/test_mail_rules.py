@@ -164,7 +164,7 @@ def test_e16_a_mail_that_gmail_would_cut_off_cannot_leave(rendering):
         found = checks.check_rendering(longer, newsletter=make_newsletter())
         return [check.severity for check in found if check.id == "E16" and not check.ok]
 
-    assert [severity(0), severity(45_000), severity(80_000)] == [[], ["warns"], ["blocks"]]
+    assert [severity(0), severity(15_000), severity(80_000)] == [[], ["warns"], ["blocks"]]
 
 
 @pytest.mark.parametrize(
