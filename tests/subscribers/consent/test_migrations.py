@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from subscribers import consent
@@ -44,7 +44,8 @@ def latest():
 @pytest.mark.django_db(transaction=True)
 def test_longer_languages_change_no_consent_row_and_no_mac(latest):
     ConsentHead.objects.get_or_create(pk=1, defaults={"mac": b""})
-    make_events()
+    with transaction.atomic():
+        make_events()
     migrate(BEFORE)
     before = rows()
 
