@@ -26,9 +26,11 @@ A_PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Geck
 
 def follow(page: Page, link) -> Page:
     """Press a link that may open a new tab; the page it leads to."""
-    before = len(page.context.pages)
+    before, here = len(page.context.pages), page.url
     link.click()
-    page.wait_for_timeout(300)
+    deadline = time.monotonic() + 10
+    while len(page.context.pages) == before and page.url == here and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
     return page.context.pages[-1] if len(page.context.pages) > before else page
 
 

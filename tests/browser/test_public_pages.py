@@ -82,7 +82,7 @@ def test_the_single_box_shows_its_sentence_and_hides_the_honeypot(client):
         honeypot = page.locator("[name=website]").bounding_box()
 
     assert is_above
-    assert honeypot["x"] < -300
+    assert honeypot["y"] < -300
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

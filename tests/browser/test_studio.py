@@ -240,7 +240,7 @@ def test_a_link_is_set_changed_refused_and_removed(open_page, issue):
 
     page.get_by_label("Address", exact=True).fill("javascript:alert(1)")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert").filter(has_text="This is no address")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="This is not a valid web address")).to_be_visible()
     page.get_by_label("Address", exact=True).fill("kabarlintas.example/tarif")
     page.keyboard.press("Enter")
 
